@@ -1,0 +1,74 @@
+"""Every error that iotflowgen raises on purpose; each message says what to do next.
+
+::
+
+    IoTFlowGenError
+    ├── CaptureError          a capture cannot be used
+    │   ├── TsharkMissing     tshark is not installed
+    │   ├── UnreadableCapture empty, not a capture, or of a link type without addresses
+    │   ├── DeviceNotFound    no packet of the device
+    │   └── TooShort          fewer packets than a window needs
+    ├── TableError            a Parquet or CSV file lacks columns or holds impossible values
+    ├── ModelError            a model file is damaged, or of another version
+    ├── TrainingError         a fit or a sample came to nothing
+    │   └── ModeCollapse      the generator repeats itself
+    └── OutputError           a file cannot be written
+"""
+
+__all__ = [
+    "CaptureError",
+    "DeviceNotFound",
+    "IoTFlowGenError",
+    "ModeCollapse",
+    "ModelError",
+    "OutputError",
+    "TableError",
+    "TooShort",
+    "TrainingError",
+    "TsharkMissing",
+    "UnreadableCapture",
+]
+
+
+class IoTFlowGenError(Exception):
+    """The root: catching it catches whatever iotflowgen raises on purpose."""
+
+
+class CaptureError(IoTFlowGenError):
+    """A capture cannot be used."""
+
+
+class TsharkMissing(CaptureError):
+    """The program tshark, which dissects the packets, is not installed."""
+
+
+class UnreadableCapture(CaptureError):
+    """A file is empty, is no capture, or has a link type without addresses."""
+
+
+class DeviceNotFound(CaptureError):
+    """No packet of the captures comes from or goes to the device."""
+
+
+class TooShort(CaptureError):
+    """The captures hold fewer packets in a row than a window needs."""
+
+
+class TableError(IoTFlowGenError):
+    """A Parquet or CSV file lacks columns or holds impossible values."""
+
+
+class ModelError(IoTFlowGenError):
+    """A model file is damaged, or was written by another version."""
+
+
+class TrainingError(IoTFlowGenError):
+    """A fit or a sample came to nothing."""
+
+
+class ModeCollapse(TrainingError):
+    """The generated windows repeat themselves far more than the real ones (section 4.4)."""
+
+
+class OutputError(IoTFlowGenError):
+    """A file cannot be written."""

@@ -1,0 +1,26 @@
+"""The nouns: protocols, a trace (one capture as columns), and windows cut from traces."""
+
+from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
+from iotflowgen.traffic.trace import Trace
+from iotflowgen.traffic.windows import (
+    Places,
+    Windows,
+    cut_column,
+    cut_windows,
+    draw_places,
+    every_place,
+)
+
+__all__ = [
+    "PROTOCOLS",
+    "Places",
+    "Trace",
+    "Windows",
+    "cut_column",
+    "cut_windows",
+    "draw_places",
+    "every_place",
+    "pack_protocols",
+    "protocol_mask",
+    "unpack_protocols",
+]

@@ -1,0 +1,50 @@
+"""A trace: the packets of one capture, in order of time, as columns."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Trace"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One capture of one device; every column has an entry a packet (P).
+
+    Raises:
+        ValueError: Columns differ in length, or time goes backwards.
+    """
+
+    name: str
+    """File name of the capture."""
+    time_ns: NDArray[np.int64]
+    """Nanoseconds since the epoch, never falling."""
+    length: NDArray[np.int32]
+    """Frame length on the wire, bytes."""
+    outgoing: NDArray[np.bool_]
+    """Sent by the device."""
+    src_port: NDArray[np.int32]
+    """TCP or UDP source port; 0 where the packet has none."""
+    dst_port: NDArray[np.int32]
+    """TCP or UDP destination port; 0 where the packet has none."""
+    protocols: NDArray[np.uint16]
+    """Protocol configuration, a bit each (`traffic.protocols`)."""
+    tcp_payload: NDArray[np.int32]
+    """Bytes of TCP payload; 0 without."""
+
+    def __post_init__(self) -> None:
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "name"}
+        if len({column.shape for column in columns.values()}) != 1 or self.time_ns.ndim != 1:
+            shapes = {name: column.shape for name, column in columns.items()}
+            raise ValueError(f"columns of {self.name} differ in length: {shapes}")
+        if np.any(np.diff(self.time_ns) < 0):
+            raise ValueError(f"packets of {self.name} are not in order of time")
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @property
+    def duration_ns(self) -> NDArray[np.int64]:
+        """Nanoseconds until the next packet (P); 0 for the last (section 4.2)."""
+        return np.diff(self.time_ns, append=self.time_ns[-1:])

@@ -1,0 +1,123 @@
+"""Traffic windows (paper, section 4.2): L consecutive packets of one capture.
+
+Shapes: N windows, L packets each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.errors import TooShort
+from iotflowgen.traffic.trace import Trace
+
+__all__ = ["Places", "Windows", "cut_column", "cut_windows", "draw_places", "every_place"]
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where windows of `size` packets stand: in which trace (N), from which packet on (N)."""
+
+    size: int
+    trace: NDArray[np.int64]
+    start: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.trace)
+
+    def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Places":
+        return Places(self.size, self.trace[index], self.start[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """N windows of L packets; every column has shape (N, L).
+
+    Raises:
+        ValueError: Columns differ in shape.
+    """
+
+    duration_ns: NDArray[np.int64]
+    """Nanoseconds until the next packet of the same capture, also for the last of a window."""
+    length: NDArray[np.int32]
+    """Frame length on the wire, bytes."""
+    outgoing: NDArray[np.bool_]
+    """Sent by the device."""
+    src_port: NDArray[np.int32]
+    """Source port; 0 where the packet has none."""
+    dst_port: NDArray[np.int32]
+    """Destination port; 0 where the packet has none."""
+    protocols: NDArray[np.uint16]
+    """Protocol configuration, a bit each."""
+
+    def __post_init__(self) -> None:
+        shapes = {name: getattr(self, name).shape for name in self.columns()}
+        if len(set(shapes.values())) != 1 or self.length.ndim != 2:
+            raise ValueError(f"columns of windows differ in shape: {shapes}")
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """The names of the columns, which a `Trace` has too."""
+        return tuple(f.name for f in fields(cls))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Windows"]) -> Self:
+        """All windows of `parts`, in order."""
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in cls.columns()))
+
+    @property
+    def size(self) -> int:
+        """L, packets a window."""
+        return int(self.length.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+    def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Windows":
+        return Windows(*(getattr(self, name)[index] for name in self.columns()))
+
+
+def every_place(traces: Sequence[Trace], size: int) -> Places:
+    """Every place where `size` packets in a row stand in one trace.
+
+    Raises:
+        TooShort: No trace is that long.
+    """
+    starts = [np.arange(len(trace) - size + 1) for trace in traces]
+    trace = np.repeat(np.arange(len(traces)), [len(s) for s in starts])
+    if not len(trace):
+        longest = max((len(t) for t in traces), default=0)
+        raise TooShort(
+            f"a window needs {size} packets in a row, the longest of {len(traces)} captures has "
+            f"{longest}; choose a smaller --window"
+        )
+    return Places(size, trace, np.concatenate(starts))
+
+
+def draw_places(traces: Sequence[Trace], n: int, size: int, rng: np.random.Generator) -> Places:
+    """Draw `n` places at random, each once while they last (section 4.2).
+
+    Raises:
+        TooShort: No trace holds `size` packets.
+    """
+    places = every_place(traces, size)
+    rounds = [rng.permutation(len(places)) for _ in range(-(-n // len(places)))]
+    return places[np.concatenate(rounds)[:n]]
+
+
+def cut_column(columns: Sequence[NDArray[Any]], places: Places) -> NDArray[Any]:
+    """Cut one column, given once a trace, at `places`: (N, L)."""
+    offsets = np.cumsum([0, *(len(column) for column in columns)])
+    first = offsets[places.trace] + places.start
+    packets: NDArray[Any] = np.concatenate(columns)
+    cut: NDArray[Any] = packets[first[:, None] + np.arange(places.size)]
+    return cut
+
+
+def cut_windows(traces: Sequence[Trace], places: Places) -> Windows:
+    """The windows of `traces` that stand at `places`."""
+    return Windows(
+        *(cut_column([getattr(t, name) for t in traces], places) for name in Windows.columns())
+    )
