@@ -1,0 +1,145 @@
+"""Ports <-> tokens: constants have their own, the others belong to a connection.
+
+A port that recurs in a share of the captures is one of the device's constants and keeps its
+number. Any other is ephemeral: opened for one connection and never seen again. Its token is the
+order in which the window first shows it, and decoding draws a number for each.
+
+Deviation from the paper, which gives every port number of the training captures a token of its
+own (`recurrence = 0` does that): no code can tell the numbers of a capture that it has not seen.
+
+Shapes: N windows, L packets each; E = 2L ends, source and destination of each packet in turn.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from iotflowgen.traffic import Trace
+
+__all__ = ["PortConfig", "PortEncoder"]
+
+_BATCH = 4096  # windows at a time: comparing all ends of a window takes E x E bytes
+
+
+class PortConfig(BaseModel):
+    """How ports are coded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recurrence: float = Field(0.3, ge=0, le=1)
+    """Share of the captures that a port must be in to keep its number; 0 keeps all (the paper)."""
+    slots: int = Field(8, ge=1)
+    """Ephemeral ports told apart within a window; more share tokens in turn."""
+    ephemeral: Literal["recur", "fresh"] = "recur"
+    """Numbers drawn for ephemeral ports: those of the fitted captures, or new in their range."""
+
+
+class PortEncoder(BaseModel):
+    """Source and destination ports to tokens of one vocabulary, and back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: PortConfig
+    constants: tuple[int, ...]
+    """Ports that keep their number, rising, 0 (no port) among them; slots follow."""
+    device_ports: tuple[int, ...]
+    """Ephemeral ports of the device in the fitted captures."""
+    peer_ports: tuple[int, ...]
+    """Ephemeral ports of its peers."""
+
+    @classmethod
+    def fit(cls, traces: Sequence[Trace], config: PortConfig) -> "PortEncoder":
+        """Sort the ports of the captures into constants and ephemeral ones."""
+        captures = Counter[int]()
+        device, peer = set[int](), set[int]()
+        for trace in traces:
+            captures.update({*trace.src_port.tolist(), *trace.dst_port.tolist()})
+            device.update(np.where(trace.outgoing, trace.src_port, trace.dst_port).tolist())
+            peer.update(np.where(trace.outgoing, trace.dst_port, trace.src_port).tolist())
+        needed = max(1, math.ceil(config.recurrence * len(traces)))
+        constants = {0} | {port for port, count in captures.items() if count >= needed}
+        return cls(
+            config=config,
+            constants=tuple(sorted(constants)),
+            device_ports=tuple(sorted(device - constants)),
+            peer_ports=tuple(sorted(peer - constants)),
+        )
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are."""
+        return len(self.constants) + self.config.slots
+
+    def encode(
+        self, src_port: NDArray[np.int32], dst_port: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens of source and destination ports, each (N, L)."""
+        ends = np.stack([src_port, dst_port], axis=-1).reshape(len(src_port), -1)
+        tokens = np.searchsorted(self._constants, ends)
+        ephemeral = ~np.isin(ends, self._constants)
+        for batch in range(0, len(ends), _BATCH):
+            rows = slice(batch, batch + _BATCH)
+            slots = _order_of_appearance(ends[rows], ephemeral[rows]) % self.config.slots
+            tokens[rows] = np.where(ephemeral[rows], len(self.constants) + slots, tokens[rows])
+        return tokens[:, 0::2], tokens[:, 1::2]
+
+    def decode(
+        self,
+        src_tokens: NDArray[np.int64],
+        dst_tokens: NDArray[np.int64],
+        outgoing: NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Source and destination ports, each (N, L); a slot has one number a window.
+
+        Args:
+            src_tokens: Tokens of the source ports (N, L).
+            dst_tokens: Tokens of the destination ports (N, L).
+            outgoing: Directions (N, L): they tell the device's ports from its peers'.
+            rng: Draws the numbers of ephemeral ports.
+        """
+        windows = len(src_tokens)
+        ends = np.stack([src_tokens, dst_tokens], axis=-1).reshape(windows, -1)
+        of_device = np.stack([outgoing, ~outgoing], axis=-1).reshape(windows, -1)
+        ports = self._constants[np.minimum(ends, len(self.constants) - 1)]
+        for slot in range(self.config.slots):
+            here = ends == len(self.constants) + slot
+            # whose port it is, the first packet that shows it tells
+            device_side = of_device[np.arange(windows), here.argmax(axis=1)]
+            number = np.where(
+                device_side, *(self._draw(pool, windows, rng) for pool in self._pools)
+            )
+            ports = np.where(here, number[:, None], ports)
+        return ports[:, 0::2].astype(np.int32), ports[:, 1::2].astype(np.int32)
+
+    def _draw(
+        self, pool: NDArray[np.int64], count: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        if self.config.ephemeral == "recur":
+            return rng.choice(pool, count)
+        return rng.integers(pool[0], pool[-1], count, endpoint=True)
+
+    @property
+    def _pools(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of the device and of its peers; the dynamic range (RFC 6335) where none was seen."""
+        seen = self.device_ports or self.peer_ports or (49152, 65535)
+        return np.array(self.device_ports or seen), np.array(self.peer_ports or seen)
+
+    @cached_property
+    def _constants(self) -> NDArray[np.int64]:
+        return np.array(self.constants)
+
+
+def _order_of_appearance(ends: NDArray[np.int32], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Which distinct value each counted end is, in order of first appearance in its row (N, E)."""
+    same = (ends[:, :, None] == ends[:, None, :]) & counted[:, None, :]
+    first = same.argmax(axis=2)
+    is_first = counted & (first == np.arange(ends.shape[1]))
+    rank = np.cumsum(is_first, axis=1) - 1
+    return np.take_along_axis(rank, first, axis=1)

@@ -1,0 +1,69 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from iotflowgen.encoding import PortConfig, PortEncoder
+from tests.conftest import make_trace
+
+ends = st.tuples(st.integers(1, 4), st.integers(1, 10)).flatmap(
+    lambda shape: st.tuples(
+        *[arrays(np.int32, shape, elements=st.sampled_from([0, 123, 443, 40000, 40001, 50000]))] * 2
+    )
+)
+
+
+@given(ends)
+def test_constants_keep_their_number_and_connections_stay_together(pair):
+    src, dst = pair
+    encoder = PortEncoder.fit([make_trace(str(i), i) for i in range(4)], PortConfig())
+    assert {0, 123, 443} <= set(encoder.constants)
+    src_tokens, dst_tokens = encoder.encode(src, dst)
+    outgoing = np.ones_like(src, dtype=bool)
+    back = encoder.decode(src_tokens, dst_tokens, outgoing, np.random.default_rng(0))
+    before, after = np.hstack([src, dst]), np.hstack(back)
+    known = np.isin(before, encoder.constants)
+    assert np.array_equal(before[known], after[known])
+    for row_before, row_after in zip(before, after, strict=True):
+        for port in set(row_before.tolist()):
+            assert len(set(row_after[row_before == port].tolist())) == 1
+
+
+def test_with_no_recurrence_asked_every_fitted_port_keeps_its_number():
+    traces = [make_trace(str(i), i) for i in range(8)]
+    encoder = PortEncoder.fit(traces, PortConfig(recurrence=0))
+    for trace in traces:
+        src, dst = trace.src_port[None], trace.dst_port[None]
+        back = encoder.decode(
+            *encoder.encode(src, dst), trace.outgoing[None], np.random.default_rng(0)
+        )
+        assert np.array_equal(back[0], src)
+        assert np.array_equal(back[1], dst)
+
+
+def test_slots_count_in_order_of_first_appearance():
+    encoder = PortEncoder.fit([make_trace(str(i), i) for i in range(8)], PortConfig(slots=2))
+    first_slot = len(encoder.constants)
+    src, dst = np.array([[50001, 443, 50009, 50005]]), np.array([[443, 50001, 443, 443]])
+    src_tokens, dst_tokens = encoder.encode(src.astype(np.int32), dst.astype(np.int32))
+    assert (src_tokens[0, [0, 2, 3]] - first_slot).tolist() == [0, 1, 0]
+    assert dst_tokens[0, 1] == first_slot
+
+
+@pytest.mark.parametrize("ephemeral", ["recur", "fresh"])
+def test_ephemeral_ports_are_drawn_from_the_side_that_opens_them(ephemeral):
+    traces = [make_trace(str(i), i) for i in range(8)]
+    encoder = PortEncoder.fit(traces, PortConfig(ephemeral=ephemeral))
+    slot = np.full((200, 1), len(encoder.constants))
+    src, _ = encoder.decode(
+        slot, np.zeros_like(slot), np.ones((200, 1), dtype=bool), np.random.default_rng(1)
+    )
+    if ephemeral == "recur":
+        assert set(src[:, 0].tolist()) <= set(encoder.device_ports)
+    else:
+        assert len(set(src[:, 0].tolist())) > 100
+        assert min(encoder.device_ports) <= src.min() <= src.max() <= max(encoder.device_ports)
+    assert all(a < b for a, b in pairwise(encoder.device_ports))
