@@ -1,0 +1,62 @@
+# What people run, and what CI runs: the same targets.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint format samples lock benchmark clean tshark
+.DEFAULT_GOAL := help
+
+help: ## list what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(READY) tshark ## set up, then learn and imitate the sample devices (about 4 minutes)
+	$(VENV)/bin/iotflowgen demo
+
+test: $(READY) tshark ## set up, then run the tests
+	$(VENV)/bin/python -m pytest -n 2 $(ARGS)
+
+lint: $(READY) ## style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(READY) ## put the code in order
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+samples: ## record the sample captures anew (root, network namespaces)
+	$(PYTHON) samples/record.py
+
+benchmark: $(READY) tshark ## fit all devices of ROOT=FOLDER and write benchmarks/results/fit.json
+	$(VENV)/bin/python benchmarks/fit.py $(ROOT)
+
+lock: ## resolve the dependencies anew into requirements.lock
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install -q torch==2.13.0
+	build/lock/bin/pip install -q '.[dev]'
+	build/lock/bin/pip freeze --exclude iotflowgen | sed -E 's/^torch .*|^torch==.*/torch==2.13.0/' > requirements.lock
+
+clean: ## remove what was made here
+	rm -rf $(VENV) build out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) -s apt PACKAGE=python3-venv
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --disable-pip-version-check -q -r requirements.lock
+	$(VENV)/bin/pip install --disable-pip-version-check -q --no-deps -e .
+	@touch $@
+
+tshark:
+	@command -v tshark >/dev/null || $(MAKE) -s apt PACKAGE=tshark
+
+# as root on Debian and its kin; anyone else is told what to run
+.PHONY: apt
+apt:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $(PACKAGE); \
+	else \
+		echo "$(PACKAGE) is missing; install it with:  sudo apt-get install -y $(PACKAGE)"; exit 1; \
+	fi
