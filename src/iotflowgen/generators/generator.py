@@ -1,0 +1,51 @@
+"""What every generator does; the contract suite in the tests holds each of them to it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Trace, Windows
+
+__all__ = ["Generator"]
+
+
+class Generator(Protocol):
+    """Learns from captures of one device, then draws windows of traffic that never happened.
+
+    The same seed on the same platform gives the same windows, bit for bit.
+    """
+
+    name: str
+
+    def fit(self, traces: Sequence[Trace], *, progress: Progress = silent) -> Self:
+        """Learn from the captures of one device.
+
+        Raises:
+            TooShort: No capture holds a window.
+            TrainingError: There is too little to learn from, or training came to nothing.
+        """
+
+    def sample(self, n: int, rng: np.random.Generator) -> Windows:
+        """Draw `n` synthetic windows.
+
+        Raises:
+            ModeCollapse: They repeat themselves far more than real windows do.
+        """
+
+    def save(self, path: Path) -> None:
+        """Write the model file, whole or not at all.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a model file that `save` wrote.
+
+        Raises:
+            ModelError: It is damaged, of another version, or of another generator.
+        """

@@ -1,0 +1,113 @@
+"""The model file: one safetensors file, whose metadata says in JSON what made it.
+
+Nothing is ever unpickled. A file of another schema version is refused by name.
+"""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from iotflowgen.errors import ModelError
+from iotflowgen.files import whole_file
+from iotflowgen.traffic import Trace
+
+__all__ = ["Capture", "Model", "captures_of", "read_model", "write_model"]
+
+SCHEMA = 1
+_KEY = "iotflowgen"
+
+
+class Capture(BaseModel):
+    """One capture that a generator was fitted on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """File name."""
+    sha256: str
+    """Of the file's bytes; empty where the packets did not come from a file."""
+    packets: int
+    """How many it holds."""
+
+
+class Model(BaseModel):
+    """What a model file says, beside its tensors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA
+    generator: str
+    """Name of the generator that wrote it."""
+    config: dict[str, Any]
+    """The generator's configuration."""
+    vocabularies: dict[str, Any]
+    """What tokens stand for, and whatever else the generator learnt that is not a tensor."""
+    report: dict[str, Any]
+    """How the fit went."""
+    captures: tuple[Capture, ...]
+    """What it was fitted on."""
+    versions: dict[str, str]
+    """What made it."""
+
+
+def captures_of(traces: Sequence[Trace]) -> tuple[Capture, ...]:
+    """The captures as a model file names them."""
+    return tuple(Capture(name=t.name, sha256=t.sha256, packets=len(t)) for t in traces)
+
+
+def versions() -> dict[str, str]:
+    """The versions that results depend on."""
+    return {
+        "iotflowgen": version("iotflowgen"),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def write_model(path: Path, model: Model, tensors: Mapping[str, Tensor]) -> None:
+    """Write a model file, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole_file(path) as temporary:
+        save_file(plain, temporary, metadata={_KEY: model.model_dump_json()})
+
+
+def read_model(path: Path) -> tuple[Model, dict[str, Tensor]]:
+    """What a model file says, and its tensors.
+
+    Raises:
+        ModelError: The file is absent, damaged, no model, or of another schema version.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no model {path}; make one with: iotflowgen fit")
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = (file.metadata() or {}).get(_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged or no model ({error}); fit it again") from error
+    if said is None:
+        raise ModelError(f"{path} is a safetensors file, but not of iotflowgen; choose another")
+    try:
+        found = json.loads(said).get("schema_version")
+        if found != SCHEMA:
+            raise ModelError(
+                f"{path} has schema version {found}, this iotflowgen reads {SCHEMA}; fit it again"
+            )
+        return Model.model_validate_json(said), tensors
+    except (ValidationError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path} says what no model says; fit it again") from error
