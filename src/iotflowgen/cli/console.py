@@ -1,0 +1,82 @@
+"""What all commands share with the person at the terminal: progress, warnings and errors."""
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from iotflowgen.errors import IoTFlowGenError
+
+__all__ = ["err", "out", "progress_display", "reports_errors"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what goes wrong into one line on standard error and an exit status."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                return command(*args, **kwargs)
+            except IoTFlowGenError as error:
+                _say("error", "red", str(error))
+                raise typer.Exit(1) from error
+            except KeyboardInterrupt as error:
+                _say("stopped", "yellow", "interrupted; no file was left half-written")
+                raise typer.Exit(130) from error
+
+    return run
+
+
+@contextmanager
+def progress_display() -> Iterator["_Display"]:
+    """A bar a stage on standard error; a line a stage where that is no terminal."""
+    bars = Progress(
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed:>4.0f}/{task.total:<4.0f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=err,
+        disable=not err.is_terminal,
+    )
+    with bars:
+        yield _Display(bars)
+
+
+class _Display:
+    """A `Progress` that shows itself."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, int] = {}
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Step `done` of `total` of `stage` is over."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
+            if self._bars.disable:
+                err.print(f"{stage} ...")
+        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)  # type: ignore[arg-type]
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    _say("warning", "yellow", str(message))
+
+
+def _say(kind: str, colour: str, text: str) -> None:
+    err.print(f"[{colour}]{kind}:[/{colour}] ", end="")
+    err.print(text, markup=False, soft_wrap=True)

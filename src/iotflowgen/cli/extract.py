@@ -1,0 +1,30 @@
+"""`iotflowgen extract`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from iotflowgen.cli.console import err, progress_display, reports_errors
+from iotflowgen.cli.options import Captures, DeviceOption
+
+__all__ = ["extract"]
+
+
+@reports_errors
+def extract(
+    captures: Captures,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Parquet or CSV file to write.")],
+    device: DeviceOption = None,
+) -> None:
+    """Read the packets' features from captures into a table.
+
+    Example: `iotflowgen extract captures/plug --out packets.parquet`
+    """
+    from iotflowgen.capture import read_captures
+    from iotflowgen.tables import write_traces
+
+    with progress_display() as progress:
+        traces = read_captures(captures, device, progress=progress)
+    write_traces(traces, out)
+    err.print(f"{sum(map(len, traces))} packets of {len(traces)} captures in {out}")
