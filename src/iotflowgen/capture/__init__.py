@@ -1,0 +1,17 @@
+"""Packet captures to traces: tshark dissects, the most common host is the device (section 4.2)."""
+
+from iotflowgen.capture.cache import default_cache
+from iotflowgen.capture.device import Device
+from iotflowgen.capture.read import DEFAULT_CACHE, CaptureWarning, find_captures, read_captures
+from iotflowgen.capture.summary import CaptureSummary, describe
+
+__all__ = [
+    "DEFAULT_CACHE",
+    "CaptureSummary",
+    "CaptureWarning",
+    "Device",
+    "default_cache",
+    "describe",
+    "find_captures",
+    "read_captures",
+]

@@ -1,0 +1,181 @@
+"""Captures in, traces out: finds the files, dissects them side by side, says which way packets go.
+
+Section 4.2 of the paper; what it leaves open is said in `dissection` (protocols) and `device`
+(direction).
+"""
+
+import hashlib
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from iotflowgen.capture.cache import default_cache, dissect_cached
+from iotflowgen.capture.device import Device, find_device, outgoing
+from iotflowgen.capture.dissection import Dissection
+from iotflowgen.capture.formats import is_capture
+from iotflowgen.errors import UnreadableCapture
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Trace
+
+__all__ = [
+    "DEFAULT_CACHE",
+    "Capture",
+    "CaptureWarning",
+    "dissect_captures",
+    "find_captures",
+    "read_captures",
+]
+
+DEFAULT_CACHE = Path("<user cache>")
+"""Stands for `default_cache()`, which is asked for at the call."""
+
+
+class CaptureWarning(UserWarning):
+    """Something of the captures is not used: a damaged end, a file that is no capture."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A capture file and what is in it."""
+
+    path: Path
+    sha256: str
+    dissection: Dissection
+
+
+def read_captures(
+    paths: Sequence[Path],
+    device: str | None = None,
+    *,
+    processes: int | None = None,
+    cache: Path | None = DEFAULT_CACHE,
+    progress: Progress = silent,
+) -> list[Trace]:
+    """Read captures of one device.
+
+    Args:
+        paths: Captures (pcap, pcapng, either gzipped), or folders of them.
+        device: MAC or IP address of the device; by default the most common IP address.
+        processes: How many tsharks run at a time; by default as many as there are cores.
+        cache: Folder for what was dissected; None for no cache.
+        progress: Told after each capture.
+
+    Returns:
+        A trace a capture that has packets, in the natural order of their paths (2 before 10); its
+        name is the file's, or the path where two files share a name.
+
+    Warns:
+        CaptureWarning: A capture is cut short or has no packets, a file in a folder is no capture.
+
+    Raises:
+        TsharkMissing: tshark is not installed.
+        UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
+        DeviceNotFound: No packet of the device.
+    """
+    captures = dissect_captures(paths, processes=processes, cache=cache, progress=progress)
+    found = find_device([capture.dissection for capture in captures], device)
+    times = Counter(capture.path.name for capture in captures)
+    return [_trace(capture, found, times[capture.path.name] == 1) for capture in captures]
+
+
+def dissect_captures(
+    paths: Sequence[Path],
+    *,
+    processes: int | None = None,
+    cache: Path | None = DEFAULT_CACHE,
+    progress: Progress = silent,
+) -> list[Capture]:
+    """`read_captures` short of the direction: the captures that have packets."""
+    paths = find_captures(paths)
+    read = partial(_dissect, cache=default_cache() if cache == DEFAULT_CACHE else cache)
+    captures = []
+    # threads, for the work is done in the tshark that each of them waits for
+    with ThreadPoolExecutor(processes or os.cpu_count()) as pool:
+        for done, capture in enumerate(pool.map(read, paths), 1):
+            progress("captures", done, len(paths), capture.path.name)
+            if capture.dissection.complaint:
+                _warn(f"{capture.path}: {capture.dissection.complaint}")
+            if len(capture.dissection):
+                captures.append(capture)
+            else:
+                _warn(f"{capture.path} has no packets; it is left out")
+    if not captures:
+        raise UnreadableCapture(f"no packets in {_list(paths)}; capture some traffic first")
+    return captures
+
+
+def find_captures(paths: Sequence[Path]) -> list[Path]:
+    """The captures that `paths` name, those in folders included, each once, in natural order.
+
+    Raises:
+        UnreadableCapture: A path does not exist or is no capture, or a folder holds none.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        try:
+            captures = _captures_in(path) if path.is_dir() else [_checked(path)]
+        except OSError as error:
+            raise UnreadableCapture(f"cannot read {path}: {error.strerror or error}") from error
+        found |= {capture.resolve(): capture for capture in captures}
+    if not found:
+        raise UnreadableCapture("no captures given; name a pcap or pcapng file, or a folder")
+    return sorted(found.values(), key=_natural)
+
+
+def _captures_in(folder: Path) -> list[Path]:
+    files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "_"))]
+    captures = [path for path in files if is_capture(path)]
+    if not captures:
+        raise UnreadableCapture(f"no pcap or pcapng captures in the folder {folder}")
+    if others := sorted(set(files) - set(captures), key=_natural):
+        _warn(f"{_list(others)} in {folder}: no pcap or pcapng, left out")
+    return captures
+
+
+def _checked(path: Path) -> Path:
+    if is_capture(path):
+        return path
+    what = "is no pcap or pcapng capture" if path.stat().st_size else "is empty"
+    raise UnreadableCapture(f"{path} {what}; record one with tcpdump, dumpcap or Wireshark")
+
+
+def _natural(path: Path) -> list[str | int]:
+    """A key that sorts a2 before a10; words and numbers alternate, so like meets like."""
+    parts = re.split(r"(\d+)", str(path))
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def _dissect(path: Path, cache: Path | None) -> Capture:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Capture(path, sha256, dissect_cached(path, sha256, cache))
+
+
+def _trace(capture: Capture, device: Device, name_is_enough: bool) -> Trace:
+    dissection = capture.dissection
+    return Trace(
+        name=capture.path.name if name_is_enough else capture.path.as_posix(),
+        time_ns=dissection.time_ns,
+        length=dissection.length,
+        outgoing=outgoing(dissection, device),
+        src_port=dissection.src_port,
+        dst_port=dissection.dst_port,
+        protocols=dissection.protocols,
+        tcp_payload=dissection.tcp_payload,
+        sha256=capture.sha256,
+    )
+
+
+def _list(paths: Sequence[Path]) -> str:
+    names = [path.name for path in paths[:3]]
+    return ", ".join(names) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CaptureWarning, stacklevel=3)

@@ -1,0 +1,49 @@
+"""What is in captures, for someone who wants to know before fitting anything to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iotflowgen.capture.device import Device, count_hosts, find_device
+from iotflowgen.capture.read import DEFAULT_CACHE, dissect_captures
+from iotflowgen.errors import DeviceNotFound
+
+__all__ = ["CaptureSummary", "describe"]
+
+
+@dataclass(frozen=True)
+class CaptureSummary:
+    """What captures hold."""
+
+    captures: int
+    """How many of them have packets."""
+    packets: int
+    seconds: float
+    """From the first to the last packet of a capture, summed over captures."""
+    links: tuple[str, ...]
+    """Link types."""
+    hosts: tuple[tuple[str, int], ...]
+    """IP addresses that send and their packets, sent or received, most common first."""
+    device: Device | None
+    """The device that would be taken; None if no packet has an IP address."""
+
+
+def describe(
+    paths: Sequence[Path], device: str | None = None, *, cache: Path | None = DEFAULT_CACHE
+) -> CaptureSummary:
+    """Summarise captures; arguments, warnings and errors as for `read_captures`."""
+    dissections = [each.dissection for each in dissect_captures(paths, cache=cache)]
+    try:
+        found = find_device(dissections, device)
+    except DeviceNotFound:
+        if device is not None:
+            raise
+        found = None
+    return CaptureSummary(
+        captures=len(dissections),
+        packets=sum(len(each) for each in dissections),
+        seconds=sum(int(each.time_ns[-1] - each.time_ns[0]) for each in dissections) / 1e9,
+        links=tuple(sorted({each.link for each in dissections})),
+        hosts=tuple(count_hosts(dissections).most_common()),
+        device=found,
+    )

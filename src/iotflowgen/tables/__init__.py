@@ -1,0 +1,5 @@
+"""Traces and windows as tables, in Parquet or CSV."""
+
+from iotflowgen.tables.packets import read_traces, read_windows, write_traces, write_windows
+
+__all__ = ["read_traces", "read_windows", "write_traces", "write_windows"]

@@ -1,0 +1,127 @@
+"""Traces and windows to tables and back.
+
+A row is a packet: `sequence` (which window or capture), `position` in it, `duration` (seconds until
+the next packet of the same capture), `length` (bytes), `outgoing`, `src_port`, `dst_port`, and a
+column for each of `PROTOCOLS`. Traces add `capture` (file name), `time_ns` and `tcp_payload`.
+
+Time is whole nanoseconds inside; in a table `duration` is float64 seconds. Going out and coming
+back is exact for durations under 26 days, whose nanoseconds a float64 of seconds tells apart.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from iotflowgen.errors import TableError
+from iotflowgen.tables.files import Columns, read_table, write_table
+from iotflowgen.traffic import PROTOCOLS, Trace, Windows, pack_protocols, unpack_protocols
+
+__all__ = ["read_traces", "read_windows", "write_traces", "write_windows"]
+
+_WINDOWS = {
+    "sequence": pa.int32(),
+    "position": pa.int32(),
+    "duration": pa.float64(),
+    "length": pa.int32(),
+    "outgoing": pa.bool_(),
+    "src_port": pa.int32(),
+    "dst_port": pa.int32(),
+    **dict.fromkeys(PROTOCOLS, pa.bool_()),
+}
+_TRACES = {
+    **_WINDOWS,
+    "capture": pa.string(),
+    "time_ns": pa.int64(),
+    "tcp_payload": pa.int32(),
+}
+_SECOND = 1e9
+
+
+def write_windows(windows: Windows, path: Path) -> None:
+    """Write windows as Parquet or CSV, by the suffix; `sequence` numbers them from 0.
+
+    Raises:
+        OutputError: The file cannot be written, or has another suffix.
+    """
+    sequence, position = np.indices(windows.length.shape)
+    packets = {name: getattr(windows, name).reshape(-1) for name in Windows.columns()}
+    write_table(_to_table(sequence.reshape(-1), position.reshape(-1), packets), _WINDOWS, path)
+
+
+def read_windows(path: Path) -> Windows:
+    """Read windows in order of `sequence`, from Parquet or CSV by the suffix.
+
+    Raises:
+        TableError: It is no such table, columns are missing, a value is impossible, or sequences
+            differ in length.
+    """
+    columns, bounds = read_table(path, _WINDOWS)
+    sizes = np.diff(bounds)
+    if np.any(ragged := sizes != sizes[0]):
+        odd = int(np.argmax(ragged))
+        raise TableError(
+            f"{path}: windows are of one length, but sequence {columns['sequence'][0]} has "
+            f"{sizes[0]} packets and sequence {columns['sequence'][bounds[odd]]} has {sizes[odd]}"
+        )
+    packets = _from_table(columns)
+    return Windows(**{name: packets[name].reshape(-1, sizes[0]) for name in Windows.columns()})
+
+
+def write_traces(traces: Sequence[Trace], path: Path) -> None:
+    """Write traces as Parquet or CSV, by the suffix; `sequence` numbers the captures from 0.
+
+    Raises:
+        OutputError: The file cannot be written, or has another suffix.
+    """
+    sizes = [len(trace) for trace in traces]
+    columns = (*Windows.columns(), "time_ns", "tcp_payload")
+    packets = {name: np.concatenate([getattr(t, name) for t in traces]) for name in columns}
+    packets["capture"] = np.repeat([trace.name for trace in traces], sizes)
+    sequence = np.repeat(np.arange(len(traces)), sizes)
+    position = np.concatenate([np.arange(size) for size in sizes])
+    write_table(_to_table(sequence, position, packets), _TRACES, path)
+
+
+def read_traces(path: Path) -> list[Trace]:
+    """Read traces in order of `sequence`; their time is `time_ns`, and `duration` follows from it.
+
+    Raises:
+        TableError: It is no such table, columns are missing, a value is impossible, or time goes
+            backwards.
+    """
+    columns, bounds = read_table(path, _TRACES)
+    packets = _from_table(columns)
+    names = [*Windows.columns(), "time_ns", "tcp_payload"]
+    names.remove("duration_ns")
+    traces = []
+    try:
+        for start, end in pairwise(bounds):
+            values: dict[str, Any] = {name: packets[name][start:end] for name in names}
+            traces.append(Trace(name=str(columns["capture"][start]), **values))
+    except ValueError as error:
+        raise TableError(f"{path}: {error}") from error
+    return traces
+
+
+def _to_table(sequence: NDArray[Any], position: NDArray[Any], packets: Columns) -> Columns:
+    present = unpack_protocols(packets["protocols"])
+    return {
+        **packets,
+        "sequence": sequence,
+        "position": position,
+        "duration": packets["duration_ns"] / _SECOND,
+        **{name: present[:, i] for i, name in enumerate(PROTOCOLS)},
+    }
+
+
+def _from_table(columns: Columns) -> Columns:
+    return {
+        **columns,
+        "duration_ns": np.rint(columns["duration"] * _SECOND).astype(np.int64),
+        "protocols": pack_protocols(np.stack([columns[name] for name in PROTOCOLS], axis=-1)),
+    }

@@ -1,0 +1,187 @@
+"""Which host is the device, and which way its packets go."""
+
+import numpy as np
+import pytest
+from scapy.layers.eap import EAPOL
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6ND_NS, IPv6
+from scapy.layers.l2 import ARP, Ether
+from tests.unit.capture.conftest import (
+    CLOUD,
+    DEVICE,
+    GATEWAY,
+    HOME,
+    PHONE,
+    ROUTER,
+    down,
+    pcap,
+    talk,
+    up,
+)
+
+from iotflowgen.capture import Device, read_captures
+from iotflowgen.capture.device import count_hosts, find_device, outgoing
+from iotflowgen.capture.dissection import FIELDS, dissect, parse
+from iotflowgen.errors import DeviceNotFound
+
+
+def capture(*packets):
+    """What dissecting these (source MAC, source IP, destination IP) gives, without tshark."""
+    rows = ""
+    for i, (mac, src, dst) in enumerate(packets):
+        family = "ipv6" if ":" in src else "ip"
+        layers = f"eth:ethertype:{family}" if src else "eth:ethertype:arp"
+        known = {
+            "frame.time_epoch": str(i),
+            "frame.protocols": layers,
+            "eth.src": mac,
+            "eth.dst": "02:00:00:00:00:99",
+            f"{family}.src": src,
+            f"{family}.dst": dst,
+        }
+        rows += "\t".join(known.get(name, "") for name in FIELDS) + "\n"
+    return parse(rows.encode())
+
+
+ASKS, ANSWERS = (DEVICE, HOME, CLOUD), (GATEWAY, CLOUD, HOME)
+
+
+def test_the_most_common_address_is_the_device():
+    other = (GATEWAY, "93.184.216.99", HOME)
+    assert find_device([capture(ASKS, ANSWERS, other)]) == Device(HOME, DEVICE)
+
+
+def test_addresses_are_counted_over_all_captures():
+    many = capture(*[(PHONE, "10.0.0.9", CLOUD)] * 3)
+    few = capture(ASKS, (DEVICE, HOME, ROUTER))
+    assert find_device([few, many]).ip == "10.0.0.9"
+    assert find_device([few, many, few]).ip == HOME
+
+
+@pytest.mark.parametrize("nobody", ["224.0.0.251", "255.255.255.255", "ff02::fb", "10.0.0.255"])
+def test_addresses_of_nobody_are_no_candidates(nobody):
+    source = "fe80::6" if ":" in nobody else HOME
+    asked = "fe80::1" if ":" in nobody else ROUTER
+    dissection = capture(*[(DEVICE, source, nobody)] * 5, (DEVICE, source, asked))
+    assert set(count_hosts([dissection])) == {source}
+    assert find_device([dissection]).ip == source
+
+
+def test_a_booting_device_is_not_called_unspecified():
+    boot = (DEVICE, "0.0.0.0", "255.255.255.255")
+    assert find_device([capture(*[boot] * 5, ASKS, ANSWERS)]).ip == HOME
+
+
+def test_of_equally_common_addresses_the_private_one_is_the_device():
+    assert find_device([capture(ANSWERS, ASKS)]).ip == HOME
+
+
+def test_packets_without_an_address_go_by_mac():
+    dissection = capture(
+        (DEVICE, "", ""),
+        (GATEWAY, "", ""),
+        (DEVICE, "0.0.0.0", "255.255.255.255"),
+        (DEVICE, "fe80::6", "ff02::fb"),
+        *(ASKS, ANSWERS, ASKS),
+    )
+    sent = outgoing(dissection, find_device([dissection]))
+    assert sent.tolist() == [True, False, True, True, True, False, True]
+
+
+def test_other_leases_and_addresses_of_the_device_are_its_own():
+    first = capture(ASKS, ANSWERS, (DEVICE, HOME, ROUTER), (DEVICE, "192.168.0.20", ROUTER))
+    second = capture((DEVICE, "10.0.0.77", ROUTER), (GATEWAY, "93.184.216.99", "10.0.0.77"))
+    device = find_device([first, second])
+    assert device == Device(HOME, DEVICE, mac_is_own=True)
+    assert outgoing(first, device).tolist() == [True, False, True, True]
+    assert outgoing(second, device).tolist() == [True, False]
+
+
+def test_behind_a_router_only_the_address_counts():
+    """Seen upstream of a router, whose MAC address sends for every host behind it."""
+    hosts = [(DEVICE, f"10.0.0.{i}", f"93.184.216.{i}") for i in range(20, 26)]
+    dissection = capture(
+        ASKS, ANSWERS, ASKS, (DEVICE, "", ""), *hosts, (DEVICE, "fe80::6", "ff02::1")
+    )
+    device = find_device([dissection])
+    assert device == Device(HOME, DEVICE, mac_is_own=False)
+    assert outgoing(dissection, device).tolist() == [True, False, True, True, *[False] * 6, True]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [PHONE, "38-0B-40-EF-85-41", "380b.40ef.8541", "380b40ef8541", " 10.0.0.9 "],
+)
+def test_the_device_can_be_named(wanted):
+    phone = (PHONE, "10.0.0.9", HOME)
+    dissection = capture(ASKS, ANSWERS, ASKS, phone)
+    device = find_device([dissection], wanted)
+    assert device.mac == PHONE
+    assert outgoing(dissection, device).tolist() == [False, False, False, True]
+
+
+def test_the_device_can_be_named_by_ipv6_in_any_spelling():
+    dissection = capture((DEVICE, "fe80::6", "fe80::1"), ASKS, ASKS)
+    assert find_device([dissection], "FE80:0:0:0::6") == Device("fe80::6", DEVICE)
+
+
+@pytest.mark.parametrize(
+    "wanted", ["", "lamp", "10.0.0.300", "00:17:88:24:76", "00:17:88:24:76:fg"]
+)
+def test_what_is_no_address_is_said_to_be_none(wanted):
+    with pytest.raises(DeviceNotFound, match="is no address; name the device as"):
+        find_device([capture(ASKS)], wanted)
+
+
+def test_a_device_without_packets_is_not_found_and_those_there_are_named():
+    dissection = capture(*[ASKS] * 4, *[ANSWERS] * 2, (PHONE, "10.0.0.9", HOME))
+    with pytest.raises(DeviceNotFound) as error:
+        find_device([dissection], "10.0.0.200")
+    assert str(error.value) == (
+        "no packet comes from or goes to 10.0.0.200; the most common are 10.0.0.6 (7 packets), "
+        "93.184.216.34 (6 packets), 10.0.0.9 (1 packets)"
+    )
+    with pytest.raises(DeviceNotFound, match=f"most common are {DEVICE} .4 packets.*{PHONE}"):
+        find_device([dissection], "02:00:00:00:00:77")
+
+
+def test_without_any_ip_address_the_mac_has_to_be_named():
+    dissection = capture((DEVICE, "", ""), (GATEWAY, "", ""), (DEVICE, "", ""))
+    with pytest.raises(DeviceNotFound, match=f"--device; the most common are {DEVICE} .2 packets"):
+        find_device([dissection])
+    assert outgoing(dissection, find_device([dissection], DEVICE)).tolist() == [True, False, True]
+
+
+def test_raw_ip_has_no_mac_addresses(write):
+    path = write(pcap([bytes(frame)[14:] for frame in talk(3)], link=101))
+    assert read_captures([path])[0].outgoing.tolist() == [True, False, True]
+    assert find_device([dissect(path)]) == Device(HOME, None)
+    with pytest.raises(DeviceNotFound, match="the captures have no MAC addresses"):
+        read_captures([path], DEVICE)
+
+
+def test_a_boot_on_the_wire(write):
+    everyone = "ff:ff:ff:ff:ff:ff"
+    frames = [
+        Ether(src=GATEWAY, dst=DEVICE) / EAPOL(type=3) / b"\2",
+        Ether(src=DEVICE, dst=GATEWAY) / EAPOL(type=3) / b"\2",
+        Ether(src=DEVICE, dst=everyone) / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68),
+        Ether(src=DEVICE, dst="33:33:00:00:00:01") / IPv6(src="::", dst="ff02::1") / ICMPv6ND_NS(),
+        Ether(src=DEVICE, dst=everyone) / ARP(),
+        up() / TCP(),
+        down() / TCP(),
+        up() / TCP(),
+    ]
+    trace = read_captures([write(frames)])[0]
+    assert trace.outgoing.tolist() == [False, True, True, True, True, True, False, True]
+
+
+@pytest.mark.captures
+@pytest.mark.parametrize("device", ["HomeMaticPlug", "EdnetCam1", "WeMoInsightSwitch2"])
+def test_the_true_device_is_found(aalto, device):
+    """One with as many packets from its server, one with three leases, one with two networks."""
+    folder = aalto / device
+    truth = (folder / "_iotdevice-mac.txt").read_text().strip().lower()
+    inferred, named = read_captures([folder]), read_captures([folder], truth)
+    for ours, true in zip(inferred, named, strict=True):
+        np.testing.assert_array_equal(ours.outgoing, true.outgoing)

@@ -1,0 +1,301 @@
+"""Files and folders in, traces out; and whatever a user may hand over by mistake."""
+
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+from tests.unit.capture.conftest import DEVICE, HOME, START_NS, pcap, pcapng, talk
+
+from iotflowgen.capture import CaptureWarning, default_cache, describe, find_captures, read_captures
+from iotflowgen.capture.dissection import Dissection, dissect
+from iotflowgen.errors import TsharkMissing, UnreadableCapture
+from iotflowgen.traffic import Trace, cut_windows, every_place
+
+COLUMNS = [name for name in Trace.__dataclass_fields__ if name not in ("name", "sha256")]
+
+
+def assert_same(one, other):
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+def test_a_trace_from_a_capture(write):
+    path = write(talk(4))
+    (trace,) = read_captures([path])
+    assert trace.name == "capture.pcap"
+    assert trace.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert trace.time_ns.tolist() == [START_NS + i * 1_000_000 for i in range(4)]
+    assert trace.duration_ns.tolist() == [1_000_000] * 3 + [0]
+    assert trace.length.tolist() == [45, 48, 45, 48]
+    assert trace.outgoing.tolist() == [True, False, True, False]
+    assert trace.src_port.tolist() == [4000, 9000, 4000, 9000]
+    assert trace.dst_port.tolist() == [9000, 4000, 9000, 4000]
+    assert {name: getattr(trace, name).dtype.name for name in COLUMNS} == {
+        "time_ns": "int64",
+        "length": "int32",
+        "outgoing": "bool",
+        "src_port": "int32",
+        "dst_port": "int32",
+        "protocols": "uint16",
+        "tcp_payload": "int32",
+    }
+
+
+def test_pcap_and_pcapng_plain_and_gzipped_are_the_same_whatever_their_names(write):
+    frames = talk(5)
+    files = [
+        write(pcap(frames), "a.pcap"),
+        write(pcapng(frames), "b.cap"),
+        write(gzip.compress(pcap(frames)), "c.dat"),
+        write(gzip.compress(pcapng(frames)), "d"),
+    ]
+    first, *others = read_captures(files)
+    assert len(first) == 5
+    for other in others:
+        assert_same(first, other)
+
+
+def test_a_folder_is_its_captures_in_natural_order(write, tmp_path):
+    for name in ("Setup-10.pcap", "Setup-2.pcap", "Setup-1.pcapng"):
+        write(talk(2), name)
+    write(b"a4:ff", "_iotdevice-mac.txt")
+    write(b"", ".DS_Store")
+    write(talk(2), "old/Setup-3.pcap")
+    names = [trace.name for trace in read_captures([tmp_path])]
+    assert names == ["Setup-1.pcapng", "Setup-2.pcap", "Setup-10.pcap"]
+
+
+def test_other_files_in_a_folder_are_left_out_with_one_line(write, tmp_path):
+    write(talk(2), "a.pcap")
+    write(b"notes", "notes.txt")
+    write(b"", "empty.pcap")
+    with pytest.warns(CaptureWarning, match=r"^empty\.pcap, notes\.txt in .*: no pcap") as said:
+        assert len(read_captures([tmp_path])) == 1
+    assert len(said) == 1
+
+
+def test_a_capture_named_twice_is_read_once(write, tmp_path):
+    path = write(talk(2))
+    assert find_captures([path, tmp_path, path]) == [path]
+
+
+def test_captures_of_two_folders_keep_names_apart(write, tmp_path):
+    one, two = write(talk(2), "one/1.pcap"), write(talk(3), "two/1.pcap")
+    three = write(talk(4), "two/3.pcap")
+    names = [trace.name for trace in read_captures([tmp_path / "two", one])]
+    assert names == [one.as_posix(), two.as_posix(), three.name]
+
+
+def test_progress_is_told_after_each_capture(write, tmp_path):
+    for i in range(3):
+        write(talk(2), f"{i}.pcap")
+    told = []
+    read_captures([tmp_path], processes=2, progress=lambda *step: told.append(step))
+    assert told == [("captures", i + 1, 3, f"{i}.pcap") for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"hello\nworld\n", "is no pcap or pcapng"),
+        (b"\x1f\x8b\x08", "is no pcap"),
+    ],
+)
+def test_a_file_that_is_no_capture(write, content, says):
+    with pytest.raises(UnreadableCapture, match=rf"capture\.pcap {says}"):
+        read_captures([write(content)])
+
+
+def test_a_path_that_does_not_exist(tmp_path):
+    with pytest.raises(UnreadableCapture, match=r"cannot read .*none\.pcap: No such file"):
+        read_captures([tmp_path / "none.pcap"])
+
+
+def test_a_folder_without_captures(write, tmp_path):
+    write(b"notes", "notes.txt")
+    with pytest.raises(UnreadableCapture, match="no pcap or pcapng captures in the folder"):
+        read_captures([tmp_path])
+
+
+def test_no_paths():
+    with pytest.raises(UnreadableCapture, match="no captures given"):
+        read_captures([])
+
+
+def test_a_capture_without_packets_is_left_out(write, tmp_path):
+    write(talk(2), "a.pcap")
+    empty = write([], "b.pcap")
+    with pytest.warns(CaptureWarning, match=r"b\.pcap has no packets"):
+        assert [trace.name for trace in read_captures([tmp_path])] == ["a.pcap"]
+    with (
+        pytest.warns(CaptureWarning, match="has no packets"),
+        pytest.raises(UnreadableCapture, match=r"no packets in b\.pcap"),
+    ):
+        read_captures([empty])
+
+
+def test_a_capture_too_short_for_a_window(write):
+    traces = read_captures([write(talk(4))])
+    assert len(cut_windows(traces, every_place(traces, 4))) == 1
+
+
+@pytest.mark.parametrize(("form", "overhead"), [(pcap, 16), (pcapng, 32)])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_of_a_truncated_capture_the_whole_packets_are_used(write, form, overhead, zipped):
+    content = form(talk(5))
+    size = len(content)
+    if zipped:  # a flush after each byte lets the stream end anywhere
+        squeeze = gzip.zlib.compressobj(wbits=31)
+        content = squeeze.compress(content[:-7]) + squeeze.flush(gzip.zlib.Z_SYNC_FLUSH)
+    else:
+        content = content[:-7]
+    last = len(bytes(talk(1)[0])) + overhead
+    padded = last + (-last % 4 if form is pcapng else 0)
+    says = (
+        rf"capture\.pcap: .*cut short.*; 4 whole packets are used, {padded - 7} of {size - 7} bytes"
+    )
+    with pytest.warns(CaptureWarning, match=says) as said:
+        (trace,) = read_captures([write(content)])
+    assert len(trace) == 4
+    assert len(said) == 1
+    with pytest.warns(CaptureWarning, match=says):  # from the cache, too
+        read_captures([write(content)])
+
+
+def test_a_capture_cut_before_its_first_packet(write):
+    with pytest.raises(UnreadableCapture, match=r"tshark cannot read .*capture\.pcap: .*cut short"):
+        read_captures([write(pcap(talk(1))[:-1])])
+
+
+def test_a_damaged_capture_is_used_up_to_the_damage(write):
+    content = bytearray(pcap(talk(4)))
+    at = 24 + 2 * 16 + 45 + 48 + 8
+    content[at : at + 4] = b"\xff\xff\xff\x7f"
+    with pytest.warns(CaptureWarning, match="2 whole packets are used, 125 of 274 bytes are lost"):
+        (trace,) = read_captures([write(bytes(content))])
+    assert len(trace) == 2
+
+
+def test_without_tshark_it_says_how_to_get_it(write, monkeypatch, tmp_path):
+    path = write(talk(2))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TsharkMissing, match="apt install tshark"):
+        read_captures([path])
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("echo 'tshark: Out of memory' >&2; exit 1", "Out of memory"),
+        ("exit 3", "exit status 3"),
+        ('$REAL "$@"; kill -SEGV $$', "exit status -11"),
+    ],
+)
+def test_when_tshark_fails_its_words_are_in_the_error(write, stand_in, script, says):
+    path = write(talk(2))
+    stand_in(script)
+    with pytest.raises(UnreadableCapture, match=rf"tshark cannot read .*capture\.pcap: {says}"):
+        read_captures([path])
+
+
+@pytest.fixture
+def runs(stand_in):
+    """How often tshark has been started."""
+    folder = stand_in('echo run >> "$(dirname "$0")/log"; exec $REAL "$@"')
+    return lambda: len((folder / "log").read_text().split()) if (folder / "log").exists() else 0
+
+
+def test_the_second_run_dissects_nothing_whatever_the_device(write, runs, tmp_path):
+    path = write(talk(4))
+    (first,) = read_captures([path])
+    (again,) = read_captures([path])
+    (other,) = read_captures([path], "93.184.216.34")
+    (renamed,) = read_captures([path.rename(tmp_path / "renamed.pcap")])
+    assert runs() == 1
+    assert_same(first, again)
+    assert_same(first, renamed)
+    assert renamed.name == "renamed.pcap"
+    assert other.outgoing.tolist() == [False, True, False, True]
+
+
+def test_what_was_changed_is_dissected_anew(write, runs):
+    read_captures([write(talk(4))])
+    assert len(read_captures([write(talk(6))])[0]) == 6
+    assert runs() == 2
+
+
+def test_another_tshark_dissects_anew(write, stand_in):
+    path = write(talk(4))
+    read_captures([path])
+    stand_in("exit 3")
+    with pytest.raises(UnreadableCapture):
+        read_captures([path])
+
+
+def test_a_damaged_entry_is_made_anew(write, runs, own_cache):
+    path = write(talk(4))
+    (first,) = read_captures([path])
+    (entry,) = own_cache.iterdir()
+    whole = entry.read_bytes()
+    damaged = [b"", b"hello", whole[: len(whole) // 2], b"PK\x03\x04" + b"\0" * len(whole)]
+    for content in damaged:
+        entry.write_bytes(content)
+        assert_same(first, read_captures([path])[0])
+    assert runs() == 1 + len(damaged)
+    assert_same(first, read_captures([path])[0])
+    assert runs() == 1 + len(damaged)
+
+
+def test_without_a_cache_it_goes_on(write, runs, tmp_path, own_cache):
+    path = write(talk(4))
+    read_captures([path], cache=None)
+    read_captures([path], cache=None)
+    assert not list(own_cache.iterdir())
+    (tmp_path / "file").write_text("no folder")
+    read_captures([path], cache=tmp_path / "file" / "cache")
+    assert runs() == 3
+
+
+def test_the_cache_is_the_users_unless_named(monkeypatch, own_cache):
+    assert default_cache() == own_cache
+    monkeypatch.delenv("IOTFLOWGEN_CACHE")
+    assert default_cache().name == "iotflowgen"
+
+
+def test_the_cache_keeps_all_of_a_dissection(write, own_cache):
+    path = write(talk(4))
+    fresh = dissect(path)
+    read_captures([path])
+    cached = describe([path])
+    assert cached.links == (fresh.link,)
+    assert {entry.suffix for entry in own_cache.iterdir()} == {".npz"}
+    with np.load(next(own_cache.iterdir()), allow_pickle=False) as stored:
+        assert set(stored.files) == set(Dissection.__dataclass_fields__)
+
+
+def test_a_summary(write, tmp_path):
+    write(talk(4), "1.pcap")
+    write(talk(3), "2.pcap")
+    summary = describe([tmp_path])
+    assert (summary.captures, summary.packets, summary.links) == (2, 7, ("Ethernet",))
+    assert summary.seconds == pytest.approx(0.005)
+    assert summary.hosts == ((HOME, 7), ("93.184.216.34", 7))
+    assert summary.device is not None
+    assert (summary.device.ip, summary.device.mac) == (HOME, DEVICE)
+
+
+def test_a_summary_without_ip_addresses_names_no_device(write):
+    assert describe([write([b"\xff" * 6 + b"\2" * 6 + b"\x08\x06" + b"\0" * 28])]).device is None
+
+
+@pytest.mark.captures
+def test_real_captures_in_parallel_are_the_same_as_one_by_one(aalto):
+    folder = aalto / "WeMoSwitch2"
+    together = read_captures([folder], processes=2, cache=None)
+    one_by_one = read_captures([folder], processes=1, cache=None)
+    assert sum(map(len, together)) == 1224
+    for one, other in zip(together, one_by_one, strict=True):
+        assert one.name == other.name
+        assert_same(one, other)
