@@ -129,9 +129,9 @@ class Codec(BaseModel):
         )
 
     def length_classes(self, length: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The class of each length, in the same shape; one not seen goes to the nearest."""
-        between = (self._lengths[1:] + self._lengths[:-1]) / 2
-        return np.searchsorted(between, length)
+        """The class of each length, in the same shape; -1 for one that was not seen."""
+        place = np.searchsorted(self._lengths, length)
+        return np.where(np.isin(length, self._lengths), place, -1)
 
     @cached_property
     def allowed_classes(self) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class Generator(Protocol):
     The same seed on the same platform gives the same windows, bit for bit.
     """
 
-    name: str
+    name: ClassVar[str]
 
     def fit(self, traces: Sequence[Trace], *, progress: Progress = silent) -> Self:
         """Learn from the captures of one device.

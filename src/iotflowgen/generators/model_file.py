@@ -21,7 +21,7 @@ from iotflowgen.errors import ModelError
 from iotflowgen.files import whole_file
 from iotflowgen.traffic import Trace
 
-__all__ = ["Capture", "Model", "captures_of", "read_model", "write_model"]
+__all__ = ["Capture", "Model", "captures_of", "read_model", "versions", "write_model"]
 
 SCHEMA = 1
 _KEY = "iotflowgen"
@@ -48,6 +48,8 @@ class Model(BaseModel):
     schema_version: int = SCHEMA
     generator: str
     """Name of the generator that wrote it."""
+    seed: int
+    """The seed of the fit."""
     config: dict[str, Any]
     """The generator's configuration."""
     vocabularies: dict[str, Any]

@@ -1,6 +1,7 @@
 """A trace: the packets of one capture, in order of time, as columns."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,13 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.time_ns)
+
+    def __getitem__(self, packets: slice) -> "Trace":
+        columns = {name: column[packets] for name, column in self._columns().items()}
+        return Trace(name=self.name, sha256=self.sha256, **columns)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.type is not str}
 
     @property
     def duration_ns(self) -> NDArray[np.int64]:

@@ -41,10 +41,11 @@ def test_the_true_length_is_always_allowed(fitted, traces):
     assert codec.allowed_classes.any(axis=1).all()
 
 
-def test_a_length_not_seen_goes_to_the_nearest_class(fitted):
+def test_a_length_not_seen_has_no_class(fitted):
     codec, _ = fitted
-    classes = codec.length_classes(np.array([0, 68, 65, 10**6], dtype=np.int32))
-    assert [codec.lengths[c] for c in classes] == [66, 66, 66, 1514]
+    seen = np.array(codec.lengths, dtype=np.int32)
+    assert codec.length_classes(seen).tolist() == list(range(len(seen)))
+    assert codec.length_classes(np.array([0, 68, 10**6], dtype=np.int32)).tolist() == [-1, -1, -1]
 
 
 def test_a_configuration_not_seen_goes_to_the_one_that_differs_least():

@@ -1,0 +1,35 @@
+"""Generators: fit on captures, draw windows, save and load; one method a file."""
+
+from pathlib import Path
+
+from iotflowgen.errors import ModelError
+from iotflowgen.generators.generator import Generator
+from iotflowgen.generators.iotflow import IoTFlow, IoTFlowConfig, IoTFlowReport
+from iotflowgen.generators.model_file import Model, read_model
+from iotflowgen.nn import Accelerator
+
+__all__ = [
+    "GENERATORS",
+    "Generator",
+    "IoTFlow",
+    "IoTFlowConfig",
+    "IoTFlowReport",
+    "Model",
+    "load_generator",
+    "read_model",
+]
+
+GENERATORS: dict[str, type[IoTFlow]] = {method.name: method for method in (IoTFlow,)}
+"""Every method, by the name that `fit --generator` takes."""
+
+
+def load_generator(path: Path, *, accelerator: Accelerator = "auto") -> Generator:
+    """Read a model file, whichever method wrote it.
+
+    Raises:
+        ModelError: It is damaged, of another version, or of a method unknown here.
+    """
+    model, _ = read_model(path)
+    if model.generator not in GENERATORS:
+        raise ModelError(f"{path} is a model of {model.generator}, which this version lacks")
+    return GENERATORS[model.generator].load(path, accelerator=accelerator)

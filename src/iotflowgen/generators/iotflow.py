@@ -1,0 +1,317 @@
+"""IoTFlowGenerator, the paper's method, whole (section 4).
+
+Fitting: captures are split, windows cut, packets coded as tokens (`encoding`), the VQ-STAE turns
+each packet into one code (section 4.3), SeqGAN learns windows of codes (4.4), and a perceptron
+learns frame lengths (4.5). Sampling walks the same way back.
+
+Deviations: training stops early on captures set aside for that, where the paper names no criterion
+(`unseen`); each module names its own.
+
+Shapes: N windows, L packets each, F fields.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
+from torch import Tensor, nn
+
+from iotflowgen.encoding import Codec, CodecConfig
+from iotflowgen.errors import ModeCollapse, ModelError, TooShort
+from iotflowgen.generators.model_file import (
+    Capture,
+    Model,
+    captures_of,
+    read_model,
+    versions,
+    write_model,
+)
+from iotflowgen.nn import (
+    AUTHORS,
+    LAPTOP,
+    VQSTAE,
+    Accelerator,
+    CodeGenerator,
+    FrameLengthConfig,
+    FrameLengthModel,
+    FrameRows,
+    SeqGANConfig,
+    SeqGANReport,
+    Settings,
+    VQSTAEConfig,
+    device_for,
+    fit_frame_lengths,
+    fit_seqgan,
+    fit_vq_stae,
+    generator_from,
+    variety,
+)
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Places, Trace, Windows, cut_windows, draw_places
+
+__all__ = ["IoTFlow", "IoTFlowConfig", "IoTFlowReport"]
+
+_CHECKED = 100
+"""Windows whose variety is looked at before any are used."""
+
+
+class IoTFlowConfig(Settings):
+    """Settings of the paper's method."""
+
+    window: int = Field(default=20, ge=2)
+    """L, packets a window."""
+    windows: int = Field(default=1500, ge=1)
+    """n, windows drawn at random to learn from; fewer where the captures hold fewer."""
+    unseen: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the captures set aside to stop training by; one at least."""
+    codec: CodecConfig = CodecConfig()
+    """How packets become tokens (section 4.2)."""
+    vq_stae: VQSTAEConfig = VQSTAEConfig()
+    """How tokens become codes (section 4.3)."""
+    seqgan: SeqGANConfig = LAPTOP
+    """How windows of codes are learnt (section 4.4)."""
+    frame_length: FrameLengthConfig = FrameLengthConfig()
+    """How frame lengths are chosen (section 4.5)."""
+
+
+@dataclass(frozen=True)
+class IoTFlowReport:
+    """How a fit went."""
+
+    windows: int
+    """Windows learnt from."""
+    unseen_windows: int
+    """Windows of the captures set aside."""
+    signatures: int
+    """Packet-level signatures that cover some packet."""
+    vocabulary: dict[str, int]
+    """Tokens of each field."""
+    codes_used: float
+    """Share of the codebook that the windows learnt from use."""
+    codes_perplexity: float
+    """Of that use, in codes."""
+    reconstruction: dict[str, float]
+    """Share of packets of unseen captures whose token comes back from its code, by field."""
+    reconstruction_mean: float
+    """Mean of that over the fields."""
+    length_accuracy: float
+    """Share of known frame lengths of unseen captures that the likeliest class gets right."""
+    nll_pretrained: float
+    """Of unseen captures' codes after maximum-likelihood pre-training, nats a code."""
+    nll: float
+    """The same after the adversarial rounds."""
+    variety: float
+    """Variety of generated windows over that of as many real ones (section 4.4)."""
+    warning: str | None
+    """What the user should know: a collapse that was undone."""
+
+
+class IoTFlow:
+    """The paper's method."""
+
+    name: ClassVar[str] = "iotflow"
+    Config: ClassVar = IoTFlowConfig
+    SETTINGS: ClassVar[dict[str, IoTFlowConfig]] = {
+        "laptop": IoTFlowConfig(),
+        "authors": IoTFlowConfig(seqgan=AUTHORS),
+    }
+
+    def __init__(
+        self,
+        config: IoTFlowConfig | None = None,
+        *,
+        seed: int = 0,
+        accelerator: Accelerator = "auto",
+    ) -> None:
+        self.config = config or IoTFlowConfig()
+        self.seed = seed
+        self._device = device_for(accelerator)
+        self._captures: tuple[Capture, ...] = ()
+
+    def fit(self, traces: Sequence[Trace], *, progress: Progress = silent) -> Self:
+        """Learn from the captures of one device.
+
+        Raises:
+            TooShort: No capture holds a window, or the only one that does holds no second.
+            ModeCollapse: The generator repeats itself before it has played a round.
+            TrainingError: Training came to nothing.
+        """
+        config, rng = self.config, np.random.default_rng(self.seed)
+        seen, unseen = _set_aside(traces, config, rng)
+        places = draw_places(seen, _how_many(seen, config), config.window, rng)
+        unseen_places = draw_places(unseen, _how_many(unseen, config), config.window, rng)
+        codec = Codec.fit(seen, places, config.codec, int(rng.integers(2**31)))
+        tokens_NLF, unseen_NLF = (
+            torch.from_numpy(codec.encode(*cut)).to(self._device)
+            for cut in ((seen, places), (unseen, unseen_places))
+        )
+
+        torch_rng = generator_from(rng)
+        vq_stae, coded = fit_vq_stae(
+            tokens_NLF, unseen_NLF, codec.sizes, config.vq_stae, rng=torch_rng, progress=progress
+        )
+        codes_NL, unseen_codes_NL = vq_stae.encode(tokens_NLF), vq_stae.encode(unseen_NLF)
+        codes = config.vq_stae.codebook_size
+        generator, played = fit_seqgan(
+            codes_NL, unseen_codes_NL, codes, config.seqgan, rng=torch_rng, progress=progress
+        )
+        frame_length, told = fit_frame_lengths(
+            FrameRows(tokens_NLF[..., 0], codes_NL, self._classes(codec, seen, places)),
+            FrameRows(
+                unseen_NLF[..., 0], unseen_codes_NL, self._classes(codec, unseen, unseen_places)
+            ),
+            torch.from_numpy(codec.allowed_classes).to(self._device),
+            codes,
+            config.frame_length,
+            rng=torch_rng,
+            progress=progress,
+        )
+        self._codec, self._vq_stae = codec, vq_stae
+        self._generator, self._frame_length = generator, frame_length
+        self._captures = captures_of(traces)
+        self._floor = config.seqgan.variety_floor * variety(codes_NL[:_CHECKED])
+        self.report = IoTFlowReport(
+            windows=len(places),
+            unseen_windows=len(unseen_places),
+            signatures=len(codec.frames.signatures),
+            vocabulary=codec.sizes,
+            codes_used=coded.codebook_used,
+            codes_perplexity=coded.codebook_perplexity,
+            reconstruction=coded.accuracy,
+            reconstruction_mean=coded.mean_accuracy,
+            length_accuracy=told.accuracy,
+            nll_pretrained=played.nll_before,
+            nll=played.nll_after,
+            variety=_variety(played) / played.variety_real,
+            warning=played.warning,
+        )
+        return self
+
+    def sample(self, n: int, rng: np.random.Generator) -> Windows:
+        """Draw `n` synthetic windows.
+
+        Raises:
+            ModeCollapse: They repeat themselves far more than real windows do (section 4.4).
+        """
+        torch_rng = generator_from(rng)
+        codes_NL = self._generator.sample(max(n, _CHECKED), torch_rng)
+        if variety(codes_NL[:_CHECKED]) < self._floor:
+            raise ModeCollapse("the generator repeats itself; fit it again with another --seed")
+        codes_NL = codes_NL[:n]
+        tokens_NLF = self._vq_stae.decode(codes_NL)
+        classes_NL = self._frame_length.predict(tokens_NLF[..., 0], codes_NL, torch_rng)
+        return self._codec.decode(_array(tokens_NLF), _array(classes_NL), rng)
+
+    def save(self, path: Path) -> None:
+        """Write the model file, whole or not at all.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        tensors = {
+            f"{part}.{name}": tensor
+            for part, module in self._parts().items()
+            for name, tensor in module.state_dict().items()
+        }
+        model = Model(
+            generator=self.name,
+            seed=self.seed,
+            config=self.config.model_dump(mode="json"),
+            vocabularies=self._codec.model_dump(mode="json"),
+            report=asdict(self.report),
+            captures=self._captures,
+            versions=versions(),
+        )
+        write_model(path, model, {**tensors, "variety_floor": torch.tensor(self._floor)})
+
+    @classmethod
+    def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
+        """Read a model file that `save` wrote.
+
+        Raises:
+            ModelError: It is damaged, of another version, or of another generator.
+        """
+        model, tensors = read_model(path)
+        if model.generator != cls.name:
+            raise ModelError(f"{path} is a model of {model.generator}, not of {cls.name}")
+        try:
+            self = cls(
+                IoTFlowConfig.model_validate(model.config),
+                seed=model.seed,
+                accelerator=accelerator,
+            )
+            self._captures = model.captures
+            self.report = TypeAdapter(IoTFlowReport).validate_python(model.report)
+            self._build(Codec.model_validate(model.vocabularies))
+            self._floor = float(tensors.pop("variety_floor"))
+            for part, module in self._parts().items():
+                own = {k: v for k, v in tensors.items() if k.startswith(f"{part}.")}
+                module.load_state_dict({k.removeprefix(f"{part}."): v for k, v in own.items()})
+                module.to(self._device).eval()
+        except (ValidationError, RuntimeError, KeyError, ValueError) as error:
+            raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
+        return self
+
+    def _build(self, codec: Codec) -> None:
+        """Networks of the right sizes, without what they learnt."""
+        config, codes = self.config, self.config.vq_stae.codebook_size
+        self._codec = codec
+        self._vq_stae = VQSTAE(codec.sizes, config.window, config.vq_stae)
+        self._generator = CodeGenerator(codes, config.window, config.seqgan)
+        allowed_TC = torch.from_numpy(codec.allowed_classes)
+        self._frame_length = FrameLengthModel(allowed_TC, codes, config.frame_length)
+
+    def _parts(self) -> dict[str, nn.Module]:
+        return {
+            "vq_stae": self._vq_stae,
+            "generator": self._generator,
+            "frame_length": self._frame_length,
+        }
+
+    def _classes(self, codec: Codec, traces: Sequence[Trace], places: Places) -> Tensor:
+        classes = codec.length_classes(cut_windows(traces, places).length)
+        return torch.from_numpy(classes).to(self._device)
+
+
+def _set_aside(
+    traces: Sequence[Trace], config: IoTFlowConfig, rng: np.random.Generator
+) -> tuple[list[Trace], list[Trace]]:
+    """Captures to learn from, and others to stop by; the end of the only one where there is one.
+
+    Raises:
+        TooShort: No capture holds a window, or the only one that does holds no second.
+    """
+    L = config.window
+    usable = [trace for trace in traces if len(trace) >= L]
+    if len(usable) > 1:
+        aside = min(max(1, round(config.unseen * len(usable))), len(usable) - 1)
+        order = [usable[i] for i in rng.permutation(len(usable))]
+        return order[aside:], order[:aside]
+    longest = max((len(trace) for trace in traces), default=0)
+    if longest < 2 * L:
+        raise TooShort(
+            f"learning needs two captures of {L} packets or one of {2 * L}; the longest of "
+            f"{len(traces)} has {longest}: record more, or choose a smaller --window"
+        )
+    cut = min(round((1 - config.unseen) * longest), longest - L)
+    return [usable[0][:cut]], [usable[0][cut:]]
+
+
+def _how_many(traces: Sequence[Trace], config: IoTFlowConfig) -> int:
+    """All windows, but no more than asked for."""
+    return min(config.windows, sum(max(0, len(trace) - config.window + 1) for trace in traces))
+
+
+def _variety(played: SeqGANReport) -> float:
+    """Of the generator that was kept."""
+    return played.rounds[-1].variety if played.rounds else played.variety_before
+
+
+def _array(tensor: Tensor) -> NDArray[np.int64]:
+    array: NDArray[np.int64] = tensor.cpu().numpy()
+    return array
