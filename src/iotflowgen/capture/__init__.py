@@ -2,6 +2,7 @@
 
 from iotflowgen.capture.cache import default_cache
 from iotflowgen.capture.device import Device
+from iotflowgen.capture.formats import is_capture
 from iotflowgen.capture.read import DEFAULT_CACHE, CaptureWarning, find_captures, read_captures
 from iotflowgen.capture.summary import CaptureSummary, describe
 
@@ -13,5 +14,6 @@ __all__ = [
     "default_cache",
     "describe",
     "find_captures",
+    "is_capture",
     "read_captures",
 ]

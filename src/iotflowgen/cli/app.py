@@ -33,7 +33,7 @@ def _say_version(asked: bool) -> None:
 
 @app.callback()
 def _common(
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool,
         typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True),
     ] = False,

@@ -2,17 +2,26 @@
 
 import functools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
 
 from iotflowgen.errors import IoTFlowGenError
 
-__all__ = ["err", "out", "progress_display", "reports_errors"]
+__all__ = ["err", "out", "progress_display", "reports_errors", "show_table"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +49,14 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def show_table(title: str, rows: Mapping[str, str]) -> None:
+    """Names and values on standard output."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in rows.items():
+        table.add_row(Text(name), Text(value))
+    out.print(table)
+
+
 @contextmanager
 def progress_display() -> Iterator["_Display"]:
     """A bar a stage on standard error; a line a stage where that is no terminal."""
@@ -62,7 +79,7 @@ class _Display:
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Step `done` of `total` of `stage` is over."""
@@ -70,7 +87,7 @@ class _Display:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
             if self._bars.disable:
                 err.print(f"{stage} ...")
-        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)  # type: ignore[arg-type]
+        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

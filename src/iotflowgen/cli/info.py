@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from iotflowgen.cli.console import reports_errors
+from iotflowgen.cli.console import out, reports_errors, show_table
+from iotflowgen.cli.options import DeviceOption
 
 __all__ = ["info"]
 
@@ -13,8 +14,62 @@ __all__ = ["info"]
 @reports_errors
 def info(
     path: Annotated[Path, typer.Argument(metavar="MODEL|CAPTURE", help="What to look at.")],
+    device: DeviceOption = None,
 ) -> None:
     """Say what a model was made from and how well it learnt, or what captures hold.
 
     Examples: `iotflowgen info plug.model`, `iotflowgen info captures/plug`
     """
+    from iotflowgen.capture import is_capture
+
+    if path.is_dir() or (path.is_file() and is_capture(path)):
+        _describe_captures(path, device)
+    else:
+        _describe_model(path)
+
+
+def _describe_captures(path: Path, device: str | None) -> None:
+    from iotflowgen.capture import describe
+
+    found = describe([path], device)
+    rows = {
+        "captures": str(found.captures),
+        "packets": str(found.packets),
+        "time": f"{found.seconds:.0f} s",
+        "link": ", ".join(found.links),
+    }
+    for place, (host, packets) in enumerate(found.hosts[:5], 1):
+        rows[f"host {place}"] = f"{host}, {packets} packets"
+    if found.device is not None:
+        known = [address for address in (found.device.ip, found.device.mac) if address]
+        rows["device"] = f"{', '.join(known)} (another: --device MAC|IP)"
+    show_table(str(path), rows)
+
+
+def _describe_model(path: Path) -> None:
+    from iotflowgen.generators import read_model
+
+    model, _ = read_model(path)
+    rows = {
+        "generator": model.generator,
+        "made by": ", ".join(f"{name} {number}" for name, number in model.versions.items()),
+        "seed": str(model.seed),
+        "captures": f"{len(model.captures)} with "
+        f"{sum(capture.packets for capture in model.captures)} packets",
+    }
+    for capture in model.captures:
+        rows[f"  {capture.name}"] = f"{capture.packets} packets, SHA-256 {capture.sha256[:16]}…"
+    show_table(str(path), rows)
+    show_table("how the fit went", _flat(model.report))
+    show_table("settings", _flat(model.config))
+    out.print(f"next: iotflowgen generate {path} --windows 500 --out honeydata.pcap", markup=False)
+
+
+def _flat(nested: object, prefix: str = "") -> dict[str, str]:
+    """Nested settings, as TOML would name them."""
+    if not isinstance(nested, dict):
+        return {prefix: f"{nested:.4g}" if isinstance(nested, float) else str(nested)}
+    rows: dict[str, str] = {}
+    for key, value in nested.items():
+        rows |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return rows
