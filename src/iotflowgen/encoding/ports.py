@@ -14,7 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ class PortEncoder(BaseModel):
         self, src_port: NDArray[np.int32], dst_port: NDArray[np.int32]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens of source and destination ports, each (N, L)."""
-        ends = np.stack([src_port, dst_port], axis=-1).reshape(len(src_port), -1)
+        ends = _interleave(src_port, dst_port)
         tokens = np.searchsorted(self._constants, ends)
         ephemeral = ~np.isin(ends, self._constants)
         for batch in range(0, len(ends), _BATCH):
@@ -105,8 +105,8 @@ class PortEncoder(BaseModel):
             rng: Draws the numbers of ephemeral ports.
         """
         windows = len(src_tokens)
-        ends = np.stack([src_tokens, dst_tokens], axis=-1).reshape(windows, -1)
-        of_device = np.stack([outgoing, ~outgoing], axis=-1).reshape(windows, -1)
+        ends = _interleave(src_tokens, dst_tokens)
+        of_device = _interleave(outgoing, ~outgoing)
         ports = self._constants[np.minimum(ends, len(self.constants) - 1)]
         for slot in range(self.config.slots):
             here = ends == len(self.constants) + slot
@@ -134,6 +134,11 @@ class PortEncoder(BaseModel):
     @cached_property
     def _constants(self) -> NDArray[np.int64]:
         return np.array(self.constants)
+
+
+def _interleave(src: NDArray[Any], dst: NDArray[Any]) -> NDArray[Any]:
+    """Both ends of each packet in turn (N, E)."""
+    return np.stack([src, dst], axis=-1).reshape(len(src), 2 * src.shape[1])
 
 
 def _order_of_appearance(ends: NDArray[np.int32], counted: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,0 +1,158 @@
+"""What every generator promises, whichever method it is."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from iotflowgen.errors import ModelError, OutputError, TooShort
+from iotflowgen.generators import GENERATORS, load_generator, read_model
+from iotflowgen.traffic import Windows
+from tests.conftest import make_trace
+from tests.small import SMALL
+
+pytestmark = pytest.mark.parametrize("name", sorted(GENERATORS))
+
+
+def fit(name, traces, seed=0):
+    return GENERATORS[name](SMALL[name], seed=seed).fit(traces)
+
+
+@pytest.fixture(scope="module")
+def fitted(traces):
+    return {name: fit(name, traces) for name in GENERATORS}
+
+
+def same(a, b):
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in Windows.columns())
+
+
+def test_draws_as_many_windows_as_asked(name, fitted):
+    for n in (0, 1, 250):
+        windows = fitted[name].sample(n, np.random.default_rng(0))
+        assert windows.length.shape == (n, SMALL[name].window)
+
+
+def test_windows_could_be_the_devices(name, fitted, traces):
+    windows = fitted[name].sample(300, np.random.default_rng(0))
+    lengths = {length for trace in traces for length in trace.length.tolist()}
+    assert set(windows.length.ravel().tolist()) <= lengths
+    configurations = {p for trace in traces for p in trace.protocols.tolist()}
+    assert set(windows.protocols.ravel().tolist()) <= configurations
+    assert windows.duration_ns.min() >= 0
+    assert 0.3 < windows.outgoing.mean() < 0.7
+    assert np.isin([123, 443], windows.dst_port).all()
+
+
+def test_windows_differ(name, fitted):
+    windows = fitted[name].sample(100, np.random.default_rng(0))
+    assert len(np.unique(windows.duration_ns, axis=0)) == 100
+
+
+def test_the_same_seed_gives_the_same_windows(name, fitted, traces):
+    first, again = (fitted[name].sample(50, np.random.default_rng(3)) for _ in range(2))
+    assert same(first, again)
+    assert not same(first, fitted[name].sample(50, np.random.default_rng(4)))
+    assert same(first, fit(name, traces).sample(50, np.random.default_rng(3)))
+
+
+def test_a_saved_model_draws_the_same_windows(name, fitted, tmp_path):
+    path = tmp_path / "device.model"
+    fitted[name].save(path)
+    loaded = load_generator(path)
+    assert type(loaded) is GENERATORS[name]
+    assert same(
+        loaded.sample(50, np.random.default_rng(3)),
+        fitted[name].sample(50, np.random.default_rng(3)),
+    )
+    loaded.save(tmp_path / "again.model")
+    assert path.read_bytes() == (tmp_path / "again.model").read_bytes()
+
+
+def test_a_model_says_what_made_it(name, fitted, traces, tmp_path):
+    fitted[name].save(tmp_path / "device.model")
+    model, _ = read_model(tmp_path / "device.model")
+    assert model.generator == name
+    assert [(c.name, c.packets) for c in model.captures] == [(t.name, len(t)) for t in traces]
+    assert {"iotflowgen", "torch", "numpy"} <= set(model.versions)
+
+
+def test_progress_is_told_to_the_end(name, traces):
+    told = []
+    GENERATORS[name](SMALL[name]).fit(traces, progress=lambda *step: told.append(step[:3]))
+    for stage in {step[0] for step in told}:
+        steps = [done for at, done, _ in told if at == stage]
+        assert steps == sorted(steps)
+
+
+def test_captures_shorter_than_a_window_are_refused(name):
+    with pytest.raises(TooShort, match="--window"):
+        fit(name, [make_trace(str(i), i, packets=5) for i in range(4)])
+
+
+def test_no_captures_are_refused(name):
+    with pytest.raises(TooShort):
+        fit(name, [])
+
+
+def test_an_interrupted_fit_goes_no_further(name, traces):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        GENERATORS[name](SMALL[name]).fit(traces, progress=interrupt)
+
+
+def test_a_misspelt_setting_is_refused(name):
+    with pytest.raises(ValidationError, match="windw"):
+        GENERATORS[name].Config.model_validate({"windw": 20})
+
+
+def test_a_model_is_written_whole_or_not_at_all(name, fitted, tmp_path):
+    occupied = tmp_path / "folder.model"
+    occupied.mkdir()
+    with pytest.raises(OutputError, match=r"folder\.model"):
+        fitted[name].save(occupied)
+    assert list(tmp_path.iterdir()) == [occupied]
+
+
+@pytest.mark.parametrize("keep", [0, 7, 1000, -100])
+def test_a_cut_model_is_refused(name, fitted, tmp_path, keep):
+    path = tmp_path / "device.model"
+    fitted[name].save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ModelError, match="fit it again"):
+        load_generator(path)
+
+
+def test_a_model_of_another_version_is_refused_by_name(name, fitted, tmp_path):
+    path = tmp_path / "device.model"
+    fitted[name].save(path)
+    with safe_open(path, framework="pt") as file:
+        said = file.metadata()["iotflowgen"]
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    newer = said.replace('"schema_version":1', '"schema_version":99')
+    save_file(tensors, path, metadata={"iotflowgen": newer})
+    with pytest.raises(ModelError, match="schema version 99, this iotflowgen reads 1"):
+        load_generator(path)
+    other = said.replace(f'"generator":"{name}"', '"generator":"nonesuch"')
+    save_file(tensors, path, metadata={"iotflowgen": other})
+    with pytest.raises(ModelError, match="nonesuch"):
+        load_generator(path)
+    first = sorted(tensors)[0]
+    save_file({k: v for k, v in tensors.items() if k != first}, path, metadata={"iotflowgen": said})
+    with pytest.raises(ModelError, match="do not fit"):
+        load_generator(path)
+
+
+def test_what_is_no_model_is_refused(name, tmp_path):
+    assert name in GENERATORS
+    with pytest.raises(ModelError, match="there is no model"):
+        load_generator(tmp_path / "absent.model")
+    (tmp_path / "text.model").write_text("not a model")
+    with pytest.raises(ModelError, match="damaged or no model"):
+        load_generator(tmp_path / "text.model")
+    save_file({}, tmp_path / "other.model", metadata={"who": "somebody"})
+    with pytest.raises(ModelError, match="not of iotflowgen"):
+        load_generator(tmp_path / "other.model")

@@ -1,0 +1,214 @@
+"""The command line as installed: what a user types, and what comes back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.small import SMALL
+
+COMMAND = Path(sys.executable).parent / "iotflowgen"
+PLUG = REPOSITORY / "samples" / "plug"
+
+
+def run(*arguments, env=None, cwd=None, timeout=120):
+    return subprocess.run(
+        [str(COMMAND), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "COLUMNS": "200", **(env or {})},
+        cwd=cwd,
+        check=False,
+    )
+
+
+def refused(done, status, *words):
+    """One clear line, the right status."""
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert status == 2 or len(lines) == 1, done.stderr
+    for word in words:
+        assert word in " ".join(done.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """The small settings as the TOML that a user would write."""
+    path = tmp_path_factory.mktemp("settings") / "small.toml"
+    small = {**SMALL["iotflow"].model_dump(exclude_unset=True), "window": 8}
+
+    def lines(table, prefix=""):
+        for key, value in table.items():
+            if not isinstance(value, dict):
+                yield f"{key} = {json.dumps(value)}"
+        for key, value in table.items():
+            if isinstance(value, dict):
+                yield f"[{prefix}{key}]"
+                yield from lines(value, f"{prefix}{key}.")
+
+    path.write_text("\n".join(lines(small)) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, settings):
+    path = tmp_path_factory.mktemp("model") / "plug.model"
+    done = run("fit", PLUG, "--config", settings, "--out", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["pcap", "pcapng", "parquet", "csv"])
+def test_captures_to_a_model_to_honeydata_and_back(model, tmp_path, suffix):
+    out = tmp_path / f"honeydata.{suffix}"
+    again = tmp_path / f"again.{suffix}"
+    for path in (out, again):
+        done = run("generate", model, "-n", 30, "--start", "2026-01-01", "--out", path)
+        assert done.returncode == 0, done.stderr
+        assert "30 windows of 8 packets" in done.stderr
+        assert done.stdout == ""
+    assert out.read_bytes() == again.read_bytes()
+    if suffix.startswith("pcap"):
+        done = run("extract", out, "--out", tmp_path / "packets.csv")
+        assert done.returncode == 0, done.stderr
+        assert "240 packets of 1 captures" in done.stderr
+        tables = (tmp_path / "packets.csv").read_text().splitlines()
+        assert len(tables) == 241
+
+
+def test_another_seed_gives_other_honeydata(model, tmp_path):
+    for seed in (1, 2):
+        run("generate", model, "-n", 5, "--seed", seed, "--out", tmp_path / f"{seed}.csv")
+    assert (tmp_path / "1.csv").read_text() != (tmp_path / "2.csv").read_text()
+
+
+def test_info_says_what_a_model_and_captures_hold(model):
+    done = run("info", model)
+    assert done.returncode == 0, done.stderr
+    for word in ("iotflow", "16 with 2237 packets", "plug-01.pcapng", "reconstruction", "rollouts"):
+        assert word in done.stdout
+    done = run("info", PLUG)
+    assert "2237" in done.stdout
+    assert "192.168.31.138, 5e:cf:7f:51:3f:2a" in done.stdout
+
+
+def test_a_second_extract_starts_at_once_from_the_cache(tmp_path):
+    env = {"IOTFLOWGEN_CACHE": str(tmp_path / "cache")}
+    first = run("extract", PLUG, "--out", tmp_path / "first.parquet", env=env)
+    assert first.returncode == 0, first.stderr
+    # without tshark: nothing is dissected anew
+    env["PATH"] = "/nonexistent"
+    second = run("extract", PLUG, "--out", tmp_path / "second.parquet", env=env)
+    if second.returncode == 0:
+        assert (tmp_path / "first.parquet").read_bytes() == (
+            tmp_path / "second.parquet"
+        ).read_bytes()
+    else:
+        refused(second, 1, "tshark")
+
+
+def test_every_command_has_help_with_an_example():
+    for command in ("extract", "fit", "generate", "info", "demo"):
+        done = run(command, "--help")
+        assert done.returncode == 0
+        assert "Example" in done.stdout
+        assert f"iotflowgen {command}" in " ".join(done.stdout.split())
+    assert run("--version").stdout.startswith("iotflowgen ")
+
+
+def test_bad_captures_get_one_line(tmp_path):
+    out = tmp_path / "out.parquet"
+    refused(run("extract", tmp_path / "absent.pcap", "-o", out), 1, "absent.pcap")
+    (tmp_path / "empty.pcap").touch()
+    refused(run("extract", tmp_path / "empty.pcap", "-o", out), 1, "empty.pcap")
+    (tmp_path / "text.pcap").write_text("not a capture")
+    refused(run("extract", tmp_path / "text.pcap", "-o", out), 1, "text.pcap")
+    refused(run("extract", PLUG, "--device", "02:00:00:00:00:99", "-o", out), 1, "99")
+    refused(run("extract", PLUG, "--device", "a plug", "-o", out), 1, "a plug")
+    refused(
+        run("extract", PLUG, "-o", out, env={"PATH": "", "IOTFLOWGEN_CACHE": str(tmp_path / "c")}),
+        1,
+        "tshark",
+        "install",
+    )
+    assert not out.exists()
+
+
+def test_bad_settings_get_one_line_and_status_2(tmp_path, model):
+    out = tmp_path / "out.model"
+    config = tmp_path / "config.toml"
+    config.write_text("[seqgan]\nrouns = 3\n")
+    refused(run("fit", PLUG, "--config", config, "-o", out), 2, "seqgan.rouns")
+    config.write_text("[seqgan\n")
+    refused(run("fit", PLUG, "--config", config, "-o", out), 2, "is no TOML")
+    refused(run("fit", PLUG, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
+    refused(run("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "none of: ", "iotflow")
+    refused(run("fit", PLUG), 2, "--out")
+    refused(run("generate", model, "-n", 5, "-o", tmp_path / "out.txt"), 2, ".pcapng")
+    refused(run("generate", model, "-n", 0, "-o", tmp_path / "out.csv"), 2, "--windows")
+    refused(run("generate", model, "-n", 5, "-o", "x.csv", "--start", "soon"), 2, "--start")
+    assert not out.exists()
+
+
+def test_bad_models_and_places_get_one_line(tmp_path, model):
+    broken = tmp_path / "broken.model"
+    broken.write_bytes(model.read_bytes()[:5000])
+    refused(run("generate", broken, "-n", 5, "-o", tmp_path / "x.csv"), 1, "fit it again")
+    refused(run("info", broken), 1, "fit it again")
+    refused(run("fit", PLUG, "--window", 300, "-o", tmp_path / "x.model"), 1, "smaller --window")
+    (tmp_path / "file").touch()
+    refused(run("generate", model, "-n", 5, "-o", tmp_path / "file" / "x.csv"), 1, "cannot write")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["broken.model", "file"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_a_full_disk_gets_one_line(model, tmp_path):
+    """A file system of a few kilobytes stands in for a full disk; needs root."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("cannot mount a small file system")
+    try:
+        for suffix in ("pcap", "parquet", "csv"):
+            done = run("generate", model, "-n", 3000, "-o", small / f"x.{suffix}")
+            refused(done, 1, "cannot write", "No space left")
+            assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.parametrize("command", ["fit", "generate"])
+def test_ctrl_c_leaves_no_file(tmp_path, model, settings, command):
+    out = tmp_path / ("x.model" if command == "fit" else "x.pcap")
+    arguments = {
+        "fit": ["fit", PLUG, "--out", out],
+        "generate": ["generate", model, "-n", "200000", "--out", out],
+    }[command]
+    process = subprocess.Popen(
+        [str(COMMAND), *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        # the first line of a stage says that work has begun
+        while "..." not in (line := process.stderr.readline()):
+            assert line, "ended before it began"
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "interrupted" in rest
+    assert "Traceback" not in rest
+    assert list(tmp_path.iterdir()) == []
