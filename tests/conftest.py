@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from iotflowgen.traffic import Trace, protocol_mask
 
 REPOSITORY = Path(__file__).parents[1]
+# a busy machine is no failure
+settings.register_profile("iotflowgen", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("iotflowgen")
 AALTO = Path(os.environ.get("IOTFLOWGEN_AALTO", REPOSITORY / "../shared/captures/aalto"))
 
 

@@ -1,6 +1,6 @@
 """Settings that make every generator quick: enough to learn the device of `conftest`, no more."""
 
-from iotflowgen.generators import IoTFlowConfig
+from iotflowgen.generators import IoTFlowConfig, MarkovConfig, ReplayConfig
 
 SMALL = {
     "iotflow": IoTFlowConfig.model_validate(
@@ -29,4 +29,6 @@ SMALL = {
             },
         }
     ),
+    "markov": MarkovConfig(window=8),
+    "replay": ReplayConfig(window=8),
 }

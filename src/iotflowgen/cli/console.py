@@ -23,18 +23,18 @@ from iotflowgen.errors import IoTFlowGenError
 
 __all__ = ["err", "out", "progress_display", "reports_errors", "show_table"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
     """Turn what goes wrong into one line on standard error and an exit status."""
 
     @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             try:

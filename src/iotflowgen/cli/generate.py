@@ -49,7 +49,7 @@ def generate(
     fitted = load_generator(model)
     rng = np.random.default_rng(seed)
     with progress_display() as progress:
-        honeydata = fitted.sample(windows, rng)
+        honeydata = fitted.sample(windows, rng, progress=progress)
         if out.suffix in tables:
             write_windows(honeydata, out)
         else:

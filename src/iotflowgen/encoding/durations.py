@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from sklearn.cluster import KMeans
 
 __all__ = ["DurationEncoder"]
 
@@ -27,6 +26,8 @@ class DurationEncoder(BaseModel):
     @classmethod
     def fit(cls, duration_ns: NDArray[np.int64], clusters: int, seed: int) -> "DurationEncoder":
         """Cluster the logarithms of the positive durations, of any shape, by k-means."""
+        from sklearn.cluster import KMeans  # noqa: PLC0415 - takes a second, and only fitting needs it
+
         positive = np.sort(duration_ns[duration_ns > 0])
         distinct = len(np.unique(positive))
         if not distinct:

@@ -16,7 +16,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sklearn.cluster import DBSCAN
 
 from iotflowgen.traffic import Trace
 
@@ -109,6 +108,8 @@ def _clusters(
     lengths_UI: NDArray[np.int32], weights_U: NDArray[np.int64], config: SignatureConfig
 ) -> Iterator[NDArray[np.int32]]:
     """The lengths of each cluster; noise is left out."""
+    from sklearn.cluster import DBSCAN  # noqa: PLC0415 - takes a second, and only fitting needs it
+
     found = DBSCAN(eps=config.distance, min_samples=config.samples, algorithm="kd_tree")
     labels = found.fit(lengths_UI, sample_weight=weights_U).labels_
     for label in range(labels.max(initial=-1) + 1):

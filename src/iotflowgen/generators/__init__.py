@@ -5,7 +5,9 @@ from pathlib import Path
 from iotflowgen.errors import ModelError
 from iotflowgen.generators.generator import Generator
 from iotflowgen.generators.iotflow import IoTFlow, IoTFlowConfig, IoTFlowReport
+from iotflowgen.generators.markov import Markov, MarkovConfig
 from iotflowgen.generators.model_file import Model, read_model
+from iotflowgen.generators.replay import Replay, ReplayConfig
 from iotflowgen.nn import Accelerator
 
 __all__ = [
@@ -14,12 +16,18 @@ __all__ = [
     "IoTFlow",
     "IoTFlowConfig",
     "IoTFlowReport",
+    "Markov",
+    "MarkovConfig",
     "Model",
+    "Replay",
+    "ReplayConfig",
     "load_generator",
     "read_model",
 ]
 
-GENERATORS: dict[str, type[IoTFlow]] = {method.name: method for method in (IoTFlow,)}
+GENERATORS: dict[str, type[Generator]] = {
+    method.name: method for method in (IoTFlow, Markov, Replay)
+}
 """Every method, by the name that `fit --generator` takes."""
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from iotflowgen.nn import Accelerator
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace, Windows
 
@@ -19,6 +20,16 @@ class Generator(Protocol):
     """
 
     name: ClassVar[str]
+    Config: ClassVar[Any]
+    """Its settings: a frozen pydantic model in which everything has a default."""
+
+    def __init__(
+        self,
+        config: Any = None,  # noqa: ANN401 - each method has settings of its own
+        *,
+        seed: int = 0,
+        accelerator: Accelerator = "auto",
+    ) -> None: ...
 
     def fit(self, traces: Sequence[Trace], *, progress: Progress = silent) -> Self:
         """Learn from the captures of one device.
@@ -28,7 +39,7 @@ class Generator(Protocol):
             TrainingError: There is too little to learn from, or training came to nothing.
         """
 
-    def sample(self, n: int, rng: np.random.Generator) -> Windows:
+    def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` synthetic windows.
 
         Raises:
@@ -43,7 +54,7 @@ class Generator(Protocol):
         """
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
         """Read a model file that `save` wrote.
 
         Raises:

@@ -58,6 +58,8 @@ __all__ = ["IoTFlow", "IoTFlowConfig", "IoTFlowReport"]
 
 _CHECKED = 100
 """Windows whose variety is looked at before any are used."""
+_BATCH = 2048
+"""Windows drawn at a time."""
 
 
 class IoTFlowConfig(Settings):
@@ -192,20 +194,24 @@ class IoTFlow:
         )
         return self
 
-    def sample(self, n: int, rng: np.random.Generator) -> Windows:
+    def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` synthetic windows.
 
         Raises:
             ModeCollapse: They repeat themselves far more than real windows do (section 4.4).
         """
         torch_rng = generator_from(rng)
-        codes_NL = self._generator.sample(max(n, _CHECKED), torch_rng)
-        if variety(codes_NL[:_CHECKED]) < self._floor:
+        checked_NL = self._generator.sample(_CHECKED, torch_rng)
+        if variety(checked_NL) < self._floor:
             raise ModeCollapse("the generator repeats itself; fit it again with another --seed")
-        codes_NL = codes_NL[:n]
-        tokens_NLF = self._vq_stae.decode(codes_NL)
-        classes_NL = self._frame_length.predict(tokens_NLF[..., 0], codes_NL, torch_rng)
-        return self._codec.decode(_array(tokens_NLF), _array(classes_NL), rng)
+        parts = []
+        for first in range(0, max(n, 1), _BATCH):
+            codes_NL = self._generator.sample(min(_BATCH, n - first), torch_rng)
+            tokens_NLF = self._vq_stae.decode(codes_NL)
+            classes_NL = self._frame_length.predict(tokens_NLF[..., 0], codes_NL, torch_rng)
+            parts.append(self._codec.decode(_array(tokens_NLF), _array(classes_NL), rng))
+            progress("sample", first + len(codes_NL), n)
+        return Windows.concatenate(parts)
 
     def save(self, path: Path) -> None:
         """Write the model file, whole or not at all.

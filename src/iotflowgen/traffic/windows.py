@@ -103,7 +103,7 @@ def draw_places(traces: Sequence[Trace], n: int, size: int, rng: np.random.Gener
         TooShort: No trace holds `size` packets.
     """
     places = every_place(traces, size)
-    rounds = [rng.permutation(len(places)) for _ in range(-(-n // len(places)))]
+    rounds = [rng.permutation(len(places)) for _ in range(max(1, -(-n // len(places))))]
     return places[np.concatenate(rounds)[:n]]
 
 
