@@ -4,7 +4,8 @@ Each device runs in a process of its own, on one thread, and leaves one JSON; de
 theirs are skipped, so that a run can be stopped and taken up again. At the end all are joined.
 
     python benchmarks/fit.py CAPTURES
-    python benchmarks/fit.py CAPTURES --devices Withings,HueBridge --settings authors --out DIR
+    python benchmarks/fit.py CAPTURES --settings authors --bfloat16 \\
+        --devices Withings,WeMoLink,HueBridge --out benchmarks/results/authors
 """
 
 import argparse
@@ -23,10 +24,12 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
+from iotflowgen.adversaries import PacketMetadata
 from iotflowgen.capture import read_captures
 from iotflowgen.errors import IoTFlowGenError
+from iotflowgen.evaluation import cross_validate
 from iotflowgen.files import whole_file
-from iotflowgen.generators import IoTFlow
+from iotflowgen.generators import IoTFlow, IoTFlowConfig
 from iotflowgen.generators.model_file import versions
 from iotflowgen.packets import write_capture
 from iotflowgen.traffic import Windows, cut_windows, draw_places
@@ -59,15 +62,15 @@ MANY = 10_000
 """Windows of the generation budget."""
 
 
-def measure(folder: Path, settings: str, seed: int) -> dict[str, Any]:
-    """Fit one device, generate, and describe both."""
+def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
+    """Fit one device, generate, attack with the paper's adversary, and describe it all."""
     torch.set_num_threads(1)
     start = time.monotonic()
     traces = read_captures([folder], device=_mac(folder), processes=1)
     read_seconds = time.monotonic() - start
 
     start = time.monotonic()
-    generator = IoTFlow(IoTFlow.SETTINGS[settings], seed=seed).fit(traces)
+    generator = IoTFlow(settings, seed=seed).fit(traces)
     fit_seconds = time.monotonic() - start
 
     rng = np.random.default_rng(seed)
@@ -82,12 +85,14 @@ def measure(folder: Path, settings: str, seed: int) -> dict[str, Any]:
         written = write_capture(honeydata, pcap, rng)
         write_seconds = time.monotonic() - start
         malformed = _malformed(pcap)
+    detection = cross_validate(lambda: PacketMetadata(seed=seed), real, honeydata, rng)
     return {
         "device": folder.name,
         "captures": len(traces),
         "packets": sum(map(len, traces)),
         **asdict(generator.report),
         "reconstruction_mean": generator.report.reconstruction_mean,
+        "detection": detection.mean,
         "unique_share": {"real": unique_share(real), "generated": unique_share(honeydata)},
         "packets_written": written.packets,
         "packets_compromised": sum(written.compromises.values()),
@@ -121,7 +126,7 @@ def _malformed(pcap: Path) -> int:
     return len(found.stdout.split())
 
 
-def run(folder: Path, cell: Path, settings: str, seed: int) -> None:
+def run(folder: Path, cell: Path, settings: IoTFlowConfig, seed: int) -> None:
     """Measure one device in a fresh process, and record what came of it, a failure too."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         try:
@@ -146,18 +151,30 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="one folder a device")
     parser.add_argument("--devices", default=",".join(DEVICES), help="default: the paper's 18")
     parser.add_argument("--settings", choices=sorted(IoTFlow.SETTINGS), default="laptop")
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="let the discriminator convolve in bfloat16"
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/fit"))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
+    settings = IoTFlow.SETTINGS[chosen.settings]
+    if chosen.bfloat16:
+        seqgan = settings.seqgan.model_copy(update={"discriminator_bfloat16": True})
+        settings = settings.model_copy(update={"seqgan": seqgan})
     cells = {name: chosen.out / f"{name}.json" for name in chosen.devices.split(",")}
     Parallel(n_jobs=chosen.processes, backend="threading")(
-        delayed(run)(chosen.root / name, cell, chosen.settings, chosen.seed)
+        delayed(run)(chosen.root / name, cell, settings, chosen.seed)
         for name, cell in cells.items()
         if not cell.exists()
     )
     results = [json.loads(cell.read_text()) for cell in cells.values()]
-    joined = {"settings": chosen.settings, "versions": versions(), "devices": results}
+    joined = {
+        "settings": settings.model_dump(mode="json"),
+        "seed": chosen.seed,
+        "versions": versions(),
+        "devices": results,
+    }
     _write_json(chosen.out.with_suffix(".json"), joined)
 
 

@@ -27,8 +27,8 @@ class SignatureConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    packets: Literal["all", "payload"] = "all"
-    """Which packets signatures run over: all, or those that carry TCP payload."""
+    packets: Literal["payload", "all"] = "payload"
+    """Which packets signatures run over: those that carry TCP payload, or all."""
     smallest: int = Field(2, ge=1)
     """Fewest packets a signature has (`min` in Algorithm 1)."""
     largest: int = Field(5, ge=1, le=20)

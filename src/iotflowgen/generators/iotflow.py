@@ -120,7 +120,7 @@ class IoTFlow:
     Config: ClassVar = IoTFlowConfig
     SETTINGS: ClassVar[dict[str, IoTFlowConfig]] = {
         "laptop": IoTFlowConfig(),
-        "authors": IoTFlowConfig(seqgan=AUTHORS),
+        "authors": IoTFlowConfig(windows=500, seqgan=AUTHORS),
     }
 
     def __init__(

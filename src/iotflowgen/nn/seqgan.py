@@ -11,7 +11,8 @@ Deviations:
   distribution is the same.
 
 Shapes: N windows, B windows of a batch, L packets, K codes, E embedding, H hidden, S roll-outs of
-a prefix, P = L - 1 prefixes, C features of the discriminator.
+a prefix, P = L - 1 prefixes, C features of the discriminator,
+R = width x E numbers of a run of codes.
 """
 
 import torch
@@ -51,6 +52,8 @@ class SeqGANConfig(Settings):
     """Weight of the output layer's squares in the discriminator's loss."""
     discriminator_learning_rate: float = Field(1e-3, gt=0)
     """Adam's, for the discriminator."""
+    discriminator_bfloat16: bool = False
+    """Convolve in bfloat16, several times as fast on processors with units for it."""
     discriminator_windows: int = Field(512, gt=0)
     """Real windows that one draw shows the discriminator, and as many generated ones."""
     discriminator_epochs: int = Field(2, gt=0)
@@ -97,7 +100,7 @@ AUTHORS = SeqGANConfig(
     ),
     discriminator_embedding=64,
     discriminator_learning_rate=1e-4,
-    discriminator_windows=10_000,
+    discriminator_windows=1000,
     discriminator_epochs=3,
     discriminator_pretraining=50,
     rounds=200,
@@ -107,7 +110,7 @@ AUTHORS = SeqGANConfig(
     baseline=False,
     teacher_forcing=0,
 )
-"""The settings of the SeqGAN authors' published code."""
+"""The settings of IoTFlowGenerator's published code: SeqGAN's, but 1,000 windows a draw."""
 
 
 class CodeGenerator(nn.Module):
@@ -223,16 +226,23 @@ class Discriminator(nn.Module):
         E = config.discriminator_embedding
         self.l2 = config.discriminator_l2
         self.embedding = nn.Embedding(codes, E)
-        self.convolutions = nn.ModuleList(nn.Conv1d(E, count, width) for width, count in filters)
+        self.in_bfloat16 = config.discriminator_bfloat16
+        self.widths = [width for width, _ in filters]
+        # a matrix product over runs of codes: twice as fast as Conv1d in bfloat16, and no slower
+        self.convolutions = nn.ModuleList(nn.Linear(E * width, count) for width, count in filters)
         self.highway = Highway(features)
         self.dropout = nn.Dropout(config.discriminator_dropout)
         self.output = nn.Linear(features, 2)
 
     def forward(self, codes_NL: Tensor) -> Tensor:
         """Logits (N, 2): generated, real."""
-        embedded_NEL = self.embedding(codes_NL).transpose(1, 2)
-        maxima = [conv(embedded_NEL).relu().amax(dim=-1) for conv in self.convolutions]
-        features_NC = self.dropout(self.highway(torch.cat(maxima, dim=1)))
+        embedded_NLE = self.embedding(codes_NL)
+        maxima = []
+        with torch.autocast(embedded_NLE.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            for width, convolution in zip(self.widths, self.convolutions, strict=True):
+                runs_NLR = embedded_NLE.unfold(1, width, 1).flatten(2)
+                maxima.append(convolution(runs_NLR).amax(dim=1).relu())
+        features_NC = self.dropout(self.highway(torch.cat(maxima, dim=1).float()))
         logits_N2: Tensor = self.output(features_NC)
         return logits_N2
 

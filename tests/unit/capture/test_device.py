@@ -6,6 +6,11 @@ from scapy.layers.eap import EAPOL
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import ARP, Ether
+
+from iotflowgen.capture import Device, read_captures
+from iotflowgen.capture.device import count_hosts, find_device, outgoing
+from iotflowgen.capture.dissection import FIELDS, dissect, parse
+from iotflowgen.errors import DeviceNotFound
 from tests.unit.capture.conftest import (
     CLOUD,
     DEVICE,
@@ -18,11 +23,6 @@ from tests.unit.capture.conftest import (
     talk,
     up,
 )
-
-from iotflowgen.capture import Device, read_captures
-from iotflowgen.capture.device import count_hosts, find_device, outgoing
-from iotflowgen.capture.dissection import FIELDS, dissect, parse
-from iotflowgen.errors import DeviceNotFound
 
 
 def capture(*packets):

@@ -13,6 +13,10 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6
 from scapy.layers.l2 import ARP, LLC, Dot1Q, Dot3, Ether
 from scapy.layers.ntp import NTP
+
+from iotflowgen.capture.dissection import FIELDS, dissect, own_layers, parse
+from iotflowgen.errors import UnreadableCapture
+from iotflowgen.traffic import PROTOCOLS, protocol_mask, unpack_protocols
 from tests.unit.capture.conftest import (
     CLOUD,
     DEVICE,
@@ -24,10 +28,6 @@ from tests.unit.capture.conftest import (
     talk,
     up,
 )
-
-from iotflowgen.capture.dissection import FIELDS, dissect, own_layers, parse
-from iotflowgen.errors import UnreadableCapture
-from iotflowgen.traffic import PROTOCOLS, protocol_mask, unpack_protocols
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HELLO = bytes.fromhex("1603010005010000010003")

@@ -5,12 +5,12 @@ import hashlib
 
 import numpy as np
 import pytest
-from tests.unit.capture.conftest import DEVICE, HOME, START_NS, pcap, pcapng, talk
 
 from iotflowgen.capture import CaptureWarning, default_cache, describe, find_captures, read_captures
 from iotflowgen.capture.dissection import Dissection, dissect
 from iotflowgen.errors import TsharkMissing, UnreadableCapture
 from iotflowgen.traffic import Trace, cut_windows, every_place
+from tests.unit.capture.conftest import DEVICE, HOME, START_NS, pcap, pcapng, talk
 
 COLUMNS = [name for name in Trace.__dataclass_fields__ if name not in ("name", "sha256")]
 

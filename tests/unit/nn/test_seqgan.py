@@ -144,7 +144,7 @@ def test_a_new_highway_carries_its_input_through():
 
 def test_filters_wider_than_a_window_are_left_out():
     model = Discriminator(7, 5, SMALL)
-    assert [c.kernel_size for c in model.convolutions] == [(1,), (2,), (3,)]
+    assert model.widths == [1, 2, 3]
     assert model(torch.zeros(3, 5, dtype=torch.int64)).shape == (3, 2)
 
 
@@ -162,3 +162,19 @@ def test_the_authors_settings():
     assert sum(count for _, count in AUTHORS.filters) == 1720
     assert (AUTHORS.pretraining.epochs, AUTHORS.rounds, AUTHORS.rollouts) == (120, 200, 16)
     assert (AUTHORS.teacher_forcing, AUTHORS.baseline) == (0, False)
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_discriminator_convolves_as_conv1d_does(bfloat16):
+    config = SeqGANConfig(filters=((3, 5),), discriminator_bfloat16=bfloat16)
+    model = Discriminator(codes=7, length=9, config=config).eval()
+    convolution = torch.nn.Conv1d(config.discriminator_embedding, 5, 3)
+    with torch.no_grad():
+        convolution.weight.copy_(model.convolutions[0].weight.view(5, -1, 3))
+        convolution.bias.copy_(model.convolutions[0].bias)
+        codes = torch.randint(7, (4, 9), generator=torch.Generator().manual_seed(0))
+        maxima = convolution(model.embedding(codes).transpose(1, 2)).relu().amax(dim=-1)
+        expected = model.output(model.highway(maxima))
+        torch.testing.assert_close(
+            model(codes), expected, rtol=0.05 if bfloat16 else 1e-5, atol=0.05 if bfloat16 else 1e-5
+        )
