@@ -1,10 +1,10 @@
-"""Fit the paper's method to every device and say what it learnt, at what cost.
+r"""Fit the paper's method to every device and say what it learnt, at what cost.
 
 Each device runs in a process of its own, on one thread, and leaves one JSON; devices that have
 theirs are skipped, so that a run can be stopped and taken up again. At the end all are joined.
 
     python benchmarks/fit.py CAPTURES
-    python benchmarks/fit.py CAPTURES --settings authors --bfloat16 \\
+    python benchmarks/fit.py CAPTURES --settings authors --bfloat16 \
         --devices Withings,WeMoLink,HueBridge --out benchmarks/results/authors
 """
 
