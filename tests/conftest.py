@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 
 from iotflowgen.traffic import Trace, protocol_mask
 
 REPOSITORY = Path(__file__).parents[1]
+# tests run beside each other, and the networks are small
+torch.set_num_threads(1)
 # a busy machine is no failure
 settings.register_profile("iotflowgen", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("iotflowgen")

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from iotflowgen.errors import IoTFlowGenError
 
-__all__ = ["err", "out", "progress_display", "reports_errors", "show_table"]
+__all__ = ["err", "one_thread", "out", "progress_display", "reports_errors", "show_table"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -47,6 +47,13 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
                 raise typer.Exit(130) from error
 
     return run
+
+
+def one_thread() -> None:
+    """Keep PyTorch to one thread: these networks are so small that more only wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def show_table(title: str, rows: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from iotflowgen.cli.console import err, out, progress_display, reports_errors
+from iotflowgen.cli.console import err, one_thread, out, progress_display, reports_errors
 from iotflowgen.cli.options import Seed
 
 __all__ = ["demo"]
@@ -43,6 +43,7 @@ def demo(
             f"there is no folder {folder}; run the demo where the repository lies, or say "
             "--samples FOLDER"
         )
+    one_thread()
     rng = np.random.default_rng(seed)
     seconds: dict[str, float] = {}
     with progress_display() as progress:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from iotflowgen.cli.console import err, progress_display, reports_errors
+from iotflowgen.cli.console import err, one_thread, progress_display, reports_errors
 from iotflowgen.cli.options import AcceleratorOption, Captures, DeviceOption, Seed
 
 __all__ = ["fit"]
@@ -44,6 +44,7 @@ def fit(
     if generator not in GENERATORS:
         known = ", ".join(sorted(GENERATORS))
         raise typer.BadParameter(f"{generator!r} is none of: {known}", param_hint="--generator")
+    one_thread()
     method = GENERATORS[generator]
     settings = _read_settings(config)
     if window is not None:

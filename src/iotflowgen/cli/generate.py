@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from iotflowgen.cli.console import err, progress_display, reports_errors
+from iotflowgen.cli.console import err, one_thread, progress_display, reports_errors
 from iotflowgen.cli.options import Seed
 
 __all__ = ["generate"]
@@ -46,6 +46,7 @@ def generate(
     if out.suffix not in captures + tables:
         kinds = ", ".join(captures + tables)
         raise typer.BadParameter(f"{out} must end in one of {kinds}", param_hint="--out")
+    one_thread()
     fitted = load_generator(model)
     rng = np.random.default_rng(seed)
     with progress_display() as progress:
