@@ -50,7 +50,7 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def one_thread() -> None:
-    """Keep PyTorch to one thread: these networks are so small that more only wait for each other."""
+    """Keep PyTorch to one thread: in networks this small, more only wait for each other."""
     import torch
 
     torch.set_num_threads(1)

@@ -22,9 +22,11 @@ def extract(
     Example: `iotflowgen extract captures/plug --out packets.parquet`
     """
     from iotflowgen.capture import read_captures
-    from iotflowgen.tables import write_traces
 
     with progress_display() as progress:
         traces = read_captures(captures, device, progress=progress)
+    # late, so that tshark starts before pyarrow is read in
+    from iotflowgen.tables import write_traces
+
     write_traces(traces, out)
     err.print(f"{sum(map(len, traces))} packets of {len(traces)} captures in {out}")
