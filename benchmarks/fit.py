@@ -1,7 +1,11 @@
 r"""Fit the paper's method to every device and say what it learnt, at what cost.
 
+A share of the captures is kept from the fit, and reconstruction is measured on them. The adversary
+attacks under the paper's protocol: real windows are drawn from the captures of the fit.
+
 Each device runs in a process of its own, on one thread, and leaves one JSON; devices that have
-theirs are skipped, so that a run can be stopped and taken up again. At the end all are joined.
+theirs, made with the same settings, are skipped, so that a run can be stopped and taken up again.
+At the end all are joined.
 
     python benchmarks/fit.py CAPTURES
     python benchmarks/fit.py CAPTURES --settings authors --bfloat16 \
@@ -12,10 +16,13 @@ import argparse
 import json
 import multiprocessing
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,13 +33,15 @@ from joblib import Parallel, delayed
 
 from iotflowgen.adversaries import PacketMetadata
 from iotflowgen.capture import read_captures
+from iotflowgen.capture.tshark import find_tshark
 from iotflowgen.errors import IoTFlowGenError
 from iotflowgen.evaluation import cross_validate
+from iotflowgen.evaluation.metrics import METRICS
 from iotflowgen.files import whole_file
 from iotflowgen.generators import IoTFlow, IoTFlowConfig
 from iotflowgen.generators.model_file import versions
 from iotflowgen.packets import write_capture
-from iotflowgen.traffic import Windows, cut_windows, draw_places
+from iotflowgen.traffic import cut_windows, draw_places
 
 # Table 1 of the paper
 DEVICES = (
@@ -58,22 +67,28 @@ DEVICES = (
 """The paper's 18 devices."""
 WINDOWS = 500
 """n of the paper."""
+KEPT = 0.2
+"""Share of the captures that the fit does not see."""
 MANY = 10_000
 """Windows of the generation budget."""
+unique_share = METRICS["unique_share"]
 
 
 def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
     """Fit one device, generate, attack with the paper's adversary, and describe it all."""
     torch.set_num_threads(1)
     start = time.monotonic()
-    traces = read_captures([folder], device=_mac(folder), processes=1)
+    captures = read_captures([folder], processes=1, cache=None)
     read_seconds = time.monotonic() - start
+    rng = np.random.default_rng(seed)
+    order = [captures[i] for i in rng.permutation(len(captures))]
+    kept = max(1, round(KEPT * len(captures)))
+    unseen, traces = order[:kept], order[kept:]
 
     start = time.monotonic()
     generator = IoTFlow(settings, seed=seed).fit(traces)
     fit_seconds = time.monotonic() - start
 
-    rng = np.random.default_rng(seed)
     honeydata = generator.sample(WINDOWS, rng)
     start = time.monotonic()
     generator.sample(MANY, rng)
@@ -85,17 +100,19 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
         written = write_capture(honeydata, pcap, rng)
         write_seconds = time.monotonic() - start
         malformed = _malformed(pcap)
+    reconstruction = generator.reconstruction(unseen, rng)
     detection = cross_validate(lambda: PacketMetadata(seed=seed), real, honeydata, rng)
     return {
         "device": folder.name,
-        "captures": len(traces),
-        "packets": sum(map(len, traces)),
-        **asdict(generator.report),
-        "reconstruction_mean": generator.report.reconstruction_mean,
+        "captures": {"fit": len(traces), "unseen": len(unseen)},
+        "packets": sum(map(len, captures)),
+        "report": asdict(generator.report),
+        "reconstruction": reconstruction,
+        "reconstruction_mean": statistics.mean(reconstruction.values()),
         "detection": detection.mean,
-        "unique_share": {"real": unique_share(real), "generated": unique_share(honeydata)},
+        "unique_share": unique_share(real, honeydata, real),
         "packets_written": written.packets,
-        "packets_compromised": sum(written.compromises.values()),
+        "compromises": written.compromises,
         "malformed": malformed,
         "seconds": {
             "read": read_seconds,
@@ -107,35 +124,38 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
     }
 
 
-def unique_share(windows: Windows) -> float:
-    """Share of windows whose lengths and directions stand in no other window."""
-    shapes = np.where(windows.outgoing, windows.length, -windows.length)
-    _, counts = np.unique(shapes, axis=0, return_counts=True)
-    return float((counts == 1).sum() / len(shapes))
-
-
-def _mac(folder: Path) -> str | None:
-    known = folder / "_iotdevice-mac.txt"
-    return known.read_text().strip() if known.is_file() else None
+def _tshark_version() -> str:
+    command = [str(find_tshark()), "--version"]
+    said = subprocess.run(command, capture_output=True, check=True, text=True)
+    return said.stdout.split()[2]
 
 
 def _malformed(pcap: Path) -> int:
-    command = ["tshark", "-n", "-r", str(pcap), "-Y", "_ws.malformed", "-T", "fields"]
+    command = [str(find_tshark()), "-n", "-r", str(pcap), "-Y", "_ws.malformed", "-T", "fields"]
     command += ["-e", "frame.number"]
     found = subprocess.run(command, capture_output=True, check=True, text=True)
     return len(found.stdout.split())
 
 
-def run(folder: Path, cell: Path, settings: IoTFlowConfig, seed: int) -> None:
+def run(folder: Path, cell: Path, made_with: dict[str, Any]) -> None:
     """Measure one device in a fresh process, and record what came of it, a failure too."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    settings = IoTFlowConfig.model_validate(made_with["settings"])
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
-            result = pool.apply(measure, (folder, settings, seed))
-        except IoTFlowGenError as error:
+            result = pool.submit(measure, folder, settings, made_with["seed"]).result()
+        except (IoTFlowGenError, BrokenProcessPool) as error:
             result = {"device": folder.name, "error": str(error)}
-    _write_json(cell, result)
+    _write_json(cell, {**result, "made_with": made_with})
     seconds = result.get("seconds", {}).get("fit", float("nan"))
     print(f"{folder.name:20} {result.get('error') or f'{seconds:.0f} s'}", file=sys.stderr)
+
+
+def is_done(cell: Path, made_with: dict[str, Any]) -> bool:
+    """Whether a result is there that was made with the same settings, seed and versions."""
+    if not cell.exists():
+        return False
+    result = json.loads(cell.read_text())
+    return "error" not in result and result["made_with"] == made_with
 
 
 def _write_json(path: Path, content: object) -> None:
@@ -163,19 +183,20 @@ def main() -> None:
         seqgan = settings.seqgan.model_copy(update={"discriminator_bfloat16": True})
         settings = settings.model_copy(update={"seqgan": seqgan})
     cells = {name: chosen.out / f"{name}.json" for name in chosen.devices.split(",")}
-    Parallel(n_jobs=chosen.processes, backend="threading")(
-        delayed(run)(chosen.root / name, cell, settings, chosen.seed)
-        for name, cell in cells.items()
-        if not cell.exists()
-    )
-    results = [json.loads(cell.read_text()) for cell in cells.values()]
-    joined = {
+    made_with = {
         "settings": settings.model_dump(mode="json"),
         "seed": chosen.seed,
-        "versions": versions(),
-        "devices": results,
+        "versions": {**versions(), "tshark": _tshark_version()},
     }
-    _write_json(chosen.out.with_suffix(".json"), joined)
+    Parallel(n_jobs=chosen.processes, backend="threading")(
+        delayed(run)(chosen.root / name, cell, made_with)
+        for name, cell in cells.items()
+        if not is_done(cell, made_with)
+    )
+    results = [json.loads(cell.read_text()) for cell in cells.values()]
+    for result in results:
+        del result["made_with"]
+    _write_json(chosen.out.with_suffix(".json"), {**made_with, "devices": results})
 
 
 if __name__ == "__main__":

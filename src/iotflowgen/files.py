@@ -1,7 +1,7 @@
 """Output files that appear whole or not at all."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,14 +24,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        unused = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        os.close(os.open(unused, os.O_CREAT | os.O_EXCL, 0o666))
+        temporary = unused
         yield temporary
-        # mkstemp makes files private; a result is as readable as any new file
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
         temporary = None
     except OSError as error:

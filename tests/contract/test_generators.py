@@ -79,11 +79,18 @@ def test_a_model_says_what_made_it(name, fitted, traces, tmp_path):
 
 
 def test_progress_is_told_to_the_end(name, traces):
-    told = []
-    GENERATORS[name](SMALL[name]).fit(traces, progress=lambda *step: told.append(step[:3]))
-    for stage in {step[0] for step in told}:
-        steps = [done for at, done, _ in told if at == stage]
-        assert steps == sorted(steps)
+    told = {}
+
+    def progress(stage, done, total, note=""):
+        told.setdefault(stage, []).append((done, total))
+
+    fitted = GENERATORS[name](SMALL[name]).fit(traces, progress=progress)
+    fitted.sample(20, np.random.default_rng(0), progress=progress)
+    assert "sample" in told
+    assert len(told) > 1
+    for steps in told.values():
+        assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+        assert steps[-1][0] == steps[-1][1]
 
 
 def test_captures_shorter_than_a_window_are_refused(name):

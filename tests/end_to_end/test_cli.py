@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,18 +102,34 @@ def test_info_says_what_a_model_and_captures_hold(model):
 
 
 def test_a_second_extract_starts_at_once_from_the_cache(tmp_path):
-    env = {"IOTFLOWGEN_CACHE": str(tmp_path / "cache")}
-    first = run("extract", PLUG, "--out", tmp_path / "first.parquet", env=env)
-    assert first.returncode == 0, first.stderr
-    # without tshark: nothing is dissected anew
-    env["PATH"] = "/nonexistent"
-    second = run("extract", PLUG, "--out", tmp_path / "second.parquet", env=env)
-    if second.returncode == 0:
-        assert (tmp_path / "first.parquet").read_bytes() == (
-            tmp_path / "second.parquet"
-        ).read_bytes()
-    else:
-        refused(second, 1, "tshark")
+    counting = tmp_path / "bin" / "tshark"
+    counting.parent.mkdir()
+    starts = tmp_path / "starts"
+    counting.write_text(f'#!/bin/sh\necho >> {starts}\nexec {shutil.which("tshark")} "$@"\n')
+    counting.chmod(0o755)
+    env = {
+        "IOTFLOWGEN_CACHE": str(tmp_path / "cache"),
+        "PATH": f"{counting.parent}:{os.environ['PATH']}",
+    }
+    tables = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
+    for table in tables:
+        done = run("extract", PLUG, "--out", table, env=env)
+        assert done.returncode == 0, done.stderr
+        assert len(starts.read_text().splitlines()) == 16
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
+def test_the_demo_goes_the_whole_way(tmp_path, settings):
+    done = run("demo", "--config", settings, "--out", tmp_path / "demo", cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    for word in ("2237 packets", "signatures", "500 windows, 4000 packets", "50% is guessing"):
+        assert word in done.stdout
+    written = sorted(path.name for path in (tmp_path / "demo").iterdir())
+    assert written == ["honeydata.parquet", "honeydata.pcap", "iotflow.model"]
+    for name in written:
+        assert str(tmp_path / "demo" / name) in done.stdout
+    assert f"{COMMAND} fit CAPTURES --out my.model" in done.stdout
+    refused(run("demo", cwd=tmp_path), 1, "--samples")
 
 
 def test_every_command_has_help_with_an_example():
@@ -150,12 +167,20 @@ def test_bad_settings_get_one_line_and_status_2(tmp_path, model):
     config.write_text("[seqgan\n")
     refused(run("fit", PLUG, "--config", config, "-o", out), 2, "is no TOML")
     refused(run("fit", PLUG, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
+    config.write_text("[vq_stae]\nheads = 5\n")
+    refused(run("fit", PLUG, "--config", config, "-o", out), 2, "does not divide")
     refused(run("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "none of: ", "iotflow")
     refused(run("fit", PLUG), 2, "--out")
     refused(run("generate", model, "-n", 5, "-o", tmp_path / "out.txt"), 2, ".pcapng")
     refused(run("generate", model, "-n", 0, "-o", tmp_path / "out.csv"), 2, "--windows")
     refused(run("generate", model, "-n", 5, "-o", "x.csv", "--start", "soon"), 2, "--start")
     assert not out.exists()
+
+
+def test_brackets_in_names_are_shown(tmp_path, model):
+    out = tmp_path / "plug[office].csv"
+    done = run("generate", model, "-n", 2, "-o", out)
+    assert str(out) in done.stderr
 
 
 def test_bad_models_and_places_get_one_line(tmp_path, model):
@@ -169,8 +194,7 @@ def test_bad_models_and_places_get_one_line(tmp_path, model):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["broken.model", "file"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
-def test_a_full_disk_gets_one_line(model, tmp_path):
+def test_a_full_disk_gets_one_line(model, settings, tmp_path):
     """A file system of a few kilobytes stands in for a full disk; needs root."""
     small = tmp_path / "small"
     small.mkdir()
@@ -178,9 +202,12 @@ def test_a_full_disk_gets_one_line(model, tmp_path):
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("cannot mount a small file system")
     try:
-        for suffix in ("pcap", "parquet", "csv"):
-            done = run("generate", model, "-n", 400, "-o", small / f"x.{suffix}")
-            refused(done, 1, "cannot write", "No space left")
+        commands = [
+            ("generate", model, "-n", 400, "-o", small / f"x.{suffix}")
+            for suffix in ("pcap", "parquet", "csv")
+        ]
+        for command in [*commands, ("fit", PLUG, "--config", settings, "-o", small / "x.model")]:
+            refused(run(*command), 1, "cannot write", "No space left")
             assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)

@@ -4,10 +4,10 @@ The protocol configuration is read from tshark's list of layers, by exact name, 
 packet's own layers: what follows `icmp` or `icmpv6` is the packet that an error quotes, whose
 protocols and ports are not this packet's. Two names need care:
 
-- HTTPS is TLS, tshark's layer `tls` (`ssl` before 3.0), on whatever port.
-- BOOTP (RFC 951) and DHCP (RFC 2131) share one layer, called `dhcp` since tshark 3.0 and `bootp`
-  before. It means `bootp` here; `dhcp` is set in addition where the packet carries a DHCP message
-  type (option 53), which is what makes a BOOTP message a DHCP one.
+- HTTPS is TLS, tshark's layer `tls`, on whatever port.
+- BOOTP (RFC 951) and DHCP (RFC 2131) share one layer, called `dhcp` since tshark 3.0, the oldest
+  that is read. It means `bootp` here; `dhcp` is set in addition where the packet carries a DHCP
+  message type (option 53), which is what makes a BOOTP message a DHCP one.
 """
 
 from __future__ import annotations
@@ -65,7 +65,6 @@ LINKS = {
 
 _BY_LAYER = {name: name for name in PROTOCOLS} | {
     "tls": "https",
-    "ssl": "https",
     "dhcp": "bootp",
 }
 _DHCP = protocol_mask(["dhcp"])

@@ -21,13 +21,13 @@ from rich.text import Text
 
 from iotflowgen.errors import IoTFlowGenError
 
-__all__ = ["err", "one_thread", "out", "progress_display", "reports_errors", "show_table"]
+__all__ = ["one_thread", "out", "progress_display", "reports_errors", "say", "show_table"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_err = Console(stderr=True, highlight=False)
 
 
 def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -40,13 +40,19 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
             try:
                 return command(*args, **kwargs)
             except IoTFlowGenError as error:
-                _say("error", "red", str(error))
+                say(str(error), "error", "red")
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
-                _say("stopped", "yellow", "interrupted; no file was left half-written")
+                say("interrupted; no file was left half-written", "stopped", "yellow")
                 raise typer.Exit(130) from error
 
     return run
+
+
+def say(text: str, kind: str = "", colour: str = "") -> None:
+    """One line on standard error, whatever brackets and length the names in it have."""
+    line = Text.assemble((f"{kind}: ", colour), text) if kind else Text(text)
+    _err.print(line, soft_wrap=True)
 
 
 def one_thread() -> None:
@@ -73,9 +79,9 @@ def progress_display() -> Iterator["_Display"]:
         TextColumn("{task.completed:>4.0f}/{task.total:<4.0f}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=err,
-        disable=not err.is_terminal,
+        TextColumn("{task.fields[note]}", markup=False),
+        console=_err,
+        disable=not _err.is_terminal,
     )
     with bars:
         yield _Display(bars)
@@ -93,14 +99,9 @@ class _Display:
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
             if self._bars.disable:
-                err.print(f"{stage} ...")
+                say(f"{stage} ...")
         self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    _say("warning", "yellow", str(message))
-
-
-def _say(kind: str, colour: str, text: str) -> None:
-    err.print(f"[{colour}]{kind}:[/{colour}] ", end="")
-    err.print(text, markup=False, soft_wrap=True)
+    say(str(message), "warning", "yellow")

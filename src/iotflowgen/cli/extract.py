@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from iotflowgen.cli.console import err, progress_display, reports_errors
+from iotflowgen.cli.console import progress_display, reports_errors, say
 from iotflowgen.cli.options import Captures, DeviceOption
 
 __all__ = ["extract"]
@@ -29,4 +29,4 @@ def extract(
     from iotflowgen.tables import write_traces
 
     write_traces(traces, out)
-    err.print(f"{sum(map(len, traces))} packets of {len(traces)} captures in {out}")
+    say(f"{sum(map(len, traces))} packets of {len(traces)} captures in {out}")

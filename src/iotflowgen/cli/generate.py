@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from iotflowgen.cli.console import err, one_thread, progress_display, reports_errors
-from iotflowgen.cli.options import Seed
+from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
+from iotflowgen.cli.options import AcceleratorOption, Seed
 
 __all__ = ["generate"]
 
@@ -20,6 +20,7 @@ def generate(
     ],
     windows: Annotated[int, typer.Option("--windows", "-n", min=1, help="How many windows.")],
     seed: Seed = 0,
+    accelerator: AcceleratorOption = "auto",
     start: Annotated[
         datetime | None,
         typer.Option(
@@ -43,15 +44,16 @@ def generate(
     from iotflowgen.tables import write_windows
 
     captures, tables = (".pcap", ".pcapng"), (".parquet", ".csv")
-    if out.suffix not in captures + tables:
+    suffix = out.suffix.lower()
+    if suffix not in captures + tables:
         kinds = ", ".join(captures + tables)
         raise typer.BadParameter(f"{out} must end in one of {kinds}", param_hint="--out")
     one_thread()
-    fitted = load_generator(model)
+    fitted = load_generator(model, accelerator=accelerator)
     rng = np.random.default_rng(seed)
     with progress_display() as progress:
         honeydata = fitted.sample(windows, rng, progress=progress)
-        if out.suffix in tables:
+        if suffix in tables:
             write_windows(honeydata, out)
         else:
             begin = (start or datetime.now(UTC)).replace(tzinfo=UTC, microsecond=0)
@@ -59,5 +61,5 @@ def generate(
                 honeydata, out, rng, start_ns=int(begin.timestamp()) * 10**9, progress=progress
             )
             for what, count in report.compromises.items():
-                err.print(f"{count} packets: {what}")
-    err.print(f"{windows} windows of {honeydata.size} packets in {out}")
+                say(f"{count} packets: {what}")
+    say(f"{windows} windows of {honeydata.size} packets in {out}")

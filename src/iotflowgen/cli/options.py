@@ -1,22 +1,18 @@
 """Arguments and options that several commands take."""
 
-from enum import StrEnum
+import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["AcceleratorOption", "Captures", "DeviceOption", "Seed"]
+__all__ = ["AcceleratorOption", "Captures", "DeviceOption", "Seed", "Settings", "read_settings"]
 
 
-class AcceleratorOption(StrEnum):
-    """Where PyTorch runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
+AcceleratorOption = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option("--accelerator", help="Where PyTorch runs; auto takes a GPU if there is one."),
+]
 Captures = Annotated[
     list[Path],
     typer.Argument(
@@ -35,3 +31,38 @@ DeviceOption = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+Settings = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE.toml", help="Settings of the method.", show_default=False
+    ),
+]
+
+
+def read_settings(method: Any, path: Path | None, window: int | None = None) -> Any:  # noqa: ANN401 - each method has settings of its own
+    """The settings of a method, a pydantic model, from a file and the command line.
+
+    Raises:
+        typer.BadParameter: The file cannot be read or says what the method does not know.
+    """
+    from pydantic import ValidationError
+
+    given = _toml(path) if path else {}
+    if window is not None:
+        given["window"] = window
+    try:
+        return method.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise typer.BadParameter(f"{where}: {first['msg']}", param_hint="--config") from error
+
+
+def _toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        reason = f"cannot read {path}: {error.strerror}"
+        raise typer.BadParameter(reason, param_hint="--config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{path} is no TOML: {error}", param_hint="--config") from error

@@ -54,7 +54,7 @@ class Codec(BaseModel):
     def fit(
         cls, traces: Sequence[Trace], places: Places, config: CodecConfig, seed: int
     ) -> "Codec":
-        """Fit every encoder: signatures and ports on whole traces, the rest on windows of them.
+        """Fit every encoder: frames, protocols and lengths on windows, the rest on whole traces.
 
         Args:
             traces: The training captures.

@@ -1,8 +1,10 @@
 """Ports <-> tokens: constants have their own, the others belong to a connection.
 
-A port that recurs in a share of the captures is one of the device's constants and keeps its
-number. Any other is ephemeral: opened for one connection and never seen again. Its token is the
-order in which the window first shows it, and decoding draws a number for each.
+A port that recurs in a share of the captures, and in two at least, is one of the device's constants
+and keeps its number; of a single capture, the well-known ports do (RFC 6335). Any other is
+ephemeral: opened for one connection and never seen again. Its token is the
+order in which the window first shows it. Decoding draws numbers that follow each other in the pool
+of such ports, as a host opens them in turn.
 
 Deviation from the paper, which gives every port number of the training captures a token of its
 own (`recurrence = 0` does that): no code can tell the numbers of a capture that it has not seen.
@@ -24,6 +26,8 @@ from iotflowgen.traffic import Trace
 
 __all__ = ["PortConfig", "PortEncoder"]
 
+_WELL_KNOWN = 1024  # ports below it (RFC 6335)
+_DYNAMIC = range(49152, 65536)  # ports that nobody registers (RFC 6335)
 _BATCH = 4096  # windows at a time: comparing all ends of a window takes E x E bytes
 
 
@@ -62,8 +66,7 @@ class PortEncoder(BaseModel):
             captures.update({*trace.src_port.tolist(), *trace.dst_port.tolist()})
             device.update(np.where(trace.outgoing, trace.src_port, trace.dst_port).tolist())
             peer.update(np.where(trace.outgoing, trace.dst_port, trace.src_port).tolist())
-        needed = max(1, math.ceil(config.recurrence * len(traces)))
-        constants = {0} | {port for port, count in captures.items() if count >= needed}
+        constants = {0} | _constants(captures, len(traces), config.recurrence)
         return cls(
             config=config,
             constants=tuple(sorted(constants)),
@@ -108,32 +111,39 @@ class PortEncoder(BaseModel):
         ends = _interleave(src_tokens, dst_tokens)
         of_device = _interleave(outgoing, ~outgoing)
         ports = self._constants[np.minimum(ends, len(self.constants) - 1)]
+        pools = [self._pool(own) for own in (self.device_ports, self.peer_ports)]
+        start = rng.random(windows)  # one for both sides, which may draw from the same pool
+        firsts = [(start * len(pool)).astype(np.int64) for pool in pools]
         for slot in range(self.config.slots):
             here = ends == len(self.constants) + slot
             # whose port it is, the first packet that shows it tells
             device_side = of_device[np.arange(windows), here.argmax(axis=1)]
-            number = np.where(
-                device_side, *(self._draw(pool, windows, rng) for pool in self._pools)
-            )
-            ports = np.where(here, number[:, None], ports)
+            numbers = [
+                pool[(first + slot) % len(pool)] for pool, first in zip(pools, firsts, strict=True)
+            ]
+            ports = np.where(here, np.where(device_side, *numbers)[:, None], ports)
         return ports[:, 0::2].astype(np.int32), ports[:, 1::2].astype(np.int32)
 
-    def _draw(
-        self, pool: NDArray[np.int64], count: int, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
+    def _pool(self, own: tuple[int, ...]) -> NDArray[np.int64]:
+        """Numbers to draw from for one side, rising."""
+        seen = own or self.device_ports or self.peer_ports or _DYNAMIC
         if self.config.ephemeral == "recur":
-            return rng.choice(pool, count)
-        return rng.integers(pool[0], pool[-1], count, endpoint=True)
-
-    @property
-    def _pools(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of the device and of its peers; the dynamic range (RFC 6335) where none was seen."""
-        seen = self.device_ports or self.peer_ports or (49152, 65535)
-        return np.array(self.device_ports or seen), np.array(self.peer_ports or seen)
+            return np.array(seen)
+        return np.setdiff1d(np.arange(seen[0], seen[-1] + 1), self.constants)
 
     @cached_property
     def _constants(self) -> NDArray[np.int64]:
         return np.array(self.constants)
+
+
+def _constants(captures: Counter[int], of: int, recurrence: float) -> set[int]:
+    """The ports that keep their number, from how many of the captures each is in."""
+    if not recurrence:
+        return set(captures)
+    if of == 1:
+        return {port for port in captures if port < _WELL_KNOWN}
+    needed = max(2, math.ceil(recurrence * of))
+    return {port for port, count in captures.items() if count >= needed}
 
 
 def _interleave(src: NDArray[Any], dst: NDArray[Any]) -> NDArray[Any]:

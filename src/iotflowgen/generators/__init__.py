@@ -4,7 +4,7 @@ from pathlib import Path
 
 from iotflowgen.errors import ModelError
 from iotflowgen.generators.generator import Generator
-from iotflowgen.generators.iotflow import IoTFlow, IoTFlowConfig, IoTFlowReport
+from iotflowgen.generators.iotflow import FitWarning, IoTFlow, IoTFlowConfig, IoTFlowReport
 from iotflowgen.generators.markov import Markov, MarkovConfig
 from iotflowgen.generators.model_file import Model, read_model
 from iotflowgen.generators.replay import Replay, ReplayConfig
@@ -12,6 +12,7 @@ from iotflowgen.nn import Accelerator
 
 __all__ = [
     "GENERATORS",
+    "FitWarning",
     "Generator",
     "IoTFlow",
     "IoTFlowConfig",

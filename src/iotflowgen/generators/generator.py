@@ -16,7 +16,8 @@ __all__ = ["Generator"]
 class Generator(Protocol):
     """Learns from captures of one device, then draws windows of traffic that never happened.
 
-    The same seed on the same platform gives the same windows, bit for bit.
+    The same seed gives the same windows, bit for bit, on the same kind of processor and with as
+    many threads; GPUs make no such promise.
     """
 
     name: ClassVar[str]

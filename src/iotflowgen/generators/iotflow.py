@@ -4,12 +4,13 @@ Fitting: captures are split, windows cut, packets coded as tokens (`encoding`), 
 each packet into one code (section 4.3), SeqGAN learns windows of codes (4.4), and a perceptron
 learns frame lengths (4.5). Sampling walks the same way back.
 
-Deviations: training stops early on captures set aside for that, where the paper names no criterion
-(`unseen`); each module names its own.
+Deviations: training stops early on captures set aside for that (`unseen`), where the paper names no
+criterion; each module names its own.
 
 Shapes: N windows, L packets each, F fields.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from torch import Tensor, nn
 
 from iotflowgen.encoding import Codec, CodecConfig
@@ -54,12 +55,16 @@ from iotflowgen.nn import (
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Places, Trace, Windows, cut_windows, draw_places
 
-__all__ = ["IoTFlow", "IoTFlowConfig", "IoTFlowReport"]
+__all__ = ["FitWarning", "IoTFlow", "IoTFlowConfig", "IoTFlowReport"]
 
 _CHECKED = 100
 """Windows whose variety is looked at before any are used."""
 _BATCH = 2048
 """Windows drawn at a time."""
+
+
+class FitWarning(UserWarning):
+    """A fit did not use all it was given, or fell back to an earlier state."""
 
 
 class IoTFlowConfig(Settings):
@@ -80,6 +85,12 @@ class IoTFlowConfig(Settings):
     frame_length: FrameLengthConfig = FrameLengthConfig()
     """How frame lengths are chosen (section 4.5)."""
 
+    @model_validator(mode="after")
+    def _filters_fit(self) -> "IoTFlowConfig":
+        if min(width for width, _ in self.seqgan.filters) > self.window:
+            raise ValueError("every filter of seqgan.filters is wider than a window")
+        return self
+
 
 @dataclass(frozen=True)
 class IoTFlowReport:
@@ -98,13 +109,15 @@ class IoTFlowReport:
     codes_perplexity: float
     """Of that use, in codes."""
     reconstruction: dict[str, float]
-    """Share of packets of unseen captures whose token comes back from its code, by field."""
+    """Share of packets of the captures set aside whose token comes back from its code, by field."""
     reconstruction_mean: float
     """Mean of that over the fields."""
     length_accuracy: float
-    """Share of known frame lengths of unseen captures that the likeliest class gets right."""
+    """Share of known frame lengths of the captures set aside that the likeliest class hits."""
+    lengths_known: float
+    """Share of the frame lengths of the captures set aside that training has seen."""
     nll_pretrained: float
-    """Of unseen captures' codes after maximum-likelihood pre-training, nats a code."""
+    """Of the codes of the captures set aside after maximum-likelihood pre-training, nats a code."""
     nll: float
     """The same after the adversarial rounds."""
     variety: float
@@ -144,7 +157,13 @@ class IoTFlow:
             TrainingError: Training came to nothing.
         """
         config, rng = self.config, np.random.default_rng(self.seed)
-        seen, unseen = _set_aside(traces, config, rng)
+        usable = [trace for trace in traces if len(trace) >= config.window]
+        if len(usable) < len(traces):
+            _warn(
+                f"{len(traces) - len(usable)} of {len(traces)} captures have fewer than "
+                f"{config.window} packets and are left out; a smaller --window would use them"
+            )
+        seen, unseen = _set_aside(usable, config, rng)
         places = draw_places(seen, _how_many(seen, config), config.window, rng)
         unseen_places = draw_places(unseen, _how_many(unseen, config), config.window, rng)
         codec = Codec.fit(seen, places, config.codec, int(rng.integers(2**31)))
@@ -175,7 +194,7 @@ class IoTFlow:
         )
         self._codec, self._vq_stae = codec, vq_stae
         self._generator, self._frame_length = generator, frame_length
-        self._captures = captures_of(traces)
+        self._captures = captures_of(usable)
         self._floor = config.seqgan.variety_floor * variety(codes_NL[:_CHECKED])
         self.report = IoTFlowReport(
             windows=len(places),
@@ -187,12 +206,27 @@ class IoTFlow:
             reconstruction=coded.accuracy,
             reconstruction_mean=coded.mean_accuracy,
             length_accuracy=told.accuracy,
+            lengths_known=told.known,
             nll_pretrained=played.nll_before,
             nll=played.nll_after,
             variety=_variety(played) / played.variety_real,
             warning=played.warning,
         )
+        if played.warning:
+            _warn(played.warning)
         return self
+
+    def reconstruction(self, traces: Sequence[Trace], rng: np.random.Generator) -> dict[str, float]:
+        """Share of packets whose token comes back from its code, by field, on windows of `traces`.
+
+        Raises:
+            TooShort: No capture holds a window.
+        """
+        places = draw_places(traces, _how_many(traces, self.config), self.config.window, rng)
+        tokens_NLF = torch.from_numpy(self._codec.encode(traces, places)).to(self._device)
+        back_NLF = self._vq_stae.decode(self._vq_stae.encode(tokens_NLF))
+        right_F = (back_NLF == tokens_NLF).double().mean(dim=(0, 1))
+        return dict(zip(self._codec.sizes, right_F.tolist(), strict=True))
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` synthetic windows.
@@ -201,12 +235,14 @@ class IoTFlow:
             ModeCollapse: They repeat themselves far more than real windows do (section 4.4).
         """
         torch_rng = generator_from(rng)
-        checked_NL = self._generator.sample(_CHECKED, torch_rng)
-        if variety(checked_NL) < self._floor:
-            raise ModeCollapse("the generator repeats itself; fit it again with another --seed")
         parts = []
         for first in range(0, max(n, 1), _BATCH):
-            codes_NL = self._generator.sample(min(_BATCH, n - first), torch_rng)
+            size = min(_BATCH, n - first)
+            # too few windows tell nothing of variety: draw some more beside them
+            codes_NL = self._generator.sample(max(size, _CHECKED), torch_rng)
+            if variety(codes_NL[:_CHECKED]) < self._floor:
+                raise ModeCollapse("the generator repeats itself; fit it again with another --seed")
+            codes_NL = codes_NL[:size]
             tokens_NLF = self._vq_stae.decode(codes_NL)
             classes_NL = self._frame_length.predict(tokens_NLF[..., 0], codes_NL, torch_rng)
             parts.append(self._codec.decode(_array(tokens_NLF), _array(classes_NL), rng))
@@ -290,22 +326,20 @@ def _set_aside(
     """Captures to learn from, and others to stop by; the end of the only one where there is one.
 
     Raises:
-        TooShort: No capture holds a window, or the only one that does holds no second.
+        TooShort: There is no capture of a window, or one only, and it holds no second.
     """
     L = config.window
-    usable = [trace for trace in traces if len(trace) >= L]
-    if len(usable) > 1:
-        aside = min(max(1, round(config.unseen * len(usable))), len(usable) - 1)
-        order = [usable[i] for i in rng.permutation(len(usable))]
+    if len(traces) > 1:
+        aside = min(max(1, round(config.unseen * len(traces))), len(traces) - 1)
+        order = [traces[i] for i in rng.permutation(len(traces))]
         return order[aside:], order[:aside]
-    longest = max((len(trace) for trace in traces), default=0)
-    if longest < 2 * L:
+    if not traces or len(traces[0]) < 2 * L:
         raise TooShort(
-            f"learning needs two captures of {L} packets or one of {2 * L}; the longest of "
-            f"{len(traces)} has {longest}: record more, or choose a smaller --window"
+            f"learning needs two captures of {L} packets or one of {2 * L}; record more, or choose "
+            "a smaller --window"
         )
-    cut = min(round((1 - config.unseen) * longest), longest - L)
-    return [usable[0][:cut]], [usable[0][cut:]]
+    cut = min(round((1 - config.unseen) * len(traces[0])), len(traces[0]) - L)
+    return [traces[0][:cut]], [traces[0][cut:]]
 
 
 def _how_many(traces: Sequence[Trace], config: IoTFlowConfig) -> int:
@@ -316,6 +350,10 @@ def _how_many(traces: Sequence[Trace], config: IoTFlowConfig) -> int:
 def _variety(played: SeqGANReport) -> float:
     """Of the generator that was kept."""
     return played.rounds[-1].variety if played.rounds else played.variety_before
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, FitWarning, stacklevel=3)
 
 
 def _array(tensor: Tensor) -> NDArray[np.int64]:

@@ -10,11 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from iotflowgen.errors import ModelError
@@ -69,12 +67,8 @@ def captures_of(traces: Sequence[Trace]) -> tuple[Capture, ...]:
 
 def versions() -> dict[str, str]:
     """The versions that results depend on."""
-    return {
-        "iotflowgen": version("iotflowgen"),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
+    packages = ("iotflowgen", "numpy", "scapy", "scikit-learn", "torch", "vector-quantize-pytorch")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def write_model(path: Path, model: Model, tensors: Mapping[str, Tensor]) -> None:
@@ -85,7 +79,8 @@ def write_model(path: Path, model: Model, tensors: Mapping[str, Tensor]) -> None
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as temporary:
-        save_file(plain, temporary, metadata={_KEY: model.model_dump_json()})
+        # not save_file, whose errors of a full disk are no OSError
+        temporary.write_bytes(save(plain, metadata={_KEY: model.model_dump_json()}))
 
 
 def read_model(path: Path) -> tuple[Model, dict[str, Tensor]]:

@@ -176,6 +176,7 @@ def train(
             best = (unseen_losses[-1], epoch, copy.deepcopy(model.state_dict()))
         progress(stage, epoch + 1, config.epochs, f"loss {unseen_losses[-1]:.3f}")
         if epoch - best[1] >= config.patience:
+            progress(stage, epoch + 1, epoch + 1, f"stopped, loss {best[0]:.3f}")
             break
     if best[1] < 0:
         raise TrainingError(f"the loss of {stage} is no number; lower its learning_rate")

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from vector_quantize_pytorch import VectorQuantize
@@ -56,13 +56,19 @@ class VQSTAEConfig(Settings):
     training: TrainingConfig = TrainingConfig(epochs=30, batch=64, learning_rate=3e-3, patience=8)
     """How it is trained."""
 
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "VQSTAEConfig":
+        if self.width % self.heads:
+            raise ValueError(f"heads ({self.heads}) does not divide width ({self.width})")
+        return self
+
 
 @dataclass(frozen=True)
 class VQSTAEReport:
     """How well windows survive the way to codes and back."""
 
     curve: Curve
-    """Sum of the fields' cross-entropies, nats a packet."""
+    """Sum of the fields' cross-entropies, nats a packet; in training, the commitment loss too."""
     accuracy: dict[str, float]
     """Share of packets of unseen captures whose token comes back, by field."""
     codebook_used: float

@@ -32,7 +32,8 @@ class WriteReport:
     """Sender of every outgoing packet."""
     device_ip: str
     compromises: dict[str, int]
-    """Packets that differ from their features, by what was done about them; most first."""
+    """Packets that differ from their features, by what was done about them, most first; a packet
+    may count under two."""
 
 
 def write_capture(
@@ -41,6 +42,7 @@ def write_capture(
     rng: np.random.Generator,
     *,
     start_ns: int = DEFAULT_START_NS,
+    builder: PacketBuilder | None = None,
     progress: Progress = silent,
 ) -> WriteReport:
     """Write windows one after the other as frames, to pcap or pcapng by the suffix of `path`.
@@ -52,6 +54,7 @@ def write_capture(
         windows: What is to be seen in the capture.
         path: Ends in `.pcap` or `.pcapng`.
         rng: Draws addresses, payload, and what is fuzzed.
+        builder: Builds the packets; by default fuzzes them, as the paper does.
         start_ns: Time of the first packet, nanoseconds since the epoch.
         progress: Told after each window.
 
@@ -63,7 +66,7 @@ def write_capture(
     ends_ns = start_ns + np.cumsum(windows.duration_ns.ravel())
     times_ns = (ends_ns - windows.duration_ns.ravel()).reshape(windows.length.shape)
     _check_times(times_ns, path, capture)
-    builder: PacketBuilder = FuzzBuilder(rng)
+    builder = builder or FuzzBuilder(rng)
     compromises: Counter[str] = Counter()
     size = 0
     with whole_file(path) as temporary, temporary.open("wb") as file:

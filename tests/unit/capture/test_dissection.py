@@ -165,15 +165,6 @@ def test_time_as_versions_of_tshark_write_it(epoch):
     assert parse(rows.encode()).time_ns.tolist() == [1473260204_487105000]
 
 
-def test_the_layer_names_of_older_tsharks():
-    rows = row(frame_time_epoch=1, frame_protocols="eth:ethertype:ip:tcp:ssl", tcp_srcport=5)
-    rows += row(frame_time_epoch=2, frame_protocols="eth:ethertype:ip:udp:bootp")
-    assert parse(rows.encode()).protocols.tolist() == [
-        protocol_mask(["ip", "tcp", "https"]),
-        protocol_mask(["ip", "udp", "bootp"]),
-    ]
-
-
 def test_packets_are_put_in_order_of_time_and_equal_times_keep_theirs(write):
     frames = [b"\0" * size for size in (60, 61, 62, 63)]
     times = [START_NS + offset for offset in (5, 0, 5, 3)]

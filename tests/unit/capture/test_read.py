@@ -8,7 +8,7 @@ import pytest
 
 from iotflowgen.capture import CaptureWarning, default_cache, describe, find_captures, read_captures
 from iotflowgen.capture.dissection import Dissection, dissect
-from iotflowgen.errors import TsharkMissing, UnreadableCapture
+from iotflowgen.errors import TooShort, TsharkMissing, UnreadableCapture
 from iotflowgen.traffic import Trace, cut_windows, every_place
 from tests.unit.capture.conftest import DEVICE, HOME, START_NS, pcap, pcapng, talk
 
@@ -139,6 +139,8 @@ def test_a_capture_without_packets_is_left_out(write, tmp_path):
 def test_a_capture_too_short_for_a_window(write):
     traces = read_captures([write(talk(4))])
     assert len(cut_windows(traces, every_place(traces, 4))) == 1
+    with pytest.raises(TooShort, match=r"needs 5 packets in a row, the longest of 1 .* has 4"):
+        every_place(traces, 5)
 
 
 @pytest.mark.parametrize(("form", "overhead"), [(pcap, 16), (pcapng, 32)])

@@ -30,6 +30,9 @@ def test_constants_keep_their_number_and_connections_stay_together(pair):
     for row_before, row_after in zip(before, after, strict=True):
         for port in set(row_before.tolist()):
             assert len(set(row_after[row_before == port].tolist())) == 1
+        # the three that are not constants stay three
+        fresh = set(row_after[~np.isin(row_before, encoder.constants)].tolist())
+        assert len(fresh) == len(set(row_before.tolist()) - set(encoder.constants))
 
 
 def test_with_no_recurrence_asked_every_fitted_port_keeps_its_number():
@@ -65,5 +68,14 @@ def test_ephemeral_ports_are_drawn_from_the_side_that_opens_them(ephemeral):
         assert set(src[:, 0].tolist()) <= set(encoder.device_ports)
     else:
         assert len(set(src[:, 0].tolist())) > 100
+        assert not set(src[:, 0].tolist()) & set(encoder.constants)
         assert min(encoder.device_ports) <= src.min() <= src.max() <= max(encoder.device_ports)
     assert all(a < b for a, b in pairwise(encoder.device_ports))
+
+
+@pytest.mark.parametrize("captures", [1, 2, 3])
+def test_of_few_captures_ephemeral_ports_are_no_constants(captures):
+    traces = [make_trace(str(i), i) for i in range(captures)]
+    encoder = PortEncoder.fit(traces, PortConfig())
+    assert encoder.constants == (0, 123, 443)
+    assert len(encoder.device_ports) == captures

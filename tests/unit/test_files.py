@@ -1,0 +1,35 @@
+import stat
+
+import pytest
+
+from iotflowgen.errors import OutputError
+from iotflowgen.files import whole_file
+
+
+def test_a_file_appears_whole_with_the_usual_rights(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with whole_file(path) as temporary:
+        temporary.write_text("all of it")
+        assert not path.exists()
+    assert path.read_text() == "all of it"
+    (tmp_path / "usual").touch()
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "usual").stat().st_mode)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_fails_leaves_what_was_there(tmp_path, error):
+    path = tmp_path / "file.txt"
+    path.write_text("before")
+    with pytest.raises(error), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "below.txt"
+    with pytest.raises(OutputError, match=f"cannot write {below}: .*place"), whole_file(below):
+        pass
