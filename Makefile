@@ -28,8 +28,12 @@ format: $(READY) ## put the code in order
 samples: ## record the sample captures anew (root, network namespaces)
 	$(PYTHON) samples/record.py
 
-benchmark: $(READY) tshark ## fit all devices of ROOT=FOLDER and write benchmarks/results/fit.json
+benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, can be taken up again
+	$(VENV)/bin/python benchmarks/capture.py $(ROOT)
 	$(VENV)/bin/python benchmarks/fit.py $(ROOT)
+	$(VENV)/bin/python benchmarks/fit.py $(ROOT) --settings authors --bfloat16 \
+		--devices Withings,WeMoLink,HueBridge --out benchmarks/results/authors
+	$(VENV)/bin/python benchmarks/tables.py
 
 lock: ## resolve the dependencies anew into requirements.lock
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from iotflowgen.capture import find_captures, read_captures
+from iotflowgen.capture import describe, find_captures, read_captures
 from iotflowgen.capture.dissection import FIELDS
+from iotflowgen.capture.read import dissect_captures
 from iotflowgen.capture.tshark import find_tshark, tshark_arguments
 from iotflowgen.encoding import SignatureConfig, extract_signatures
 from iotflowgen.files import whole_file
@@ -67,14 +68,24 @@ def reading(folder: Path, scratch: Path) -> dict[str, Any]:
 
 
 def direction(folder: Path) -> dict[str, Any]:
-    """Packets turned the wrong way, against the device's known MAC address."""
+    """Packets turned the wrong way, by the most common address alone and by our rule.
+
+    The truth is the device's known MAC address.
+    """
     mac = (folder / "_iotdevice-mac.txt").read_text().strip()
-    guessed, known = read_captures([folder]), read_captures([folder], mac)
-    wrong = sum(
-        int((guess.outgoing != true.outgoing).sum())
-        for guess, true in zip(guessed, known, strict=True)
+    known = np.concatenate([trace.outgoing for trace in read_captures([folder], mac)])
+    ours = np.concatenate([trace.outgoing for trace in read_captures([folder])])
+    ip = describe([folder]).device
+    dissections = [capture.dissection for capture in dissect_captures([folder])]
+    bare = np.concatenate(
+        [np.array(d.addresses)[d.src_ip] == (ip.ip if ip else None) for d in dissections]
     )
-    return {"device": folder.name, "packets": sum(map(len, known)), "wrong": wrong}
+    return {
+        "device": folder.name,
+        "packets": len(known),
+        "bare": int((bare != known).sum()),
+        "wrong": int((ours != known).sum()),
+    }
 
 
 def signatures(traces: list[Trace], packets: str) -> dict[str, Any]:
