@@ -195,10 +195,10 @@ def test_bad_models_and_places_get_one_line(tmp_path, model):
 
 
 def test_a_full_disk_gets_one_line(model, settings, tmp_path):
-    """A file system of a few kilobytes stands in for a full disk; needs root."""
+    """A file system of 16 kilobytes stands in for a full disk; needs root."""
     small = tmp_path / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(small)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("cannot mount a small file system")
     try:
