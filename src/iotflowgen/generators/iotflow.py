@@ -158,7 +158,7 @@ class IoTFlow:
         """
         config, rng = self.config, np.random.default_rng(self.seed)
         usable = [trace for trace in traces if len(trace) >= config.window]
-        if len(usable) < len(traces):
+        if 0 < len(usable) < len(traces):
             _warn(
                 f"{len(traces) - len(usable)} of {len(traces)} captures have fewer than "
                 f"{config.window} packets and are left out; a smaller --window would use them"
@@ -167,26 +167,24 @@ class IoTFlow:
         places = draw_places(seen, _how_many(seen, config), config.window, rng)
         unseen_places = draw_places(unseen, _how_many(unseen, config), config.window, rng)
         codec = Codec.fit(seen, places, config.codec, int(rng.integers(2**31)))
-        tokens_NLF, unseen_NLF = (
-            torch.from_numpy(codec.encode(*cut)).to(self._device)
-            for cut in ((seen, places), (unseen, unseen_places))
-        )
+        tokens_NLF, classes_NL = self._rows(codec, seen, places)
+        unseen_NLF, unseen_classes_NL = self._rows(codec, unseen, unseen_places)
 
         torch_rng = generator_from(rng)
         vq_stae, coded = fit_vq_stae(
             tokens_NLF, unseen_NLF, codec.sizes, config.vq_stae, rng=torch_rng, progress=progress
         )
-        codes_NL, unseen_codes_NL = vq_stae.encode(tokens_NLF), vq_stae.encode(unseen_NLF)
+        rows = FrameRows(tokens_NLF[..., 0], vq_stae.encode(tokens_NLF), classes_NL)
+        unseen_rows = FrameRows(unseen_NLF[..., 0], vq_stae.encode(unseen_NLF), unseen_classes_NL)
         codes = config.vq_stae.codebook_size
         generator, played = fit_seqgan(
-            codes_NL, unseen_codes_NL, codes, config.seqgan, rng=torch_rng, progress=progress
+            rows.codes, unseen_rows.codes, codes, config.seqgan, rng=torch_rng, progress=progress
         )
+        allowed_TC = torch.from_numpy(codec.allowed_classes).to(self._device)
         frame_length, told = fit_frame_lengths(
-            FrameRows(tokens_NLF[..., 0], codes_NL, self._classes(codec, seen, places)),
-            FrameRows(
-                unseen_NLF[..., 0], unseen_codes_NL, self._classes(codec, unseen, unseen_places)
-            ),
-            torch.from_numpy(codec.allowed_classes).to(self._device),
+            rows,
+            unseen_rows,
+            allowed_TC,
             codes,
             config.frame_length,
             rng=torch_rng,
@@ -195,7 +193,7 @@ class IoTFlow:
         self._codec, self._vq_stae = codec, vq_stae
         self._generator, self._frame_length = generator, frame_length
         self._captures = captures_of(usable)
-        self._floor = config.seqgan.variety_floor * variety(codes_NL[:_CHECKED])
+        self._floor = config.seqgan.variety_floor * variety(rows.codes[:_CHECKED])
         self.report = IoTFlowReport(
             windows=len(places),
             unseen_windows=len(unseen_places),
@@ -315,9 +313,11 @@ class IoTFlow:
             "frame_length": self._frame_length,
         }
 
-    def _classes(self, codec: Codec, traces: Sequence[Trace], places: Places) -> Tensor:
+    def _rows(self, codec: Codec, traces: Sequence[Trace], places: Places) -> tuple[Tensor, Tensor]:
+        """Tokens (N, L, F) and length classes (N, L) of windows."""
+        tokens = codec.encode(traces, places)
         classes = codec.length_classes(cut_windows(traces, places).length)
-        return torch.from_numpy(classes).to(self._device)
+        return torch.from_numpy(tokens).to(self._device), torch.from_numpy(classes).to(self._device)
 
 
 def _set_aside(
