@@ -133,7 +133,7 @@ def test_the_demo_goes_the_whole_way(tmp_path, settings):
 
 
 def test_every_command_has_help_with_an_example():
-    for command in ("extract", "fit", "generate", "info", "demo"):
+    for command in ("extract", "fit", "generate", "evaluate", "info", "demo"):
         done = run(command, "--help")
         assert done.returncode == 0
         assert "Example" in done.stdout

@@ -1,6 +1,14 @@
 """Adversaries: fit on labelled windows, then score windows by how synthetic they look."""
 
+from collections.abc import Callable
+
 from iotflowgen.adversaries.adversary import Adversary
+from iotflowgen.adversaries.boosting import Boosting
 from iotflowgen.adversaries.packet_metadata import PacketMetadata, PacketMetadataConfig
 
-__all__ = ["Adversary", "PacketMetadata", "PacketMetadataConfig"]
+__all__ = ["ADVERSARIES", "Adversary", "Boosting", "PacketMetadata", "PacketMetadataConfig"]
+
+ADVERSARIES: dict[str, Callable[..., Adversary]] = {
+    method.name: method for method in (PacketMetadata, Boosting)
+}
+"""Every method, by the name that `evaluate --adversary` takes; each makes one from a `seed`."""

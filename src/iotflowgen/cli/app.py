@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from iotflowgen.cli.demo import demo
+from iotflowgen.cli.evaluate import SeveralValues, evaluate
 from iotflowgen.cli.extract import extract
 from iotflowgen.cli.fit import fit
 from iotflowgen.cli.generate import generate
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 for command in (extract, fit, generate, info, demo):
     app.command()(command)
+app.command(cls=SeveralValues)(evaluate)
 
 
 def _say_version(asked: bool) -> None:

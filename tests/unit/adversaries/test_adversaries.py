@@ -1,16 +1,24 @@
+"""What holds for every adversary."""
+
+from functools import partial
+
 import numpy as np
 import pytest
 
-from iotflowgen.adversaries import PacketMetadata, PacketMetadataConfig
+from iotflowgen.adversaries import ADVERSARIES, Boosting, PacketMetadata, PacketMetadataConfig
 from iotflowgen.evaluation import cross_validate
 from iotflowgen.traffic import Windows, cut_windows, draw_places
 from tests.conftest import make_trace
 
-QUICK = PacketMetadataConfig(epochs=10)
+QUICK = {
+    "packet-metadata": partial(PacketMetadata, PacketMetadataConfig(epochs=10)),
+    "boosting": Boosting,
+}
 
 
-def adversary(seed=0):
-    return PacketMetadata(QUICK, seed=seed)
+@pytest.fixture(params=QUICK)
+def adversary(request):
+    return QUICK[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -34,43 +42,52 @@ TELLS = {
 }
 
 
+def test_every_adversary_is_here_and_known_by_its_name():
+    assert set(QUICK) == set(ADVERSARIES)
+    assert all(make(seed=1).name == name for name, make in ADVERSARIES.items())
+
+
 @pytest.mark.parametrize("column", Windows.columns())
-def test_finds_what_gives_any_one_column_away(windows, column):
+def test_finds_what_gives_any_one_column_away(windows, column, adversary):
     synthetic = with_column(windows[200:], column, TELLS[column](windows[200:]))
-    found = cross_validate(adversary, windows[:200], synthetic, np.random.default_rng(0))
+    found = cross_validate(adversary, windows[:200], synthetic, np.random.default_rng(0), folds=3)
     assert found.mean > 0.95
-    assert len(found.accuracy) == 5
+    assert found.roc_auc > 0.95
+    assert found.interval[0] > 0.9
 
 
-def test_guesses_where_there_is_nothing_to_find(windows):
+def test_guesses_where_there_is_nothing_to_find(windows, adversary):
     found = cross_validate(adversary, windows[:200], windows[200:], np.random.default_rng(0))
-    # three standard deviations of 400 tosses, and overlap of windows can only lower it
-    assert 0.35 < found.mean < 0.5 + 3 * 0.025
+    low, high = found.interval
+    assert low <= 0.5 <= high
+    assert high - low < 0.15
 
 
-def test_order_alone_gives_windows_away(windows):
+def test_order_alone_gives_windows_away(windows, adversary):
     rng = np.random.default_rng(0)
     order = rng.permuted(np.tile(np.arange(10), (200, 1)), axis=1)
     shuffled = Windows(
         *(np.take_along_axis(getattr(windows[200:], c), order, axis=1) for c in Windows.columns())
     )
-    assert cross_validate(adversary, windows[:200], shuffled, rng).mean > 0.9
+    assert cross_validate(adversary, windows[:200], shuffled, rng, folds=3).mean > 0.9
 
 
-def test_scores_are_probabilities_and_repeat_with_the_seed(windows):
+def test_scores_are_probabilities_and_repeat_with_the_seed(windows, adversary):
     synthetic = np.arange(400) % 2 == 0
-    first, again = (adversary().fit(windows, synthetic).score(windows) for _ in range(2))
+    first, again = (adversary(seed=3).fit(windows, synthetic).score(windows) for _ in range(2))
     assert np.array_equal(first, again)
+    assert first.dtype == np.float64
     assert np.all((first >= 0) & (first <= 1))
-    assert not np.array_equal(first, adversary(1).fit(windows, synthetic).score(windows))
 
 
-def test_values_never_seen_are_no_error(windows):
+def test_another_seed_is_another_network(windows):
+    synthetic = np.arange(400) % 2 == 0
+    make = QUICK["packet-metadata"]
+    scores = [make(seed=seed).fit(windows, synthetic).score(windows) for seed in (0, 1)]
+    assert not np.array_equal(*scores)
+
+
+def test_values_never_seen_are_no_error(windows, adversary):
     fitted = adversary().fit(windows, np.arange(400) % 2 == 0)
     strange = with_column(windows, "length", windows.length + 7000)
     assert np.isfinite(fitted.score(strange)).all()
-
-
-def test_unequal_numbers_are_refused(windows):
-    with pytest.raises(ValueError, match="200 real and 100 synthetic"):
-        cross_validate(adversary, windows[:200], windows[200:300], np.random.default_rng(0))

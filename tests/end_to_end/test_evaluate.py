@@ -1,0 +1,154 @@
+"""`iotflowgen evaluate` as a user calls it, on files of any origin."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from typer.testing import CliRunner
+
+from iotflowgen.capture import read_captures
+from iotflowgen.cli.app import app
+from iotflowgen.generators import Markov, MarkovConfig
+from iotflowgen.packets import write_capture
+from iotflowgen.tables import write_windows
+from tests.end_to_end.test_cli import PLUG, refused, run
+
+QUICK = ("--window", 8, "--windows", 60, "--adversary", "boosting")
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory):
+    """The same honeydata as a table and as a capture."""
+    folder = tmp_path_factory.mktemp("fakes")
+    rng = np.random.default_rng(0)
+    honeydata = Markov(MarkovConfig(window=8)).fit(read_captures([PLUG])).sample(80, rng)
+    for suffix in ("parquet", "csv"):
+        write_windows(honeydata, folder / f"honeydata.{suffix}")
+    write_windows(honeydata[:24], folder / "few.csv")
+    for suffix in ("pcap", "pcapng"):
+        write_capture(honeydata, folder / f"honeydata.{suffix}", rng)
+    return folder
+
+
+def test_files_of_any_origin_under_the_papers_protocol(fakes, tmp_path):
+    files = [fakes / f"honeydata.{suffix}" for suffix in ("parquet", "csv", "pcap", "pcapng")]
+    captures = sorted(PLUG.glob("*.pcapng"))
+    out, again = tmp_path / "results.json", tmp_path / "again.json"
+    for path in (out, again):
+        done = run("evaluate", "--real", *captures, "--fake", *files, *QUICK, "--out", path)
+        assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == again.read_bytes()
+    for word in ("boosting", "95 % interval", "60 windows", "50 % is guessing"):
+        assert word in done.stdout
+    assert "attack" in done.stderr
+    results = json.loads(out.read_text())
+    assert results["fake"] == [path.name for path in files]
+    assert results["fake_windows"] == 4 * 80
+    assert [capture["name"] for capture in results["real"]] == [p.name for p in captures]
+    (found,) = results["result"]["detections"]
+    assert found["adversary"] == "boosting"
+    assert 0 <= found["interval"][0] <= found["mean"] <= found["interval"][1] <= 1
+    assert f"{found['mean']:.1%}" in done.stdout
+
+
+def test_held_out_with_every_adversary_and_fewer_windows_than_asked_for(fakes, tmp_path):
+    out = tmp_path / "results.json"
+    done = run(
+        *("evaluate", "--real", PLUG, "--fake", fakes / "few.csv", "--protocol", "held-out"),
+        *("--window", 8, "--windows", 60, "--out", out),
+    )
+    assert done.returncode == 0, done.stderr
+    for word in ("packet-metadata", "boosting", "control", "by capture", "excess"):
+        assert word in done.stdout
+    assert "24 windows of each kind are used, not 60" in done.stderr
+    result = json.loads(out.read_text())["result"]
+    assert [half["windows"] for half in result["halves"]] == [24, 24]
+    assert [one["adversary"] for one in result["adversaries"]] == ["packet-metadata", "boosting"]
+    assert all(len(one["splits"]) == 2 for one in result["adversaries"])
+
+
+@pytest.fixture
+def rejected(tmp_path):
+    """Evaluates in this process, which bad input ends before anything is learnt."""
+
+    def evaluate(status, *words, real=(PLUG,), fake=(), more=()):
+        out = tmp_path / "results.json"
+        options = [
+            part
+            for name, files in (("--real", real), ("--fake", fake))
+            if files
+            for part in (name, *files)
+        ]
+        arguments = ["evaluate", *options, *QUICK, *more, "--out", out]
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(a) for a in arguments])
+        done.returncode = done.exit_code
+        refused(done, status, *words)
+        assert not out.exists()
+
+    return evaluate
+
+
+def changed(fakes, path, change):
+    table = parquet.read_table(fakes / "honeydata.parquet")
+    parquet.write_table(change(table), path)
+    return path
+
+
+def with_duration(table, value):
+    durations = table["duration"].to_numpy().copy()
+    durations[3] = value
+    column = table.column_names.index("duration")
+    return table.set_column(column, "duration", pa.array(durations))
+
+
+def test_tables_that_are_none_get_one_line(fakes, tmp_path, rejected):
+    path = tmp_path / "fake.parquet"
+    lacking = changed(fakes, path, lambda table: table.drop_columns(["length", "tcp"]))
+    rejected(1, "fake.parquet lacks the columns length, tcp", fake=[lacking])
+    for value in (float("nan"), -1.0):
+        strange = changed(fakes, path, lambda table, v=value: with_duration(table, v))
+        rejected(1, f"duration {value} in row 3", fake=[strange])
+    rejected(1, "holds no packets", fake=[changed(fakes, path, lambda table: table[:0])])
+    rejected(1, "absent.csv", fake=[tmp_path / "absent.csv"])
+
+
+def test_captures_that_are_none_get_one_line(fakes, tmp_path, rejected):
+    text = tmp_path / "fake.txt"
+    text.write_text("not a capture")
+    good = fakes / "honeydata.pcap"
+    rejected(1, "fake.txt is no pcap", fake=[text])
+    rejected(1, "fake.txt is no pcap", real=[text], fake=[good])
+    rejected(1, "absent.pcap", fake=[good, tmp_path / "absent.pcap"])
+    rejected(1, "no packet comes from", fake=[good], more=["--device", "02:00:00:00:00:99"])
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_windows_shorter_than_asked_for_get_one_line(fakes, rejected, suffix):
+    fake = fakes / f"honeydata.{suffix}"
+    rejected(1, fake.name, "8 packets in a row", "--window 8", fake=[fake], more=["--window", 20])
+
+
+def test_captures_shorter_than_a_window_get_one_line(fakes, rejected):
+    good = fakes / "honeydata.pcap"
+    more = ["--window", 600]
+    rejected(1, "honeydata.pcap has 640 packets", fake=[good], more=["--window", 700])
+    rejected(1, "smaller --window", fake=[good], more=more)
+
+
+def test_one_capture_cannot_be_split(fakes, rejected):
+    one = [PLUG / "plug-01.pcapng"]
+    fake = [fakes / "honeydata.pcap"]
+    more = ["--protocol", "held-out"]
+    rejected(1, "held-out needs 4 captures", "--protocol paper", real=one, fake=fake, more=more)
+
+
+def test_wrong_usage_has_status_2(fakes, rejected):
+    good = [fakes / "honeydata.pcap"]
+    rejected(2, "--real", real=(), fake=good)
+    rejected(2, "--fake")
+    rejected(2, "none of: packet-metadata, boosting", fake=good, more=["--adversary", "eve"])
+    rejected(2, "--protocol", fake=good, more=["--protocol", "mine"])
+    rejected(2, "--splits", fake=good, more=["--splits", 1])
+    rejected(2, "--window", fake=good, more=["--window", 1])
