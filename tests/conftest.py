@@ -12,7 +12,8 @@ from hypothesis import settings
 from iotflowgen.traffic import Trace, protocol_mask
 
 REPOSITORY = Path(__file__).parents[1]
-# tests run beside each other, and the networks are small
+# tests run beside each other: threads would only wait, those of the commands they start too
+os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 # a busy machine is no failure
 settings.register_profile("iotflowgen", deadline=None, derandomize=bool(os.environ.get("CI")))
