@@ -5,7 +5,7 @@ attacks under the paper's protocol: real windows are drawn from the captures of 
 
 Each device runs in a process of its own, on one thread, and leaves one JSON; devices that have
 theirs, made with the same settings, are skipped, so that a run can be stopped and taken up again.
-At the end all are joined.
+At the end all are joined; the joined file is the one that is committed.
 
     python benchmarks/fit.py CAPTURES
     python benchmarks/fit.py CAPTURES --settings authors --bfloat16 \
