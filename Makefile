@@ -32,7 +32,7 @@ benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, c
 	$(VENV)/bin/python benchmarks/capture.py $(ROOT)
 	$(VENV)/bin/python benchmarks/fit.py $(ROOT)
 	$(VENV)/bin/python benchmarks/fit.py $(ROOT) --settings authors --bfloat16 \
-		--devices Withings,WeMoLink,HueBridge --out benchmarks/results/authors
+		--devices Withings,WeMoLink,HomeMaticPlug --out benchmarks/results/authors
 	$(VENV)/bin/python benchmarks/tables.py
 
 lock: ## resolve the dependencies anew into requirements.lock

@@ -9,7 +9,7 @@ At the end all are joined; the joined file is the one that is committed.
 
     python benchmarks/fit.py CAPTURES
     python benchmarks/fit.py CAPTURES --settings authors --bfloat16 \
-        --devices Withings,WeMoLink,HueBridge --out benchmarks/results/authors
+        --devices Withings,WeMoLink,HomeMaticPlug --out benchmarks/results/authors
 """
 
 import argparse
