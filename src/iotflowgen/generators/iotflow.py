@@ -59,6 +59,8 @@ __all__ = ["FitWarning", "IoTFlow", "IoTFlowConfig", "IoTFlowReport"]
 
 _CHECKED = 100
 """Windows whose variety is looked at before any are used."""
+_CHANCE = 0.8
+"""How far below the floor of the fit, which looks at more windows, those may fall by chance."""
 _BATCH = 2048
 """Windows drawn at a time."""
 
@@ -193,7 +195,7 @@ class IoTFlow:
         self._codec, self._vq_stae = codec, vq_stae
         self._generator, self._frame_length = generator, frame_length
         self._captures = captures_of(usable)
-        self._floor = config.seqgan.variety_floor * variety(rows.codes[:_CHECKED])
+        self._floor = _CHANCE * config.seqgan.variety_floor * variety(rows.codes[:_CHECKED])
         self.report = IoTFlowReport(
             windows=len(places),
             unseen_windows=len(unseen_places),
