@@ -37,9 +37,7 @@ class Trace:
     """Of the capture file's bytes; empty where the packets did not come from a file."""
 
     def __post_init__(self) -> None:
-        columns = {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "sha256")
-        }
+        columns = self._columns()
         if len({column.shape for column in columns.values()}) != 1 or self.time_ns.ndim != 1:
             shapes = {name: column.shape for name, column in columns.items()}
             raise ValueError(f"columns of {self.name} differ in length: {shapes}")
