@@ -9,12 +9,16 @@ import re
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from iotflowgen.evaluation import Results, read_results
+from iotflowgen.report import PAPER_TABLE_1
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/paper.md")
+PAGES = ("README.md", "docs/paper.md", "docs/evaluation.md")
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -119,18 +123,171 @@ def direction() -> str:
     return _table([f"{len(found)} devices, {packets:,} packets", "wrong", "share"], rows)
 
 
+def table_1() -> str:
+    """The paper's Table 1 beside ours, and the excess under `held-out`; the paper's adversary."""
+    results = _benchmark()
+    generators = results.made_with["generators"]
+    columns: dict[str, dict[str, float]] = {
+        "paper: IoTG": {name: found.iotg for name, found in PAPER_TABLE_1.items()},
+        "paper: DG": {name: found.dg for name, found in PAPER_TABLE_1.items()},
+    }
+    for name in generators:
+        columns[f"`{name}`"] = _by_device("paper", name, "packet-metadata", "accuracy")
+    for name in generators:
+        columns[f"excess `{name}`"] = _by_device("held-out", name, "packet-metadata", "excess")
+    devices = [device.name for device in results.devices]
+    rows = [
+        (device, *(_share(name, of.get(device)) for name, of in columns.items()))
+        for device in devices
+    ]
+    means = [
+        _share(name, _mean([of[d] for d in devices if d in of])) for name, of in columns.items()
+    ]
+    return _table(["device", *columns], [*rows, ("**mean**", *means)])
+
+
+def adversaries() -> str:
+    """Every adversary: mean over the devices, and the worst device."""
+    made_with = _benchmark().made_with
+    rows = []
+    for protocol, figure in (
+        ("paper", "accuracy"),
+        ("held-out", "accuracy"),
+        ("held-out", "excess"),
+    ):
+        for adversary in made_with["adversaries"]:
+            row = [f"{protocol}, {figure}", f"`{adversary}`"]
+            for name in made_with["generators"]:
+                found = list(_by_device(protocol, name, adversary, figure).values())
+                worst = _share(figure, max(found, default=None))
+                row.append(f"{_share(figure, _mean(found))} ({worst})")
+            row.append(_share("", _mean(_controls(protocol, adversary))))
+            rows.append(row)
+    heads = [f"`{name}`" for name in made_with["generators"]]
+    return _table(["mean (worst)", "adversary", *heads, "control"], rows)
+
+
+def identification() -> str:
+    """A classifier of device types, trained on real windows."""
+    rows = []
+    for name in _benchmark().made_with["generators"]:
+        entries = [e for e in _benchmark().identification if e.generator == name and not e.error]
+        kinds = ("accuracy", "acceptance", "train_on_synthetic")
+        shares = [
+            _share("", _mean([v for entry in entries for v in getattr(entry, kind).values()]))
+            for kind in kinds
+        ]
+        ratio = _mean([entry.ratio for entry in entries if entry.ratio is not None])
+        rows.append((f"`{name}`", *shares, "" if ratio is None else f"{ratio:.2f}"))
+    heads = "generator, real windows of H, synthetic windows, H after training on synthetic, ratio"
+    return _table(heads.split(", "), rows)
+
+
+_METRICS = {
+    "copies of G": ("copied_share", "synthetic", "real", "{:.1%}"),
+    "longest copied run, packets": ("copied_run", "synthetic", "real", "{:.1f}"),
+    "distance to G, ratio": ("nearest_distance", "ratio", None, "{:.2f}"),
+    "membership AUC": ("membership_inference", "auc", None, "{:.2f}"),
+    "distinct windows": ("unique_share", "synthetic", "real", "{:.1%}"),
+    "precision": ("precision_recall", "precision", "precision_control", "{:.2f}"),
+    "recall": ("precision_recall", "recall", "recall_control", "{:.2f}"),
+    "density": ("density_coverage", "density", "density_control", "{:.2f}"),
+    "coverage": ("density_coverage", "coverage", "coverage_control", "{:.2f}"),
+    "lengths, Jensen-Shannon": ("field_distance", "length", "length_control", "{:.2f}"),
+    "source ports": ("field_distance", "src_port", "src_port_control", "{:.2f}"),
+    "destination ports": ("field_distance", "dst_port", "dst_port_control", "{:.2f}"),
+    "protocols": ("field_distance", "protocols", "protocols_control", "{:.2f}"),
+    "directions": ("field_distance", "outgoing", "outgoing_control", "{:.2f}"),
+    "durations, decades": ("duration_distance", "decades", "decades_control", "{:.2f}"),
+    "autocorrelation of durations": ("duration_autocorrelation", "mean", "mean_control", "{:.2f}"),
+    "signatures found": ("signature_rates", "found", None, "{:.1%}"),
+    "rate of signatures, difference": (
+        "signature_rates",
+        "difference",
+        "difference_control",
+        "{:.3f}",
+    ),
+}
+
+
+def metrics() -> str:
+    """Copying, variety and fields under `held-out`, means over devices and splits."""
+    generators = _benchmark().made_with["generators"]
+    rows = []
+    for title, (metric, figure, genuine, form) in _METRICS.items():
+        of = {name: _metric(name, metric, figure) for name in generators}
+        row = [title, *("" if of[n] is None else form.format(of[n]) for n in generators)]
+        beside = _metric(generators[0], metric, genuine) if genuine else None
+        rows.append([*row, "" if beside is None else form.format(beside)])
+    return _table(["metric", *(f"`{name}`" for name in generators), "genuine"], rows)
+
+
+def costs() -> str:
+    """Seconds of one core that a fit and its windows took."""
+    rows = []
+    for name in _benchmark().made_with["generators"]:
+        of = [s for s in _benchmark().samples if s.generator == name and s.error is None]
+        fits = [s.fit_seconds for s in of if s.fit_seconds is not None]
+        draws = [s.sample_seconds for s in of if s.sample_seconds is not None]
+        median, longest = statistics.median(fits), max(fits)
+        rows.append((f"`{name}`", f"{median:.1f}", f"{longest:.1f}", f"{max(draws):.1f}"))
+    return _table(["generator", "fit, median, s", "fit, longest, s", "draw, longest, s"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "fit": fit,
     "reconstruction": reconstruction,
     "settings": settings,
     "reading": reading,
     "direction": direction,
+    "table-1": table_1,
+    "adversaries": adversaries,
+    "identification": identification,
+    "metrics": metrics,
+    "costs": costs,
 }
 
 
 def filled(text: str) -> str:
     """A page with its tables as the results have them."""
     return _TABLE.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+
+
+@cache
+def _benchmark() -> Results:
+    return read_results(RESULTS / "benchmark.json")
+
+
+def _by_device(protocol: str, generator: str, adversary: str, figure: str) -> dict[str, float]:
+    cells = _benchmark().select(protocol=protocol, generator=generator, adversary=adversary)
+    return {cell.device: getattr(cell, figure) for cell in cells}
+
+
+def _controls(protocol: str, adversary: str) -> list[float]:
+    """Of every device and trial: the same for all generators."""
+    first = _benchmark().made_with["generators"][0]
+    cells = _benchmark().select(protocol=protocol, generator=first, adversary=adversary)
+    return [attack.control.mean for cell in cells for attack in cell.attacks]
+
+
+def _metric(generator: str, metric: str, figure: str) -> float | None:
+    found = [
+        sample.metrics[metric][figure]
+        for sample in _benchmark().samples
+        if sample.generator == generator and metric in sample.metrics
+    ]
+    return _mean([value for value in found if value is not None])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.mean(values) if values else None
+
+
+def _share(name: str, value: float | None) -> str:
+    """A share in percent; an excess with its sign, in points."""
+    if value is None:
+        return "failed"
+    return f"{100 * value:+.1f}" if "excess" in name else f"{value:.1%}"
 
 
 def _results(name: str) -> dict[str, Any]:

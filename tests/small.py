@@ -1,8 +1,23 @@
 """Settings that make every generator quick: enough to learn the device of `conftest`, no more."""
 
-from iotflowgen.generators import IoTFlowConfig, MarkovConfig, ReplayConfig
+from iotflowgen.generators import DoppelGANgerConfig, IoTFlowConfig, MarkovConfig, ReplayConfig
 
 SMALL = {
+    "doppelganger": DoppelGANgerConfig.model_validate(
+        {
+            "window": 8,
+            "windows": 200,
+            "networks": {
+                "packets": 3,
+                "hidden": 32,
+                "critic_hidden": 32,
+                "critic_layers": 3,
+                "steps": 300,
+                "batch": 32,
+                "averaging": 0.95,
+            },
+        }
+    ),
     "iotflow": IoTFlowConfig.model_validate(
         {
             "window": 8,

@@ -10,6 +10,8 @@
     │   └── TooShort          fewer packets than a window needs
     ├── TableError            a Parquet or CSV file lacks columns or holds impossible values
     ├── ModelError            a model file is damaged, or of another version
+    ├── EvaluationError       an evaluation came to nothing
+    ├── ResultsError          a results file is damaged, or of another version
     ├── TrainingError         a fit or a sample came to nothing
     │   └── ModeCollapse      the generator repeats itself
     └── OutputError           a file cannot be written
@@ -18,10 +20,12 @@
 __all__ = [
     "CaptureError",
     "DeviceNotFound",
+    "EvaluationError",
     "IoTFlowGenError",
     "ModeCollapse",
     "ModelError",
     "OutputError",
+    "ResultsError",
     "TableError",
     "TooShort",
     "TrainingError",
@@ -60,6 +64,14 @@ class TableError(IoTFlowGenError):
 
 class ModelError(IoTFlowGenError):
     """A model file is damaged, or was written by another version."""
+
+
+class EvaluationError(IoTFlowGenError):
+    """An evaluation came to nothing."""
+
+
+class ResultsError(IoTFlowGenError):
+    """A results file is damaged, or was written by another version."""
 
 
 class TrainingError(IoTFlowGenError):

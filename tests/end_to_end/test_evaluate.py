@@ -40,15 +40,20 @@ def test_files_of_any_origin_under_the_papers_protocol(fakes, tmp_path):
         done = run("evaluate", "--real", *captures, "--fake", *files, *QUICK, "--out", path)
         assert done.returncode == 0, done.stderr
     assert out.read_bytes() == again.read_bytes()
-    for word in ("boosting", "95 % interval", "60 windows", "50 % is guessing"):
+    for word in ("boosting", "95 % interval", "60 windows", "50 % is guessing", "control"):
         assert word in done.stdout
     assert "attack" in done.stderr
     results = json.loads(out.read_text())
-    assert results["fake"] == [path.name for path in files]
-    assert results["fake_windows"] == 4 * 80
-    assert [capture["name"] for capture in results["real"]] == [p.name for p in captures]
-    (found,) = results["result"]["detections"]
-    assert found["adversary"] == "boosting"
+    assert results["made_with"]["synthetic_windows"] == 4 * 80
+    (device,) = results["devices"]
+    assert device["name"] == "plug"
+    assert list(device["captures"]) == [p.name for p in captures]
+    (cell,) = results["cells"]
+    assert cell["adversary"] == "boosting"
+    assert cell["generator"] == ", ".join(path.name for path in files)
+    (attack,) = cell["attacks"]
+    found = attack["detection"]
+    assert cell["excess"] == pytest.approx(found["mean"] - attack["control"]["mean"], abs=1e-5)
     assert 0 <= found["interval"][0] <= found["mean"] <= found["interval"][1] <= 1
     assert f"{found['mean']:.1%}" in done.stdout
 
@@ -60,13 +65,15 @@ def test_held_out_with_every_adversary_and_fewer_windows_than_asked_for(fakes, t
         *("--window", 8, "--windows", 60, "--out", out),
     )
     assert done.returncode == 0, done.stderr
-    for word in ("packet-metadata", "boosting", "control", "by capture", "excess"):
+    for word in ("packet-metadata", "boosting", "rocket", "control", "excess"):
         assert word in done.stdout
     assert "24 windows of each kind are used, not 60" in done.stderr
-    result = json.loads(out.read_text())["result"]
-    assert [half["windows"] for half in result["halves"]] == [24, 24]
-    assert [one["adversary"] for one in result["adversaries"]] == ["packet-metadata", "boosting"]
-    assert all(len(one["splits"]) == 2 for one in result["adversaries"])
+    results = json.loads(out.read_text())
+    assert [sample["windows"] for sample in results["samples"]] == [24, 24]
+    assert all(sample["metrics"]["copied_share"] for sample in results["samples"])
+    adversaries = [cell["adversary"] for cell in results["cells"]]
+    assert adversaries == ["packet-metadata", "boosting", "rocket"]
+    assert all(len(cell["attacks"]) == 2 for cell in results["cells"])
 
 
 @pytest.fixture
@@ -148,7 +155,8 @@ def test_wrong_usage_has_status_2(fakes, rejected):
     good = [fakes / "honeydata.pcap"]
     rejected(2, "--real", real=(), fake=good)
     rejected(2, "--fake")
-    rejected(2, "none of: packet-metadata, boosting", fake=good, more=["--adversary", "eve"])
+    known = "none of: packet-metadata, boosting, rocket"
+    rejected(2, known, fake=good, more=["--adversary", "eve"])
     rejected(2, "--protocol", fake=good, more=["--protocol", "mine"])
     rejected(2, "--splits", fake=good, more=["--splits", 1])
     rejected(2, "--window", fake=good, more=["--window", 1])

@@ -5,10 +5,18 @@ from collections.abc import Callable
 from iotflowgen.adversaries.adversary import Adversary
 from iotflowgen.adversaries.boosting import Boosting
 from iotflowgen.adversaries.packet_metadata import PacketMetadata, PacketMetadataConfig
+from iotflowgen.adversaries.rocket import Rocket
 
-__all__ = ["ADVERSARIES", "Adversary", "Boosting", "PacketMetadata", "PacketMetadataConfig"]
+__all__ = [
+    "ADVERSARIES",
+    "Adversary",
+    "Boosting",
+    "PacketMetadata",
+    "PacketMetadataConfig",
+    "Rocket",
+]
 
 ADVERSARIES: dict[str, Callable[..., Adversary]] = {
-    method.name: method for method in (PacketMetadata, Boosting)
+    method.name: method for method in (PacketMetadata, Boosting, Rocket)
 }
 """Every method, by the name that `evaluate --adversary` takes; each makes one from a `seed`."""

@@ -4,7 +4,7 @@ Stronger than the paper's LSTM where there is little to learn from: trees need n
 summary hands them what an LSTM would have to find. scikit-learn's histogram gradient boosting with
 its own settings; none is tuned.
 
-Shapes: N windows, L packets each, F features a window.
+Shapes: N windows, F features a window.
 """
 
 from typing import Self
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from iotflowgen.traffic import Windows, unpack_protocols
+from iotflowgen.adversaries.features import features
+from iotflowgen.traffic import Windows
 
 __all__ = ["Boosting"]
 
@@ -28,45 +29,16 @@ class Boosting:
 
     def fit(self, windows: Windows, synthetic: NDArray[np.bool_]) -> Self:
         """Learn from windows (N) and which of them are synthetic (N)."""
+        rows_NF = features(windows)
+        # columns that say nothing take time and change no tree
+        self._varies = (rows_NF != rows_NF[0]).any(axis=0)
         # early stopping would set windows aside that overlap those it learns from
         self._trees = HistGradientBoostingClassifier(early_stopping=False, random_state=self.seed)
-        self._trees.fit(_features(windows), synthetic)
+        self._trees.fit(rows_NF[:, self._varies], synthetic)
         return self
 
     def score(self, windows: Windows) -> NDArray[np.float64]:
         """The probability (N) that each window is synthetic."""
-        scores: NDArray[np.float64] = self._trees.predict_proba(_features(windows))[:, 1]
+        rows_NF = features(windows)[:, self._varies]
+        scores: NDArray[np.float64] = self._trees.predict_proba(rows_NF)[:, 1]
         return scores
-
-
-def _features(windows: Windows) -> NDArray[np.float64]:
-    """Every field of every packet, then the summary: (N, F)."""
-    protocols_NLP = unpack_protocols(windows.protocols)
-    flat = [getattr(windows, name) for name in Windows.columns() if name != "protocols"]
-    flat.append(protocols_NLP.reshape(len(windows), -1))
-    return np.concatenate([*flat, _summary(windows, protocols_NLP)], axis=1, dtype=np.float64)
-
-
-def _summary(windows: Windows, protocols_NLP: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Means, deviations, counts of distinct values and inter-arrival statistics: (N, F)."""
-    # a microsecond is what captures resolve; the floor keeps 0 on the axis
-    logs_NL = np.log10(windows.duration_ns / 1e9 + 1e-6)
-    measured = (windows.length, windows.src_port, windows.dst_port, logs_NL)
-    named = (windows.length, windows.src_port, windows.dst_port, windows.protocols)
-    columns = [
-        *(field.mean(axis=1) for field in measured),
-        *(field.std(axis=1) for field in measured),
-        *(_distinct(field) for field in named),
-        *np.quantile(logs_NL, [0, 0.25, 0.5, 0.75, 1], axis=1),
-        windows.duration_ns.sum(axis=1),
-        windows.outgoing.mean(axis=1),
-        np.diff(windows.outgoing, axis=1).sum(axis=1),
-    ]
-    return np.column_stack([*columns, protocols_NLP.mean(axis=1)])
-
-
-def _distinct(values_NL: NDArray[np.integer]) -> NDArray[np.int64]:
-    """How many different values each window has (N)."""
-    changes_NL = np.diff(np.sort(values_NL, axis=1), axis=1) != 0
-    distinct: NDArray[np.int64] = 1 + changes_NL.sum(axis=1)
-    return distinct

@@ -19,7 +19,7 @@ from iotflowgen.capture.cache import default_cache, dissect_cached
 from iotflowgen.capture.device import Device, find_device, outgoing
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.capture.formats import is_capture
-from iotflowgen.errors import UnreadableCapture
+from iotflowgen.errors import DeviceNotFound, UnreadableCapture
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace
 
@@ -76,10 +76,17 @@ def read_captures(
     Raises:
         TsharkMissing: tshark is not installed.
         UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
-        DeviceNotFound: No packet of the device.
+        DeviceNotFound: No packet of the device in a capture.
     """
     captures = dissect_captures(paths, processes=processes, cache=cache, progress=progress)
     found = find_device([capture.dissection for capture in captures], device)
+    if strangers := [
+        c.path for c in captures if not {found.ip, found.mac} & {*c.dissection.addresses}
+    ]:
+        raise DeviceNotFound(
+            f"{_list(strangers)} has no packet of {found.ip or found.mac}, the device of the other "
+            "captures; take it out, or name another device with --device"
+        )
     times = Counter(capture.path.name for capture in captures)
     return [_trace(capture, found, times[capture.path.name] == 1) for capture in captures]
 

@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
+from iotflowgen.cli.benchmark import benchmark
 from iotflowgen.cli.demo import demo
 from iotflowgen.cli.evaluate import SeveralValues, evaluate
 from iotflowgen.cli.extract import extract
 from iotflowgen.cli.fit import fit
 from iotflowgen.cli.generate import generate
 from iotflowgen.cli.info import info
+from iotflowgen.cli.report import report
 
 __all__ = ["main"]
 
@@ -20,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (extract, fit, generate, info, demo):
+for command in (extract, fit, generate, benchmark, report, info, demo):
     app.command()(command)
 app.command(cls=SeveralValues)(evaluate)
 

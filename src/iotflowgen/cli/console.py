@@ -1,6 +1,7 @@
 """What all commands share with the person at the terminal: progress, warnings and errors."""
 
 import functools
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ __all__ = ["one_thread", "out", "progress_display", "reports_errors", "say", "sh
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+_SILENCE = 60
+"""Seconds after which a log hears that work goes on."""
 
 out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
@@ -82,6 +86,8 @@ def progress_display() -> Iterator["_Display"]:
         TextColumn("{task.fields[note]}", markup=False),
         console=_err,
         disable=not _err.is_terminal,
+        # steps may take minutes: their pace is that of the last hour
+        speed_estimate_period=3600,
     )
     with bars:
         yield _Display(bars)
@@ -93,6 +99,7 @@ class _Display:
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
+        self._said = time.monotonic()
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Step `done` of `total` of `stage` is over."""
@@ -100,6 +107,9 @@ class _Display:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
             if self._bars.disable:
                 say(f"{stage} ...")
+        elif self._bars.disable and time.monotonic() > self._said + _SILENCE:
+            self._said = time.monotonic()
+            say(f"{stage} {done}/{total} {note}")
         self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
 
 

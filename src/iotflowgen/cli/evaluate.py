@@ -1,9 +1,6 @@
 """`iotflowgen evaluate`."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,17 +9,12 @@ from typer.core import TyperCommand
 
 from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.console import out as stdout
-from iotflowgen.cli.options import DeviceOption, Seed
-from iotflowgen.progress import Progress
+from iotflowgen.cli.options import DeviceOption, Seed, adversaries_named
 
 if TYPE_CHECKING:
-    from iotflowgen.evaluation import Detection, HeldOutResult, PaperResult
-    from iotflowgen.traffic import Windows
+    from iotflowgen.evaluation import Results
 
 __all__ = ["SeveralValues", "evaluate"]
-
-SCHEMA = 1
-_TABLES = (".parquet", ".csv")
 
 
 class SeveralValues(TyperCommand):
@@ -83,116 +75,65 @@ def evaluate(
 
     Example: `iotflowgen evaluate --real captures/plug --fake honeydata.pcap --out results.json`
     """
-    import numpy as np
-
-    from iotflowgen.adversaries import ADVERSARIES
+    from iotflowgen import evaluation
     from iotflowgen.capture import read_captures
-    from iotflowgen.evaluation import given, held_out, paper
-    from iotflowgen.traffic import Windows
 
-    names = list(dict.fromkeys(adversary or ADVERSARIES))
-    if unknown := [name for name in names if name not in ADVERSARIES]:
-        known = ", ".join(ADVERSARIES)
-        raise typer.BadParameter(f"{unknown[0]!r} is none of: {known}", param_hint="--adversary")
+    adversaries = adversaries_named(adversary)
     one_thread()
-    attackers = [partial(ADVERSARIES[name], seed=seed) for name in names]
-    rng = np.random.default_rng(seed)
-    result: PaperResult | HeldOutResult
     with progress_display() as progress:
         traces = read_captures(real, device, progress=progress)
-        synthetic = Windows.concatenate([_read_fake(path, window, progress) for path in fake])
-        attack = partial(
-            paper if protocol == "paper" else partial(held_out, splits=splits),
-            window=window,
+        results = evaluation.evaluate(
+            traces,
+            evaluation.read_honeydata(fake, window, progress=progress),
+            protocol,
+            adversaries,
+            device=_name(real[0]),
+            generator=", ".join(path.name for path in fake),
+            seed=seed,
             windows=windows,
+            splits=splits,
             progress=progress,
         )
-        result = attack(traces, given(synthetic), attackers, rng)
-    _write(
-        out,
-        {
-            "schema_version": SCHEMA,
-            "seed": seed,
-            "window": window,
-            "real": [{"name": t.name, "sha256": t.sha256, "packets": len(t)} for t in traces],
-            "fake": [path.name for path in fake],
-            "fake_windows": len(synthetic),
-            "result": asdict(result),
-        },
-    )
-    _show(result)
-    say(f"figures, folds and captures in {out}")
+    results.write(out)
+    _show(results)
+    say(f"figures, folds and captures in {out}; as a page: iotflowgen report {out} -o report.html")
 
 
-def _read_fake(path: Path, window: int, progress: Progress) -> "Windows":
-    """Windows of a synthetic file, consecutive packets of it."""
-    from iotflowgen.capture import find_captures, read_captures
-    from iotflowgen.tables import read_windows
-    from iotflowgen.traffic import Windows
-
-    if path.suffix.lower() in _TABLES:
-        return _consecutive(read_windows(path), path, window)
-    parts = []
-    # one by one, for in each the device has other addresses
-    for capture in find_captures([path]):
-        (trace,) = read_captures([capture], progress=progress)
-        columns = {name: getattr(trace, name)[None] for name in Windows.columns()}
-        parts.append(_consecutive(Windows(**columns), capture, window))
-    return Windows.concatenate(parts)
+def _name(capture: Path) -> str:
+    """The folder that the captures are in."""
+    folder = capture if capture.is_dir() else capture.parent
+    return folder.resolve().name
 
 
-def _consecutive(sequences: "Windows", path: Path, window: int) -> "Windows":
-    """Cut longer sequences into windows, one after the other; what is left over is dropped."""
-    from iotflowgen.errors import TooShort
-    from iotflowgen.traffic import Windows
-
-    if sequences.size < window:
-        raise TooShort(
-            f"{path} has {sequences.size} packets in a row, a window needs {window}; choose "
-            f"--window {sequences.size} or less"
-        )
-    whole = sequences.size // window * window
-    columns = (getattr(sequences, name)[:, :whole] for name in Windows.columns())
-    return Windows(*(column.reshape(-1, window) for column in columns))
-
-
-def _write(path: Path, results: dict[str, object]) -> None:
-    from iotflowgen.files import whole_file
-
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n")
-
-
-def _show(result: "PaperResult | HeldOutResult") -> None:
+def _show(results: "Results") -> None:
     from rich.table import Table
 
-    from iotflowgen.evaluation import PaperResult
-
-    columns = ["adversary", "accuracy", "95 % interval", "ROC AUC"]
-    if isinstance(result, PaperResult):
-        table = Table(*columns, title=f"paper, {result.windows} windows of each kind")
-        for found in result.detections:
-            table.add_row(*_figures(found))
-        caption = "50 % is guessing"
-    else:
-        table = Table(*columns, "control", "by capture", "excess", title="held-out")
-        for attacked in result.adversaries:
-            for split in attacked.splits:
-                controls = (split.control.mean, split.control_by_capture.mean)
-                table.add_row(
-                    *_figures(split.detection),
-                    *(f"{share:.1%}" for share in controls),
-                    f"{split.excess:+.1%}",
-                )
-            table.add_row("", "", "", "", "", "mean", f"{attacked.excess:+.1%}", end_section=True)
-        caption = "an excess of 0 is as hard to tell as real captures"
+    columns = [
+        "adversary",
+        "accuracy",
+        "95 % interval",
+        "ROC AUC",
+        "control",
+        "by capture",
+        "excess",
+    ]
+    (sample, *_) = results.samples
+    table = Table(*columns, title=f"{sample.protocol}, {sample.windows} windows of each kind")
+    for cell in results.cells:
+        for attack in cell.attacks:
+            low, high = attack.detection.interval
+            table.add_row(
+                cell.adversary,
+                f"{attack.detection.mean:.1%}",
+                f"{low:.1%} to {high:.1%}",
+                f"{attack.detection.roc_auc:.3f}",
+                f"{attack.control.mean:.1%}",
+                f"{attack.excess:+.1%}",
+            )
+        if len(cell.attacks) > 1:
+            table.add_row("", "", "", "", "mean", f"{cell.excess:+.1%}", end_section=True)
     for column in table.columns[1:]:
         column.justify = "right"
     table.title_justify = table.caption_justify = "left"
-    table.caption = caption
+    table.caption = "accuracy: 50 % is guessing; excess over the control: 0 is as hard as real"
     stdout.print(table)
-
-
-def _figures(found: "Detection") -> tuple[str, ...]:
-    low, high = found.interval
-    return found.adversary, f"{found.mean:.1%}", f"{low:.1%} to {high:.1%}", f"{found.roc_auc:.3f}"

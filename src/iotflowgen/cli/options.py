@@ -1,13 +1,22 @@
 """Arguments and options that several commands take."""
 
 import tomllib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["AcceleratorOption", "Captures", "DeviceOption", "Seed", "Settings", "read_settings"]
-
+__all__ = [
+    "AcceleratorOption",
+    "Captures",
+    "DeviceOption",
+    "Seed",
+    "Settings",
+    "adversaries_named",
+    "known",
+    "read_settings",
+]
 
 AcceleratorOption = Annotated[
     Literal["auto", "cpu", "cuda"],
@@ -37,6 +46,27 @@ Settings = Annotated[
         "--config", metavar="FILE.toml", help="Settings of the method.", show_default=False
     ),
 ]
+
+
+def known(asked: Iterable[str], names: Iterable[str], option: str) -> list[str]:
+    """The names asked for, each once.
+
+    Raises:
+        typer.BadParameter: One is none of those that there are.
+    """
+    names = list(names)
+    for name in asked:
+        if name not in names:
+            reason = f"{name!r} is none of: {', '.join(names)}"
+            raise typer.BadParameter(reason, param_hint=option)
+    return list(dict.fromkeys(asked))
+
+
+def adversaries_named(asked: Sequence[str] | None) -> list[str]:
+    """The adversaries asked for, or all."""
+    from iotflowgen.adversaries import ADVERSARIES
+
+    return known(asked or ADVERSARIES, ADVERSARIES, "--adversary")
 
 
 def read_settings(method: Any, path: Path | None, window: int | None = None) -> Any:  # noqa: ANN401 - each method has settings of its own

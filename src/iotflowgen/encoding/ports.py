@@ -121,7 +121,7 @@ class PortEncoder(BaseModel):
             numbers = [
                 pool[(first + slot) % len(pool)] for pool, first in zip(pools, firsts, strict=True)
             ]
-            ports = np.where(here, np.where(device_side, *numbers)[:, None], ports)
+            ports = np.where(here, np.where(device_side, numbers[0], numbers[1])[:, None], ports)
         return ports[:, 0::2].astype(np.int32), ports[:, 1::2].astype(np.int32)
 
     def _pool(self, own: tuple[int, ...]) -> NDArray[np.int64]:

@@ -3,15 +3,23 @@
 from pathlib import Path
 
 from iotflowgen.errors import ModelError
+from iotflowgen.generators.doppelganger import (
+    DoppelGANger,
+    DoppelGANgerConfig,
+    DoppelGANgerReport,
+)
 from iotflowgen.generators.generator import Generator
 from iotflowgen.generators.iotflow import FitWarning, IoTFlow, IoTFlowConfig, IoTFlowReport
 from iotflowgen.generators.markov import Markov, MarkovConfig
-from iotflowgen.generators.model_file import Model, read_model
+from iotflowgen.generators.model_file import Model, read_model, versions
 from iotflowgen.generators.replay import Replay, ReplayConfig
 from iotflowgen.nn import Accelerator
 
 __all__ = [
     "GENERATORS",
+    "DoppelGANger",
+    "DoppelGANgerConfig",
+    "DoppelGANgerReport",
     "FitWarning",
     "Generator",
     "IoTFlow",
@@ -24,10 +32,11 @@ __all__ = [
     "ReplayConfig",
     "load_generator",
     "read_model",
+    "versions",
 ]
 
 GENERATORS: dict[str, type[Generator]] = {
-    method.name: method for method in (IoTFlow, Markov, Replay)
+    method.name: method for method in (DoppelGANger, IoTFlow, Markov, Replay)
 }
 """Every method, by the name that `fit --generator` takes."""
 

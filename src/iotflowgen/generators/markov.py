@@ -228,7 +228,9 @@ class _Level:
     def draw(self, context: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """A place (N) that follows each context; any place at all where none does."""
         pick = self._first[context] + (rng.random(len(context)) * self._count[context])
-        return self._places[np.minimum(pick.astype(np.int64), len(self._places) - 1)]
+        last = len(self._places) - 1
+        places: NDArray[np.int64] = self._places[np.minimum(pick.astype(np.int64), last)]
+        return places
 
 
 class _Side:

@@ -1,6 +1,16 @@
 """Networks: tensors in, tensors out (paper, sections 4.3 to 4.5)."""
 
 from iotflowgen.nn.adversarial import Round, SeqGANReport, fit_seqgan, policy_loss, rewards, variety
+from iotflowgen.nn.doppelganger import (
+    Critic,
+    Series,
+    SeriesCritic,
+    SeriesGANConfig,
+    SeriesGANReport,
+    SeriesGenerator,
+    critic_loss,
+    fit_series_gan,
+)
 from iotflowgen.nn.frame_length import (
     FrameLengthConfig,
     FrameLengthModel,
@@ -36,6 +46,7 @@ __all__ = [
     "VQSTAE",
     "Accelerator",
     "CodeGenerator",
+    "Critic",
     "Curve",
     "Discriminator",
     "FrameLengthConfig",
@@ -46,15 +57,22 @@ __all__ = [
     "Round",
     "SeqGANConfig",
     "SeqGANReport",
+    "Series",
+    "SeriesCritic",
+    "SeriesGANConfig",
+    "SeriesGANReport",
+    "SeriesGenerator",
     "Settings",
     "TrainingConfig",
     "VQSTAEConfig",
     "VQSTAEReport",
     "codebook_use",
+    "critic_loss",
     "device_for",
     "draw",
     "fit_frame_lengths",
     "fit_seqgan",
+    "fit_series_gan",
     "fit_vq_stae",
     "generator_from",
     "mean_loss",

@@ -5,7 +5,13 @@ from functools import partial
 import numpy as np
 import pytest
 
-from iotflowgen.adversaries import ADVERSARIES, Boosting, PacketMetadata, PacketMetadataConfig
+from iotflowgen.adversaries import (
+    ADVERSARIES,
+    Boosting,
+    PacketMetadata,
+    PacketMetadataConfig,
+    Rocket,
+)
 from iotflowgen.evaluation import cross_validate
 from iotflowgen.traffic import Windows, cut_windows, draw_places
 from tests.conftest import make_trace
@@ -13,6 +19,7 @@ from tests.conftest import make_trace
 QUICK = {
     "packet-metadata": partial(PacketMetadata, PacketMetadataConfig(epochs=10)),
     "boosting": Boosting,
+    "rocket": Rocket,
 }
 
 

@@ -37,7 +37,8 @@ def embed(windows: Windows, reference: Windows) -> NDArray[np.float64]:
         (field - within.mean(axis=(0, 1))) / np.sqrt(scale(within.var(axis=(0, 1)).sum()))
         for field, within in zip(_fields(windows), _fields(reference), strict=True)
     ]
-    return np.concatenate(scaled, axis=-1).reshape(len(windows), -1)
+    points: NDArray[np.float64] = np.concatenate(scaled, axis=-1).reshape(len(windows), -1)
+    return points
 
 
 def scale(variance: float) -> float:

@@ -1,0 +1,98 @@
+"""MiniRocket over the window as a multivariate series, and a ridge classifier.
+
+Dempster, Schmidt and Webb (2021), "MiniRocket: a very fast (almost) deterministic transform for
+time series classification", in aeon's implementation.
+
+Each column of a window is a channel, and a value stands for its rank among the distinct values of
+training: lengths a byte apart are as far apart as those a kilobyte apart, and a port is not
+thousands of times more than a direction. Channels are few because a kernel sums some of them drawn
+at random: one for each protocol, or for ports that repeat, makes the others weaker.
+
+In 20 packets MiniRocket has room for 168 dilated kernels. It draws channels once for each, and its
+10,000 features are 59 thresholds on every one of them. Ten transforms of a tenth as many features
+try ten times as many combinations of channels.
+
+Shapes: N windows, C channels, L packets each.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import numpy as np
+from aeon.transformations.collection.convolution_based import MiniRocket
+from numpy.typing import NDArray
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+
+from iotflowgen.traffic import Windows
+
+__all__ = ["Rocket"]
+
+_TRANSFORMS = 10
+_FEATURES = 1008  # of each transform: 12 of each of MiniRocket's 84 kernels
+_SHORTEST = 9  # packets: a kernel's
+_ALPHAS = np.logspace(-3, 3, 10)  # MiniRocket's authors choose among these
+
+
+class Rocket:
+    """Random convolutions over ranked columns, and a linear decision."""
+
+    name = "rocket"
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fit(self, windows: Windows, synthetic: NDArray[np.bool_]) -> Self:
+        """Learn from windows (N) and which of them are synthetic (N)."""
+        self._vocabularies = {c: np.unique(getattr(windows, c)) for c in Windows.columns()}
+        ranks_NCL = self._ranks(windows)
+        self._centre = ranks_NCL.mean(axis=(0, 2), keepdims=True)
+        spread = ranks_NCL.std(axis=(0, 2), keepdims=True)
+        self._spread = np.where(spread > 0, spread, 1)
+        seeds = np.random.default_rng(self.seed).integers(2**31, size=_TRANSFORMS)
+        # the ridge's strength follows from leaving each window out, which costs no further fit
+        self._model = make_pipeline(
+            make_union(*(MiniRocket(_FEATURES, random_state=int(seed)) for seed in seeds)),
+            StandardScaler(),
+            RidgeClassifierCV(_ALPHAS),
+        )
+        with _global_generator_kept():
+            self._model.fit(self._channels(windows), synthetic)
+        return self
+
+    def score(self, windows: Windows) -> NDArray[np.float64]:
+        """The probability (N) that each window is synthetic.
+
+        A ridge has a side and a distance, no probability. The logistic function keeps both; it is
+        not calibrated, which would need windows that overlap with none of training.
+        """
+        distance_N = self._model.decision_function(self._channels(windows))
+        scores: NDArray[np.float64] = 1 / (1 + np.exp(-distance_N))
+        return scores
+
+    def _channels(self, windows: Windows) -> NDArray[np.float64]:
+        """Standardised ranks (N, C, L), with the mean after the end of windows too short."""
+        channels_NCL = (self._ranks(windows) - self._centre) / self._spread
+        missing = max(0, _SHORTEST - windows.size)
+        return np.pad(channels_NCL, ((0, 0), (0, 0), (0, missing)))
+
+    def _ranks(self, windows: Windows) -> NDArray[np.float64]:
+        """Every value's rank in training (N, C, L), halfway between two for one not seen there."""
+        ranks = []
+        for name, vocabulary in self._vocabularies.items():
+            values_NL = getattr(windows, name)
+            lower = np.searchsorted(vocabulary, values_NL)
+            ranks.append(lower + np.searchsorted(vocabulary, values_NL, side="right"))
+        return np.stack(ranks, axis=1) / 2
+
+
+@contextmanager
+def _global_generator_kept() -> Iterator[None]:
+    """Afterwards NumPy's global generator, which MiniRocket seeds, is as it was."""
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002

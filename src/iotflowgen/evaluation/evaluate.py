@@ -1,0 +1,134 @@
+"""Synthetic windows at hand, whatever made them, against the captures of one device."""
+
+import warnings
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from iotflowgen.adversaries import ADVERSARIES
+from iotflowgen.evaluation.description import describe, measure
+from iotflowgen.evaluation.results import Attack, Cell, Device, Results, Sample
+from iotflowgen.evaluation.trials import EvaluationWarning, Protocol, Trial, trials
+from iotflowgen.generators import versions
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Trace, Windows
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    traces: Sequence[Trace],
+    synthetic: Windows,
+    protocol: Protocol,
+    adversaries: Sequence[str],
+    *,
+    device: str,
+    generator: str,
+    seed: int = 0,
+    windows: int = 500,
+    splits: int = 2,
+    progress: Progress = silent,
+) -> Results:
+    """Attack synthetic windows under a protocol, and describe them.
+
+    It cannot be known here what they were made from: under `held-out`, that this was nothing of
+    the captures that they are told from is for the caller to see to.
+
+    Args:
+        traces: Captures of the device.
+        synthetic: Windows that imitate it; as many as are needed are drawn for each trial.
+        protocol: How the captures are dealt into trials.
+        adversaries: Names of those who attack.
+        device: What to call the device.
+        generator: What to call whatever made the windows.
+        seed: Decides everything that is drawn.
+        windows: Windows of each kind; fewer where there are fewer.
+        splits: How often `held-out` splits the captures.
+        progress: Told after every fit of an adversary.
+
+    Warns:
+        EvaluationWarning: There are fewer windows, or a capture is shorter than one.
+
+    Raises:
+        TooShort: There is too little to evaluate.
+    """
+    if len(synthetic) < windows:
+        warnings.warn(
+            f"{len(synthetic)} windows of each kind are used, not {windows}: there are no more",
+            EvaluationWarning,
+            stacklevel=2,
+        )
+    rng = np.random.default_rng(seed)
+    grounds = trials(
+        protocol,
+        traces,
+        rng,
+        window=synthetic.size,
+        windows=min(windows, len(synthetic)),
+        splits=splits,
+    )
+    drawn = [synthetic[rng.permutation(len(synthetic))[: len(g.real)]] for g in grounds]
+    tell = _Count(progress, len(adversaries) * 2 * len(grounds))
+    names = {"device": device, "protocol": protocol, "generator": generator}
+    cells = []
+    for adversary in adversaries:
+        attacks = tuple(
+            _attack(ground, other, adversary, seed, tell)
+            for ground, other in zip(grounds, drawn, strict=True)
+        )
+        cells.append(Cell(**names, adversary=adversary, attacks=attacks))
+    samples = []
+    for i, (ground, other) in enumerate(zip(grounds, drawn, strict=True)):
+        progress("measure", i, len(grounds))
+        samples.append(
+            Sample(
+                **names,
+                trial=i,
+                windows=len(other),
+                train=tuple(trace.name for trace in ground.train),
+                unseen=tuple(trace.name for trace in ground.unseen),
+                metrics=measure(ground, other),
+                profiles=describe(ground, other) if i == 0 else {},
+            )
+        )
+    progress("measure", len(grounds), len(grounds))
+    return Results(
+        made_with={
+            "seed": seed,
+            "window": synthetic.size,
+            "windows": windows,
+            "splits": splits,
+            "synthetic_windows": len(synthetic),
+            "versions": versions(),
+        },
+        devices=(
+            Device(
+                name=device,
+                captures={trace.name: trace.sha256 for trace in traces},
+                packets=sum(map(len, traces)),
+            ),
+        ),
+        cells=tuple(cells),
+        samples=tuple(samples),
+    )
+
+
+def _attack(
+    ground: Trial, synthetic: Windows, adversary: str, seed: int, progress: "_Count"
+) -> Attack:
+    make = partial(ADVERSARIES[adversary], seed=seed)
+    detection = ground.attack(make, synthetic, progress=progress)
+    return Attack(detection=detection, control=ground.attack_control(make, progress=progress))
+
+
+class _Count:
+    """Progress of many attacks, told as progress of one stage."""
+
+    def __init__(self, progress: Progress, attacks: int) -> None:
+        self._progress, self._attacks, self._over = progress, attacks, 0
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Fold `done` of `total` of the attack that is on."""
+        self._progress(stage, self._over * total + done, self._attacks * total, note)
+        self._over += done == total

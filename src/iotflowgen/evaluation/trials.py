@@ -1,0 +1,249 @@
+"""Two protocols of evaluation: the paper's, and one that copying does not win.
+
+A protocol deals a device's captures into trials. A trial says which captures a generator may learn
+from, holds the real windows that its synthetic ones are told from, and holds as many genuine
+windows to attack instead: the control. Nothing in it depends on a generator, so that all are
+attacked in the same place, and one control serves for all of them.
+
+`paper` draws windows from all captures and cross-validates over windows, so windows of one capture
+stand on both sides of a fold and the adversary learns each capture's accidents. It is what Table 1
+compares with. `held-out` splits the captures in halves G and H: whoever makes the synthetic windows
+learns from G, and the adversary tells them from windows of H.
+
+The figure is the excess: accuracy minus that of the control. Under `held-out` the control is G
+against H, with whole captures kept together, so that no capture stands on both sides of a fold.
+Synthetic windows have no capture; they are dealt at random to as many groups as H has captures, of
+the same sizes, which makes the folds of an attack even. Windows that share what belongs to one
+capture, its ephemeral ports above all, then stand on both sides: a generator that hands out G
+itself is found out by that, though nothing is wrong with any one window. Copying is meant to show.
+A control may have folds of uneven classes, hence the `Detection`'s even accuracy.
+
+Nothing is selected by a figure: every window is a first draw. All adversaries attack the same
+windows in the same folds, so naming more of them changes no figure.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.adversaries import Adversary
+from iotflowgen.errors import TooShort
+from iotflowgen.evaluation.cross_validation import Detection, cross_validate, cross_validate_groups
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Places, Trace, Windows, cut_windows, draw_places, every_place
+
+__all__ = ["PROTOCOLS", "EvaluationWarning", "Protocol", "Trial", "trials"]
+
+Protocol = Literal["paper", "held-out"]
+PROTOCOLS: tuple[Protocol, ...] = ("paper", "held-out")
+"""By the names that `evaluate --protocol` takes."""
+
+_FOLDS = 5
+_LEAST = 4  # captures: two in each half, so that either can be cross-validated by capture
+
+MakeAdversary = Callable[[], Adversary]
+
+
+class EvaluationWarning(UserWarning):
+    """An evaluation did not use all it was given, or found less than it asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One attack's ground: N real windows, and as many genuine ones for the control."""
+
+    train: tuple[Trace, ...]
+    """G, the captures to learn from; under `paper`, all of them."""
+    unseen: tuple[Trace, ...]
+    """H, the captures that the real windows are of; under `paper`, all of them."""
+    real: Windows
+    """Windows of H (N)."""
+    capture: NDArray[np.int64]
+    """Which capture of H each is of (N)."""
+    control: Windows
+    """Windows of G (N)."""
+    control_capture: NDArray[np.int64]
+    """Which capture of G each is of (N)."""
+    dealt: NDArray[np.int64] | None
+    """The group of each synthetic window (N); none where folds are over windows."""
+    seed: int
+    """Of the folds and of the interval."""
+
+    def attack(
+        self, make: MakeAdversary, synthetic: Windows, *, progress: Progress = silent
+    ) -> Detection:
+        """Tell N synthetic windows from the real ones.
+
+        Raises:
+            ValueError: There are not N.
+        """
+        return self._attack(make, synthetic, self.dealt, progress)
+
+    def attack_control(self, make: MakeAdversary, *, progress: Progress = silent) -> Detection:
+        """Tell genuine windows from the real ones, under `held-out` whole captures together."""
+        groups = None if self.dealt is None else self.control_capture
+        return self._attack(make, self.control, groups, progress)
+
+    def _attack(
+        self,
+        make: MakeAdversary,
+        other: Windows,
+        groups: NDArray[np.int64] | None,
+        progress: Progress,
+    ) -> Detection:
+        rng = np.random.default_rng(self.seed)
+        if groups is None:
+            return cross_validate(
+                make,
+                self.real,
+                other,
+                rng,
+                captures=self.capture,
+                folds=_FOLDS,
+                progress=progress,
+            )
+        return cross_validate_groups(
+            make,
+            self.real,
+            other,
+            rng,
+            groups=(self.capture, groups),
+            folds=_FOLDS,
+            progress=progress,
+        )
+
+
+def trials(
+    protocol: Protocol,
+    traces: Sequence[Trace],
+    rng: np.random.Generator,
+    *,
+    window: int = 20,
+    windows: int = 500,
+    splits: int = 2,
+) -> tuple[Trial, ...]:
+    """Deal the captures of one device into trials.
+
+    `paper` makes one trial (section 5.2). `held-out` makes one a split. Splits come in pairs, the
+    second with the halves of the first exchanged, so that with two every capture has been unseen
+    once.
+
+    Args:
+        protocol: How.
+        traces: The captures.
+        rng: Decides the splits, the windows and the groups.
+        window: L, packets a window.
+        windows: N, of each kind; fewer where the captures hold fewer.
+        splits: How often `held-out` splits the captures.
+
+    Warns:
+        EvaluationWarning: A capture is shorter than a window, or there are fewer than N windows.
+
+    Raises:
+        TooShort: There are fewer than 5 windows, or under `held-out` fewer than 4 captures that
+            hold one.
+    """
+    usable = _long_enough(traces, window)
+    if protocol == "paper":
+        return (_paper_trial(usable, rng, window, windows),)
+    if len(usable) < _LEAST:
+        raise TooShort(
+            f"held-out needs {_LEAST} captures of at least {window} packets, two in each half, and "
+            f"there are {len(usable)}; give more captures, or choose --protocol paper"
+        )
+    dealt: list[Trial] = []
+    for i in range(splits):
+        if i % 2 == 0:
+            order = rng.permutation(len(usable))
+            first, second = order[: len(order) // 2], order[len(order) // 2 :]
+        else:
+            first, second = second, first
+        train, unseen = ([usable[j] for j in sorted(half)] for half in (first, second))
+        dealt.append(_held_out_trial(train, unseen, rng, window, windows))
+    return tuple(dealt)
+
+
+def _paper_trial(
+    traces: Sequence[Trace], rng: np.random.Generator, window: int, windows: int
+) -> Trial:
+    n = _enough(len(every_place(traces, window)), windows)
+    # one draw for both: no window is in both while the captures hold enough
+    places = draw_places(traces, 2 * n, window, rng)
+    real, control = places[:n], places[n:]
+    return Trial(
+        train=tuple(traces),
+        unseen=tuple(traces),
+        real=cut_windows(traces, real),
+        capture=real.trace,
+        control=cut_windows(traces, control),
+        control_capture=control.trace,
+        dealt=None,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _held_out_trial(
+    train: Sequence[Trace],
+    unseen: Sequence[Trace],
+    rng: np.random.Generator,
+    window: int,
+    windows: int,
+) -> Trial:
+    n = _enough(min(len(every_place(half, window)) for half in (train, unseen)), windows)
+    real, control = (_draw_of_two(half, n, window, rng) for half in (unseen, train))
+    return Trial(
+        train=tuple(train),
+        unseen=tuple(unseen),
+        real=cut_windows(unseen, real),
+        capture=real.trace,
+        control=cut_windows(train, control),
+        control_capture=control.trace,
+        dealt=rng.permutation(real.trace),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _long_enough(traces: Sequence[Trace], window: int) -> list[Trace]:
+    usable = [trace for trace in traces if len(trace) >= window]
+    if usable and len(usable) < len(traces):
+        _warn(
+            f"{len(traces) - len(usable)} of {len(traces)} captures have fewer than {window} "
+            "packets and are left out; a smaller --window would use them"
+        )
+    every_place(usable or traces, window)
+    return usable
+
+
+def _enough(n: int, asked: int) -> int:
+    """How many windows of each kind there are, said aloud where that is not what was asked."""
+    if min(n, asked) < _FOLDS:
+        raise TooShort(
+            f"there are {min(n, asked)} windows of each kind, {_FOLDS} folds need one each; give "
+            "longer or more captures and synthetic files, or choose a smaller --window"
+        )
+    if n < asked:
+        _warn(f"{n} windows of each kind are used, not {asked}: there are no more")
+    return min(n, asked)
+
+
+def _draw_of_two(traces: Sequence[Trace], n: int, window: int, rng: np.random.Generator) -> Places:
+    """Draw places of two captures at least, which cross-validation by capture needs.
+
+    Raises:
+        TooShort: All windows are of one capture, which outweighs the others so far.
+    """
+    places = draw_places(traces, n, window, rng)
+    if len(np.unique(places.trace)) < 2:
+        raise TooShort(
+            f"all {n} windows of a half are of {traces[places.trace[0]].name}, which outweighs the "
+            "other captures; ask for more --windows, or give more captures"
+        )
+    return places
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, EvaluationWarning, stacklevel=4)
