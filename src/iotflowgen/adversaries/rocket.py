@@ -4,13 +4,13 @@ Dempster, Schmidt and Webb (2021), "MiniRocket: a very fast (almost) determinist
 time series classification", in aeon's implementation.
 
 Each column of a window is a channel, and a value stands for its rank among the distinct values of
-training: lengths a byte apart are as far apart as those a kilobyte apart, and a port is not
-thousands of times more than a direction. Channels are few because a kernel sums some of them drawn
-at random: one for each protocol, or for ports that repeat, makes the others weaker.
+training: lengths a byte apart are as far apart as those a kilobyte apart, and ports do not outweigh
+directions. Channels are few because a kernel sums some of them, drawn at random: one for each
+protocol, or for ports that repeat, drowns the others.
 
-In 20 packets MiniRocket has room for 168 dilated kernels. It draws channels once for each, and its
-10,000 features are 59 thresholds on every one of them. Ten transforms of a tenth as many features
-try ten times as many combinations of channels.
+20 packets have room for 168 kernels, dilated or not. MiniRocket draws channels once for each, and
+makes its 10,000 features by some 60 thresholds on every one. Ten transforms of a tenth as many
+features try ten times as many combinations of channels.
 
 Shapes: N windows, C channels, L packets each.
 """
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
+import torch
 from aeon.transformations.collection.convolution_based import MiniRocket
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifierCV
@@ -47,10 +48,6 @@ class Rocket:
     def fit(self, windows: Windows, synthetic: NDArray[np.bool_]) -> Self:
         """Learn from windows (N) and which of them are synthetic (N)."""
         self._vocabularies = {c: np.unique(getattr(windows, c)) for c in Windows.columns()}
-        ranks_NCL = self._ranks(windows)
-        self._centre = ranks_NCL.mean(axis=(0, 2), keepdims=True)
-        spread = ranks_NCL.std(axis=(0, 2), keepdims=True)
-        self._spread = np.where(spread > 0, spread, 1)
         seeds = np.random.default_rng(self.seed).integers(2**31, size=_TRANSFORMS)
         # the ridge's strength follows from leaving each window out, which costs no further fit
         self._model = make_pipeline(
@@ -58,7 +55,7 @@ class Rocket:
             StandardScaler(),
             RidgeClassifierCV(_ALPHAS),
         )
-        with _global_generator_kept():
+        with _globals_kept():
             self._model.fit(self._channels(windows), synthetic)
         return self
 
@@ -68,31 +65,35 @@ class Rocket:
         A ridge has a side and a distance, no probability. The logistic function keeps both; it is
         not calibrated, which would need windows that overlap with none of training.
         """
-        distance_N = self._model.decision_function(self._channels(windows))
+        distance_N = self._model.decision_function(self._channels(windows)).astype(np.float64)
         scores: NDArray[np.float64] = 1 / (1 + np.exp(-distance_N))
         return scores
 
     def _channels(self, windows: Windows) -> NDArray[np.float64]:
-        """Standardised ranks (N, C, L), with the mean after the end of windows too short."""
-        channels_NCL = (self._ranks(windows) - self._centre) / self._spread
-        missing = max(0, _SHORTEST - windows.size)
-        return np.pad(channels_NCL, ((0, 0), (0, 0), (0, missing)))
+        """Ranks in training (N, C, L), from -1 to 1; a value not seen there is between two.
 
-    def _ranks(self, windows: Windows) -> NDArray[np.float64]:
-        """Every value's rank in training (N, C, L), halfway between two for one not seen there."""
-        ranks = []
+        Windows too short for a kernel end in zeros, the middle of every channel.
+        """
+        channels = []
         for name, vocabulary in self._vocabularies.items():
             values_NL = getattr(windows, name)
             lower = np.searchsorted(vocabulary, values_NL)
-            ranks.append(lower + np.searchsorted(vocabulary, values_NL, side="right"))
-        return np.stack(ranks, axis=1) / 2
+            upper = np.searchsorted(vocabulary, values_NL, side="right")
+            channels.append((lower + upper) / len(vocabulary) - 1)
+        missing = max(0, _SHORTEST - windows.size)
+        return np.pad(np.stack(channels, axis=1), ((0, 0), (0, 0), (0, missing)))
 
 
 @contextmanager
-def _global_generator_kept() -> Iterator[None]:
-    """Afterwards NumPy's global generator, which MiniRocket seeds, is as it was."""
-    state = np.random.get_state()  # noqa: NPY002
+def _globals_kept() -> Iterator[None]:
+    """Afterwards NumPy's global generator and PyTorch's threads are as they were.
+
+    MiniRocket seeds the one. numba, in its first parallel loop, has the OpenMP that PyTorch
+    shares use all cores; where they are busy, an LSTM then takes many times as long.
+    """
+    state, threads = np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
     try:
         yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
+        torch.set_num_threads(threads)
