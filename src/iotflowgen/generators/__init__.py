@@ -6,7 +6,7 @@ from iotflowgen.errors import ModelError
 from iotflowgen.generators.generator import Generator
 from iotflowgen.generators.iotflow import FitWarning, IoTFlow, IoTFlowConfig, IoTFlowReport
 from iotflowgen.generators.markov import Markov, MarkovConfig
-from iotflowgen.generators.model_file import Model, read_model
+from iotflowgen.generators.model_file import Model, add_headers, read_model
 from iotflowgen.generators.replay import Replay, ReplayConfig
 from iotflowgen.nn import Accelerator
 
@@ -22,6 +22,7 @@ __all__ = [
     "Model",
     "Replay",
     "ReplayConfig",
+    "add_headers",
     "load_generator",
     "read_model",
 ]
