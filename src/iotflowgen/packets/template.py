@@ -59,6 +59,7 @@ _LONGEST_IP = 65_535
 _WINDOWS = (65_535,)
 """Of a side that was never heard."""
 _MOST_CONVERSATIONS = 20_000
+_TRIES = 16
 _TLS_1_2 = 0x0303
 _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
@@ -143,8 +144,10 @@ class TemplateBuilder:
             )
         else:
             data = bytearray(ready.frame)
-            for start, end in ready.template.random:
-                data[start:end] = self._draws.randbytes(end - start)
+            if ranges := ready.template.random:
+                noise = self._draws.randbytes(len(data))
+                for start, end in ranges:
+                    data[start:end] = noise[start:end]
         if ready.layout.protocol == 6:
             if ready.flags & SYN and stage not in _OPENED_IN[bool(ready.flags & ACK)]:
                 conversation = self._converse(flow)
@@ -238,8 +241,11 @@ class TemplateBuilder:
         A window that begins in the middle would be taken for a piece of an earlier one.
         """
         ip = self._ips[peer]
-        others = [ip[:-1] + bytes([last]) for last in range(2, 254)] if len(ip) == 4 else [ip]
-        return self._draws.choice([other for other in others if other not in self._taken] or [ip])
+        for _ in range(_TRIES if len(ip) == 4 else 0):
+            other = ip[:-1] + bytes([self._draws.randint(2, 253)])
+            if other not in self._taken:
+                return other
+        return ip
 
     def _segment(
         self,
