@@ -9,10 +9,10 @@ SMALL = {
             "windows": 200,
             "networks": {
                 "packets": 3,
-                "hidden": 32,
-                "critic_hidden": 32,
+                "hidden": 64,
+                "critic_hidden": 64,
                 "critic_layers": 3,
-                "steps": 300,
+                "steps": 400,
                 "batch": 32,
                 "averaging": 0.95,
             },

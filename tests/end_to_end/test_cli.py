@@ -85,6 +85,48 @@ def test_captures_to_a_model_to_honeydata_and_back(model, tmp_path, suffix):
         assert len(tables) == 241
 
 
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    path = tmp_path_factory.mktemp("chain") / "plug.model"
+    done = run("fit", PLUG, "--generator", "markov", "--out", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_packets_show_the_persona_that_is_asked_for(chain, tmp_path):
+    out = tmp_path / "honeydata.pcap"
+    persona = ("--mac", "02-11-22-33-44-55", "--ip", "10.20.30.40", "--gateway", "10.20.30.1")
+    done = run("generate", chain, "-n", 20, *persona, "--out", out)
+    assert done.returncode == 0, done.stderr
+    shown = run("info", out).stdout
+    assert "10.20.30.40, 02:11:22:33:44:55" in shown
+    assert bytes.fromhex("5ecf7f513f2a") not in out.read_bytes()
+
+
+def test_packets_are_fuzzed_or_keep_their_identifiers_on_request(chain, tmp_path):
+    fuzzed, kept = tmp_path / "fuzzed.pcap", tmp_path / "kept.pcap"
+    assert run("generate", chain, "-n", 5, "--payload", "fuzz", "--out", fuzzed).returncode == 0
+    assert run("generate", chain, "-n", 5, "--keep-identifiers", "--out", kept).returncode == 0
+    own = bytes.fromhex("5ecf7f513f2a")
+    assert own not in fuzzed.read_bytes()
+    assert own in kept.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--mac", "01:02:03:04:05:06"),  # a group's
+        ("--ip", "10.0.0.300"),
+        ("--gateway", "fe80::1"),
+        ("--ip", "10.0.0.3", "--payload", "fuzz"),
+        ("--ip", "10.0.0.3", "--keep-identifiers"),
+    ],
+)
+def test_a_persona_that_cannot_be_is_refused(chain, tmp_path, options):
+    done = run("generate", chain, "-n", 5, *options, "--out", tmp_path / "honeydata.pcap")
+    refused(done, 2, options[0])
+
+
 def test_another_seed_gives_other_honeydata(model, tmp_path):
     for seed in (1, 2):
         run("generate", model, "-n", 5, "--seed", seed, "--out", tmp_path / f"{seed}.csv")

@@ -3,6 +3,7 @@
 from iotflowgen.capture.cache import default_cache
 from iotflowgen.capture.device import Device
 from iotflowgen.capture.formats import is_capture
+from iotflowgen.capture.frames import read_frames
 from iotflowgen.capture.read import DEFAULT_CACHE, CaptureWarning, find_captures, read_captures
 from iotflowgen.capture.summary import CaptureSummary, describe
 
@@ -16,4 +17,5 @@ __all__ = [
     "find_captures",
     "is_capture",
     "read_captures",
+    "read_frames",
 ]

@@ -37,8 +37,9 @@ def fit(
     `iotflowgen fit captures/plug --out plug.model`,
     `iotflowgen fit captures/ --device 02:00:5e:10:00:01 --window 10 --out plug.model`
     """
-    from iotflowgen.capture import read_captures
-    from iotflowgen.generators import GENERATORS
+    from iotflowgen.capture import read_captures, read_frames
+    from iotflowgen.generators import GENERATORS, add_headers
+    from iotflowgen.packets import learn_headers
 
     if generator not in GENERATORS:
         known = ", ".join(sorted(GENERATORS))
@@ -50,5 +51,8 @@ def fit(
         traces = read_captures(captures, device, progress=progress)
         fitted = method(chosen, seed=seed, accelerator=accelerator)
         fitted.fit(traces, progress=progress)
+    headers = learn_headers(read_frames(captures, traces))
     fitted.save(out)
+    if headers:
+        add_headers(out, headers)
     say(f"learnt from {len(traces)} captures; next: iotflowgen generate {out} --windows 500")

@@ -53,12 +53,6 @@ def evaluate(
     Raises:
         TooShort: There is too little to evaluate.
     """
-    if len(synthetic) < windows:
-        warnings.warn(
-            f"{len(synthetic)} windows of each kind are used, not {windows}: there are no more",
-            EvaluationWarning,
-            stacklevel=2,
-        )
     rng = np.random.default_rng(seed)
     grounds = trials(
         protocol,
@@ -68,6 +62,12 @@ def evaluate(
         windows=min(windows, len(synthetic)),
         splits=splits,
     )
+    if len(synthetic) < windows:
+        warnings.warn(
+            f"{len(synthetic)} windows of each kind are used, not {windows}: there are no more",
+            EvaluationWarning,
+            stacklevel=2,
+        )
     drawn = [synthetic[rng.permutation(len(synthetic))[: len(g.real)]] for g in grounds]
     tell = _Count(progress, len(adversaries) * 2 * len(grounds))
     names = {"device": device, "protocol": protocol, "generator": generator}

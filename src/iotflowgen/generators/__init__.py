@@ -11,7 +11,7 @@ from iotflowgen.generators.doppelganger import (
 from iotflowgen.generators.generator import Generator
 from iotflowgen.generators.iotflow import FitWarning, IoTFlow, IoTFlowConfig, IoTFlowReport
 from iotflowgen.generators.markov import Markov, MarkovConfig
-from iotflowgen.generators.model_file import Model, read_model, versions
+from iotflowgen.generators.model_file import Model, add_headers, read_model, versions
 from iotflowgen.generators.replay import Replay, ReplayConfig
 from iotflowgen.nn import Accelerator
 
@@ -30,6 +30,7 @@ __all__ = [
     "Model",
     "Replay",
     "ReplayConfig",
+    "add_headers",
     "load_generator",
     "read_model",
     "versions",

@@ -17,9 +17,18 @@ from torch import Tensor
 
 from iotflowgen.errors import ModelError
 from iotflowgen.files import whole_file
+from iotflowgen.packets import Headers
 from iotflowgen.traffic import Trace
 
-__all__ = ["Capture", "Model", "captures_of", "read_model", "versions", "write_model"]
+__all__ = [
+    "Capture",
+    "Model",
+    "add_headers",
+    "captures_of",
+    "read_model",
+    "versions",
+    "write_model",
+]
 
 SCHEMA = 1
 _KEY = "iotflowgen"
@@ -58,6 +67,8 @@ class Model(BaseModel):
     """What it was fitted on."""
     versions: dict[str, str]
     """What made it."""
+    headers: Headers | None = None
+    """What the packets' headers hold; absent where no frames were at hand."""
 
 
 def captures_of(traces: Sequence[Trace]) -> tuple[Capture, ...]:
@@ -81,6 +92,17 @@ def write_model(path: Path, model: Model, tensors: Mapping[str, Tensor]) -> None
     with whole_file(path) as temporary:
         # not save_file, whose errors of a full disk are no OSError
         temporary.write_bytes(save(plain, metadata={_KEY: model.model_dump_json()}))
+
+
+def add_headers(path: Path, headers: Headers) -> None:
+    """Put what was learnt of the packets' headers into a model file, whichever method wrote it.
+
+    Raises:
+        ModelError: It is damaged, or of another schema version.
+        OutputError: The file cannot be written.
+    """
+    model, tensors = read_model(path)
+    write_model(path, model.model_copy(update={"headers": headers}), tensors)
 
 
 def read_model(path: Path) -> tuple[Model, dict[str, Tensor]]:

@@ -1,7 +1,7 @@
 """What it takes to put packets on the wire: features in, frames out.
 
 The paper's builder (section 4.5), which fuzzes whatever the features leave open, is one
-`PacketBuilder`; any other stands beside it.
+`PacketBuilder`; the one that fills templates stands beside it.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
 
 
 class PacketBuilder(Protocol):
-    """Builds the packets of one file, window by window."""
+    """Builds the packets of one file, run by run."""
 
     @property
     def device_mac(self) -> str:
@@ -44,5 +44,13 @@ class PacketBuilder(Protocol):
     def device_ip(self) -> str:
         """The IPv4 address of the device."""
 
-    def build(self, window: Sequence[PacketFeatures]) -> list[Frame]:
-        """One frame a packet, in order; windows know nothing of each other's connections."""
+    def build(
+        self, packets: Sequence[PacketFeatures], times_ns: Sequence[int], *, begins: bool = True
+    ) -> list[Frame]:
+        """One frame a packet, in order.
+
+        Args:
+            packets: A run of packets, of any length, or a piece of one.
+            times_ns: When each is sent, nanoseconds since the epoch.
+            begins: Whether a run begins here, which knows nothing of the connections before it.
+        """

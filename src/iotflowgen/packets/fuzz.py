@@ -34,7 +34,7 @@ from scapy.packet import Raw, fuzz
 
 from iotflowgen.packets import messages
 from iotflowgen.packets.build import Frame, PacketFeatures
-from iotflowgen.packets.hosts import Connection, Connections, draw_home
+from iotflowgen.packets.hosts import Connection, Connections, Home, draw_home
 from iotflowgen.packets.pcap import LONGEST_FRAME
 from iotflowgen.packets.ports import claimed_port
 from iotflowgen.packets.stacks import Stack, nearest_stack, why_not
@@ -122,9 +122,10 @@ class _Draft:
 class FuzzBuilder:
     """Builds packets one by one: features are kept, everything else is fuzzed."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, home: Home | None = None) -> None:
         self._rng = rng
-        self._home = draw_home(rng)
+        self._home = home or draw_home(rng)
+        self._connections = Connections(rng)
         self._headers: dict[Stack, dict[str, Any]] = {}
         self._payloads: dict[str, Callable[[_Draft], bytes]] = {
             "arp": self._resolution,
@@ -157,11 +158,18 @@ class FuzzBuilder:
         """The IPv4 address of the device."""
         return self._home.device_ip
 
-    def build(self, window: Sequence[PacketFeatures]) -> list[Frame]:
+    def build(
+        self,
+        packets: Sequence[PacketFeatures],
+        times_ns: Sequence[int] = (),  # noqa: ARG002 - as every builder; fuzzing needs none
+        *,
+        begins: bool = True,
+    ) -> list[Frame]:
         """One frame a packet, in order."""
-        connections = Connections(self._rng)
+        if begins:
+            self._connections = Connections(self._rng)
         with _seeded_scapy(self._rng):
-            return [self._frame(packet, connections) for packet in window]
+            return [self._frame(packet, self._connections) for packet in packets]
 
     def _frame(self, packet: PacketFeatures, connections: Connections) -> Frame:
         fitted = packet._replace(length=min(max(packet.length, _ETHERNET), LONGEST_FRAME))

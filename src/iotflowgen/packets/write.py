@@ -20,6 +20,9 @@ __all__ = ["DEFAULT_START_NS", "WriteReport", "write_capture"]
 DEFAULT_START_NS = 1_704_067_200 * 10**9
 """The first second of 2024, so that the same seed gives the same file."""
 
+_BLOCK = 4096
+"""Packets that are built before they are written: windows may be as long as a day."""
+
 
 @dataclass(frozen=True)
 class WriteReport:
@@ -72,12 +75,15 @@ def write_capture(
     with whole_file(path) as temporary, temporary.open("wb") as file:
         file.write(capture.header)
         for i in range(len(windows)):
-            for time_ns, frame in zip(
-                times_ns[i].tolist(), builder.build(_packets(windows, i)), strict=True
-            ):
-                file.write(capture.record(time_ns, frame.data))
-                size += len(frame.data)
-                compromises.update(frame.compromises)
+            for start in range(0, windows.size, _BLOCK):
+                block = slice(start, start + _BLOCK)
+                times = times_ns[i, block].tolist()
+                frames = builder.build(_packets(windows, i, block), times, begins=not start)
+                for time_ns, frame in zip(times, frames, strict=True):
+                    file.write(capture.record(time_ns, frame.data))
+                    size += len(frame.data)
+                    if frame.compromises:
+                        compromises.update(frame.compromises)
             progress("write", i + 1, len(windows))
     return WriteReport(
         packets=windows.length.size,
@@ -102,7 +108,7 @@ def _check_times(times_ns: NDArray[np.int64], path: Path, capture: CaptureFormat
         )
 
 
-def _packets(windows: Windows, i: int) -> list[PacketFeatures]:
-    """Window `i`, packet by packet."""
-    columns = (getattr(windows, name)[i].tolist() for name in PacketFeatures._fields)
+def _packets(windows: Windows, i: int, block: slice) -> list[PacketFeatures]:
+    """A block of window `i`, packet by packet."""
+    columns = (getattr(windows, name)[i, block].tolist() for name in PacketFeatures._fields)
     return [PacketFeatures(*row) for row in zip(*columns, strict=True)]

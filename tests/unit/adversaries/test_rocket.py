@@ -28,7 +28,7 @@ def windows(size=20, seed=0):
 @pytest.mark.parametrize("size", [2, 8, 9, 20])
 def test_a_byte_gives_windows_away_however_short(size):
     scores = Rocket().fit(windows(size), SYNTHETIC).score(windows(size, seed=1))
-    assert np.mean((scores > 0.5) == SYNTHETIC) > (0.7 if size == 2 else 0.95)
+    assert np.mean((scores > 0.5) == SYNTHETIC) > (0.7 if size == 2 else 0.9)
 
 
 def test_only_the_order_of_values_counts():

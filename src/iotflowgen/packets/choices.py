@@ -1,0 +1,220 @@
+"""Templates made ready for writing, and which of them fits a packet.
+
+A template fits if it is of the packet's kind (length, direction, protocols, service) and of the
+connection's stage, if it says what has to be said next (the rest of a TLS record, the answer to a
+question), and comes from the same peer as the packets before; in this order, what cannot be had is
+done without.
+"""
+
+import random
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
+from iotflowgen.packets.headers import Template
+from iotflowgen.packets.layout import Layout, find_layout, set_checksums, timestamps_at
+from iotflowgen.packets.mask import DNS, HTTP
+from iotflowgen.packets.records import Phase
+
+__all__ = ["Choices", "Kind", "Need", "Ready", "kind_of"]
+
+_TRIES = 8
+_QUOTING = {3, 4, 5, 11, 12}
+"""Types of ICMP messages that quote a packet (RFC 792)."""
+
+Kind = tuple[int, bool, int, int, bool]
+Need = tuple[int, int] | bytes | int | None
+"""What a template has to say: TLS from a phase on, after bytes that are owed; the answer to a
+question; a question whose answer has a length; anything."""
+
+
+class Ready(NamedTuple):
+    """A template with all that is asked of it more than once."""
+
+    template: Template
+    frame: bytes
+    """At its full length, identifiers replaced."""
+    layout: Layout
+    peer: int
+    flags: int
+    """Of TCP."""
+    size: int
+    """Bytes of payload."""
+    stamps: int
+    """Where TCP timestamps stand; 0 without."""
+    question: bytes
+    """What a DNS message asks or answers."""
+    begins: bool
+    """It is not the rest of an HTTP message, which nobody takes for one by itself."""
+
+    @classmethod
+    def of(cls, template: Template, frame: bytes) -> "Ready":
+        """Make a template ready; `frame` is the template's, identifiers replaced."""
+        frame = frame.ljust(template.length, b"\0")
+        layout = find_layout(frame)
+        if layout.protocol == 1 and frame[layout.transport] in _QUOTING:
+            frame = _summed(frame, layout.payload + 4)
+        is_tcp = layout.protocol == 6
+        return cls(
+            template=template,
+            frame=frame,
+            layout=layout,
+            peer=template.peer,
+            flags=frame[layout.transport + 13] if is_tcp else 0,
+            size=layout.end - layout.payload,
+            stamps=timestamps_at(frame, layout) if is_tcp else 0,
+            begins=not template.protocols & HTTP or _is_head(frame[layout.payload : layout.end]),
+            question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
+        )
+
+
+def kind_of(packet: PacketFeatures, service: tuple[int, bool]) -> Kind:
+    """What a template has to share with a packet; for `service` see `headers.service_of`."""
+    return packet.length, packet.outgoing, packet.protocols, *service
+
+
+class _Lot:
+    """Templates to draw from, each as often as it was seen."""
+
+    __slots__ = ("ready", "up_to")
+
+    def __init__(self) -> None:
+        self.ready: list[Ready] = []
+        self.up_to: list[int] = []
+
+    def add(self, ready: Ready) -> None:
+        self.ready.append(ready)
+        self.up_to.append((self.up_to[-1] if self.up_to else 0) + ready.template.count)
+
+    def draw(self, draws: random.Random, forbidden: int) -> Ready | None:
+        """One without the forbidden flags, if there is one."""
+        for _ in range(_TRIES if len(self.ready) > 1 else 1):
+            drawn = self.ready[bisect(self.up_to, draws.random() * self.up_to[-1])]
+            if not drawn.flags & forbidden:
+                return drawn
+        return next((ready for ready in self.ready if not ready.flags & forbidden), None)
+
+
+class Choices:
+    """All templates, by what they fit."""
+
+    def __init__(self, ready: Sequence[Ready]) -> None:
+        self._lots: defaultdict[tuple[int, int, Need, int], _Lot] = defaultdict(_Lot)
+        self._kinds: dict[Kind, int] = {}
+        self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
+        self._rests: dict[int, bytes] = {}
+        answers = _answers(ready)
+        for each in ready:
+            template = each.template
+            kind = self._kinds.setdefault(
+                (
+                    template.length,
+                    template.outgoing,
+                    template.protocols,
+                    template.service,
+                    template.from_service,
+                ),
+                len(self._kinds),
+            )
+            for need in {None, *_needs(each, answers)}:
+                for peer in {ANYBODY, each.peer}:
+                    self._lots[kind, template.stage, need, peer].add(each)
+            self._alike[template.outgoing, template.protocols].append(each)
+            phase, owed = template.speech
+            if phase == Phase.HANDSHAKE and len(self._rests.get(owed, b"")) < min(owed, each.size):
+                start = each.layout.payload
+                self._rests[owed] = each.frame[start : start + min(owed, each.size)]
+
+    def draw(
+        self,
+        kind: Kind,
+        stage: Stage,
+        needs: Sequence[Need],
+        peer: int,
+        draws: random.Random,
+        forbidden: int = 0,
+    ) -> Ready | None:
+        """Draw a template that fits, or comes nearest; None where none does.
+
+        Args:
+            kind: What it has to share with the packet that the frame is for.
+            stage: How far its connection is for the sender.
+            needs: What the template has to say, the best first.
+            peer: Who is at the other end; ANYBODY where that is open.
+            draws: Draws.
+            forbidden: TCP flags that would be out of place.
+        """
+        place = self._kinds.get(kind)
+        if place is None:
+            return None
+        for flags in (forbidden, 0) if forbidden else (0,):
+            for need in needs:
+                for where in (stage, *NEAREST[stage]):
+                    for who in (peer, ANYBODY):
+                        lot = self._lots.get((place, where, need, who))
+                        if lot and (drawn := lot.draw(draws, flags)):
+                            return drawn
+        return None
+
+    def rest(self, owed: int) -> bytes:
+        """How a handshake went on that owed as many bytes, as far as it was seen."""
+        return self._rests.get(owed, b"")
+
+    def nearest(self, kind: Kind, stage: Stage) -> Ready | None:
+        """The template of the same direction and protocols that lends its headers best."""
+        length, outgoing, protocols, service, _ = kind
+        alike = self._alike.get((outgoing, protocols))
+        if not alike:
+            return None
+        return min(
+            alike,
+            key=lambda ready: (
+                not ready.size,
+                ready.template.stage != stage,
+                ready.template.service != service,
+                abs(ready.template.length - length),
+            ),
+        )
+
+
+def _summed(frame: bytes, start: int) -> bytes:
+    """A frame in which the packet that an ICMP error quotes has its checksums again."""
+    quoted = bytearray(bytes(12) + b"\x08\0" + frame[start:])
+    layout = find_layout(quoted)
+    whole = layout.end - layout.network == int.from_bytes(quoted[16:18])
+    set_checksums(quoted, layout, carried=whole)
+    return frame[:start] + bytes(quoted[14:])
+
+
+def _needs(ready: Ready, answers: dict[bytes, set[int]]) -> set[Need]:
+    """What a template can be needed for."""
+    if ready.template.phase:
+        return {ready.template.speech}
+    if ready.question:
+        return {ready.question} if ready.template.from_service else {*answers[ready.question]}
+    return set()
+
+
+def _answers(ready: Sequence[Ready]) -> defaultdict[bytes, set[int]]:
+    """The lengths of the answers to each question."""
+    found: defaultdict[bytes, set[int]] = defaultdict(set)
+    for each in ready:
+        if each.question and each.template.from_service:
+            found[each.question].add(each.template.length)
+    return found
+
+
+def _is_head(payload: bytes) -> bool:
+    """Whether an HTTP message begins here; what ends a connection may be called one, too."""
+    return not payload or b"HTTP/1." in payload.partition(b"\r\n")[0]
+
+
+def _question(message: bytes) -> bytes:
+    """The first question of a DNS message, its type and class included (RFC 1035)."""
+    at = 12
+    while at < len(message) and 0 < message[at] < 64:
+        at += 1 + message[at]
+    return message[12 : at + 5] if message[4:6] != b"\0\0" else b""

@@ -1,0 +1,180 @@
+"""What both ends of a TCP connection have said: the same when headers are learnt and written.
+
+RFC 9293, section 3. While learning only `stage` and `see` matter; while writing `send` gives the
+numbers of the next segment.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN
+
+__all__ = ["ANYBODY", "NEAREST", "Conversation", "Side", "Stage"]
+
+ANYBODY = -2
+"""A peer who is not settled yet."""
+_SEGMENT = 1460
+
+
+class Stage(IntEnum):
+    """How far a connection is, as the one sees it who sends next."""
+
+    NEW = 0
+    """Nobody has said anything."""
+    ASKED = 1
+    """The other wants to open it."""
+    ASKING = 2
+    """Wants to open it; no answer yet."""
+    ANSWERED = 3
+    """Has sent its SYN, and has heard."""
+    OPEN = 4
+    LEFT = 5
+    """The other has sent FIN."""
+    LEAVING = 6
+    """Has sent FIN."""
+    RESET = 7
+    """Either has sent RST."""
+
+
+NEAREST: dict[Stage, tuple[Stage, ...]] = {
+    Stage.NEW: (Stage.OPEN, Stage.ANSWERED, Stage.ASKED, Stage.LEFT, Stage.LEAVING, Stage.RESET),
+    Stage.ASKED: (Stage.OPEN, Stage.ANSWERED, Stage.RESET, Stage.NEW),
+    Stage.ASKING: (Stage.NEW, Stage.ANSWERED, Stage.OPEN, Stage.RESET),
+    Stage.ANSWERED: (Stage.OPEN, Stage.ASKING, Stage.RESET, Stage.NEW),
+    Stage.OPEN: (Stage.ANSWERED, Stage.LEFT, Stage.LEAVING, Stage.RESET, Stage.NEW, Stage.ASKED),
+    Stage.LEFT: (Stage.OPEN, Stage.LEAVING, Stage.RESET, Stage.NEW, Stage.ASKED),
+    Stage.LEAVING: (Stage.OPEN, Stage.LEFT, Stage.RESET, Stage.NEW, Stage.ASKED),
+    Stage.RESET: (Stage.NEW, Stage.LEAVING, Stage.LEFT, Stage.OPEN, Stage.ASKED),
+}
+"""Stages in which what is sent comes nearest to fit, where nothing was seen in the stage itself.
+
+A sequence of packets may start in the middle of a connection, which at first is `NEW` all the same.
+"""
+
+
+@dataclass(slots=True)
+class Side:
+    """One end."""
+
+    next: int = 0
+    """Sequence number of what it sends next."""
+    syn: bool = False
+    fin: bool = False
+    said: bool = False
+    """It has sent anything at all."""
+    ends: deque[int] = field(default_factory=deque)
+    """Where its segments end that the other has not acknowledged."""
+    acknowledged: int = 0
+    """What the other has acknowledged last."""
+    phase: int = 0
+    """How far its TLS is (`records.Phase`)."""
+    owed: int = 0
+    """Bytes of its last TLS record that are to come."""
+    due: bytes = b""
+    """Bytes that come before those: a record header that a segment cut in two."""
+    segments: int = 0
+    """How many it has sent."""
+    stamp: int = 0
+    """Its last TCP timestamp."""
+    ip_id: int = 0
+    window: int = -1
+    """What its window field said last."""
+
+
+class Conversation:
+    """A connection's two ends: of the peer, and of the device, as `outgoing` says."""
+
+    __slots__ = (
+        "address",
+        "asked",
+        "ends",
+        "joined",
+        "known",
+        "peer",
+        "reset",
+        "skipped",
+        "transaction",
+        "windows",
+    )
+
+    def __init__(self, first: tuple[int, int] = (0, 0)) -> None:
+        """`first` are the sequence numbers that the two begin with."""
+        self.ends = (Side(first[0], acknowledged=first[0]), Side(first[1], acknowledged=first[1]))
+        self.reset = False
+        """Either has broken it off."""
+        self.known = False
+        """A message of its application was sent from its beginning on."""
+        self.joined = False
+        """It began before the first packet of it that there is."""
+        self.address = b""
+        """The peer's IP address, where it is not its usual one."""
+        self.peer = ANYBODY
+        self.windows: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+        """What the window field says, segment by segment."""
+        self.skipped = 0
+        """Segments of `windows` that lie before the first one of these."""
+        self.asked: dict[bytes, int] = {}
+        """Questions to DNS that are not answered, and their transaction ids."""
+        self.transaction = 0
+        """What an answer repeats: an echo's number, or when an NTP request was sent."""
+
+    def stage(self, outgoing: bool) -> Stage:
+        """How far it is for whoever sends next."""
+        me, other = self.ends[outgoing], self.ends[not outgoing]
+        if self.reset:
+            stage = Stage.RESET
+        elif me.fin:
+            stage = Stage.LEAVING
+        elif other.fin:
+            stage = Stage.LEFT
+        elif me.syn and me.segments <= 1:
+            stage = Stage.ANSWERED if other.said else Stage.ASKING
+        elif other.syn and not me.said:
+            stage = Stage.ASKED
+        else:
+            stage = Stage.OPEN if me.said or other.said else Stage.NEW
+        return stage
+
+    def see(self, outgoing: bool, flags: int) -> None:
+        """Note that a segment was sent."""
+        me = self.ends[outgoing]
+        me.said = True
+        me.segments += 1
+        me.syn |= bool(flags & SYN)
+        me.fin |= bool(flags & FIN)
+        self.reset |= bool(flags & RST)
+
+    def send(self, outgoing: bool, flags: int, payload: int, acks_to_come: int) -> tuple[int, int]:
+        """Sequence and acknowledgment number of the next segment.
+
+        Args:
+            outgoing: Whether the device sends it.
+            flags: Of TCP.
+            payload: Bytes of it.
+            acks_to_come: Segments without payload that the sender sends after this one, before it
+                hears more: they get something to acknowledge as well.
+        """
+        me, other = self.ends[outgoing], self.ends[not outgoing]
+        again = (flags & SYN and me.syn) or (flags & FIN and me.fin and not payload)
+        sequence = me.next
+        if again:
+            sequence = (me.next - 1) & 0xFFFFFFFF
+        else:
+            size = payload + bool(flags & SYN) + bool(flags & FIN)
+            if size:
+                me.next = (me.next + size) & 0xFFFFFFFF
+                me.ends.append(me.next)
+        self.see(outgoing, flags)
+        if not flags & ACK:
+            return sequence, 0
+        if not other.said:
+            # the middle of a connection: what the other said before is acknowledged bit by bit
+            before = range(acks_to_come, -1, -1)
+            other.ends.extend((other.next - _SEGMENT * i) & 0xFFFFFFFF for i in before)
+            other.said = True
+        if other.ends:
+            count = max(1, len(other.ends) - acks_to_come)
+            for _ in range(count):
+                other.acknowledged = other.ends.popleft()
+        return sequence, other.acknowledged

@@ -1,0 +1,120 @@
+"""What headers hold, as learnt from captures: templates of frames, and who sends them.
+
+A template is a real frame short of what changes from packet to packet: ports, sequence numbers,
+checksums, encrypted bytes. All else of it (TTL, type of service, order of options, texts) is as
+the device or its peer sent it, so nothing has to be said about each of these fields.
+"""
+
+import base64
+from collections.abc import Container
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+__all__ = ["Connection", "Headers", "Host", "Template", "service_of"]
+
+_Bytes = Annotated[
+    bytes,
+    BeforeValidator(lambda value: base64.b64decode(value) if isinstance(value, str) else value),
+    PlainSerializer(lambda value: base64.b64encode(value).decode(), when_used="json"),
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def service_of(src_port: int, dst_port: int, services: Container[int]) -> tuple[int, bool]:
+    """The port of the service, and whether it is the sender's; the lower one if that is open."""
+    from_service = src_port in services
+    if from_service == (dst_port in services):
+        from_service = src_port <= dst_port
+    return (src_port if from_service else dst_port), from_service
+
+
+class Host(_Frozen):
+    """Somebody who sends."""
+
+    mac: str
+    """Of the gateway, where the host is behind it."""
+    ip: str
+    """IPv4 or IPv6."""
+    ttl: int
+    """Time to live, or hop limit, of what it sends."""
+    ip_id: Literal["counter", "connection", "random"]
+    """Law of IP IDs that are not 0: one counter, a counter a connection, or none to be seen."""
+    ip_id_step: int = 1
+    """What a counter adds; 256 where the host counts in its own byte order."""
+    ticks: float
+    """TCP timestamps a second; 0 without."""
+
+
+class Connection(_Frozen):
+    """One TCP connection that was seen."""
+
+    service: int
+    """The port that the connection goes to."""
+    peer: int
+    """Place in `Headers.hosts`."""
+    windows: tuple[tuple[int, ...], tuple[int, ...]]
+    """What the TCP window field said, segment by segment, in those of the peer and of the
+    device."""
+
+
+class Template(_Frozen):
+    """A kind of frame."""
+
+    length: int
+    """Bytes on the wire."""
+    outgoing: bool
+    protocols: int
+    """Protocol configuration, a bit each."""
+    service: int
+    """The port that it goes to or comes from; 0 without ports."""
+    from_service: bool
+    """Whether that is the sender's port."""
+    peer: int
+    """Who is at the other end, as a place in `Headers.hosts`; -1 for a group, or nobody."""
+    stage: int
+    """How far a TCP connection was (`connections.Stage`); 0 without."""
+    speech: tuple[int, int] = (0, 0)
+    """How far TLS was before this segment: phase, and bytes of the last record to come."""
+    phase: int = 0
+    """Phase after it."""
+    left: int = 0
+    """Bytes of the last record to come after it."""
+    frame: _Bytes
+    """What changes is 0, and zeros at the end are left out."""
+    random: tuple[tuple[int, int], ...] = ()
+    """Where random bytes begin and end; the last may go on to the end of the frame."""
+    has_ip_id: bool = False
+    """Its IP ID was not 0."""
+    has_checksum: bool = True
+    """UDP may do without over IPv4."""
+    probes: bool = False
+    """Asks whether the other end is alive: a segment one byte before what comes next."""
+    count: int
+    """How often it was seen."""
+
+
+class Headers(_Frozen):
+    """What the headers of one device's packets hold."""
+
+    hosts: tuple[Host, ...]
+    """The device first."""
+    own_addresses: tuple[str, ...]
+    """All addresses of the device: it may have another in each capture."""
+    gateway: int
+    """Place of the gateway; 0 where none was seen under an address of its own."""
+    gateway_mac: str
+    """MAC address of the gateway, behind which the other hosts are; empty where none was seen."""
+    services: tuple[int, ...]
+    """Ports that have many others at the other end."""
+    connections: tuple[Connection, ...]
+    templates: tuple[Template, ...]
+    macs: tuple[str, ...]
+    """Every MAC address of a host that was seen: with `addresses` and `words`, what identifies."""
+    addresses: tuple[str, ...]
+    """Every IP address that was seen, groups and networks left out."""
+    words: tuple[str, ...]
+    """Texts that identify: UUIDs, serial numbers, cookies, tokens."""

@@ -1,0 +1,353 @@
+"""Captures to `Headers`: each frame becomes a template, and who sends what way is noted.
+
+Payload that is sent again is not learnt, nor what no TLS record begins with after a gap: where
+such a template stands in its stream would not be known.
+"""
+
+import ipaddress
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import NamedTuple
+
+from iotflowgen.packets.connections import Conversation, Side, Stage
+from iotflowgen.packets.headers import Connection, Headers, Host, Template, service_of
+from iotflowgen.packets.identifiers import addresses_in, is_host, words_in
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN, Layout, find_layout, timestamps_at
+from iotflowgen.packets.mask import TLS, mask
+from iotflowgen.packets.records import Phase, Speech, read_records
+from iotflowgen.traffic import Trace
+
+__all__ = ["learn_headers"]
+
+_MOST_TEMPLATES = 24
+"""Of one length, direction, protocol configuration, service and stage."""
+_MOST_CONNECTIONS = 8
+"""Of one service and peer."""
+_MOST_SEGMENTS = 64
+"""Of which a connection's windows are kept."""
+_NEAR = 32
+"""What counts as the next values of a counter."""
+_RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
+"""Ticks a second that TCP timestamps have."""
+_HALF = 2**31
+
+
+class _Packet(NamedTuple):
+    frame: bytes
+    layout: Layout
+    time_ns: int
+    length: int
+    outgoing: bool
+    src_port: int
+    dst_port: int
+    protocols: int
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Source and destination; empty without IP."""
+        at = self.layout.network
+        if self.layout.is_ip4:
+            raw = self.frame[at + 12 : at + 16], self.frame[at + 16 : at + 20]
+        elif self.layout.is_ip6:
+            raw = self.frame[at + 8 : at + 24], self.frame[at + 24 : at + 40]
+        else:
+            return "", ""
+        return _text(raw[0]), _text(raw[1])
+
+
+def learn_headers(captures: Iterable[tuple[Trace, Sequence[bytes]]]) -> Headers | None:
+    """Learn from the frames of traces, as `capture.read_frames` gives them.
+
+    Returns:
+        None where the device sent no frame: there is nothing to learn.
+    """
+    read = [_packets(trace, frames) for trace, frames in captures]
+    sent = (packet for packets in read for packet in packets if packet.outgoing)
+    own = Counter((packet.frame[6:12].hex(":"), packet.addresses[0]) for packet in sent)
+    if not own:
+        return None
+    learner = _Learner(own, _services(read))
+    for packets in read:
+        learner.read(packets)
+    return learner.headers()
+
+
+def _packets(trace: Trace, frames: Sequence[bytes]) -> list[_Packet]:
+    names = ("time_ns", "length", "outgoing", "src_port", "dst_port", "protocols")
+    columns = (getattr(trace, name).tolist() for name in names)
+    return [
+        _Packet(frame, find_layout(frame), *row)
+        for frame, row in zip(frames, zip(*columns, strict=True), strict=True)
+    ]
+
+
+def _services(captures: Iterable[Sequence[_Packet]]) -> frozenset[int]:
+    """Ports that have more different ones at the other end than those have."""
+    pairs = {(p.src_port, p.dst_port) for packets in captures for p in packets if p.src_port}
+    pairs = {(min(pair), max(pair)) for pair in pairs}
+    degree = Counter(port for pair in pairs for port in pair)
+    return frozenset(
+        max(pair, key=lambda port: degree[port])
+        for pair in pairs
+        if degree[pair[0]] != degree[pair[1]]
+    )
+
+
+@dataclass
+class _Notes:
+    """What was noted of a host."""
+
+    mac: str
+    ip: str
+    ttl: Counter[int] = field(default_factory=Counter)
+    ids: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """How often an IP ID came shortly after the last one, by law and step."""
+    compared: int = 0
+    last_id: int = 0
+    rates: list[float] = field(default_factory=list)
+
+    def see_id(self, ip_id: int, last_of_connection: int) -> None:
+        """Compare an IP ID with the host's last and the connection's last, 0 for none."""
+        for law, last in (("counter", self.last_id), ("connection", last_of_connection)):
+            if last:
+                self.ids[law, 1] += 0 < (ip_id - last) % 65536 <= _NEAR
+                self.ids[law, 256] += 0 < (_swapped(ip_id) - _swapped(last)) % 65536 <= _NEAR
+        self.compared += bool(self.last_id)
+        self.last_id = ip_id
+
+    def host(self) -> Host:
+        """What comes of it."""
+        laws = [(law, step) for law in ("counter", "connection") for step in (1, 256)]
+        law, step = max(laws, key=self.ids.__getitem__)
+        if self.ids[law, step] < max(1, 0.6 * self.compared):
+            law, step = "random", 1
+        rate = median(self.rates) if self.rates else 0
+        return Host.model_validate(
+            {
+                "mac": self.mac,
+                "ip": self.ip,
+                "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
+                "ip_id": law,
+                "ip_id_step": step,
+                "ticks": min(_RATES, key=lambda known: abs(known - rate)) if rate else 0,
+            }
+        )
+
+
+@dataclass
+class _Stream:
+    """A TCP connection while a capture is read; pairs are of the peer and of the device."""
+
+    conversation: Conversation = field(default_factory=Conversation)
+    windows: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+    stamps: tuple[list[tuple[int, int]], list[tuple[int, int]]] = field(
+        default_factory=lambda: ([], [])
+    )
+    """First and last time, nanoseconds, and timestamp."""
+
+
+class _Learner:
+    def __init__(self, own: Counter[tuple[str, str]], services: frozenset[int]) -> None:
+        """`own` counts what the device sends by its MAC and IP address."""
+        self._services = services
+        named = {pair: count for pair, count in own.items() if pair[1] and is_host(pair[1])}
+        mac, ip = max(named or own, key=own.__getitem__)
+        self._hosts = [_Notes(mac, ip)]
+        self._places = {address: 0 for _, address in named}
+        self._templates: Counter[Template] = Counter()
+        self._connections: dict[tuple[int, int], list[Connection]] = defaultdict(list)
+        self._macs: set[str] = {mac}
+        self._addresses: set[str] = set(self._places)
+        self._words: set[bytes] = set()
+
+    def read(self, packets: Sequence[_Packet]) -> None:
+        """Read one capture."""
+        streams: dict[tuple[int, int, int], _Stream] = {}
+        for notes in self._hosts:
+            notes.last_id = 0
+        for packet in packets:
+            peer = self._peer(packet)
+            stream = None
+            if packet.layout.protocol == 6:
+                service, from_service = service_of(packet.src_port, packet.dst_port, self._services)
+                port = packet.dst_port if from_service else packet.src_port
+                key = (service, port, peer)
+                stream = streams.get(key)
+                if stream is None or _begins_anew(packet, stream.conversation):
+                    if stream:
+                        self._close(stream, *key)
+                    stream = streams[key] = _Stream()
+            self._learn(packet, peer, stream)
+        for key, stream in streams.items():
+            self._close(stream, *key)
+
+    def _peer(self, packet: _Packet) -> int:
+        """The place of the other end, who may be new; -1 without."""
+        for mac in (packet.frame[6:12], packet.frame[:6]):
+            if mac and not mac[0] & 1 and any(mac):
+                self._macs.add(mac.hex(":"))
+        self._addresses.update(addresses_in(packet.frame, packet.layout, packet.protocols))
+        ip = packet.addresses[packet.outgoing]
+        if not ip or not is_host(ip) or ip.endswith(".255"):
+            return -1
+        if ip not in self._places:
+            at = slice(0, 6) if packet.outgoing else slice(6, 12)
+            self._places[ip] = len(self._hosts)
+            self._hosts.append(_Notes(packet.frame[at].hex(":"), ip))
+        return self._places[ip] or -1
+
+    def _learn(self, packet: _Packet, peer: int, stream: _Stream | None) -> None:
+        layout, frame = packet.layout, packet.frame
+        has_ip_id = layout.is_ip4 and self._note_ip(packet, peer, stream)
+        stage, speech_before, speech, probes = 0, (0, 0), None, False
+        if stream is not None:
+            me = stream.conversation.ends[packet.outgoing]
+            stage = stream.conversation.stage(packet.outgoing)
+            speech_before = (me.phase, me.owed)
+            known, speech, probes = _follow(packet, stream)
+            if not known:
+                return
+        # of a frame that was cut off only what was captured would be plain
+        if len(frame) < packet.length and not (speech or packet.layout.protocol == 6):
+            return
+        masked, random = mask(frame, layout, packet.protocols, speech)
+        if len(frame) < packet.length:
+            random += ((len(frame), packet.length),)
+        # in a certificate the bytes beside a text are structure, which may look like its end
+        if not packet.protocols & TLS:
+            self._words.update(words_in(masked[layout.payload :]))
+        service, from_service = service_of(packet.src_port, packet.dst_port, self._services)
+        template = Template(
+            length=packet.length,
+            outgoing=packet.outgoing,
+            protocols=packet.protocols,
+            service=service,
+            from_service=from_service,
+            peer=peer,
+            stage=stage,
+            speech=speech_before if speech else (0, 0),
+            phase=speech.phase if speech else 0,
+            left=speech.left if speech else 0,
+            frame=masked,
+            random=random,
+            has_ip_id=has_ip_id,
+            has_checksum=layout.protocol != 17 or any(frame[layout.transport + 6 :][:2]),
+            probes=probes,
+            count=0,
+        )
+        self._templates[template] += 1
+
+    def _note_ip(self, packet: _Packet, peer: int, stream: _Stream | None) -> bool:
+        """Note the sender's way with IPv4, and say whether the packet has an ID."""
+        at = packet.layout.network
+        sender = 0 if packet.outgoing else peer
+        ip_id = int.from_bytes(packet.frame[at + 4 : at + 6])
+        if sender < 0:
+            return ip_id > 0
+        notes = self._hosts[sender]
+        if peer > 0:
+            notes.ttl[packet.frame[at + 8]] += 1
+        if ip_id:
+            me = stream.conversation.ends[packet.outgoing] if stream else Side()
+            notes.see_id(ip_id, me.ip_id)
+            me.ip_id = ip_id
+        return ip_id > 0
+
+    def _close(self, stream: _Stream, service: int, _port: int, peer: int) -> None:
+        known = self._connections[service, peer]
+        if len(known) < _MOST_CONNECTIONS and any(stream.windows):
+            peers, own = (tuple(side[:_MOST_SEGMENTS]) for side in stream.windows)
+            known.append(Connection(service=service, peer=peer, windows=(peers, own)))
+        for host, stamps in zip((peer, 0), stream.stamps, strict=True):
+            if host >= 0 and len(stamps) == 2:
+                (begin_ns, first), (end_ns, last) = stamps
+                if end_ns - begin_ns > 10**9 and last != first:
+                    rate = (last - first) % 2**32 / (end_ns - begin_ns) * 1e9
+                    self._hosts[host].rates.append(rate)
+
+    def headers(self) -> Headers:
+        """All that was learnt."""
+        groups: dict[tuple[int, ...], list[Template]] = defaultdict(list)
+        for template, count in self._templates.most_common():
+            kind = (template.length, template.outgoing, template.protocols, template.service)
+            group = groups[*kind, template.from_service, template.stage]
+            if len(group) < _MOST_TEMPLATES:
+                group.append(template.model_copy(update={"count": count}))
+        gateway, mac = self._gateway()
+        return Headers(
+            hosts=tuple(notes.host() for notes in self._hosts),
+            own_addresses=tuple(ip for ip, place in self._places.items() if place == 0),
+            gateway=gateway,
+            gateway_mac=mac,
+            services=tuple(sorted(self._services)),
+            connections=tuple(c for known in self._connections.values() for c in known),
+            templates=tuple(template for group in groups.values() for template in group),
+            macs=tuple(sorted(self._macs)),
+            addresses=tuple(sorted(self._addresses)),
+            words=tuple(sorted(word.decode("latin-1") for word in self._words)),
+        )
+
+    def _gateway(self) -> tuple[int, str]:
+        """Place and MAC address of the host behind which most others are."""
+        others = [notes for notes in self._hosts[1:] if "." in notes.ip]
+        home = self._hosts[0].ip.rpartition(".")[0]
+        far = Counter(notes.mac for notes in others if notes.ip.rpartition(".")[0] != home)
+        mac = max(far, key=far.__getitem__, default="")
+        near = [n for n in others if n.mac == mac and n.ip.rpartition(".")[0] == home]
+        if not near:
+            return 0, mac
+        return self._hosts.index(max(near, key=lambda notes: notes.ttl.total())), mac
+
+
+def _begins_anew(packet: _Packet, conversation: Conversation) -> bool:
+    flags = packet.frame[packet.layout.transport + 13]
+    stage = conversation.stage(packet.outgoing)
+    return flags & (SYN | ACK) == SYN and stage not in (Stage.NEW, Stage.ASKING)
+
+
+def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool]:
+    """Follow a connection by one segment.
+
+    Returns:
+        Whether it is known where the segment stands, what TLS it says, and whether it probes.
+    """
+    frame, layout, conversation = packet.frame, packet.layout, stream.conversation
+    at, me = layout.transport, conversation.ends[packet.outgoing]
+    flags, sequence = frame[at + 13], int.from_bytes(frame[at + 4 : at + 8])
+    payload = frame[layout.payload : layout.end]
+    size = len(payload)
+    if packet.length > len(frame):
+        size += packet.length - len(frame)
+    ahead = (sequence - me.next) % 2**32 if me.said else 0
+    marks = flags & (SYN | FIN | RST)
+    probes = ahead == 2**32 - 1 and size <= 1 and not marks
+    again = ahead >= _HALF and (size > 0 or marks > 0)
+    conversation.see(packet.outgoing, flags)
+    if not flags & RST:
+        stream.windows[packet.outgoing].append(int.from_bytes(frame[at + 14 : at + 16]))
+    if stamps := timestamps_at(frame, layout):
+        seen = stream.stamps[packet.outgoing]
+        seen[1:] = [(packet.time_ns, int.from_bytes(frame[stamps : stamps + 4]))]
+    if probes:
+        return True, None, True
+    if again and size:
+        return False, None, False
+    if not again and not flags & RST:
+        me.next = (sequence + size + bool(flags & SYN) + bool(flags & FIN)) % 2**32
+    # between two segments that show TLS may be one that does not, on a port that nobody knows
+    speaks = packet.protocols & TLS or me.phase != Phase.SILENT
+    if not speaks or not payload:
+        return True, None, False
+    speech = read_records(payload, me.phase, 0 if ahead else me.owed)
+    me.phase, me.owed = (speech.phase, speech.left) if speech else (Phase.CIPHERED, 0)
+    return speech is not None or not packet.protocols & TLS, speech, False
+
+
+def _swapped(number: int) -> int:
+    return number >> 8 | (number & 255) << 8
+
+
+def _text(raw: bytes) -> str:
+    return str(ipaddress.ip_address(raw)) if len(raw) in (4, 16) else ""

@@ -1,0 +1,126 @@
+"""TLS records in a stream of segments: what of them is plain, what random, what is still to come.
+
+RFC 8446, section 5.1, and RFC 5246, section 6.2. A side speaks in the clear until it changes its
+cipher; from then on a record is 5 plain bytes and random ones. A handshake message keeps its
+bytes but for those that are drawn anew in each connection.
+"""
+
+import struct
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NamedTuple
+
+from iotflowgen.packets.connections import Side
+
+__all__ = ["HEADER", "Phase", "Speech", "go_on", "read_records"]
+
+HEADER = 5
+_LONGEST = 2**14 + 2048
+_MOST_DATA = 2**14
+_SHORT = 27
+"""Bytes of a record whose header a segment cuts in two."""
+_CHANGE, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
+_RANDOM_IN = {4: 6, 16: 2}
+"""Handshake messages that are random from a byte of their body on: ticket, client's key."""
+_KEY_SHARE, _TICKET = 51, 35
+
+
+class Phase(IntEnum):
+    """How far one side's TLS is."""
+
+    SILENT = 0
+    """It has said nothing."""
+    HANDSHAKE = 1
+    CIPHERED = 2
+
+
+class Speech(NamedTuple):
+    """What one segment says."""
+
+    random: tuple[tuple[int, int], ...]
+    """Where in the payload random bytes begin and end."""
+    phase: Phase
+    """After it."""
+    left: int
+    """Bytes of its last record still to come."""
+
+
+def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
+    """Read a segment that starts with `owed` bytes of a record before it.
+
+    Returns:
+        None where it is no TLS, or a record's header is cut in two.
+    """
+    at = min(owed, len(payload))
+    random = [(0, at)] if at and phase == Phase.CIPHERED else []
+    left = owed - at
+    while at < len(payload):
+        if at + HEADER > len(payload) or payload[at + 1] != 3:
+            return None
+        kind, size = payload[at], int.from_bytes(payload[at + 3 : at + 5])
+        if not _CHANGE <= kind <= _DATA + 1 or size > _LONGEST:
+            return None
+        start, end = at + HEADER, min(at + HEADER + size, len(payload))
+        if kind == _HANDSHAKE and phase != Phase.CIPHERED:
+            phase = Phase.HANDSHAKE
+            random += _in_handshake(payload, start, end)
+        elif kind == _CHANGE or (kind == _ALERT and phase != Phase.CIPHERED):
+            phase = Phase.CIPHERED if kind == _CHANGE else phase
+        else:
+            phase = Phase.CIPHERED
+            random.append((start, end))
+        left, at = at + HEADER + size - end, end
+    return Speech(tuple(random), Phase(phase), left)
+
+
+def go_on(side: Side, size: int, version: int, draw: Callable[[int], bytes]) -> bytes:
+    """Go on with what a side owes, and then with records of data, for exactly `size` bytes."""
+    said = side.due[:size]
+    side.due = side.due[size:]
+    rest = min(size - len(said), side.owed)
+    said += draw(rest)
+    side.owed -= rest
+    while room := size - len(said):
+        body = min(room - HEADER, _MOST_DATA) if room > HEADER else _SHORT
+        record = struct.pack("!BHH", _DATA, version, body) + draw(body if room > HEADER else 0)
+        said += record[:room]
+        side.due = record[room:]
+        side.owed = 0 if room > HEADER else body
+    side.phase = Phase.CIPHERED
+    return said
+
+
+def _in_handshake(payload: bytes, at: int, end: int) -> list[tuple[int, int]]:
+    """Where the messages of a plain handshake record are random."""
+    found: list[tuple[int, int]] = []
+    while at + 4 <= end:
+        kind, size = payload[at], int.from_bytes(payload[at + 1 : at + 4])
+        body, stop = at + 4, min(at + 4 + size, end)
+        if kind in (1, 2) and body + 35 <= stop:
+            session = body + 35
+            found += [(body + 2, body + 34), (session, min(session + payload[body + 34], stop))]
+            if kind == 1:
+                found += _in_extensions(payload, session + payload[body + 34], stop)
+        elif kind in _RANDOM_IN and body + _RANDOM_IN[kind] < stop:
+            found.append((body + _RANDOM_IN[kind], stop))
+        at = stop if stop > at else end
+    return [(start, stop) for start, stop in found if start < stop]
+
+
+def _in_extensions(payload: bytes, at: int, end: int) -> list[tuple[int, int]]:
+    """A client's session ticket and the key that it shares; `at` is where its ciphers begin."""
+    found = []
+    at += 2 + int.from_bytes(payload[at : at + 2])
+    at += 3 + payload[at] if at < end else 0
+    while at + 4 <= end:
+        kind, size = (int.from_bytes(payload[at + i : at + i + 2]) for i in (0, 2))
+        body, at = at + 4, at + 4 + size
+        if kind == _TICKET:
+            found.append((body, min(at, end)))
+        elif kind == _KEY_SHARE:
+            share = body + 2
+            while share + 4 <= min(at, end):
+                key = int.from_bytes(payload[share + 2 : share + 4])
+                found.append((share + 4, min(share + 4 + key, end)))
+                share += 4 + key
+    return found

@@ -1,0 +1,425 @@
+"""Packets from templates: headers as learnt, connections that add up, identifiers replaced.
+
+What stays of the paper's section 4.5 is that encrypted payload is random. All else of a frame is as
+the device and its peers were seen to send it (`headers`), or follows from the packets before it:
+ports, sequence numbers, timestamps, IP IDs, transaction ids, checksums. A packet without a template
+borrows the headers of a similar one, and at last is fuzzed; both are counted.
+"""
+
+import ipaddress
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from iotflowgen.packets import messages
+from iotflowgen.packets.build import Frame, PacketFeatures
+from iotflowgen.packets.choices import Choices, Kind, Need, Ready, kind_of
+from iotflowgen.packets.connections import ANYBODY, Conversation, Stage
+from iotflowgen.packets.fields import Clock, IpIds, write_echo, write_lease, write_ntp
+from iotflowgen.packets.fuzz import FuzzBuilder
+from iotflowgen.packets.headers import Connection, Headers, service_of
+from iotflowgen.packets.hosts import Home
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN, set_checksums
+from iotflowgen.packets.lookahead import Ahead, Flow, flow_of, look_ahead
+from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
+from iotflowgen.packets.persona import Persona
+from iotflowgen.packets.ports import claimed_port
+from iotflowgen.packets.records import Phase, go_on
+from iotflowgen.traffic import protocol_mask
+
+__all__ = ["TemplateBuilder"]
+
+_JOINED = "sent in a connection whose beginning is not there"
+_ENDED = "would end a connection that goes on"
+_REOPENED = "opens a connection that is open"
+_OUT_OF_TURN = "out of turn in its connection"
+_UNASKED = "answers another question than was asked"
+_MADE_UP = "of a kind that was not seen in this length, made up"
+_FUZZED = "of a kind that was not seen, fuzzed"
+
+_TCP = protocol_mask(["tcp"])
+_BARE = {protocol_mask(["ip", *names]) for names in (("tcp",), ("udp",))} | {
+    protocol_mask([name]) for name in ("tcp", "udp")
+}
+_MESSAGES: dict[int, Callable[[int, bool, np.random.Generator], bytes]] = {
+    protocol_mask([*network, *names]): message
+    for network in (["ip"], [])
+    for names, message in (
+        (("tcp", "https"), messages.tls),
+        (("tcp", "http"), messages.http),
+        (("udp", "dns"), messages.dns),
+        (("udp", "mdns"), messages.mdns),
+        (("udp", "ssdp"), messages.ssdp),
+    )
+}
+_SPEAKING = HTTP | TLS
+_LONGEST_IP = 65_535
+_WINDOWS = (65_535,)
+"""Of a side that was never heard."""
+_MOST_CONVERSATIONS = 20_000
+_TRIES = 16
+_TLS_1_2 = 0x0303
+_FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
+"""What TLS says first in a window, by preference: most windows begin long after the handshake."""
+_OPENED_IN = ((Stage.NEW, Stage.ASKING), (Stage.NEW, Stage.ASKED))
+"""Stages in which a SYN, and one with ACK, belong to the connection as it is."""
+
+
+class TemplateBuilder:
+    """Builds packets from what was learnt.
+
+    Args:
+        headers: What was learnt.
+        persona: Who is shown.
+        rng: Draws templates, random bytes, and the numbers that connections begin with.
+    """
+
+    def __init__(self, headers: Headers, persona: Persona, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._draws = random.Random(rng.bytes(16))  # noqa: S311 - honeydata, no secrets
+        self._persona = persona
+        frames = persona.disguise([template.frame for template in headers.templates])
+        self._choices = Choices([*map(Ready.of, headers.templates, frames)])
+        self._services = frozenset(headers.services)
+        self._borrowed: dict[tuple[Kind, Stage], Ready | None] = {}
+        self._windows: defaultdict[tuple[int, int], list[Connection]] = defaultdict(list)
+        both = [connection for connection in headers.connections if all(connection.windows)]
+        for connection in both or headers.connections:
+            for peer in (connection.peer, ANYBODY):
+                self._windows[connection.service, peer].append(connection)
+                self._windows[ANYBODY, ANYBODY].append(connection)
+        self._ttls = [host.ttl for host in headers.hosts]
+        self._macs = [_mac(persona.mac(host.mac)) for host in headers.hosts]
+        self._ips = [_ip(persona.ip(host.ip)) for host in headers.hosts]
+        self._taken = frozenset(self._ips)
+        self._ip_ids = IpIds(headers.hosts, self._draws)
+        self._clock = Clock(headers.hosts, self._draws)
+        self._fuzz = FuzzBuilder(rng, _home(persona))
+        self._conversations: dict[Flow, Conversation] = {}
+        self._used: set[Flow] = set()
+        """Flows of the runs before."""
+        self._lease = b""
+
+    @property
+    def device_mac(self) -> str:
+        """The MAC address of the device."""
+        return self._persona.device_mac
+
+    @property
+    def device_ip(self) -> str:
+        """The IPv4 address of the device."""
+        return self._persona.device_ip
+
+    def build(
+        self, packets: Sequence[PacketFeatures], times_ns: Sequence[int], *, begins: bool = True
+    ) -> list[Frame]:
+        """One frame a packet, in order."""
+        if begins:
+            self._used.update(self._conversations)
+            self._conversations = {}
+            self._lease = b""
+        frames = map(self._frame, packets, times_ns, look_ahead(packets))
+        return list(frames)
+
+    def _frame(self, packet: PacketFeatures, time_ns: int, ahead: Ahead) -> Frame:
+        flow = flow_of(packet)
+        conversation = self._conversations.get(flow) or self._converse(flow)
+        notes: list[str] = []
+        stage = Stage.NEW
+        if packet.protocols & _TCP:
+            stage = conversation.stage(packet.outgoing)
+        service = service_of(packet.src_port, packet.dst_port, self._services)
+        kind = kind_of(packet, service)
+        ready = self._choose(packet, kind, conversation, stage, ahead, notes)
+        if ready is None:
+            ready = self._borrow(packet, kind, stage)
+            if ready is None:
+                (frame,) = self._fuzz.build([packet])
+                return Frame(frame.data, (*frame.compromises, _FUZZED))
+            data = bytearray(ready.frame)
+            data[ready.layout.payload : ready.layout.end] = self._payload(
+                packet, ready, conversation, notes
+            )
+        else:
+            data = bytearray(ready.frame)
+            if ranges := ready.template.random:
+                noise = self._draws.randbytes(len(data))
+                for start, end in ranges:
+                    data[start:end] = noise[start:end]
+        if ready.layout.protocol == 6:
+            if ready.flags & SYN and stage not in _OPENED_IN[bool(ready.flags & ACK)]:
+                conversation = self._converse(flow)
+            self._settle(ready, packet, service[0], conversation, stage)
+            self._segment(data, ready, packet, conversation, time_ns, ahead)
+        else:
+            self._settle(ready, packet, service[0], conversation, stage)
+            self._message(data, ready, packet, conversation, time_ns)
+        conversation.known |= bool(packet.protocols & _SPEAKING)
+        self._finish(data, ready, packet, conversation)
+        return Frame(bytes(data), tuple(notes))
+
+    def _converse(self, flow: Flow) -> Conversation:
+        """A new conversation; of very many the oldest is forgotten."""
+        if len(self._conversations) >= _MOST_CONVERSATIONS:
+            del self._conversations[next(iter(self._conversations))]
+        draw = self._draws.getrandbits
+        conversation = self._conversations[flow] = Conversation((draw(32), draw(32)))
+        return conversation
+
+    def _choose(
+        self,
+        packet: PacketFeatures,
+        kind: Kind,
+        conversation: Conversation,
+        stage: Stage,
+        ahead: Ahead,
+        notes: list[str],
+    ) -> Ready | None:
+        """The template of a packet, and what there is to note about it."""
+        needs: Sequence[Need] = (None,)
+        me = conversation.ends[packet.outgoing]
+        if packet.protocols & TLS:
+            if not conversation.known:
+                # nobody takes the rest of a record for TLS who has not seen its beginning
+                me.owed, me.due = 0, b""
+            if me.due:
+                return None
+            silent = me.phase == Phase.SILENT and (conversation.joined or stage == Stage.NEW)
+            needs = _FIRST_WORDS if silent else ((me.phase, me.owed),)
+        elif me.phase:
+            needs = ((me.phase, me.owed), None)
+        elif packet.protocols & DNS and not packet.protocols & _TCP:
+            needs = (*conversation.asked, None) if kind[-1] else (ahead.reply, None)
+        forbidden = FIN * ahead.data | RST * ahead.more
+        ready = self._choices.draw(kind, stage, needs, conversation.peer, self._draws, forbidden)
+        if ready is None or not (ready.begins or conversation.known):
+            return None
+        if ready.flags & forbidden:
+            notes.append(_ENDED)
+        if packet.protocols & _TCP and ready.template.stage != stage:
+            _note_turn(ready, stage, notes)
+            conversation.joined |= stage == Stage.NEW
+        if kind[-1] and conversation.asked and ready.question not in conversation.asked:
+            notes.append(_UNASKED)
+        return ready
+
+    def _settle(
+        self,
+        ready: Ready,
+        packet: PacketFeatures,
+        service: int,
+        conversation: Conversation,
+        stage: Stage,
+    ) -> None:
+        """Who is at the other end, if it is the first packet that says so, and what TLS says."""
+        if conversation.peer == ANYBODY and ready.peer >= 0:
+            conversation.peer = ready.peer
+            if flow_of(packet) in self._used and packet.protocols & _TCP:
+                conversation.address = self._elsewhere(ready.peer)
+        if ready.layout.protocol != 6:
+            return
+        if not any(conversation.windows):
+            windows = self._windows
+            seen = windows.get((service, conversation.peer)) or windows.get((service, ANYBODY))
+            if seen or (seen := windows.get((ANYBODY, ANYBODY))):
+                conversation.windows = self._draws.choice(seen).windows
+                joined = stage == Stage.NEW and not ready.flags & SYN
+                longest = max(map(len, conversation.windows))
+                conversation.skipped = int(self._draws.random() * longest) if joined else 0
+        template = ready.template
+        if template.phase:
+            me, other = conversation.ends[packet.outgoing], conversation.ends[not packet.outgoing]
+            me.phase, me.owed = template.phase, template.left
+            if stage == Stage.NEW and me.phase == Phase.CIPHERED:
+                other.phase = Phase.CIPHERED
+
+    def _elsewhere(self, peer: int) -> bytes:
+        """Another address of a peer's network: two connections share no addresses and ports.
+
+        A window that begins in the middle would be taken for a piece of an earlier one.
+        """
+        ip = self._ips[peer]
+        for _ in range(_TRIES if len(ip) == 4 else 0):
+            other = ip[:-1] + bytes([self._draws.randint(2, 253)])
+            if other not in self._taken:
+                return other
+        return ip
+
+    def _segment(
+        self,
+        data: bytearray,
+        ready: Ready,
+        packet: PacketFeatures,
+        conversation: Conversation,
+        time_ns: int,
+        ahead: Ahead,
+    ) -> None:
+        """The fields of TCP."""
+        at, flags, outgoing = ready.layout.transport, ready.flags, packet.outgoing
+        if flags & FIN and ahead.data:
+            flags &= ~FIN
+            data[at + 13] = flags
+        me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
+        refuses = flags & RST and conversation.stage(outgoing) == Stage.ASKED
+        windows = conversation.windows[outgoing] or _WINDOWS
+        window = windows[min(me.segments + conversation.skipped, len(windows) - 1)]
+        probes = ready.template.probes
+        size = 0 if probes else ready.size
+        acks = 0 if size else ahead.acks
+        before = other.acknowledged
+        sequence, acknowledgment = conversation.send(outgoing, flags, size, acks)
+        if not size and me.window == window and before == acknowledgment:
+            # nothing to acknowledge makes it an update of the window
+            window = self._draws.choice(windows)
+        if not flags & RST:
+            data[at + 14 : at + 16] = window.to_bytes(2)
+            me.window = window
+        sequence = 0 if refuses else (sequence - probes) & 0xFFFFFFFF
+        numbers = packet.src_port << 80 | packet.dst_port << 64 | sequence << 32 | acknowledgment
+        data[at : at + 12] = numbers.to_bytes(12)
+        if ready.stamps:
+            peer = max(conversation.peer, 0)
+            hosts = (0, peer) if outgoing else (peer, 0)
+            me.stamp = self._clock.ticks(hosts[0], time_ns)
+            if not flags & ACK:
+                echo = 0
+            elif other.stamp:
+                echo = other.stamp
+            else:
+                echo = self._clock.ticks(hosts[1], time_ns - 50_000_000)
+            data[ready.stamps : ready.stamps + 8] = (me.stamp << 32 | echo).to_bytes(8)
+
+    def _message(
+        self,
+        data: bytearray,
+        ready: Ready,
+        packet: PacketFeatures,
+        conversation: Conversation,
+        time_ns: int,
+    ) -> None:
+        """The fields of UDP and of what it carries, and those of an echo."""
+        layout = ready.layout
+        at, payload = layout.transport, layout.payload
+        if layout.protocol in (1, 58):
+            write_echo(data, layout, conversation, self._draws)
+        if layout.protocol != 17:
+            return
+        data[at : at + 4] = (packet.src_port << 16 | packet.dst_port).to_bytes(4)
+        if packet.protocols & DNS:
+            number = self._draws.getrandbits(16)
+            if ready.template.from_service:
+                number = conversation.asked.pop(ready.question, number)
+            else:
+                conversation.asked[ready.question] = number
+            data[payload : payload + 2] = number.to_bytes(2)
+        elif packet.protocols & NTP:
+            write_ntp(data, payload, conversation, time_ns, self._draws)
+        elif packet.protocols & LEASE:
+            self._lease = write_lease(data, payload, self._lease, self._draws)
+
+    def _finish(
+        self, data: bytearray, ready: Ready, packet: PacketFeatures, conversation: Conversation
+    ) -> None:
+        """Addresses, where they are another peer's, and IPv4's ID and checksums."""
+        layout, peer = ready.layout, conversation.peer
+        if ready.peer >= 0 and peer >= 0 and (peer != ready.peer or conversation.address):
+            self._readdress(data, ready, packet.outgoing, conversation)
+        if ready.template.has_ip_id:
+            sender = 0 if packet.outgoing else max(peer, ready.peer)
+            number = self._ip_ids.next(sender, conversation.ends[packet.outgoing])
+            data[layout.network + 4 : layout.network + 6] = number.to_bytes(2)
+        if layout.is_ip4 or layout.is_ip6:
+            set_checksums(data, layout, carried=ready.template.has_checksum)
+
+    def _readdress(
+        self, data: bytearray, ready: Ready, outgoing: bool, conversation: Conversation
+    ) -> None:
+        """The conversation's peer instead of the template's: addresses, and hops."""
+        network, is_ip4, peer = ready.layout.network, ready.layout.is_ip4, conversation.peer
+        ip = conversation.address or self._ips[peer]
+        if outgoing:
+            data[:6] = self._macs[peer]
+        else:
+            data[6:12] = self._macs[peer]
+            data[network + (8 if is_ip4 else 7)] = self._ttls[peer]
+        at = network + (12 if is_ip4 else 8) + len(ip) * outgoing
+        data[at : at + len(ip)] = ip
+
+    def _borrow(self, packet: PacketFeatures, kind: Kind, stage: Stage) -> Ready | None:
+        """A similar template's headers in front of as many bytes as the packet has room for."""
+        if packet.protocols in _BARE:
+            transport = "tcp" if packet.protocols & _TCP else "udp"
+            if claimed_port(transport, (packet.src_port, packet.dst_port)) is not None:
+                return None
+        elif packet.protocols not in _MESSAGES:
+            return None
+        if (kind, stage) not in self._borrowed:
+            found = self._choices.nearest(kind, stage)
+            self._borrowed[kind, stage] = _stretched(found, packet.length) if found else None
+        return self._borrowed[kind, stage]
+
+    def _payload(
+        self, packet: PacketFeatures, ready: Ready, conversation: Conversation, notes: list[str]
+    ) -> bytes:
+        """Payload that no template has: the rest of a record, or a message of the application."""
+        size, me = ready.size, conversation.ends[packet.outgoing]
+        if packet.protocols & TLS or me.owed:
+            if me.phase == Phase.HANDSHAKE and me.owed and not me.due:
+                me.due = self._choices.rest(me.owed)
+                me.owed -= len(me.due)
+            elif me.phase != Phase.CIPHERED:
+                notes.append(_MADE_UP)
+            return go_on(me, size, _TLS_1_2, self._draws.randbytes)
+        notes.append(_MADE_UP)
+        message = _MESSAGES.get(packet.protocols, _opaque)
+        return message(size, not ready.template.from_service, self._rng).ljust(size, b"\0")
+
+
+def _stretched(ready: Ready, length: int) -> Ready | None:
+    """A template at another length, its payload open; None where it cannot have that length."""
+    layout = ready.layout
+    if not layout.payload <= length <= layout.network + _LONGEST_IP or not layout.has_ports:
+        return None
+    frame = bytearray(ready.frame[: layout.payload].ljust(length, b"\0"))
+    at = layout.network + (2 if layout.is_ip4 else 4)
+    size = length - layout.network - (0 if layout.is_ip4 else 40)
+    frame[at : at + 2] = size.to_bytes(2)
+    if layout.protocol == 17:
+        at = layout.transport + 4
+        frame[at : at + 2] = (length - layout.transport).to_bytes(2)
+    changes = {"length": length, "random": (), "phase": 0, "probes": False}
+    return Ready.of(ready.template.model_copy(update=changes), bytes(frame))
+
+
+def _note_turn(ready: Ready, stage: Stage, notes: list[str]) -> None:
+    opens = ready.flags & (SYN | ACK) == SYN
+    if stage == Stage.NEW:
+        notes.append(_JOINED)
+    elif opens and stage not in (Stage.RESET, Stage.LEAVING):
+        notes.append(_REOPENED)
+    elif not opens and not {stage, ready.template.stage} <= {Stage.OPEN, Stage.LEFT, Stage.LEAVING}:
+        notes.append(_OUT_OF_TURN)
+
+
+def _opaque(size: int, _asks: bool, rng: np.random.Generator) -> bytes:
+    return messages.opaque(size, rng)
+
+
+def _home(persona: Persona) -> Home:
+    return Home(
+        device_mac=persona.device_mac,
+        device_ip=persona.device_ip,
+        device_ip6="fe80::1",
+        gateway_mac=persona.gateway_mac,
+        gateway_ip=persona.gateway_ip,
+    )
+
+
+def _mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def _ip(text: str) -> bytes:
+    return ipaddress.ip_address(text).packed if text else b""

@@ -1,0 +1,45 @@
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iotflowgen.packets.connections import Side
+from iotflowgen.packets.records import Phase, go_on, read_records
+
+
+@given(st.lists(st.integers(1, 40_000), min_size=1, max_size=12), st.integers(0, 20_000))
+def test_segments_of_any_sizes_make_one_stream_of_whole_records(
+    sizes: list[int], owed: int
+) -> None:
+    side = Side(phase=Phase.CIPHERED, owed=owed)
+    draw = random.Random(0).randbytes
+    parts = [go_on(side, size, 0x0303, draw) for size in sizes]
+    assert [len(part) for part in parts] == sizes
+    stream = b"".join(parts) + side.due + draw(side.owed)
+    speech = read_records(stream, Phase.CIPHERED, owed)
+    assert speech is not None
+    assert speech.left == max(0, owed - len(stream))
+
+
+def test_a_hello_keeps_its_ciphers_and_loses_its_random_and_session() -> None:
+    ciphers, extensions = b"\0\4\x13\1\x13\2", b"\1\0\0\0"
+    body = b"\3\3" + b"R" * 32 + b"\x20" + b"S" * 32 + ciphers + extensions
+    hello = b"\1" + len(body).to_bytes(3) + body
+    record = b"\x16\3\1" + len(hello).to_bytes(2) + hello
+    speech = read_records(record, Phase.SILENT, 0)
+    assert speech is not None
+    assert (speech.phase, speech.left) == (Phase.HANDSHAKE, 0)
+    assert [record[start:end] for start, end in speech.random] == [b"R" * 32, b"S" * 32]
+
+
+def test_a_record_may_go_on_in_the_next_segment() -> None:
+    first = read_records(b"\x17\3\3\0\x10" + bytes(6), Phase.CIPHERED, 0)
+    assert first is not None
+    assert (first.random, first.left) == (((5, 11),), 10)
+    second = read_records(bytes(10) + b"\x15\3\3\0\2\0\0", Phase.CIPHERED, first.left)
+    assert second is not None
+    assert (second.random, second.left) == (((0, 10), (15, 17)), 0)
+
+
+def test_what_is_no_record_is_said_so() -> None:
+    assert read_records(b"GET / HTTP/1.1\r\n", Phase.SILENT, 0) is None

@@ -1,0 +1,190 @@
+import ipaddress
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scapy.utils import RawPcapReader
+
+from iotflowgen.capture import read_captures, read_frames
+from iotflowgen.packets import (
+    Headers,
+    Persona,
+    TemplateBuilder,
+    WriteReport,
+    learn_headers,
+    write_capture,
+)
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN, find_layout
+from iotflowgen.traffic import Windows, cut_windows, draw_places
+from tests.unit.packets.conftest import Learnt
+from tests.unit.packets.test_write import complaints
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def write(
+    headers: Headers, windows: Windows, path: Path, seed: int = 0, **given: str | bool
+) -> WriteReport:
+    draws = rng(seed)
+    persona = Persona(headers, draws, **given)  # type: ignore[arg-type]
+    builder = TemplateBuilder(headers, persona, draws)
+    return write_capture(windows, path, draws, builder=builder)
+
+
+def session(learnt: Learnt, place: int = 0) -> Windows:
+    """One whole capture as one long window."""
+    trace = learnt.traces[place]
+    return Windows(*(getattr(trace, name)[None] for name in Windows.columns()))
+
+
+def some_windows(learnt: Learnt, count: int = 60) -> Windows:
+    return cut_windows(learnt.traces, draw_places(learnt.traces, count, 20, rng(3)))
+
+
+def frames_in(path: Path) -> list[bytes]:
+    with RawPcapReader(str(path)) as reader:
+        return [bytes(frame) for frame, _ in reader]
+
+
+def test_windows_come_back_from_the_capture(learnt: Learnt, tmp_path: Path) -> None:
+    windows, path = some_windows(learnt), tmp_path / "honeydata.pcap"
+    report = write(learnt.headers, windows, path)
+    (trace,) = read_captures([path], report.device_mac, cache=None)
+    for name in ("length", "outgoing", "src_port", "dst_port"):
+        np.testing.assert_array_equal(getattr(trace, name), getattr(windows, name).ravel(), name)
+    # a window that begins within a message shows the rest of it as no protocol
+    assert np.mean(trace.protocols != windows.protocols.ravel()) < 0.01
+    # pictures are random from their first byte on
+    assert [line for line in complaints(path) if "media" not in line] == []
+
+
+def test_a_whole_session_adds_up_to_tshark(learnt: Learnt, tmp_path: Path) -> None:
+    path = tmp_path / "honeydata.pcap"
+    write(learnt.headers, session(learnt), path)
+    assert [line for line in complaints(path) if "media" not in line] == []
+
+
+def test_nothing_is_acknowledged_that_was_not_sent(learnt: Learnt, tmp_path: Path) -> None:
+    path = tmp_path / "honeydata.pcap"
+    write(learnt.headers, session(learnt), path)
+    sent: dict[bytes, dict[bytes, int]] = defaultdict(dict)
+    opened = 0
+    for frame in frames_in(path):
+        layout = find_layout(frame)
+        if layout.protocol != 6 or not layout.is_ip4:
+            continue
+        at = layout.transport
+        ends = [frame[layout.network + 12 + 4 * i :][:4] + frame[at + 2 * i :][:2] for i in (0, 1)]
+        numbers = sent[b"".join(sorted(ends))]
+        flags = frame[at + 13]
+        sequence, acknowledged = (int.from_bytes(frame[at + i :][:4]) for i in (4, 8))
+        if flags & (SYN | ACK) == SYN and ends[0] not in numbers:
+            numbers[ends[0]] = sequence
+            opened += 1
+        if flags & ACK and ends[1] in numbers:
+            assert (numbers[ends[1]] - acknowledged) % 2**32 < 2**31
+        if ends[0] in numbers and not flags & RST:
+            # segments follow each other without a gap
+            assert (sequence - numbers[ends[0]]) % 2**32 in (0, 2**32 - 1)
+        size = layout.end - layout.payload + bool(flags & SYN) + bool(flags & FIN)
+        numbers[ends[0]] = (sequence + size) % 2**32
+    assert opened > 0
+
+
+def identifiers(headers: Headers) -> set[bytes]:
+    """Every identifier of the captures, in bytes and as text."""
+    found = {word.encode("latin-1") for word in headers.words}
+    for mac in headers.macs:
+        raw = bytes.fromhex(mac.replace(":", ""))
+        found |= {raw, bytes([raw[0] ^ 2]) + raw[1:3] + b"\xff\xfe" + raw[3:]}
+        for text in (mac, mac.replace(":", "-"), mac.replace(":", "")):
+            found |= {text.encode(), text.upper().encode()}
+        found |= {b"-" + mac[-5:].replace(":", "").upper().encode()}
+    for address in headers.addresses:
+        found |= {address.encode(), address.replace(".", "-").encode()}
+        found.add(ipaddress.ip_address(address).packed)
+    return found
+
+
+def test_no_identifier_of_the_captures_comes_out(learnt: Learnt, tmp_path: Path) -> None:
+    path, kept = tmp_path / "honeydata.pcap", tmp_path / "kept.pcap"
+    windows = some_windows(learnt, 150)
+    write(learnt.headers, windows, path)
+    written = path.read_bytes()
+    wanted = identifiers(learnt.headers)
+    assert len(wanted) > 20
+    assert [each for each in wanted if each in written] == []
+    # the same look finds many where they are kept
+    report = write(learnt.headers, windows, kept, keep=True)
+    assert report.device_mac == learnt.headers.hosts[0].mac
+    written = kept.read_bytes()
+    assert sum(each in written for each in wanted) > 10
+
+
+def test_a_persona_that_is_given_comes_out(learnt: Learnt, tmp_path: Path) -> None:
+    path = tmp_path / "honeydata.pcap"
+    given = {"mac": "02:11:22:33:44:55", "ip": "10.20.30.40", "gateway": "10.20.30.1"}
+    report = write(learnt.headers, some_windows(learnt), path, **given)
+    assert (report.device_mac, report.device_ip) == (given["mac"], given["ip"])
+    arp = [frame for frame in frames_in(path) if frame[12:14] == b"\x08\x06"]
+    assert any(bytes([10, 20, 30, 1]) in frame for frame in arp)
+    assert any(bytes([10, 20, 30, 40]) in frame for frame in arp)
+    (trace,) = read_captures([path], cache=None)
+    assert trace.outgoing.any()
+
+
+def test_the_vendor_of_the_device_is_kept(learnt: Learnt) -> None:
+    mac = Persona(learnt.headers, rng()).device_mac
+    assert mac[:8] == learnt.headers.hosts[0].mac[:8]
+    assert mac != learnt.headers.hosts[0].mac
+
+
+def test_the_same_seed_gives_the_same_file(learnt: Learnt, tmp_path: Path) -> None:
+    one, two, other = (tmp_path / name for name in ("1.pcap", "2.pcap", "3.pcap"))
+    windows = some_windows(learnt, 10)
+    assert write(learnt.headers, windows, one) == write(learnt.headers, windows, two)
+    write(learnt.headers, windows, other, seed=1)
+    assert one.read_bytes() == two.read_bytes() != other.read_bytes()
+
+
+def test_what_was_learnt_survives_as_json(learnt: Learnt) -> None:
+    assert Headers.model_validate_json(learnt.headers.model_dump_json()) == learnt.headers
+
+
+def test_the_ways_of_a_host_are_learnt(learnt: Learnt) -> None:
+    device = learnt.headers.hosts[0]
+    # as samples/README.md says of the two
+    assert device.ttl == (128 if device.mac.startswith("5e") else 64)
+    router = learnt.headers.hosts[learnt.headers.gateway]
+    assert router.ip.endswith(".1")
+    assert router.mac == learnt.headers.gateway_mac
+
+
+def test_the_device_keeps_its_time_to_live(learnt: Learnt, tmp_path: Path) -> None:
+    path = tmp_path / "honeydata.pcap"
+    write(learnt.headers, session(learnt), path)
+    tcp = [(f, find_layout(f)) for f in frames_in(path)]
+    own = bytes.fromhex(Persona(learnt.headers, rng()).device_mac.replace(":", ""))
+    ttls = {f[at.network + 8] for f, at in tcp if at.protocol == 6 and f[6:12] == own}
+    assert ttls == {learnt.headers.hosts[0].ttl}
+
+
+@pytest.mark.captures
+@pytest.mark.parametrize("device", ["EdnetGateway", "WeMoSwitch"])
+def test_aalto_devices_come_back(device: str, aalto: Path, tmp_path: Path) -> None:
+    paths = sorted((aalto / device).glob("*.pcap"))[:6]
+    traces = read_captures(paths)
+    headers = learn_headers(read_frames(paths, traces))
+    assert headers is not None
+    learnt, path = Learnt(traces, headers), tmp_path / "honeydata.pcap"
+    windows = some_windows(learnt)
+    report = write(headers, windows, path)
+    (trace,) = read_captures([path], report.device_mac, cache=None)
+    np.testing.assert_array_equal(trace.length, windows.length.ravel())
+    np.testing.assert_array_equal(trace.outgoing, windows.outgoing.ravel())
+    assert np.mean(trace.protocols != windows.protocols.ravel()) < 0.02
+    written = path.read_bytes()
+    assert [each for each in identifiers(headers) if each in written] == []
