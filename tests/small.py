@@ -1,6 +1,12 @@
 """Settings that make every generator quick: enough to learn the device of `conftest`, no more."""
 
-from iotflowgen.generators import DoppelGANgerConfig, IoTFlowConfig, MarkovConfig, ReplayConfig
+from iotflowgen.generators import (
+    DoppelGANgerConfig,
+    IoTFlowConfig,
+    MarkovConfig,
+    ReplayConfig,
+    SessionsConfig,
+)
 
 SMALL = {
     "doppelganger": DoppelGANgerConfig.model_validate(
@@ -46,4 +52,5 @@ SMALL = {
     ),
     "markov": MarkovConfig(window=8),
     "replay": ReplayConfig(window=8),
+    "sessions": SessionsConfig(window=8),
 }

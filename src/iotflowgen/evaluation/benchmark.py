@@ -78,7 +78,8 @@ class BenchmarkConfig(Settings):
     """How often `held-out` splits the captures."""
     seed: int = Field(default=0, ge=0)
     settings: Mapping[Protocol, Mapping[str, Mapping[str, Any]]] = {
-        "held-out": {"iotflow": {"codec": _FRESH}, "doppelganger": _FRESH, "markov": _FRESH}
+        "paper": {"sessions": {"ports": {"ephemeral": "recur"}}},
+        "held-out": {"iotflow": {"codec": _FRESH}, "doppelganger": _FRESH, "markov": _FRESH},
     }
     """Of generators, where not their defaults. Under `paper` ports of the captures may recur, as in
     the paper; under `held-out` every window opens ports of its own."""

@@ -13,6 +13,7 @@ from iotflowgen.generators.iotflow import FitWarning, IoTFlow, IoTFlowConfig, Io
 from iotflowgen.generators.markov import Markov, MarkovConfig
 from iotflowgen.generators.model_file import Model, add_headers, read_model, versions
 from iotflowgen.generators.replay import Replay, ReplayConfig
+from iotflowgen.generators.sessions import Sessions, SessionsConfig
 from iotflowgen.nn import Accelerator
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "Model",
     "Replay",
     "ReplayConfig",
+    "Sessions",
+    "SessionsConfig",
     "add_headers",
     "load_generator",
     "read_model",
@@ -37,7 +40,7 @@ __all__ = [
 ]
 
 GENERATORS: dict[str, type[Generator]] = {
-    method.name: method for method in (DoppelGANger, IoTFlow, Markov, Replay)
+    method.name: method for method in (DoppelGANger, IoTFlow, Markov, Replay, Sessions)
 }
 """Every method, by the name that `fit --generator` takes."""
 

@@ -56,7 +56,7 @@ _SERIES = (
 INKS = (*GROUND.values(), *(mark.ink for mark in _SERIES))
 """All colours."""
 
-_OWN = {"iotflow": 0, "doppelganger": 1, "markov": 2, "replay": 3}
+_OWN = {"iotflow": 0, "doppelganger": 1, "markov": 2, "replay": 3, "sessions": 4}
 
 
 def marks(generators: Iterable[str]) -> dict[str, Mark]:

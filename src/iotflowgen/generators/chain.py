@@ -1,0 +1,177 @@
+"""A back-off Markov chain over the symbols of captures.
+
+The chain follows the longest run of symbols that the captures hold, up to an order, and backs off
+to a shorter one with the probability of Witten and Bell (1991, "The zero-frequency problem", method
+C), which needs no held-out captures: after a context seen N times and followed by T distinct
+symbols, T / (N + T). Stupid back-off (Brants et al. 2007) would never leave a context that the
+captures hold, and so copy them.
+
+To draw a symbol is to draw one of the places in the captures where it follows the context, so that
+whatever else stands at the place is what the captures show there. With a reach, places as far from
+the start of their capture as the walk from its own are likelier: a device repeats itself, and
+nothing but the time says whether it has done so often enough.
+
+Shapes: N walks; P places: the packets of all captures, with ends before, between and after them; C
+candidates.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["END", "Chain", "lay", "magnitude"]
+
+END = 0
+"""The symbol that follows the last packet of a capture."""
+_UNSEEN = -1  # the place, or the context, that there is none of
+_CANDIDATES = 8  # places compared by position; more cost time and change little
+
+
+def lay(columns: Sequence[NDArray[Any]], ends: int) -> NDArray[Any]:
+    """A column of all captures (P), with zeros for `ends` ends before, between and after them."""
+    gap = np.zeros((ends, *columns[0].shape[1:]), dtype=columns[0].dtype)
+    return np.concatenate([gap, *(part for column in columns for part in (column, gap))])
+
+
+def magnitude(duration_ns: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Classes of durations, so many a decade, from a microsecond on; one alone where none."""
+    decades: NDArray[np.float64] = np.log10(np.maximum(duration_ns, 1000) / 1000)
+    return np.floor(classes * decades).astype(np.int64)
+
+
+def _position(packet: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Packets between each place and the start of its capture (P); of its end, all."""
+    before: NDArray[np.int64] = np.cumsum(packet) - packet
+    starts = np.flatnonzero(packet & ~np.roll(packet, 1))
+    capture = np.searchsorted(starts, np.arange(len(packet)), side="right") - 1
+    position: NDArray[np.int64] = before - before[starts[capture]]
+    return position
+
+
+class Chain:
+    """What follows every context up to an order, as the places where it does.
+
+    A context is a number; those of j symbols are told apart by the context of the j - 1 symbols
+    before the last, and the last.
+    """
+
+    def __init__(
+        self,
+        symbol: NDArray[np.int64],
+        packet: NDArray[np.bool_],
+        order: int,
+        reach: tuple[float, float] | None = None,
+    ) -> None:
+        """Count.
+
+        Args:
+            symbol: Symbols (P) of captures with `order` ends before, between and after them.
+            packet: Which of them are packets (P); the first end after each may be drawn too.
+            order: Symbols of the longest context.
+            reach: How far off a place is that is e times less likely than one at the walk's own
+                position: so many packets, and so large a share of that position. None where
+                positions do not matter.
+        """
+        self.symbol = symbol
+        self._reach = reach
+        self._position = _position(packet)
+        self._kinds = int(symbol.max()) + 1
+        drawable = np.flatnonzero(packet | np.roll(packet, 1))
+        self._context = [np.zeros_like(symbol)]
+        self._known: list[NDArray[np.int64]] = []
+        for _ in range(order):
+            # rolling wraps ends onto ends
+            joined = np.roll(self._context[-1] * self._kinds + symbol, 1)
+            known, context = np.unique(joined, return_inverse=True)
+            self._known.append(known)
+            self._context.append(context)
+        self._levels = [_Level(context, symbol, drawable) for context in self._context]
+
+    def walk(
+        self, start: NDArray[np.int64], rng: np.random.Generator
+    ) -> Iterator[NDArray[np.int64]]:
+        """Place after place (N) of symbols that follow what stands before the places `start` (N).
+
+        A walk that has come to an end goes on to no purpose.
+        """
+        contexts = [context[start] for context in self._context]
+        at: NDArray[np.int64] = self._position[start]
+        while True:
+            place = self._draw(contexts, at, rng)
+            yield place
+            contexts = self._advance(contexts, self.symbol[place])
+            at = at + 1
+
+    def _draw(
+        self, contexts: Sequence[NDArray[np.int64]], at: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """A place (N) whose symbol follows, near the positions `at` (N).
+
+        `contexts` (N) are of 0 symbols, 1 and so on.
+        """
+        place = np.full(len(contexts[0]), _UNSEEN)
+        for context, level in reversed(list(zip(contexts, self._levels, strict=True))):
+            stays = (context != _UNSEEN) & (rng.random(len(context)) < level.stay[context])
+            drawn = self._near(level, context, at, rng)
+            place = np.where((place == _UNSEEN) & stays, drawn, place)
+        return place
+
+    def _near(
+        self,
+        level: "_Level",
+        context: NDArray[np.int64],
+        at: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> NDArray[np.int64]:
+        """One of several places (N) that follow each context, those near in position first."""
+        if self._reach is None:
+            return level.draw(context, rng)
+        candidate_CN = np.stack([level.draw(context, rng) for _ in range(_CANDIDATES)])
+        reach_N = self._reach[0] + self._reach[1] * at
+        away_CN = np.abs(self._position[candidate_CN] - at) / reach_N
+        # the largest of exponents with Gumbel noise is a draw by their exponentials
+        chosen_N = (rng.gumbel(size=away_CN.shape) - away_CN).argmax(axis=0)
+        near_N: NDArray[np.int64] = candidate_CN[chosen_N, np.arange(len(context))]
+        return near_N
+
+    def _advance(
+        self, contexts: Sequence[NDArray[np.int64]], symbol: NDArray[np.int64]
+    ) -> list[NDArray[np.int64]]:
+        """The contexts after `symbol` (N); `_UNSEEN` where the captures do not hold one."""
+        after = [contexts[0]]
+        for context, known in zip(contexts, self._known, strict=False):
+            joined = context * self._kinds + symbol
+            number = np.minimum(np.searchsorted(known, joined), len(known) - 1)
+            seen = (context != _UNSEEN) & (known[number] == joined)
+            after.append(np.where(seen, number, _UNSEEN))
+        return after
+
+
+class _Level:
+    """The places that follow each context of one order."""
+
+    def __init__(
+        self,
+        context: NDArray[np.int64],
+        symbol: NDArray[np.int64],
+        drawable: NDArray[np.int64],
+    ) -> None:
+        contexts = int(context.max()) + 1
+        self._places = drawable[np.argsort(context[drawable], kind="stable")]
+        self._count = np.bincount(context[drawable], minlength=contexts)
+        self._first = np.cumsum(self._count) - self._count
+        followed = np.unique(np.stack([context[drawable], symbol[drawable]], axis=-1), axis=0)
+        distinct = np.bincount(followed[:, 0], minlength=contexts)
+        self.stay = self._count / np.maximum(self._count + distinct, 1)
+        """The probability of not backing off, an entry a context; of the empty one, 1."""
+        if contexts == 1:
+            self.stay[:] = 1
+
+    def draw(self, context: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """A place (N) that follows each context; any place at all where none does."""
+        pick = self._first[context] + (rng.random(len(context)) * self._count[context])
+        last = len(self._places) - 1
+        places: NDArray[np.int64] = self._places[np.minimum(pick.astype(np.int64), last)]
+        return places

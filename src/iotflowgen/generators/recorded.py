@@ -1,0 +1,130 @@
+"""Generators that keep the captures they were fitted on, and learn from them again when loaded.
+
+Shapes: P packets of all captures.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from iotflowgen.errors import ModelError, TooShort
+from iotflowgen.generators.model_file import (
+    Capture,
+    Model,
+    captures_of,
+    read_model,
+    versions,
+    write_model,
+)
+from iotflowgen.nn.training import Accelerator, Settings
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Trace, Windows, every_place
+
+__all__ = ["Recorded", "RecordedConfig"]
+
+
+class RecordedConfig(Settings):
+    """Settings that all of them have."""
+
+    window: int = Field(default=20, ge=2)
+    """L, packets a window."""
+
+
+class Recorded:
+    """The captures, and the model file that holds them."""
+
+    name: ClassVar[str]
+    Config: ClassVar[Any]
+
+    def __init__(
+        self,
+        config: Any = None,  # noqa: ANN401 - each method has settings of its own
+        *,
+        seed: int = 0,
+        accelerator: Accelerator = "auto",  # noqa: ARG002 - as every generator; nothing to speed up
+    ) -> None:
+        self.config = config or self.Config()
+        self.seed = seed
+
+    def fit(self, traces: Sequence[Trace], *, progress: Progress = silent) -> Self:
+        """Keep the captures.
+
+        Raises:
+            TooShort: No capture holds a window.
+        """
+        every_place(traces, self.config.window)
+        self._traces = list(traces)
+        progress("record", 1, 1)
+        return self
+
+    def save(self, path: Path) -> None:
+        """Write the model file, whole or not at all.
+
+        Times of day are left out: a generator knows durations only.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        model = Model(
+            generator=self.name,
+            seed=self.seed,
+            config=self.config.model_dump(mode="json"),
+            vocabularies={},
+            report={},
+            captures=captures_of(self._traces),
+            versions=versions(),
+        )
+        columns = {
+            name: np.concatenate([getattr(trace, name) for trace in self._traces])
+            for name in Windows.columns()
+        }
+        columns["protocols"] = columns["protocols"].astype(
+            np.int32
+        )  # PyTorch has hardly any uint16
+        write_model(path, model, {name: torch.from_numpy(c) for name, c in columns.items()})
+
+    @classmethod
+    def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
+        """Read a model file that `save` wrote.
+
+        Each capture starts at time 0, its TCP payload not known.
+
+        Raises:
+            ModelError: It is damaged, of another version, or of another generator.
+        """
+        model, tensors = read_model(path)
+        if model.generator != cls.name:
+            raise ModelError(f"{path} is a model of {model.generator}, not of {cls.name}")
+        try:
+            config = cls.Config.model_validate(model.config)
+            traces = _traces(tensors, model.captures)
+            return cls(config, seed=model.seed, accelerator=accelerator).fit(traces)
+        except (ValidationError, KeyError, ValueError, TooShort) as error:
+            raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
+
+
+def _traces(tensors: Mapping[str, Tensor], captures: Sequence[Capture]) -> list[Trace]:
+    columns = {name: tensors[name].numpy() for name in Windows.columns()}
+    sizes = [capture.packets for capture in captures]
+    if any(column.shape != (sum(sizes),) for column in columns.values()):
+        raise ValueError(f"the columns do not hold the {sum(sizes)} packets of the captures")
+    columns["protocols"] = columns["protocols"].astype(np.uint16)
+    traces = []
+    for capture, end in zip(captures, np.cumsum(sizes), strict=True):
+        packets = {name: column[end - capture.packets : end] for name, column in columns.items()}
+        duration_ns = packets.pop("duration_ns")
+        traces.append(
+            Trace(
+                name=capture.name,
+                sha256=capture.sha256,
+                time_ns=np.cumsum(duration_ns) - duration_ns,
+                tcp_payload=np.zeros(capture.packets, dtype=np.int32),
+                **packets,
+            )
+        )
+    return traces

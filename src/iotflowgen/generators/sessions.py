@@ -1,0 +1,165 @@
+"""Whole sessions: a device from its first packet to its last, of which windows are cut.
+
+Three things set it apart from the baseline `markov`, whose chain it shares.
+
+- A walk begins where a capture begins and ends where the chain says so, and prefers places as far
+  into their capture as itself: start-up, repetition and the end keep their proportions.
+- What belongs to one capture alone is drawn anew (`accidents`): times, ephemeral ports, and lengths
+  that no other capture shows. In the chain's symbols such a length is one of its size, so that a
+  walk can go over from one capture to another there.
+- A port is known by its service, the constant port on the other side: how recently that service's
+  ports were used, not anyone's, says which connection a packet belongs to.
+
+Windows are cut from many more sessions than there are captures, and hardly two from one.
+
+Shapes: N sessions; P packets of all captures; E packets of all sessions, one session after another;
+L packets a window.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice, pairwise
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from iotflowgen.encoding import PortConfig, PortEncoder
+from iotflowgen.generators.accidents import Lengths, Ports, Spread, numbered
+from iotflowgen.generators.chain import END, Chain, lay, magnitude
+from iotflowgen.generators.recorded import Recorded, RecordedConfig
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places
+
+__all__ = ["Sessions", "SessionsConfig"]
+
+_RESOLUTION_NS = 1000  # of captures
+_LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
+_MOST_LOG = 0.5
+_LONGEST = 1.5  # times the longest capture, should a walk not end
+
+
+class SessionsConfig(RecordedConfig):
+    """Settings of the sessions."""
+
+    order: int = Field(default=5, ge=1)
+    """Packets that the next one depends on at most."""
+    magnitudes: int = Field(default=1, ge=0)
+    """Classes of durations a decade; 0 leaves time out of the symbols."""
+    reach: float = Field(default=5, gt=0)
+    """Packets by which a place e times less likely is off."""
+    drift: float = Field(default=0.1, ge=0)
+    """What is added to the reach, as a share of the packets since the session began."""
+    sessions: int = Field(default=600, ge=1)
+    """Sessions that windows are cut from; fewer for fewer windows."""
+    ports: PortConfig = PortConfig(ephemeral="fresh")
+    """How ports are coded; `slots` are the ports of a service that are told apart."""
+
+
+class Sessions(Recorded):
+    """Walks from capture to capture, from the start of one to the end of another."""
+
+    name: ClassVar[str] = "sessions"
+    Config = SessionsConfig
+
+    def fit(self, traces: Sequence[Trace], *, progress: Progress = silent) -> Self:
+        """Count what follows what, and learn how ports are opened.
+
+        Raises:
+            TooShort: No capture holds a window.
+        """
+        super().fit(traces)
+        config: SessionsConfig = self.config
+        sizes = list(map(len, traces))
+        self._packets = {
+            name: np.concatenate([getattr(trace, name) for trace in traces])
+            for name in Windows.columns()
+        }
+        # the last packet of a capture has a duration of 0, so the first has a gap of 0
+        self._gap_ns = np.roll(self._packets["duration_ns"], 1)
+        capture = np.repeat(np.arange(len(traces)), sizes)
+        source, destination = self._packets["src_port"], self._packets["dst_port"]
+        outgoing = self._packets["outgoing"]
+        device = np.where(outgoing, source, destination)
+        peer = np.where(outgoing, destination, source)
+        constants = PortEncoder.fit(traces, config.ports).constants
+        side = partial(Ports, capture=capture, constants=constants, slots=config.ports.slots)
+        self._sides = side(device, peer), side(peer, device)
+        tokens = [ports.token for ports in self._sides]
+        kind = numbered(
+            [outgoing, self._packets["protocols"], *(np.maximum(t, -1) for t in tokens)]
+        )
+        self._lengths = Lengths(self._packets["length"], kind, capture)
+        times = magnitude(self._gap_ns, config.magnitudes)
+        symbol = numbered([self._lengths.symbol, kind, *tokens, times])
+        logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
+        self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
+
+        # ends between captures, as many as the order, keep every context within one capture
+        lay_out = partial(lay, ends=config.order)
+        by_capture = np.split(symbol, np.cumsum(sizes)[:-1])
+        packet = lay_out([np.ones(size, dtype=bool) for size in sizes])
+        symbols = lay_out([1 + part for part in by_capture])
+        self._chain = Chain(symbols, packet, config.order, (config.reach, config.drift))
+        self._number = np.cumsum(packet) - packet
+        self._firsts = np.flatnonzero(packet & ~np.roll(packet, 1))
+        self._most = int(_LONGEST * max(sizes))
+        progress("count", 1, 1)
+        return self
+
+    def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
+        """Draw `n` windows of as many sessions, up to `sessions`; of more if these are short."""
+        size = self.config.window
+        sessions: list[Trace] = []
+        while (places := sum(max(0, len(s) - size + 1) for s in sessions)) < max(n, 1):
+            progress("sample", min(n, places), n)
+            sessions += self.sessions(min(max(n, 1), self.config.sessions), rng)
+        windows = cut_windows(sessions, draw_places(sessions, n, size, rng))
+        progress("sample", n, n)
+        return windows
+
+    def sessions(self, n: int, rng: np.random.Generator) -> list[Trace]:
+        """Draw `n` sessions, each from its first packet to its last."""
+        first = rng.choice(self._firsts, n)
+        steps = [first]
+        ended = np.zeros(n, dtype=bool)
+        for place in islice(self._chain.walk(first + 1, rng), self._most - 1):
+            ended |= self._chain.symbol[place] == END
+            if ended.all():
+                break
+            steps.append(np.where(ended, -1, place))
+        place_NT = np.stack(steps, axis=1)
+        size = (place_NT >= 0).sum(axis=1)
+        packet = self._number[place_NT[place_NT >= 0]]
+        return self._traces_of(packet, np.repeat(np.arange(n), size), rng)
+
+    def _traces_of(
+        self, packet: NDArray[np.int64], session: NDArray[np.int64], rng: np.random.Generator
+    ) -> list[Trace]:
+        """Sessions of packets (E) like those at `packet`, with accidents of their own."""
+        fresh = self.config.ports.ephemeral == "fresh"
+        device, peer = (side.draw(packet, session, rng, fresh=fresh) for side in self._sides)
+        outgoing = self._packets["outgoing"][packet]
+        columns: dict[str, Any] = {
+            "time_ns": np.cumsum(self._times(packet, rng)),
+            "length": self._lengths.draw(packet, session, rng),
+            "outgoing": outgoing,
+            "src_port": np.where(outgoing, device, peer),
+            "dst_port": np.where(outgoing, peer, device),
+            "protocols": self._packets["protocols"][packet],
+            "tcp_payload": np.zeros(len(packet), dtype=np.int32),
+        }
+        sessions: list[Trace] = []
+        bounds = [0, *(np.flatnonzero(np.diff(session)) + 1), len(session)]
+        for first, last in pairwise(bounds):
+            own = {name: column[first:last] for name, column in columns.items()}
+            own["time_ns"] = own["time_ns"] - own["time_ns"][0]
+            sessions.append(Trace(name=str(len(sessions)), **own))
+        return sessions
+
+    def _times(self, packet: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Nanoseconds before each packet (E)."""
+        gap_ns = self._gap_ns[packet]
+        drawn_ns = np.rint(np.exp(self._gaps.draw(packet, rng)) / _RESOLUTION_NS) * _RESOLUTION_NS
+        return np.where(gap_ns <= _RESOLUTION_NS, gap_ns, drawn_ns).astype(np.int64)

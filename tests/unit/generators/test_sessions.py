@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+
+from iotflowgen.generators.sessions import Sessions, SessionsConfig
+from iotflowgen.traffic import Trace, protocol_mask
+
+TCP = protocol_mask(["ip", "tcp"])
+DNS = protocol_mask(["ip", "udp", "dns"])
+
+
+def capture(seed, *, repeats=5):
+    """A look-up, then as many requests and answers over a connection, then a goodbye."""
+    rng = np.random.default_rng(seed)
+    first = int(rng.integers(40_000, 50_000))
+    length = [74, 90, *[60, 70] * repeats, 54]
+    outgoing = [True, False, *[True, False] * repeats, True]
+    device = [int(rng.integers(33_000, 60_000))] * 2
+    device += [p for i in range(repeats) for p in [first + i] * 2] + [first + repeats - 1]
+    peer = [53] * 2 + [443] * (2 * repeats + 1)
+    gaps = np.round(rng.uniform(10, 20, len(length))).astype(np.int64) * 10**6
+    source, destination = (
+        np.where(outgoing, *pair).astype(np.int32) for pair in ((device, peer), (peer, device))
+    )
+    return Trace(
+        name=f"{seed}.pcap",
+        time_ns=np.cumsum(gaps) - gaps,
+        length=np.array(length, dtype=np.int32),
+        outgoing=np.array(outgoing),
+        src_port=source,
+        dst_port=destination,
+        protocols=np.array([DNS] * 2 + [TCP] * (len(length) - 2), dtype=np.uint16),
+        tcp_payload=np.zeros(len(length), dtype=np.int32),
+    )
+
+
+def fitted(traces, **settings):
+    return Sessions(SessionsConfig(window=5, **settings)).fit(traces)
+
+
+def drawn(traces, n=200, seed=0, **settings):
+    return fitted(traces, **settings).sessions(n, np.random.default_rng(seed))
+
+
+def device_ports(trace):
+    return np.where(trace.outgoing, trace.src_port, trace.dst_port)
+
+
+def test_sessions_run_from_the_first_packet_of_captures_to_the_last():
+    sessions = drawn([capture(i) for i in range(6)])
+    assert {int(session.length[0]) for session in sessions} == {74}
+    assert {int(session.time_ns[0]) for session in sessions} == {0}
+    assert np.mean([session.length[-1] == 54 for session in sessions]) > 0.9
+
+
+def test_sessions_are_as_long_as_captures():
+    # nothing but the packets so far tells how often the exchange has been repeated
+    captures = [capture(i, repeats=repeats) for i, repeats in enumerate([20, 21, 22, 23] * 2)]
+    sizes = [len(session) for session in drawn(captures, order=2)]
+    assert np.mean(sizes) == pytest.approx(np.mean([len(c) for c in captures]), rel=0.1)
+    forgetful = [len(s) for s in drawn(captures, order=2, reach=1e6)]
+    assert np.std(forgetful) > 1.4 * np.std(sizes)
+
+
+def test_ports_count_on_where_those_of_captures_do():
+    captures = [capture(i) for i in range(8)]
+    counting, near = [], set()
+    for session in drawn(captures):
+        ports = np.unique(device_ports(session)[session.dst_port == 443])
+        counting += np.diff(ports).tolist()
+        near.add(int(ports[0]))
+    assert np.mean(np.array(counting) == 1) > 0.9
+    opened = {int(device_ports(c)[2]) for c in captures}
+    assert len(near) > 150
+    assert len(near & opened) < 10
+    assert min(opened) - 3000 < min(near) < max(near) < max(opened) + 3000
+
+
+def test_a_connection_keeps_its_port():
+    kept = []
+    for session in drawn([capture(i) for i in range(8)], n=50):
+        ports = device_ports(session)
+        kept += (ports[1:] == ports[:-1])[~session.outgoing[1:]].tolist()
+    assert np.mean(kept) > 0.95
+
+
+def test_ports_of_captures_recur_where_asked():
+    captures = [capture(i) for i in range(8)]
+    opened = {int(p) for c in captures for p in device_ports(c)}
+    for session in drawn(captures, n=50, ports={"ephemeral": "recur"}):
+        assert set(device_ports(session).tolist()) <= opened
+
+
+def with_length(trace, place, length):
+    changed = trace.length.copy()
+    changed[place] = length
+    columns = {
+        name: getattr(trace, name)
+        for name in ("time_ns", "outgoing", "src_port", "dst_port", "protocols", "tcp_payload")
+    }
+    return Trace(name=trace.name, length=changed, **columns)
+
+
+def test_lengths_that_one_capture_alone_shows_are_drawn_anew():
+    captures = [with_length(capture(i), [3, 5], 100 + 3 * i) for i in range(8)]
+    odd = [set(session.length.tolist()) - {54, 60, 70, 74, 90} for session in drawn(captures)]
+    # a walk that goes from one capture to another has the lengths of both
+    assert np.mean([len(lengths) for lengths in odd]) < 2.2
+    lengths = set().union(*odd)
+    assert min(lengths) >= 97
+    assert max(lengths) <= 124
+    assert len(lengths) > 20
+
+
+def test_lengths_that_recur_are_kept():
+    captures = [with_length(capture(i), 3, 100 + 3 * (i % 2)) for i in range(8)]
+    lengths = set().union(*(session.length.tolist() for session in drawn(captures)))
+    assert lengths == {54, 60, 70, 74, 90, 100, 103}
+
+
+def test_times_are_between_those_seen_to_the_microsecond():
+    captures = [capture(i) for i in range(8)]
+    seen = np.concatenate([c.duration_ns[:-1] for c in captures])
+    drawn_ns = np.concatenate([s.duration_ns[:-1] for s in drawn(captures, n=50)])
+    assert (drawn_ns % 1000 == 0).all()
+    assert not np.isin(drawn_ns, seen).all()
+    assert seen.min() / 1.7 < drawn_ns.min()
+    assert drawn_ns.max() < seen.max() * 1.7
+    assert np.median(drawn_ns) == pytest.approx(np.median(seen), rel=0.1)
+
+
+def test_a_time_that_is_always_the_same_stays():
+    trace = capture(0)
+    steady = [
+        Trace(
+            name=str(i),
+            time_ns=np.arange(len(trace)) * 5_000_000,
+            **{
+                name: getattr(trace, name)
+                for name in ("length", "outgoing", "src_port", "dst_port", "protocols")
+            },
+            tcp_payload=trace.tcp_payload,
+        )
+        for i in range(4)
+    ]
+    for session in drawn(steady, n=20):
+        assert set(session.duration_ns[:-1].tolist()) == {5_000_000}
+
+
+def test_windows_are_of_as_many_sessions():
+    windows = fitted([capture(i) for i in range(6)]).sample(300, np.random.default_rng(0))
+    ports = {int(p) for p in np.where(windows.outgoing, windows.src_port, windows.dst_port)[:, -1]}
+    assert len(windows) == 300
+    assert len(ports) > 200
