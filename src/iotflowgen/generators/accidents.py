@@ -72,7 +72,12 @@ class Lengths:
     """Frame lengths (P): those that recur, and those of one capture."""
 
     def __init__(
-        self, length: NDArray[np.int32], kind: NDArray[np.int64], capture: NDArray[np.int64]
+        self,
+        length: NDArray[np.int32],
+        kind: NDArray[np.int64],
+        capture: NDArray[np.int64],
+        *,
+        redraw: bool = True,
     ) -> None:
         """Sort lengths.
 
@@ -80,11 +85,12 @@ class Lengths:
             length: Of each packet (P).
             kind: What each packet is beside its length (P).
             capture: Which each is of (P).
+            redraw: Whether to draw anew those of one capture; otherwise all count as recurring.
         """
         each, self._which = np.unique(np.stack([kind, length]), axis=1, return_inverse=True)
         self._which = self._which.ravel()
         shown = np.unique(np.stack([self._which, capture]), axis=1)
-        once = np.bincount(shown[0]) == 1
+        once = redraw & (np.bincount(shown[0]) == 1)
         self._length = length
         self._range = int(length.min()), int(length.max())
         self.rare = once[self._which]

@@ -19,7 +19,7 @@ L packets a window.
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice, pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,8 @@ class SessionsConfig(RecordedConfig):
     """What is added to the reach, as a share of the packets since the session began."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer for fewer windows."""
+    redraw: tuple[Literal["times", "lengths"], ...] = ("times", "lengths")
+    """What is drawn anew, beside ports, if it belongs to one capture alone."""
     ports: PortConfig = PortConfig(ephemeral="fresh")
     """How ports are coded; `slots` are the ports of a service that are told apart."""
 
@@ -90,7 +92,9 @@ class Sessions(Recorded):
         kind = numbered(
             [outgoing, self._packets["protocols"], *(np.maximum(t, -1) for t in tokens)]
         )
-        self._lengths = Lengths(self._packets["length"], kind, capture)
+        self._lengths = Lengths(
+            self._packets["length"], kind, capture, redraw="lengths" in config.redraw
+        )
         times = magnitude(self._gap_ns, config.magnitudes)
         symbol = numbered([self._lengths.symbol, kind, *tokens, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
@@ -161,5 +165,7 @@ class Sessions(Recorded):
     def _times(self, packet: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Nanoseconds before each packet (E)."""
         gap_ns = self._gap_ns[packet]
+        if "times" not in self.config.redraw:
+            return gap_ns
         drawn_ns = np.rint(np.exp(self._gaps.draw(packet, rng)) / _RESOLUTION_NS) * _RESOLUTION_NS
         return np.where(gap_ns <= _RESOLUTION_NS, gap_ns, drawn_ns).astype(np.int64)
