@@ -17,13 +17,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Lengths", "Ports", "Spread", "numbered"]
+__all__ = ["Connections", "Lengths", "Ports", "Spread", "numbered"]
 
 _SHORTEST = 1024  # of ephemeral ports
 _LONGEST = 65535
 _FEW = 64  # a stack that counts opens ports at most so far from one before (RFC 6056)
 _COUNTS = 0.2  # share of ports opened near one before, below which it is chance
 _LONE_PORT = 2000
+_RUNS = 8  # of ports that count on from each other, kept a service
 _LONE_BYTES = 4
 _MOST_BYTES = 40
 
@@ -168,24 +169,45 @@ class Ports:
         rng: np.random.Generator,
         *,
         fresh: bool,
+        connections: "Connections | None" = None,
     ) -> NDArray[np.int32]:
-        """Ports (E) of packets like `packet` (E); opened ones are `fresh`, or the packet's own."""
+        """Ports (E) of packets like `packet` (E).
+
+        Args:
+            packet: Which packets.
+            session: The session of each (E).
+            rng: Draws the ports opened.
+            fresh: Whether these are new ones, or the packets' own.
+            connections: What is open from before, where sessions go on.
+        """
         ports = self.token[packet]
-        recent: dict[tuple[int, int], list[int]] = defaultdict(list)
-        runs: dict[tuple[int, int], list[int]] = defaultdict(list)
+        open_ = connections or Connections()
         for i in np.flatnonzero(ports < 0).tolist():
             service, rank = int(self._service[packet[i]]), -1 - int(ports[i])
-            known = recent[int(session[i]), service]
-            if rank < len(known):
-                number = known.pop(rank)
+            recent, runs = open_.of(int(session[i]), service)
+            if rank < len(recent):
+                number = recent.pop(rank)
             elif fresh:
-                number = self._openings[service].draw(runs[int(session[i]), service], rng)
+                number = self._openings[service].draw(runs, rng)
             else:
                 number = int(self._port[packet[i]])
-            known.insert(0, number)
-            del known[self._slots :]
+            recent.insert(0, number)
+            del recent[self._slots :], runs[_RUNS:]
             ports[i] = number
         return ports.astype(np.int32)
+
+
+class Connections:
+    """Ports in use on one side, for each session and service."""
+
+    def __init__(self) -> None:
+        self._ports: dict[tuple[int, int], tuple[list[int], list[int]]] = defaultdict(
+            lambda: ([], [])
+        )
+
+    def of(self, session: int, service: int) -> tuple[list[int], list[int]]:
+        """The recent ones, latest first, and the last of those that count on from each other."""
+        return self._ports[session, service]
 
 
 class _Opening:

@@ -16,7 +16,7 @@ Shapes: N sessions; P packets of all captures; E packets of all sessions, one se
 L packets a window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice, pairwise
 from typing import Any, ClassVar, Literal, Self
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
-from iotflowgen.generators.accidents import Lengths, Ports, Spread, numbered
+from iotflowgen.generators.accidents import Connections, Lengths, Ports, Spread, numbered
 from iotflowgen.generators.chain import END, Chain, lay, magnitude
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
@@ -37,6 +37,8 @@ __all__ = ["Sessions", "SessionsConfig"]
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
+_PAUSES = 0.9  # a longer time between packets than so many is a pause
+_WALKS = 64  # drawn together to go on with a stream
 _LONGEST = 1.5  # times the longest capture, should a walk not end
 
 
@@ -80,7 +82,7 @@ class Sessions(Recorded):
         }
         # the last packet of a capture has a duration of 0, so the first has a gap of 0
         self._gap_ns = np.roll(self._packets["duration_ns"], 1)
-        capture = np.repeat(np.arange(len(traces)), sizes)
+        capture = self._capture = np.repeat(np.arange(len(traces)), sizes)
         source, destination = self._packets["src_port"], self._packets["dst_port"]
         outgoing = self._packets["outgoing"]
         device = np.where(outgoing, source, destination)
@@ -108,6 +110,7 @@ class Sessions(Recorded):
         self._chain = Chain(symbols, packet, config.order, (config.reach, config.drift))
         self._number = np.cumsum(packet) - packet
         self._firsts = np.flatnonzero(packet & ~np.roll(packet, 1))
+        self._pauses = self._after_start_up(packet)
         self._most = int(_LONGEST * max(sizes))
         progress("count", 1, 1)
         return self
@@ -124,43 +127,85 @@ class Sessions(Recorded):
         return windows
 
     def sessions(self, n: int, rng: np.random.Generator) -> list[Trace]:
-        """Draw `n` sessions, each from its first packet to its last."""
-        first = rng.choice(self._firsts, n)
+        """Draw `n` sessions, each from its first packet, at time 0, to its last."""
+        packet, session = self._walk(rng.choice(self._firsts, n), rng)
+        columns = self._columns(packet, session, rng)
+        bounds = [0, *(np.flatnonzero(np.diff(session)) + 1), len(session)]
+        sessions: list[Trace] = []
+        for first, last in pairwise(bounds):
+            own = {name: column[first:last] for name, column in columns.items()}
+            own["time_ns"] = own["time_ns"] - own["time_ns"][0]
+            sessions.append(Trace(name=str(len(sessions)), **own))
+        return sessions
+
+    def stream(self, rng: np.random.Generator) -> Iterator[Trace]:
+        """One session that never ends, from time 0 on, piece by piece under one name.
+
+        It starts up as the captures do. Where a walk comes to an end another goes on from a pause
+        of the second half of a capture, connections and all: after start-up, activity and idle
+        phases alternate as they do there.
+        """
+        open_ = Connections(), Connections()
+        start, now_ns = rng.choice(self._firsts, 1), 0
+        while True:
+            packet, walk = self._walk(start, rng)
+            columns = self._columns(packet, walk, rng, open_)
+            columns["time_ns"] = now_ns + columns["time_ns"]
+            yield Trace(name="stream", **columns)
+            now_ns = int(columns["time_ns"][-1])
+            start = rng.choice(self._pauses, _WALKS)
+
+    def _walk(
+        self, first: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Packets (E) of walks from the places `first` (N) to an end, and which walk each is of."""
         steps = [first]
-        ended = np.zeros(n, dtype=bool)
+        ended = np.zeros(len(first), dtype=bool)
         for place in islice(self._chain.walk(first + 1, rng), self._most - 1):
             ended |= self._chain.symbol[place] == END
             if ended.all():
                 break
             steps.append(np.where(ended, -1, place))
         place_NT = np.stack(steps, axis=1)
-        size = (place_NT >= 0).sum(axis=1)
-        packet = self._number[place_NT[place_NT >= 0]]
-        return self._traces_of(packet, np.repeat(np.arange(n), size), rng)
+        walk = np.repeat(np.arange(len(first)), (place_NT >= 0).sum(axis=1))
+        return self._number[place_NT[place_NT >= 0]], walk
 
-    def _traces_of(
-        self, packet: NDArray[np.int64], session: NDArray[np.int64], rng: np.random.Generator
-    ) -> list[Trace]:
-        """Sessions of packets (E) like those at `packet`, with accidents of their own."""
+    def _columns(
+        self,
+        packet: NDArray[np.int64],
+        walk: NDArray[np.int64],
+        rng: np.random.Generator,
+        open_: tuple[Connections, Connections] | None = None,
+    ) -> dict[str, Any]:
+        """Columns (E) of packets like those at `packet`, with accidents of their own.
+
+        A walk is a session, unless connections are `open_` from before: then all go on from them.
+        """
         fresh = self.config.ports.ephemeral == "fresh"
-        device, peer = (side.draw(packet, session, rng, fresh=fresh) for side in self._sides)
+        device, peer = (
+            side.draw(packet, walk if open_ is None else 0 * walk, rng, fresh=fresh, connections=c)
+            for side, c in zip(self._sides, open_ or (None, None), strict=True)
+        )
         outgoing = self._packets["outgoing"][packet]
-        columns: dict[str, Any] = {
+        return {
             "time_ns": np.cumsum(self._times(packet, rng)),
-            "length": self._lengths.draw(packet, session, rng),
+            "length": self._lengths.draw(packet, walk, rng),
             "outgoing": outgoing,
             "src_port": np.where(outgoing, device, peer),
             "dst_port": np.where(outgoing, peer, device),
             "protocols": self._packets["protocols"][packet],
             "tcp_payload": np.zeros(len(packet), dtype=np.int32),
         }
-        sessions: list[Trace] = []
-        bounds = [0, *(np.flatnonzero(np.diff(session)) + 1), len(session)]
-        for first, last in pairwise(bounds):
-            own = {name: column[first:last] for name, column in columns.items()}
-            own["time_ns"] = own["time_ns"] - own["time_ns"][0]
-            sessions.append(Trace(name=str(len(sessions)), **own))
-        return sessions
+
+    def _after_start_up(self, packet: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Places of packets after the longest pauses of the second half of each capture."""
+        places = np.flatnonzero(packet)
+        size = np.bincount(self._capture)
+        start = np.cumsum(size) - size
+        late = np.arange(len(places)) - start[self._capture] >= size[self._capture] / 2
+        pause_ns = self._gap_ns[late]
+        pauses: NDArray[np.int64] = places[late][pause_ns >= np.quantile(pause_ns, _PAUSES)]
+        return pauses
 
     def _times(self, packet: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Nanoseconds before each packet (E)."""
