@@ -9,19 +9,24 @@ done without.
 import random
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
-from iotflowgen.packets.headers import Template
-from iotflowgen.packets.layout import Layout, find_layout, set_checksums, timestamps_at
+from iotflowgen.packets.headers import Template, service_of
+from iotflowgen.packets.layout import ACK, SYN, Layout, find_layout, set_checksums, timestamps_at
 from iotflowgen.packets.mask import DNS, HTTP
 from iotflowgen.packets.records import Phase
+from iotflowgen.traffic import protocol_mask
 
-__all__ = ["Choices", "Kind", "Need", "Ready", "kind_of"]
+__all__ = ["ANY_FLAGS", "Choices", "Flags", "Kind", "Need", "Ready", "kind_of"]
 
 _TRIES = 8
+_TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
+_LONGEST_BARE = 78
+"""Bytes of a frame that is taken for an acknowledgment where it was not seen: it may carry options,
+but hardly more than timestamps and one block of selective acknowledgment."""
 _QUOTING = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
 
@@ -71,9 +76,25 @@ class Ready(NamedTuple):
         )
 
 
-def kind_of(packet: PacketFeatures, service: tuple[int, bool]) -> Kind:
-    """What a template has to share with a packet; for `service` see `headers.service_of`."""
-    return packet.length, packet.outgoing, packet.protocols, *service
+def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
+    """What a template has to share with a packet; for `services` see `headers.service_of`."""
+    length, outgoing, src_port, dst_port, protocols = packet
+    return length, outgoing, protocols, *service_of(src_port, dst_port, services)
+
+
+class Flags(NamedTuple):
+    """Flags of TCP that a template is to have."""
+
+    forbidden: int = 0
+    needed: int = 0
+    """Any of these; 0 if none is."""
+
+    def fit(self, flags: int) -> bool:
+        """Whether these flags are as wanted."""
+        return not flags & self.forbidden and (not self.needed or bool(flags & self.needed))
+
+
+ANY_FLAGS = Flags()
 
 
 class _Lot:
@@ -89,13 +110,13 @@ class _Lot:
         self.ready.append(ready)
         self.up_to.append((self.up_to[-1] if self.up_to else 0) + ready.template.count)
 
-    def draw(self, draws: random.Random, forbidden: int) -> Ready | None:
-        """One without the forbidden flags, if there is one."""
+    def draw(self, draws: random.Random, wanted: Flags) -> Ready | None:
+        """One with the flags that are wanted, if there is one."""
         for _ in range(_TRIES if len(self.ready) > 1 else 1):
             drawn = self.ready[bisect(self.up_to, draws.random() * self.up_to[-1])]
-            if not drawn.flags & forbidden:
+            if wanted.fit(drawn.flags):
                 return drawn
-        return next((ready for ready in self.ready if not ready.flags & forbidden), None)
+        return next((ready for ready in self.ready if wanted.fit(ready.flags)), None)
 
 
 class Choices:
@@ -105,28 +126,33 @@ class Choices:
         self._lots: defaultdict[tuple[int, int, Need, int], _Lot] = defaultdict(_Lot)
         self._kinds: dict[Kind, int] = {}
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
+        payload: defaultdict[Kind, int] = defaultdict(int)
+        self._opening: set[Kind] = set()
         self._rests: dict[int, bytes] = {}
         answers = _answers(ready)
         for each in ready:
             template = each.template
-            kind = self._kinds.setdefault(
-                (
-                    template.length,
-                    template.outgoing,
-                    template.protocols,
-                    template.service,
-                    template.from_service,
-                ),
-                len(self._kinds),
+            kind = (
+                template.length,
+                template.outgoing,
+                template.protocols,
+                template.service,
+                template.from_service,
             )
+            place = self._kinds.setdefault(kind, len(self._kinds))
             for need in {None, *_needs(each, answers)}:
                 for peer in {ANYBODY, each.peer}:
-                    self._lots[kind, template.stage, need, peer].add(each)
+                    self._lots[place, template.stage, need, peer].add(each)
             self._alike[template.outgoing, template.protocols].append(each)
+            if each.layout.protocol == 6:
+                payload[kind] += template.count * (1 if each.size and not template.probes else -1)
+                if each.flags & (SYN | ACK) == SYN:
+                    self._opening.add(kind)
             phase, owed = template.speech
             if phase == Phase.HANDSHAKE and len(self._rests.get(owed, b"")) < min(owed, each.size):
                 start = each.layout.payload
                 self._rests[owed] = each.frame[start : start + min(owed, each.size)]
+        self._bare = {kind: balance < 0 for kind, balance in payload.items()}
 
     def draw(
         self,
@@ -135,7 +161,7 @@ class Choices:
         needs: Sequence[Need],
         peer: int,
         draws: random.Random,
-        forbidden: int = 0,
+        wanted: Flags = ANY_FLAGS,
     ) -> Ready | None:
         """Draw a template that fits, or comes nearest; None where none does.
 
@@ -145,12 +171,12 @@ class Choices:
             needs: What the template has to say, the best first.
             peer: Who is at the other end; ANYBODY where that is open.
             draws: Draws.
-            forbidden: TCP flags that would be out of place.
+            wanted: TCP flags, where they can be had.
         """
         place = self._kinds.get(kind)
         if place is None:
             return None
-        for flags in (forbidden, 0) if forbidden else (0,):
+        for flags in (wanted,) if wanted == ANY_FLAGS else (wanted, ANY_FLAGS):
             for need in needs:
                 for where in (stage, *NEAREST[stage]):
                     for who in (peer, ANYBODY):
@@ -158,6 +184,14 @@ class Choices:
                         if lot and (drawn := lot.draw(draws, flags)):
                             return drawn
         return None
+
+    def is_bare(self, kind: Kind) -> bool:
+        """Whether packets of a kind are TCP segments without payload."""
+        return self._bare.get(kind, kind[0] <= _LONGEST_BARE and kind[2] in _TCP)
+
+    def opens(self, kind: Kind) -> bool:
+        """Whether a packet of a kind may open a connection."""
+        return kind in self._opening
 
     def rest(self, owed: int) -> bytes:
         """How a handshake went on that owed as many bytes, as far as it was seen."""

@@ -216,7 +216,7 @@ class _Learner:
         if len(frame) < packet.length:
             random += ((len(frame), packet.length),)
         # in a certificate the bytes beside a text are structure, which may look like its end
-        if not packet.protocols & TLS:
+        if speech is None:
             self._words.update(words_in(masked[layout.payload :]))
         service, from_service = service_of(packet.src_port, packet.dst_port, self._services)
         template = Template(
@@ -304,7 +304,7 @@ class _Learner:
 def _begins_anew(packet: _Packet, conversation: Conversation) -> bool:
     flags = packet.frame[packet.layout.transport + 13]
     stage = conversation.stage(packet.outgoing)
-    return flags & (SYN | ACK) == SYN and stage not in (Stage.NEW, Stage.ASKING)
+    return flags & (SYN | ACK) == SYN and stage not in (Stage.NEW, Stage.ASKING, Stage.ANSWERED)
 
 
 def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool]:
@@ -325,7 +325,7 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
     probes = ahead == 2**32 - 1 and size <= 1 and not marks
     again = ahead >= _HALF and (size > 0 or marks > 0)
     conversation.see(packet.outgoing, flags)
-    if not flags & RST:
+    if not flags & RST and not (again and marks):
         stream.windows[packet.outgoing].append(int.from_bytes(frame[at + 14 : at + 16]))
     if stamps := timestamps_at(frame, layout):
         seen = stream.stamps[packet.outgoing]
@@ -337,7 +337,7 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
     if not again and not flags & RST:
         me.next = (sequence + size + bool(flags & SYN) + bool(flags & FIN)) % 2**32
     # between two segments that show TLS may be one that does not, on a port that nobody knows
-    speaks = packet.protocols & TLS or me.phase != Phase.SILENT
+    speaks = packet.protocols & TLS or me.phase != Phase.SILENT or payload[:2] == b"\x16\x03"
     if not speaks or not payload:
         return True, None, False
     speech = read_records(payload, me.phase, 0 if ahead else me.owed)
