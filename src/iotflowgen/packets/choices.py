@@ -15,12 +15,21 @@ from typing import NamedTuple
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
 from iotflowgen.packets.headers import Template, service_of
-from iotflowgen.packets.layout import ACK, SYN, Layout, find_layout, set_checksums, timestamps_at
+from iotflowgen.packets.layout import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    Layout,
+    find_layout,
+    set_checksums,
+    timestamps_at,
+)
 from iotflowgen.packets.mask import DNS, HTTP
 from iotflowgen.packets.records import Phase
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["ANY_FLAGS", "Choices", "Flags", "Kind", "Need", "Ready", "kind_of"]
+__all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of"]
 
 _TRIES = 8
 _TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
@@ -48,6 +57,8 @@ class Ready(NamedTuple):
     """Of TCP."""
     size: int
     """Bytes of payload."""
+    acknowledges: bool
+    """It is a TCP segment that does nothing but acknowledge."""
     stamps: int
     """Where TCP timestamps stand; 0 without."""
     question: bytes
@@ -63,13 +74,16 @@ class Ready(NamedTuple):
         if layout.protocol == 1 and frame[layout.transport] in _QUOTING:
             frame = _summed(frame, layout.payload + 4)
         is_tcp = layout.protocol == 6
+        flags = frame[layout.transport + 13] if is_tcp else 0
+        size = layout.end - layout.payload
         return cls(
             template=template,
             frame=frame,
             layout=layout,
             peer=template.peer,
-            flags=frame[layout.transport + 13] if is_tcp else 0,
-            size=layout.end - layout.payload,
+            flags=flags,
+            size=size,
+            acknowledges=is_tcp and not (size or template.probes or flags & (SYN | FIN | RST)),
             stamps=timestamps_at(frame, layout) if is_tcp else 0,
             begins=not template.protocols & HTTP or _is_head(frame[layout.payload : layout.end]),
             question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
@@ -82,19 +96,24 @@ def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
     return length, outgoing, protocols, *service_of(src_port, dst_port, services)
 
 
-class Flags(NamedTuple):
-    """Flags of TCP that a template is to have."""
+class Wanted(NamedTuple):
+    """What a TCP segment has to be, or must not be."""
 
     forbidden: int = 0
+    """Flags of which it has none."""
     needed: int = 0
-    """Any of these; 0 if none is."""
+    """Flags of which it has one; 0 if it need not."""
+    nothing_new: bool = False
+    """There is nothing that it could acknowledge."""
 
-    def fit(self, flags: int) -> bool:
-        """Whether these flags are as wanted."""
-        return not flags & self.forbidden and (not self.needed or bool(flags & self.needed))
+    def fits(self, ready: Ready) -> bool:
+        """Whether a template is as wanted."""
+        if ready.flags & self.forbidden or (self.needed and not ready.flags & self.needed):
+            return False
+        return not (ready.acknowledges if self.nothing_new else ready.template.probes)
 
 
-ANY_FLAGS = Flags()
+ANYTHING = Wanted()
 
 
 class _Lot:
@@ -110,13 +129,13 @@ class _Lot:
         self.ready.append(ready)
         self.up_to.append((self.up_to[-1] if self.up_to else 0) + ready.template.count)
 
-    def draw(self, draws: random.Random, wanted: Flags) -> Ready | None:
+    def draw(self, draws: random.Random, wanted: Wanted) -> Ready | None:
         """One with the flags that are wanted, if there is one."""
         for _ in range(_TRIES if len(self.ready) > 1 else 1):
             drawn = self.ready[bisect(self.up_to, draws.random() * self.up_to[-1])]
-            if wanted.fit(drawn.flags):
+            if wanted.fits(drawn):
                 return drawn
-        return next((ready for ready in self.ready if wanted.fit(ready.flags)), None)
+        return next((ready for ready in self.ready if wanted.fits(ready)), None)
 
 
 class Choices:
@@ -161,7 +180,7 @@ class Choices:
         needs: Sequence[Need],
         peer: int,
         draws: random.Random,
-        wanted: Flags = ANY_FLAGS,
+        wanted: Wanted = ANYTHING,
     ) -> Ready | None:
         """Draw a template that fits, or comes nearest; None where none does.
 
@@ -171,17 +190,18 @@ class Choices:
             needs: What the template has to say, the best first.
             peer: Who is at the other end; ANYBODY where that is open.
             draws: Draws.
-            wanted: TCP flags, where they can be had.
+            wanted: What it has to be besides, if that can be had.
         """
         place = self._kinds.get(kind)
         if place is None:
             return None
-        for flags in (wanted,) if wanted == ANY_FLAGS else (wanted, ANY_FLAGS):
+        less = Wanted(wanted.forbidden)
+        for asked in dict.fromkeys((wanted, less, ANYTHING)):
             for need in needs:
                 for where in (stage, *NEAREST[stage]):
                     for who in (peer, ANYBODY):
                         lot = self._lots.get((place, where, need, who))
-                        if lot and (drawn := lot.draw(draws, flags)):
+                        if lot and (drawn := lot.draw(draws, asked)):
                             return drawn
         return None
 

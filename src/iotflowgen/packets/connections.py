@@ -9,8 +9,10 @@ from enum import IntEnum
 
 from iotflowgen.packets.layout import FIN, RST, SYN
 
-__all__ = ["ANYBODY", "NEAREST", "Conversation", "Side", "Stage"]
+__all__ = ["ANYBODY", "NEAREST", "UNKNOWN", "Conversation", "Side", "Stage"]
 
+UNKNOWN = 2**31
+"""As much as anybody may ask for: what was said before the first packet that there is."""
 ANYBODY = -2
 """A peer who is not settled yet."""
 
@@ -71,6 +73,8 @@ class Side:
     """Where its segments end that the other has not acknowledged."""
     acknowledged: int = 0
     """What the other has acknowledged last."""
+    waiting: int = UNKNOWN
+    """How many times it can acknowledge something new, as far as segments are chosen."""
     numbered: int = 0
     """How many of its segments have their numbers."""
     stamp: int = 0

@@ -42,6 +42,12 @@ class Segment(NamedTuple):
         again = (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
         refuses = flags & RST and conversation.stage(outgoing) == Stage.ASKED
         conversation.see(outgoing, flags)
+        if flags & SYN:
+            me.waiting, other.waiting = 0, 1
+        elif size or flags & FIN or probes:
+            other.waiting += not again
+        elif me.waiting:
+            me.waiting -= 1
         return cls(me, other, flags, size, bool(again), probes, bool(refuses))
 
 
@@ -60,9 +66,9 @@ def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
             continue
         me, other = id(segment.me), id(segment.other)
         found.append(owed[me])
-        if segment.probes or segment.again:
+        if segment.again:
             continue
-        if segment.size or segment.flags & (SYN | FIN):
+        if segment.size or segment.probes or segment.flags & (SYN | FIN):
             owed[other] = max(0, owed[other] - 1)
         elif not segment.flags & RST:
             owed[me] += 1
@@ -77,6 +83,8 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
     taken = size + bool(flags & SYN) + bool(flags & FIN)
     if again or probes:
         sequence = (me.next - 1) & 0xFFFFFFFF
+        if probes:
+            me.ends.append(me.next)
     elif taken:
         me.next = (me.next + taken) & 0xFFFFFFFF
         me.ends.append(me.next)

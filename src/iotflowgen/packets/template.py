@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from iotflowgen.packets.build import Frame, PacketFeatures
-from iotflowgen.packets.choices import ANY_FLAGS, Choices, Flags, Kind, Need, Ready, kind_of
-from iotflowgen.packets.connections import ANYBODY, Conversation, Stage
+from iotflowgen.packets.choices import ANYTHING, Choices, Kind, Need, Ready, Wanted, kind_of
+from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
 from iotflowgen.packets.fields import Clock, IpIds, write_echo, write_lease, write_ntp
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Connection, Headers
@@ -43,7 +43,6 @@ _TCP = protocol_mask(["tcp"])
 _SPEAKING = HTTP | TLS
 _WINDOWS = (65_535,)
 """Of a side that was never heard."""
-_MUCH = 2**31
 _MOST_CONVERSATIONS = 20_000
 _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
@@ -131,9 +130,9 @@ class TemplateBuilder:
         conversation = self._conversations.get(flow_of(packet))
         if conversation is None:
             # who joins has all to acknowledge that was said before
-            return None if self._choices.opens(kind) else (_MUCH, _MUCH)
+            return None if self._choices.opens(kind) else (UNKNOWN, UNKNOWN)
         peer, device = conversation.ends
-        return len(device.ends), len(peer.ends)
+        return peer.waiting, device.waiting
 
     def _draft(self, packet: PacketFeatures, time_ns: int, kind: Kind, ahead: Ahead) -> _Draft:
         """A frame without what follows from the packets around it, chosen by those before it."""
@@ -216,10 +215,11 @@ class TemplateBuilder:
             needs = ((me.phase, me.owed), None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
             needs = (*conversation.asked, None) if kind[-1] else (ahead.reply, None)
-        wanted = ANY_FLAGS
+        wanted = ANYTHING
         if packet.protocols & _TCP:
             forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
-            wanted = Flags(forbidden, FIN * (bool(ahead.closes) and not me.fin))
+            needed = FIN * (bool(ahead.closes) and not me.fin)
+            wanted = Wanted(forbidden, needed, not me.waiting)
         ready = self._choices.draw(kind, stage, needs, conversation.peer, self._draws, wanted)
         if ready is None or not (ready.begins or conversation.known):
             return None
