@@ -40,9 +40,9 @@ _QUOTING = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
 
 Kind = tuple[int, bool, int, int, bool]
-Need = tuple[int, int] | bytes | int | None
-"""What a template has to say: TLS from a phase on, after bytes that are owed; the answer to a
-question; a question whose answer has a length; anything."""
+Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
+"""What a template has to say: TLS from a phase on, after bytes that are owed, of a version; the
+answer to a question; a question whose answer has a length; anything."""
 
 
 class Ready(NamedTuple):
@@ -246,7 +246,8 @@ def _summed(frame: bytes, start: int) -> bytes:
 def _needs(ready: Ready, answers: dict[bytes, set[int]]) -> set[Need]:
     """What a template can be needed for."""
     if ready.template.phase:
-        return {ready.template.speech}
+        speech = ready.template.speech
+        return {speech, (*speech, ready.template.version)}
     if ready.question:
         return {ready.question} if ready.template.from_service else {*answers[ready.question]}
     return set()

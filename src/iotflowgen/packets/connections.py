@@ -100,6 +100,7 @@ class Conversation:
         "reset",
         "skipped",
         "transaction",
+        "version",
         "windows",
     )
 
@@ -110,6 +111,8 @@ class Conversation:
         """Either has broken it off."""
         self.known = False
         """A message of its application was sent from its beginning on."""
+        self.version = 0
+        """Of TLS; 0 while that is open."""
         self.joined = False
         """It began before the first packet of it that there is."""
         self.address = b""

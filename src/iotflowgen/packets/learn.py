@@ -201,11 +201,12 @@ class _Learner:
     def _learn(self, packet: _Packet, peer: int, stream: _Stream | None) -> None:
         layout, frame = packet.layout, packet.frame
         has_ip_id = layout.is_ip4 and self._note_ip(packet, peer, stream)
-        stage, speech_before, speech, probes = 0, (0, 0), None, False
+        stage, speech_before, version, speech, probes = 0, (0, 0), 0, None, False
         if stream is not None:
             me = stream.conversation.ends[packet.outgoing]
             stage = stream.conversation.stage(packet.outgoing)
             speech_before = (me.phase, me.owed)
+            version = stream.conversation.version
             known, speech, probes = _follow(packet, stream)
             if not known:
                 return
@@ -230,6 +231,8 @@ class _Learner:
             speech=speech_before if speech else (0, 0),
             phase=speech.phase if speech else 0,
             left=speech.left if speech else 0,
+            version=version if speech else 0,
+            new_version=stream.conversation.version if speech and stream else 0,
             frame=masked,
             random=random,
             has_ip_id=has_ip_id,
@@ -342,6 +345,8 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
         return True, None, False
     speech = read_records(payload, me.phase, 0 if ahead else me.owed)
     me.phase, me.owed = (speech.phase, speech.left) if speech else (Phase.CIPHERED, 0)
+    if speech and speech.version:
+        conversation.version = speech.version
     return speech is not None or not packet.protocols & TLS, speech, False
 
 

@@ -210,9 +210,11 @@ class TemplateBuilder:
             if me.due:
                 return None
             silent = me.phase == Phase.SILENT and (conversation.joined or stage == Stage.NEW)
-            needs = _FIRST_WORDS if silent else ((me.phase, me.owed),)
+            speech = (me.phase, me.owed)
+            needs = _FIRST_WORDS if silent else ((*speech, conversation.version), speech)
         elif me.phase:
-            needs = ((me.phase, me.owed), None)
+            speech = (me.phase, me.owed)
+            needs = ((*speech, conversation.version), speech, None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
             needs = (*conversation.asked, None) if kind[-1] else (ahead.reply, None)
         wanted = ANYTHING
@@ -259,6 +261,7 @@ class TemplateBuilder:
         if template.phase:
             me, other = conversation.ends[packet.outgoing], conversation.ends[not packet.outgoing]
             me.phase, me.owed = template.phase, template.left
+            conversation.version = template.new_version or conversation.version
             if stage == Stage.NEW and me.phase == Phase.CIPHERED:
                 other.phase = Phase.CIPHERED
 
