@@ -10,6 +10,8 @@ import random
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Container, Sequence
+from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
@@ -31,7 +33,8 @@ from iotflowgen.traffic import protocol_mask
 
 __all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of"]
 
-_TRIES = 8
+_MOST_LOTS = 2**16
+"""That are kept to draw from."""
 _TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
 _LONGEST_BARE = 78
 """Bytes of a frame that is taken for an acknowledgment where it was not seen: it may carry options,
@@ -129,21 +132,25 @@ class _Lot:
         self.ready.append(ready)
         self.up_to.append((self.up_to[-1] if self.up_to else 0) + ready.template.count)
 
-    def draw(self, draws: random.Random, wanted: Wanted) -> Ready | None:
-        """One with the flags that are wanted, if there is one."""
-        for _ in range(_TRIES if len(self.ready) > 1 else 1):
-            drawn = self.ready[bisect(self.up_to, draws.random() * self.up_to[-1])]
-            if wanted.fits(drawn):
-                return drawn
-        return next((ready for ready in self.ready if wanted.fits(ready)), None)
+    def draw(self, draws: random.Random) -> Ready:
+        """One of them."""
+        return self.ready[bisect(self.up_to, draws.random() * self.up_to[-1])]
+
+    def fitting(self, wanted: Wanted) -> "_Lot | None":
+        """Those that are as wanted, if there are any."""
+        if all(map(wanted.fits, self.ready)):
+            return self
+        lot = _Lot()
+        for ready in filter(wanted.fits, self.ready):
+            lot.add(ready)
+        return lot if lot.ready else None
 
 
 class Choices:
     """All templates, by what they fit."""
 
     def __init__(self, ready: Sequence[Ready]) -> None:
-        self._lots: defaultdict[tuple[int, int, Need, int], _Lot] = defaultdict(_Lot)
-        self._kinds: dict[Kind, int] = {}
+        self._lots: defaultdict[tuple[Kind, int, Need, int], _Lot] = defaultdict(_Lot)
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
         payload: defaultdict[Kind, int] = defaultdict(int)
         self._opening: set[Kind] = set()
@@ -158,10 +165,9 @@ class Choices:
                 template.service,
                 template.from_service,
             )
-            place = self._kinds.setdefault(kind, len(self._kinds))
             for need in {None, *_needs(each, answers)}:
                 for peer in {ANYBODY, each.peer}:
-                    self._lots[place, template.stage, need, peer].add(each)
+                    self._lots[kind, template.stage, need, peer].add(each)
             self._alike[template.outgoing, template.protocols].append(each)
             if each.layout.protocol == 6:
                 payload[kind] += template.count * (1 if each.size and not template.probes else -1)
@@ -171,13 +177,15 @@ class Choices:
             if phase == Phase.HANDSHAKE and len(self._rests.get(owed, b"")) < min(owed, each.size):
                 start = each.layout.payload
                 self._rests[owed] = each.frame[start : start + min(owed, each.size)]
+        # the same few questions are asked for most packets
+        self._fitting = lru_cache(_MOST_LOTS)(self._find)
         self._bare = {kind: balance < 0 for kind, balance in payload.items()}
 
     def draw(
         self,
         kind: Kind,
         stage: Stage,
-        needs: Sequence[Need],
+        needs: tuple[Need, ...],
         peer: int,
         draws: random.Random,
         wanted: Wanted = ANYTHING,
@@ -192,17 +200,20 @@ class Choices:
             draws: Draws.
             wanted: What it has to be besides, if that can be had.
         """
-        place = self._kinds.get(kind)
-        if place is None:
-            return None
+        lot = self._fitting(kind, stage, needs, peer, wanted)
+        return lot.draw(draws) if lot else None
+
+    def _find(
+        self, kind: Kind, stage: Stage, needs: tuple[Need, ...], peer: int, wanted: Wanted
+    ) -> _Lot | None:
+        """What to draw from."""
         less = Wanted(wanted.forbidden)
+        stages = (stage, *NEAREST[stage])
         for asked in dict.fromkeys((wanted, less, ANYTHING)):
-            for need in needs:
-                for where in (stage, *NEAREST[stage]):
-                    for who in (peer, ANYBODY):
-                        lot = self._lots.get((place, where, need, who))
-                        if lot and (drawn := lot.draw(draws, asked)):
-                            return drawn
+            for need, where, who in product(needs, stages, (peer, ANYBODY)):
+                lot = self._lots.get((kind, where, need, who))
+                if lot and (fitting := lot.fitting(asked)):
+                    return fitting
         return None
 
     def is_bare(self, kind: Kind) -> bool:

@@ -156,11 +156,15 @@ def set_checksums(frame: bytearray, layout: Layout, *, carried: bool = True) -> 
         return
     at += start
     frame[at : at + 2] = b"\0\0"
-    value = internet_sum(frame[start:end])
-    if layout.protocol > 2:
-        first, last = (12, 20) if layout.is_ip4 else (8, 40)
-        addresses = internet_sum(frame[network + first : network + last])
-        value += addresses + layout.protocol + end - start
+    if layout.protocol <= 2:
+        value = internet_sum(frame[start:end])
+    else:
+        first, last = (network + 12, network + 20) if layout.is_ip4 else (network + 8, network + 40)
+        # mostly the addresses stand right before what is summed besides
+        begin = first if last == start else start
+        value = internet_sum(frame[begin:end]) + layout.protocol + end - start
+        if begin == start:
+            value += internet_sum(frame[first:last])
     value = (65535 - value % 65535) % 65535
     # 0 says that UDP has no checksum
     frame[at : at + 2] = (value or 65535 * (layout.protocol == 17)).to_bytes(2)

@@ -41,21 +41,25 @@ def flow_of(packet: PacketFeatures) -> Flow:
 
 
 def look_ahead(
-    packets: Sequence[PacketFeatures], bare: Sequence[bool], heard: Callable[[int], Heard]
+    packets: Sequence[PacketFeatures],
+    flows: Sequence[Flow],
+    bare: Sequence[bool],
+    heard: Callable[[int], Heard],
 ) -> list[Ahead]:
     """For each packet, what comes after it.
 
     Args:
         packets: A run.
+        flows: Of which connections (`flow_of`).
         bare: Which of them are TCP segments without payload.
         heard: How much the peer and the device have heard, and not acknowledged, when a connection
             goes on with the packet at a place; None where it opens.
     """
-    flows: defaultdict[Flow, list[int]] = defaultdict(list)
-    for place, packet in enumerate(packets):
-        flows[flow_of(packet)].append(place)
+    together: defaultdict[Flow, list[int]] = defaultdict(list)
+    for place, flow in enumerate(flows):
+        together[flow].append(place)
     found = [Ahead(data=False, more=False, reply=0, closes=None)] * len(packets)
-    for (carriers, _, _), places in flows.items():
+    for (carriers, _, _), places in together.items():
         lengths, data = [0, 0], [False, False]
         for place in reversed(places):
             length, outgoing = packets[place][:2]

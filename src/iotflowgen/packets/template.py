@@ -8,7 +8,7 @@ borrows the headers of a similar one, and at last is fuzzed; both are counted.
 
 import ipaddress
 import random
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -96,8 +96,8 @@ class TemplateBuilder:
         self._ip_ids = IpIds(headers.hosts, self._draws)
         self._clock = Clock(headers.hosts, self._draws)
         self._fuzz = FuzzBuilder(rng, _home(persona))
-        self._conversations: dict[Flow, Conversation] = {}
-        self._used: dict[tuple[Flow, bytes], None] = {}
+        self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
+        self._used: OrderedDict[tuple[Flow, bytes], None] = OrderedDict()
         """TCP connections of the runs before, with the peer's address."""
         self._lease = b""
 
@@ -120,23 +120,25 @@ class TemplateBuilder:
             self._lease = b""
         kinds = [kind_of(packet, self._services) for packet in packets]
         bare = [*map(self._choices.is_bare, kinds)]
-        ahead = look_ahead(packets, bare, lambda i: self._heard(packets[i], kinds[i]))
-        drafts = [*map(self._draft, packets, times_ns, kinds, ahead)]
+        flows = [*map(flow_of, packets)]
+        ahead = look_ahead(packets, flows, bare, lambda i: self._heard(flows[i], kinds[i]))
+        drafts = [*map(self._draft, packets, times_ns, kinds, flows, ahead)]
         to_come = acks_to_come([draft.segment for draft in drafts])
         return [*map(self._finish, drafts, times_ns, to_come)]
 
-    def _heard(self, packet: PacketFeatures, kind: Kind) -> tuple[int, int] | None:
+    def _heard(self, flow: Flow, kind: Kind) -> tuple[int, int] | None:
         """What both ends have to acknowledge when a packet comes; None if it opens."""
-        conversation = self._conversations.get(flow_of(packet))
+        conversation = self._conversations.get(flow)
         if conversation is None:
             # who joins has all to acknowledge that was said before
             return None if self._choices.opens(kind) else (UNKNOWN, UNKNOWN)
         peer, device = conversation.ends
         return peer.waiting, device.waiting
 
-    def _draft(self, packet: PacketFeatures, time_ns: int, kind: Kind, ahead: Ahead) -> _Draft:
+    def _draft(
+        self, packet: PacketFeatures, time_ns: int, kind: Kind, flow: Flow, ahead: Ahead
+    ) -> _Draft:
         """A frame without what follows from the packets around it, chosen by those before it."""
-        flow = flow_of(packet)
         conversation = self._conversations.get(flow) or self._converse(flow)
         notes: list[str] = []
         stage = Stage.NEW
@@ -186,7 +188,7 @@ class TemplateBuilder:
     def _converse(self, flow: Flow) -> Conversation:
         """A new conversation; of very many the oldest is forgotten."""
         if len(self._conversations) >= _MOST_CONVERSATIONS:
-            del self._conversations[next(iter(self._conversations))]
+            self._conversations.popitem(last=False)
         draw = self._draws.getrandbits
         conversation = self._conversations[flow] = Conversation((draw(32), draw(32)))
         return conversation
@@ -201,7 +203,7 @@ class TemplateBuilder:
         notes: list[str],
     ) -> Ready | None:
         """The template of a packet, and what there is to note about it."""
-        needs: Sequence[Need] = (None,)
+        needs: tuple[Need, ...] = (None,)
         me = conversation.ends[packet.outgoing]
         if packet.protocols & TLS:
             if not conversation.known:
@@ -271,9 +273,9 @@ class TemplateBuilder:
             if flow[0] & _TCP and conversation.peer >= 0:
                 address = conversation.address or self._ips[conversation.peer]
                 self._used[flow, address] = None
-        for old in [*self._used][:-_MOST_CONVERSATIONS]:
-            del self._used[old]
-        self._conversations = {}
+        while len(self._used) > _MOST_CONVERSATIONS:
+            self._used.popitem(last=False)
+        self._conversations = OrderedDict()
 
     def _unused(self, flow: Flow, ip: bytes) -> bytes:
         """Another address of a peer's network, if this one has had a connection of these ports.
@@ -282,8 +284,8 @@ class TemplateBuilder:
         """
         if (flow, ip) not in self._used or len(ip) != 4:
             return b""
-        last = self._draws.sample(range(2, 254), 252)
-        others = (ip[:-1] + bytes([each]) for each in last)
+        first = self._draws.randrange(252)
+        others = (ip[:-1] + bytes([2 + (first + i) % 252]) for i in range(252))
         free = (
             each for each in others if each not in self._taken and (flow, each) not in self._used
         )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from iotflowgen.packets import PacketFeatures
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
-from iotflowgen.packets.lookahead import Ahead, look_ahead
+from iotflowgen.packets.lookahead import Ahead, flow_of, look_ahead
 from iotflowgen.packets.segments import Segment, acks_to_come, number
 from iotflowgen.traffic import protocol_mask
 
@@ -35,7 +35,8 @@ def ahead_of(*sent: tuple[bool, int], opens: bool = True) -> list[Ahead]:
         for outgoing, size in sent
     ]
     bare = [not size for _, size in sent]
-    return look_ahead(packets, bare, lambda _: None if opens else (2**31, 2**31))
+    flows = [flow_of(packet) for packet in packets]
+    return look_ahead(packets, flows, bare, lambda _: None if opens else (2**31, 2**31))
 
 
 def test_a_connection_opens_carries_and_closes() -> None:
