@@ -200,15 +200,15 @@ class Choices:
             draws: Draws.
             wanted: What it has to be besides, if that can be had.
         """
-        lot = self._fitting(kind, stage, needs, peer, wanted)
+        lot = self._fitting(kind, int(stage), needs, peer, wanted)
         return lot.draw(draws) if lot else None
 
     def _find(
-        self, kind: Kind, stage: Stage, needs: tuple[Need, ...], peer: int, wanted: Wanted
+        self, kind: Kind, stage: int, needs: tuple[Need, ...], peer: int, wanted: Wanted
     ) -> _Lot | None:
         """What to draw from."""
         less = Wanted(wanted.forbidden)
-        stages = (stage, *NEAREST[stage])
+        stages = (stage, *NEAREST[Stage(stage)])
         for asked in dict.fromkeys((wanted, less, ANYTHING)):
             for need, where, who in product(needs, stages, (peer, ANYBODY)):
                 lot = self._lots.get((kind, where, need, who))

@@ -89,6 +89,8 @@ def _closings(segments: Sequence[tuple[bool, bool]], heard: Heard) -> dict[int, 
     begun = 0
     if heard is None:
         begun, heard = _handshake(segments)
+    elif min(heard) > len(segments):
+        return {}
     tails: tuple[list[int], list[int]] = ([], [])
     for i, (outgoing, is_bare) in enumerate(segments[begun:], begun):
         if is_bare:
@@ -104,9 +106,9 @@ def _closings(segments: Sequence[tuple[bool, bool]], heard: Heard) -> dict[int, 
         duplicates, _ = _duplicates(end, waiting, [fin - start for fin in fins])
         return duplicates, len(fins), -sum(fins)
 
-    pairs = product(*([(), *((i,) for i in tail)] for tail in places))
     if not cost(())[0]:
         return {}
+    pairs = product(*([(), *((i,) for i in tail)] for tail in places))
     fins = min((one + other for one, other in pairs), key=cost)
     closing = {segments[fin][0] for fin in fins}
     return {i: i in fins for i, (outgoing, _) in enumerate(segments) if outgoing in closing}
