@@ -10,7 +10,7 @@ from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.learn import learn_headers
 from iotflowgen.packets.persona import Persona
 from iotflowgen.packets.template import TemplateBuilder
-from iotflowgen.packets.write import DEFAULT_START_NS, WriteReport, write_capture
+from iotflowgen.packets.write import DEFAULT_START_NS, WriteReport, write_capture, write_sessions
 
 __all__ = [
     "DEFAULT_START_NS",
@@ -24,4 +24,5 @@ __all__ = [
     "WriteReport",
     "learn_headers",
     "write_capture",
+    "write_sessions",
 ]

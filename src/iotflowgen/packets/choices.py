@@ -9,26 +9,43 @@ done without.
 import random
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
-from iotflowgen.packets.headers import Template
-from iotflowgen.packets.layout import Layout, find_layout, set_checksums, timestamps_at
+from iotflowgen.packets.headers import Template, service_of
+from iotflowgen.packets.layout import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    Layout,
+    find_layout,
+    set_checksums,
+    timestamps_at,
+)
 from iotflowgen.packets.mask import DNS, HTTP
 from iotflowgen.packets.records import Phase
+from iotflowgen.traffic import protocol_mask
 
-__all__ = ["Choices", "Kind", "Need", "Ready", "kind_of"]
+__all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of"]
 
-_TRIES = 8
+_MOST_LOTS = 2**16
+"""That are kept to draw from."""
+_TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
+_LONGEST_BARE = 78
+"""Bytes of a frame that is taken for an acknowledgment where it was not seen: it may carry options,
+but hardly more than timestamps and one block of selective acknowledgment."""
 _QUOTING = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
 
 Kind = tuple[int, bool, int, int, bool]
-Need = tuple[int, int] | bytes | int | None
-"""What a template has to say: TLS from a phase on, after bytes that are owed; the answer to a
-question; a question whose answer has a length; anything."""
+Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
+"""What a template has to say: TLS from a phase on, after bytes that are owed, of a version; the
+answer to a question; a question whose answer has a length; anything."""
 
 
 class Ready(NamedTuple):
@@ -43,6 +60,8 @@ class Ready(NamedTuple):
     """Of TCP."""
     size: int
     """Bytes of payload."""
+    acknowledges: bool
+    """It is a TCP segment that does nothing but acknowledge."""
     stamps: int
     """Where TCP timestamps stand; 0 without."""
     question: bytes
@@ -58,22 +77,46 @@ class Ready(NamedTuple):
         if layout.protocol == 1 and frame[layout.transport] in _QUOTING:
             frame = _summed(frame, layout.payload + 4)
         is_tcp = layout.protocol == 6
+        flags = frame[layout.transport + 13] if is_tcp else 0
+        size = layout.end - layout.payload
         return cls(
             template=template,
             frame=frame,
             layout=layout,
             peer=template.peer,
-            flags=frame[layout.transport + 13] if is_tcp else 0,
-            size=layout.end - layout.payload,
+            flags=flags,
+            size=size,
+            acknowledges=is_tcp and not (size or template.probes or flags & (SYN | FIN | RST)),
             stamps=timestamps_at(frame, layout) if is_tcp else 0,
             begins=not template.protocols & HTTP or _is_head(frame[layout.payload : layout.end]),
             question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
         )
 
 
-def kind_of(packet: PacketFeatures, service: tuple[int, bool]) -> Kind:
-    """What a template has to share with a packet; for `service` see `headers.service_of`."""
-    return packet.length, packet.outgoing, packet.protocols, *service
+def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
+    """What a template has to share with a packet; for `services` see `headers.service_of`."""
+    length, outgoing, src_port, dst_port, protocols = packet
+    return length, outgoing, protocols, *service_of(src_port, dst_port, services)
+
+
+class Wanted(NamedTuple):
+    """What a TCP segment has to be, or must not be."""
+
+    forbidden: int = 0
+    """Flags of which it has none."""
+    needed: int = 0
+    """Flags of which it has one; 0 if it need not."""
+    nothing_new: bool = False
+    """There is nothing that it could acknowledge."""
+
+    def fits(self, ready: Ready) -> bool:
+        """Whether a template is as wanted."""
+        if ready.flags & self.forbidden or (self.needed and not ready.flags & self.needed):
+            return False
+        return not (ready.acknowledges if self.nothing_new else ready.template.probes)
+
+
+ANYTHING = Wanted()
 
 
 class _Lot:
@@ -89,53 +132,63 @@ class _Lot:
         self.ready.append(ready)
         self.up_to.append((self.up_to[-1] if self.up_to else 0) + ready.template.count)
 
-    def draw(self, draws: random.Random, forbidden: int) -> Ready | None:
-        """One without the forbidden flags, if there is one."""
-        for _ in range(_TRIES if len(self.ready) > 1 else 1):
-            drawn = self.ready[bisect(self.up_to, draws.random() * self.up_to[-1])]
-            if not drawn.flags & forbidden:
-                return drawn
-        return next((ready for ready in self.ready if not ready.flags & forbidden), None)
+    def draw(self, draws: random.Random) -> Ready:
+        """One of them."""
+        return self.ready[bisect(self.up_to, draws.random() * self.up_to[-1])]
+
+    def fitting(self, wanted: Wanted) -> "_Lot | None":
+        """Those that are as wanted, if there are any."""
+        if all(map(wanted.fits, self.ready)):
+            return self
+        lot = _Lot()
+        for ready in filter(wanted.fits, self.ready):
+            lot.add(ready)
+        return lot if lot.ready else None
 
 
 class Choices:
     """All templates, by what they fit."""
 
     def __init__(self, ready: Sequence[Ready]) -> None:
-        self._lots: defaultdict[tuple[int, int, Need, int], _Lot] = defaultdict(_Lot)
-        self._kinds: dict[Kind, int] = {}
+        self._lots: defaultdict[tuple[Kind, int, Need, int], _Lot] = defaultdict(_Lot)
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
+        payload: defaultdict[Kind, int] = defaultdict(int)
+        self._opening: set[Kind] = set()
         self._rests: dict[int, bytes] = {}
         answers = _answers(ready)
         for each in ready:
             template = each.template
-            kind = self._kinds.setdefault(
-                (
-                    template.length,
-                    template.outgoing,
-                    template.protocols,
-                    template.service,
-                    template.from_service,
-                ),
-                len(self._kinds),
+            kind = (
+                template.length,
+                template.outgoing,
+                template.protocols,
+                template.service,
+                template.from_service,
             )
             for need in {None, *_needs(each, answers)}:
                 for peer in {ANYBODY, each.peer}:
                     self._lots[kind, template.stage, need, peer].add(each)
             self._alike[template.outgoing, template.protocols].append(each)
+            if each.layout.protocol == 6:
+                payload[kind] += template.count * (1 if each.size and not template.probes else -1)
+                if each.flags & (SYN | ACK) == SYN:
+                    self._opening.add(kind)
             phase, owed = template.speech
             if phase == Phase.HANDSHAKE and len(self._rests.get(owed, b"")) < min(owed, each.size):
                 start = each.layout.payload
                 self._rests[owed] = each.frame[start : start + min(owed, each.size)]
+        # the same few questions are asked for most packets
+        self._fitting = lru_cache(_MOST_LOTS)(self._find)
+        self._bare = {kind: balance < 0 for kind, balance in payload.items()}
 
     def draw(
         self,
         kind: Kind,
         stage: Stage,
-        needs: Sequence[Need],
+        needs: tuple[Need, ...],
         peer: int,
         draws: random.Random,
-        forbidden: int = 0,
+        wanted: Wanted = ANYTHING,
     ) -> Ready | None:
         """Draw a template that fits, or comes nearest; None where none does.
 
@@ -145,19 +198,31 @@ class Choices:
             needs: What the template has to say, the best first.
             peer: Who is at the other end; ANYBODY where that is open.
             draws: Draws.
-            forbidden: TCP flags that would be out of place.
+            wanted: What it has to be besides, if that can be had.
         """
-        place = self._kinds.get(kind)
-        if place is None:
-            return None
-        for flags in (forbidden, 0) if forbidden else (0,):
-            for need in needs:
-                for where in (stage, *NEAREST[stage]):
-                    for who in (peer, ANYBODY):
-                        lot = self._lots.get((place, where, need, who))
-                        if lot and (drawn := lot.draw(draws, flags)):
-                            return drawn
+        lot = self._fitting(kind, int(stage), needs, peer, wanted)
+        return lot.draw(draws) if lot else None
+
+    def _find(
+        self, kind: Kind, stage: int, needs: tuple[Need, ...], peer: int, wanted: Wanted
+    ) -> _Lot | None:
+        """What to draw from."""
+        less = Wanted(wanted.forbidden)
+        stages = (stage, *NEAREST[Stage(stage)])
+        for asked in dict.fromkeys((wanted, less, ANYTHING)):
+            for need, where, who in product(needs, stages, (peer, ANYBODY)):
+                lot = self._lots.get((kind, where, need, who))
+                if lot and (fitting := lot.fitting(asked)):
+                    return fitting
         return None
+
+    def is_bare(self, kind: Kind) -> bool:
+        """Whether packets of a kind are TCP segments without payload."""
+        return self._bare.get(kind, kind[0] <= _LONGEST_BARE and kind[2] in _TCP)
+
+    def opens(self, kind: Kind) -> bool:
+        """Whether a packet of a kind may open a connection."""
+        return kind in self._opening
 
     def rest(self, owed: int) -> bytes:
         """How a handshake went on that owed as many bytes, as far as it was seen."""
@@ -192,7 +257,8 @@ def _summed(frame: bytes, start: int) -> bytes:
 def _needs(ready: Ready, answers: dict[bytes, set[int]]) -> set[Need]:
     """What a template can be needed for."""
     if ready.template.phase:
-        return {ready.template.speech}
+        speech = ready.template.speech
+        return {speech, (*speech, ready.template.version)}
     if ready.question:
         return {ready.question} if ready.template.from_service else {*answers[ready.question]}
     return set()

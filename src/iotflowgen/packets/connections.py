@@ -1,20 +1,20 @@
 """What both ends of a TCP connection have said: the same when headers are learnt and written.
 
-RFC 9293, section 3. While learning only `stage` and `see` matter; while writing `send` gives the
-numbers of the next segment.
+RFC 9293, section 3. The numbers of segments, which only writing needs, are in `segments`.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from iotflowgen.packets.layout import ACK, FIN, RST, SYN
+from iotflowgen.packets.layout import FIN, RST, SYN
 
-__all__ = ["ANYBODY", "NEAREST", "Conversation", "Side", "Stage"]
+__all__ = ["ANYBODY", "NEAREST", "UNKNOWN", "Conversation", "Side", "Stage"]
 
+UNKNOWN = 2**31
+"""As much as anybody may ask for: what was said before the first packet that there is."""
 ANYBODY = -2
 """A peer who is not settled yet."""
-_SEGMENT = 1460
 
 
 class Stage(IntEnum):
@@ -61,25 +61,30 @@ class Side:
     """Sequence number of what it sends next."""
     syn: bool = False
     fin: bool = False
-    said: bool = False
-    """It has sent anything at all."""
-    ends: deque[int] = field(default_factory=deque)
-    """Where its segments end that the other has not acknowledged."""
-    acknowledged: int = 0
-    """What the other has acknowledged last."""
+    segments: int = 0
+    """How many it has sent, SYNs left out."""
     phase: int = 0
     """How far its TLS is (`records.Phase`)."""
     owed: int = 0
     """Bytes of its last TLS record that are to come."""
     due: bytes = b""
     """Bytes that come before those: a record header that a segment cut in two."""
-    segments: int = 0
-    """How many it has sent."""
+    ends: deque[int] = field(default_factory=deque)
+    """Where its segments end that the other has not acknowledged."""
+    acknowledged: int = 0
+    """What the other has acknowledged last."""
+    waiting: int = UNKNOWN
+    """How many times it can acknowledge something new, as far as segments are chosen."""
+    numbered: int = 0
+    """How many of its segments have their numbers."""
     stamp: int = 0
     """Its last TCP timestamp."""
     ip_id: int = 0
-    window: int = -1
-    """What its window field said last."""
+
+    @property
+    def said(self) -> bool:
+        """It has sent anything at all."""
+        return self.syn or self.segments > 0
 
 
 class Conversation:
@@ -95,6 +100,7 @@ class Conversation:
         "reset",
         "skipped",
         "transaction",
+        "version",
         "windows",
     )
 
@@ -105,6 +111,8 @@ class Conversation:
         """Either has broken it off."""
         self.known = False
         """A message of its application was sent from its beginning on."""
+        self.version = 0
+        """Of TLS; 0 while that is open."""
         self.joined = False
         """It began before the first packet of it that there is."""
         self.address = b""
@@ -128,7 +136,7 @@ class Conversation:
             stage = Stage.LEAVING
         elif other.fin:
             stage = Stage.LEFT
-        elif me.syn and me.segments <= 1:
+        elif me.syn and not me.segments:
             stage = Stage.ANSWERED if other.said else Stage.ASKING
         elif other.syn and not me.said:
             stage = Stage.ASKED
@@ -139,42 +147,9 @@ class Conversation:
     def see(self, outgoing: bool, flags: int) -> None:
         """Note that a segment was sent."""
         me = self.ends[outgoing]
-        me.said = True
-        me.segments += 1
-        me.syn |= bool(flags & SYN)
+        if flags & SYN:
+            me.syn = True
+        else:
+            me.segments += 1
         me.fin |= bool(flags & FIN)
         self.reset |= bool(flags & RST)
-
-    def send(self, outgoing: bool, flags: int, payload: int, acks_to_come: int) -> tuple[int, int]:
-        """Sequence and acknowledgment number of the next segment.
-
-        Args:
-            outgoing: Whether the device sends it.
-            flags: Of TCP.
-            payload: Bytes of it.
-            acks_to_come: Segments without payload that the sender sends after this one, before it
-                hears more: they get something to acknowledge as well.
-        """
-        me, other = self.ends[outgoing], self.ends[not outgoing]
-        again = (flags & SYN and me.syn) or (flags & FIN and me.fin and not payload)
-        sequence = me.next
-        if again:
-            sequence = (me.next - 1) & 0xFFFFFFFF
-        else:
-            size = payload + bool(flags & SYN) + bool(flags & FIN)
-            if size:
-                me.next = (me.next + size) & 0xFFFFFFFF
-                me.ends.append(me.next)
-        self.see(outgoing, flags)
-        if not flags & ACK:
-            return sequence, 0
-        if not other.said:
-            # the middle of a connection: what the other said before is acknowledged bit by bit
-            before = range(acks_to_come, -1, -1)
-            other.ends.extend((other.next - _SEGMENT * i) & 0xFFFFFFFF for i in before)
-            other.said = True
-        if other.ends:
-            count = max(1, len(other.ends) - acks_to_come)
-            for _ in range(count):
-                other.acknowledged = other.ends.popleft()
-        return sequence, other.acknowledged

@@ -83,6 +83,10 @@ class Template(_Frozen):
     """Phase after it."""
     left: int = 0
     """Bytes of the last record to come after it."""
+    version: int = 0
+    """Of TLS in the connection before it, as records say; 0 before the client offers one."""
+    new_version: int = 0
+    """After it."""
     frame: _Bytes
     """What changes is 0, and zeros at the end are left out."""
     random: tuple[tuple[int, int], ...] = ()

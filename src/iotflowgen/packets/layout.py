@@ -145,22 +145,27 @@ def internet_sum(data: bytes | bytearray) -> int:
 
 def set_checksums(frame: bytearray, layout: Layout, *, carried: bool = True) -> None:
     """Compute the checksum of IPv4 and, if `carried`, of what IP carries."""
-    network, start, end = layout.network, layout.transport, layout.end
-    if layout.is_ip4:
+    _, network, protocol, start, _, end = layout
+    is_ip4 = layout.is_ip4
+    if is_ip4:
         frame[network + 10 : network + 12] = b"\0\0"
         first = network + (frame[network] & 15) * 4
         value = 65535 - internet_sum(frame[network:first])
         frame[network + 10 : network + 12] = (value % 65535).to_bytes(2)
-    at = _SUMMED_AT.get(layout.protocol)
+    at = _SUMMED_AT.get(protocol)
     if at is None or not carried:
         return
     at += start
     frame[at : at + 2] = b"\0\0"
-    value = internet_sum(frame[start:end])
-    if layout.protocol > 2:
-        first, last = (12, 20) if layout.is_ip4 else (8, 40)
-        addresses = internet_sum(frame[network + first : network + last])
-        value += addresses + layout.protocol + end - start
+    if protocol <= 2:
+        value = internet_sum(frame[start:end])
+    else:
+        first, last = (network + 12, network + 20) if is_ip4 else (network + 8, network + 40)
+        # mostly the addresses stand right before what is summed besides
+        begin = first if last == start else start
+        value = internet_sum(frame[begin:end]) + protocol + end - start
+        if begin == start:
+            value += internet_sum(frame[first:last])
     value = (65535 - value % 65535) % 65535
     # 0 says that UDP has no checksum
-    frame[at : at + 2] = (value or 65535 * (layout.protocol == 17)).to_bytes(2)
+    frame[at : at + 2] = (value or 65535 * (protocol == 17)).to_bytes(2)

@@ -201,11 +201,12 @@ class _Learner:
     def _learn(self, packet: _Packet, peer: int, stream: _Stream | None) -> None:
         layout, frame = packet.layout, packet.frame
         has_ip_id = layout.is_ip4 and self._note_ip(packet, peer, stream)
-        stage, speech_before, speech, probes = 0, (0, 0), None, False
+        stage, speech_before, version, speech, probes = 0, (0, 0), 0, None, False
         if stream is not None:
             me = stream.conversation.ends[packet.outgoing]
             stage = stream.conversation.stage(packet.outgoing)
             speech_before = (me.phase, me.owed)
+            version = stream.conversation.version
             known, speech, probes = _follow(packet, stream)
             if not known:
                 return
@@ -216,7 +217,7 @@ class _Learner:
         if len(frame) < packet.length:
             random += ((len(frame), packet.length),)
         # in a certificate the bytes beside a text are structure, which may look like its end
-        if not packet.protocols & TLS:
+        if speech is None:
             self._words.update(words_in(masked[layout.payload :]))
         service, from_service = service_of(packet.src_port, packet.dst_port, self._services)
         template = Template(
@@ -230,6 +231,8 @@ class _Learner:
             speech=speech_before if speech else (0, 0),
             phase=speech.phase if speech else 0,
             left=speech.left if speech else 0,
+            version=version if speech else 0,
+            new_version=stream.conversation.version if speech and stream else 0,
             frame=masked,
             random=random,
             has_ip_id=has_ip_id,
@@ -304,7 +307,7 @@ class _Learner:
 def _begins_anew(packet: _Packet, conversation: Conversation) -> bool:
     flags = packet.frame[packet.layout.transport + 13]
     stage = conversation.stage(packet.outgoing)
-    return flags & (SYN | ACK) == SYN and stage not in (Stage.NEW, Stage.ASKING)
+    return flags & (SYN | ACK) == SYN and stage not in (Stage.NEW, Stage.ASKING, Stage.ANSWERED)
 
 
 def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool]:
@@ -325,7 +328,7 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
     probes = ahead == 2**32 - 1 and size <= 1 and not marks
     again = ahead >= _HALF and (size > 0 or marks > 0)
     conversation.see(packet.outgoing, flags)
-    if not flags & RST:
+    if not flags & RST and not (again and marks):
         stream.windows[packet.outgoing].append(int.from_bytes(frame[at + 14 : at + 16]))
     if stamps := timestamps_at(frame, layout):
         seen = stream.stamps[packet.outgoing]
@@ -337,11 +340,13 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
     if not again and not flags & RST:
         me.next = (sequence + size + bool(flags & SYN) + bool(flags & FIN)) % 2**32
     # between two segments that show TLS may be one that does not, on a port that nobody knows
-    speaks = packet.protocols & TLS or me.phase != Phase.SILENT
+    speaks = packet.protocols & TLS or me.phase != Phase.SILENT or payload[:2] == b"\x16\x03"
     if not speaks or not payload:
         return True, None, False
     speech = read_records(payload, me.phase, 0 if ahead else me.owed)
     me.phase, me.owed = (speech.phase, speech.left) if speech else (Phase.CIPHERED, 0)
+    if speech and speech.version:
+        conversation.version = speech.version
     return speech is not None or not packet.protocols & TLS, speech, False
 
 

@@ -20,6 +20,7 @@ _MOST_DATA = 2**14
 _SHORT = 27
 """Bytes of a record whose header a segment cuts in two."""
 _CHANGE, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
+_CLIENT_HELLO = b"\x01"
 _RANDOM_IN = {4: 6, 16: 2}
 """Handshake messages that are random from a byte of their body on: ticket, client's key."""
 _KEY_SHARE, _TICKET = 51, 35
@@ -43,6 +44,8 @@ class Speech(NamedTuple):
     """After it."""
     left: int
     """Bytes of its last record still to come."""
+    version: int
+    """Of its last record, or the one that a client offers; 0 where no record begins."""
 
 
 def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
@@ -53,13 +56,17 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
     """
     at = min(owed, len(payload))
     random = [(0, at)] if at and phase == Phase.CIPHERED else []
-    left = owed - at
+    left, version = owed - at, 0
     while at < len(payload):
         if at + HEADER > len(payload) or payload[at + 1] != 3:
             return None
         kind, size = payload[at], int.from_bytes(payload[at + 3 : at + 5])
         if not _CHANGE <= kind <= _DATA + 1 or size > _LONGEST:
             return None
+        # the record of a client's first message says less than the message
+        hello = kind == _HANDSHAKE and payload[at + HEADER : at + HEADER + 1] == _CLIENT_HELLO
+        said = at + HEADER + 4 if hello else at + 1
+        version = int.from_bytes(payload[said : said + 2])
         start, end = at + HEADER, min(at + HEADER + size, len(payload))
         if kind == _HANDSHAKE and phase != Phase.CIPHERED:
             phase = Phase.HANDSHAKE
@@ -70,7 +77,7 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
             phase = Phase.CIPHERED
             random.append((start, end))
         left, at = at + HEADER + size - end, end
-    return Speech(tuple(random), Phase(phase), left)
+    return Speech(tuple(random), Phase(phase), left, version)
 
 
 def go_on(side: Side, size: int, version: int, draw: Callable[[int], bytes]) -> bytes:

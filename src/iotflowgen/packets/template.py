@@ -8,25 +8,26 @@ borrows the headers of a similar one, and at last is fuzzed; both are counted.
 
 import ipaddress
 import random
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from iotflowgen.packets import messages
 from iotflowgen.packets.build import Frame, PacketFeatures
-from iotflowgen.packets.choices import Choices, Kind, Need, Ready, kind_of
-from iotflowgen.packets.connections import ANYBODY, Conversation, Stage
+from iotflowgen.packets.choices import ANYTHING, Choices, Kind, Need, Ready, Wanted, kind_of
+from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
 from iotflowgen.packets.fields import Clock, IpIds, write_echo, write_lease, write_ntp
 from iotflowgen.packets.fuzz import FuzzBuilder
-from iotflowgen.packets.headers import Connection, Headers, service_of
+from iotflowgen.packets.headers import Connection, Headers
 from iotflowgen.packets.hosts import Home
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, set_checksums
 from iotflowgen.packets.lookahead import Ahead, Flow, flow_of, look_ahead
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
 from iotflowgen.packets.persona import Persona
-from iotflowgen.packets.ports import claimed_port
-from iotflowgen.packets.records import Phase, go_on
+from iotflowgen.packets.records import Phase
+from iotflowgen.packets.segments import Segment, acks_to_come, number
+from iotflowgen.packets.stopgaps import Stopgaps
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["TemplateBuilder"]
@@ -36,35 +37,33 @@ _ENDED = "would end a connection that goes on"
 _REOPENED = "opens a connection that is open"
 _OUT_OF_TURN = "out of turn in its connection"
 _UNASKED = "answers another question than was asked"
-_MADE_UP = "of a kind that was not seen in this length, made up"
 _FUZZED = "of a kind that was not seen, fuzzed"
 
 _TCP = protocol_mask(["tcp"])
-_BARE = {protocol_mask(["ip", *names]) for names in (("tcp",), ("udp",))} | {
-    protocol_mask([name]) for name in ("tcp", "udp")
-}
-_MESSAGES: dict[int, Callable[[int, bool, np.random.Generator], bytes]] = {
-    protocol_mask([*network, *names]): message
-    for network in (["ip"], [])
-    for names, message in (
-        (("tcp", "https"), messages.tls),
-        (("tcp", "http"), messages.http),
-        (("udp", "dns"), messages.dns),
-        (("udp", "mdns"), messages.mdns),
-        (("udp", "ssdp"), messages.ssdp),
-    )
-}
 _SPEAKING = HTTP | TLS
-_LONGEST_IP = 65_535
 _WINDOWS = (65_535,)
 """Of a side that was never heard."""
 _MOST_CONVERSATIONS = 20_000
-_TRIES = 16
-_TLS_1_2 = 0x0303
 _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
-_OPENED_IN = ((Stage.NEW, Stage.ASKING), (Stage.NEW, Stage.ASKED))
+_OPENED_IN = (
+    (Stage.NEW, Stage.ASKING, Stage.ANSWERED),
+    (Stage.NEW, Stage.ASKED, Stage.ANSWERED),
+)
 """Stages in which a SYN, and one with ACK, belong to the connection as it is."""
+
+
+class _Draft(NamedTuple):
+    """A frame without what depends on the packets around it."""
+
+    data: bytearray
+    ready: Ready | None
+    """None for a frame that is fuzzed."""
+    packet: PacketFeatures
+    conversation: Conversation
+    segment: Segment | None
+    """None without TCP."""
+    notes: list[str]
 
 
 class TemplateBuilder:
@@ -82,8 +81,8 @@ class TemplateBuilder:
         self._persona = persona
         frames = persona.disguise([template.frame for template in headers.templates])
         self._choices = Choices([*map(Ready.of, headers.templates, frames)])
+        self._stopgaps = Stopgaps(self._choices, rng, self._draws)
         self._services = frozenset(headers.services)
-        self._borrowed: dict[tuple[Kind, Stage], Ready | None] = {}
         self._windows: defaultdict[tuple[int, int], list[Connection]] = defaultdict(list)
         both = [connection for connection in headers.connections if all(connection.windows)]
         for connection in both or headers.connections:
@@ -97,9 +96,9 @@ class TemplateBuilder:
         self._ip_ids = IpIds(headers.hosts, self._draws)
         self._clock = Clock(headers.hosts, self._draws)
         self._fuzz = FuzzBuilder(rng, _home(persona))
-        self._conversations: dict[Flow, Conversation] = {}
-        self._used: set[Flow] = set()
-        """Flows of the runs before."""
+        self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
+        self._used: OrderedDict[tuple[Flow, bytes], None] = OrderedDict()
+        """TCP connections of the runs before, with the peer's address."""
         self._lease = b""
 
     @property
@@ -117,53 +116,79 @@ class TemplateBuilder:
     ) -> list[Frame]:
         """One frame a packet, in order."""
         if begins:
-            self._used.update(self._conversations)
-            self._conversations = {}
+            self._remember()
             self._lease = b""
-        frames = map(self._frame, packets, times_ns, look_ahead(packets))
-        return list(frames)
+        kinds = [kind_of(packet, self._services) for packet in packets]
+        bare = [*map(self._choices.is_bare, kinds)]
+        flows = [*map(flow_of, packets)]
+        ahead = look_ahead(packets, flows, bare, lambda i: self._heard(flows[i], kinds[i]))
+        drafts = [*map(self._draft, packets, times_ns, kinds, flows, ahead)]
+        to_come = acks_to_come([draft.segment for draft in drafts])
+        return [*map(self._finish, drafts, times_ns, to_come)]
 
-    def _frame(self, packet: PacketFeatures, time_ns: int, ahead: Ahead) -> Frame:
-        flow = flow_of(packet)
+    def _heard(self, flow: Flow, kind: Kind) -> tuple[int, int] | None:
+        """What both ends have to acknowledge when a packet comes; None if it opens."""
+        conversation = self._conversations.get(flow)
+        if conversation is None:
+            # who joins has all to acknowledge that was said before
+            return None if self._choices.opens(kind) else (UNKNOWN, UNKNOWN)
+        peer, device = conversation.ends
+        return peer.waiting, device.waiting
+
+    def _draft(
+        self, packet: PacketFeatures, time_ns: int, kind: Kind, flow: Flow, ahead: Ahead
+    ) -> _Draft:
+        """A frame without what follows from the packets around it, chosen by those before it."""
         conversation = self._conversations.get(flow) or self._converse(flow)
         notes: list[str] = []
         stage = Stage.NEW
         if packet.protocols & _TCP:
             stage = conversation.stage(packet.outgoing)
-        service = service_of(packet.src_port, packet.dst_port, self._services)
-        kind = kind_of(packet, service)
         ready = self._choose(packet, kind, conversation, stage, ahead, notes)
         if ready is None:
-            ready = self._borrow(packet, kind, stage)
+            ready = self._stopgaps.borrow(packet, kind, stage)
             if ready is None:
                 (frame,) = self._fuzz.build([packet])
-                return Frame(frame.data, (*frame.compromises, _FUZZED))
+                notes += [*frame.compromises, _FUZZED]
+                return _Draft(bytearray(frame.data), None, packet, conversation, None, notes)
             data = bytearray(ready.frame)
-            data[ready.layout.payload : ready.layout.end] = self._payload(
-                packet, ready, conversation, notes
-            )
+            me = conversation.ends[packet.outgoing]
+            said = self._stopgaps.payload(packet, ready, me, notes)
+            data[ready.layout.payload : ready.layout.end] = said
         else:
             data = bytearray(ready.frame)
             if ranges := ready.template.random:
                 noise = self._draws.randbytes(len(data))
                 for start, end in ranges:
                     data[start:end] = noise[start:end]
+        segment = None
         if ready.layout.protocol == 6:
             if ready.flags & SYN and stage not in _OPENED_IN[bool(ready.flags & ACK)]:
                 conversation = self._converse(flow)
-            self._settle(ready, packet, service[0], conversation, stage)
-            self._segment(data, ready, packet, conversation, time_ns, ahead)
+            self._settle(ready, packet, kind[3], conversation, stage)
+            flags, probes = ready.flags, ready.template.probes
+            size = 0 if probes else ready.size
+            if ahead.data:
+                flags &= ~FIN
+            elif (
+                ahead.closes
+                and not size
+                and stage != Stage.LEAVING
+                and flags & (SYN | RST | ACK) == ACK
+            ):
+                flags |= FIN
+            data[ready.layout.transport + 13] = flags
+            segment = Segment.of(conversation, packet.outgoing, flags, size, probes=probes)
         else:
-            self._settle(ready, packet, service[0], conversation, stage)
+            self._settle(ready, packet, kind[3], conversation, stage)
             self._message(data, ready, packet, conversation, time_ns)
         conversation.known |= bool(packet.protocols & _SPEAKING)
-        self._finish(data, ready, packet, conversation)
-        return Frame(bytes(data), tuple(notes))
+        return _Draft(data, ready, packet, conversation, segment, notes)
 
     def _converse(self, flow: Flow) -> Conversation:
         """A new conversation; of very many the oldest is forgotten."""
         if len(self._conversations) >= _MOST_CONVERSATIONS:
-            del self._conversations[next(iter(self._conversations))]
+            self._conversations.popitem(last=False)
         draw = self._draws.getrandbits
         conversation = self._conversations[flow] = Conversation((draw(32), draw(32)))
         return conversation
@@ -178,7 +203,7 @@ class TemplateBuilder:
         notes: list[str],
     ) -> Ready | None:
         """The template of a packet, and what there is to note about it."""
-        needs: Sequence[Need] = (None,)
+        needs: tuple[Need, ...] = (None,)
         me = conversation.ends[packet.outgoing]
         if packet.protocols & TLS:
             if not conversation.known:
@@ -187,16 +212,22 @@ class TemplateBuilder:
             if me.due:
                 return None
             silent = me.phase == Phase.SILENT and (conversation.joined or stage == Stage.NEW)
-            needs = _FIRST_WORDS if silent else ((me.phase, me.owed),)
+            speech = (me.phase, me.owed)
+            needs = _FIRST_WORDS if silent else ((*speech, conversation.version), speech)
         elif me.phase:
-            needs = ((me.phase, me.owed), None)
+            speech = (me.phase, me.owed)
+            needs = ((*speech, conversation.version), speech, None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
             needs = (*conversation.asked, None) if kind[-1] else (ahead.reply, None)
-        forbidden = FIN * ahead.data | RST * ahead.more
-        ready = self._choices.draw(kind, stage, needs, conversation.peer, self._draws, forbidden)
+        wanted = ANYTHING
+        if packet.protocols & _TCP:
+            forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
+            needed = FIN * (bool(ahead.closes) and not me.fin)
+            wanted = Wanted(forbidden, needed, not me.waiting)
+        ready = self._choices.draw(kind, stage, needs, conversation.peer, self._draws, wanted)
         if ready is None or not (ready.begins or conversation.known):
             return None
-        if ready.flags & forbidden:
+        if ready.flags & wanted.forbidden:
             notes.append(_ENDED)
         if packet.protocols & _TCP and ready.template.stage != stage:
             _note_turn(ready, stage, notes)
@@ -216,8 +247,8 @@ class TemplateBuilder:
         """Who is at the other end, if it is the first packet that says so, and what TLS says."""
         if conversation.peer == ANYBODY and ready.peer >= 0:
             conversation.peer = ready.peer
-            if flow_of(packet) in self._used and packet.protocols & _TCP:
-                conversation.address = self._elsewhere(ready.peer)
+            if packet.protocols & _TCP:
+                conversation.address = self._unused(flow_of(packet), self._ips[ready.peer])
         if ready.layout.protocol != 6:
             return
         if not any(conversation.windows):
@@ -232,51 +263,52 @@ class TemplateBuilder:
         if template.phase:
             me, other = conversation.ends[packet.outgoing], conversation.ends[not packet.outgoing]
             me.phase, me.owed = template.phase, template.left
+            conversation.version = template.new_version or conversation.version
             if stage == Stage.NEW and me.phase == Phase.CIPHERED:
                 other.phase = Phase.CIPHERED
 
-    def _elsewhere(self, peer: int) -> bytes:
-        """Another address of a peer's network: two connections share no addresses and ports.
+    def _remember(self) -> None:
+        """Begin anew, and note the connections that there were."""
+        for flow, conversation in self._conversations.items():
+            if flow[0] & _TCP and conversation.peer >= 0:
+                address = conversation.address or self._ips[conversation.peer]
+                self._used[flow, address] = None
+        while len(self._used) > _MOST_CONVERSATIONS:
+            self._used.popitem(last=False)
+        self._conversations = OrderedDict()
 
-        A window that begins in the middle would be taken for a piece of an earlier one.
+    def _unused(self, flow: Flow, ip: bytes) -> bytes:
+        """Another address of a peer's network, if this one has had a connection of these ports.
+
+        A window that begins in the middle would be taken for a piece of the earlier one.
         """
-        ip = self._ips[peer]
-        for _ in range(_TRIES if len(ip) == 4 else 0):
-            other = ip[:-1] + bytes([self._draws.randint(2, 253)])
-            if other not in self._taken:
-                return other
-        return ip
+        if (flow, ip) not in self._used or len(ip) != 4:
+            return b""
+        first = self._draws.randrange(252)
+        others = (ip[:-1] + bytes([2 + (first + i) % 252]) for i in range(252))
+        free = (
+            each for each in others if each not in self._taken and (flow, each) not in self._used
+        )
+        return next(free, b"")
 
-    def _segment(
+    def _number(
         self,
         data: bytearray,
         ready: Ready,
         packet: PacketFeatures,
         conversation: Conversation,
+        segment: Segment,
         time_ns: int,
-        ahead: Ahead,
+        to_come: int,
     ) -> None:
-        """The fields of TCP."""
-        at, flags, outgoing = ready.layout.transport, ready.flags, packet.outgoing
-        if flags & FIN and ahead.data:
-            flags &= ~FIN
-            data[at + 13] = flags
-        me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
-        refuses = flags & RST and conversation.stage(outgoing) == Stage.ASKED
-        windows = conversation.windows[outgoing] or _WINDOWS
-        window = windows[min(me.segments + conversation.skipped, len(windows) - 1)]
-        probes = ready.template.probes
-        size = 0 if probes else ready.size
-        acks = 0 if size else ahead.acks
-        before = other.acknowledged
-        sequence, acknowledgment = conversation.send(outgoing, flags, size, acks)
-        if not size and me.window == window and before == acknowledgment:
-            # nothing to acknowledge makes it an update of the window
-            window = self._draws.choice(windows)
+        """The fields of TCP that count."""
+        at, flags, outgoing = ready.layout.transport, segment.flags, packet.outgoing
+        me, other = segment.me, segment.other
         if not flags & RST:
-            data[at + 14 : at + 16] = window.to_bytes(2)
-            me.window = window
-        sequence = 0 if refuses else (sequence - probes) & 0xFFFFFFFF
+            windows = conversation.windows[outgoing] or _WINDOWS
+            place = me.numbered - segment.again + conversation.skipped
+            data[at + 14 : at + 16] = windows[min(place, len(windows) - 1)].to_bytes(2)
+        sequence, acknowledgment = number(segment, to_come)
         numbers = packet.src_port << 80 | packet.dst_port << 64 | sequence << 32 | acknowledgment
         data[at : at + 12] = numbers.to_bytes(12)
         if ready.stamps:
@@ -319,10 +351,13 @@ class TemplateBuilder:
         elif packet.protocols & LEASE:
             self._lease = write_lease(data, payload, self._lease, self._draws)
 
-    def _finish(
-        self, data: bytearray, ready: Ready, packet: PacketFeatures, conversation: Conversation
-    ) -> None:
-        """Addresses, where they are another peer's, and IPv4's ID and checksums."""
+    def _finish(self, draft: _Draft, time_ns: int, to_come: int) -> Frame:
+        """What follows from the packets around it; `to_come` is of `acks_to_come`."""
+        data, ready, packet, conversation, segment, notes = draft
+        if ready is None:
+            return Frame(bytes(data), tuple(notes))
+        if segment is not None:
+            self._number(data, ready, packet, conversation, segment, time_ns, to_come)
         layout, peer = ready.layout, conversation.peer
         if ready.peer >= 0 and peer >= 0 and (peer != ready.peer or conversation.address):
             self._readdress(data, ready, packet.outgoing, conversation)
@@ -332,6 +367,7 @@ class TemplateBuilder:
             data[layout.network + 4 : layout.network + 6] = number.to_bytes(2)
         if layout.is_ip4 or layout.is_ip6:
             set_checksums(data, layout, carried=ready.template.has_checksum)
+        return Frame(bytes(data), tuple(notes))
 
     def _readdress(
         self, data: bytearray, ready: Ready, outgoing: bool, conversation: Conversation
@@ -347,51 +383,6 @@ class TemplateBuilder:
         at = network + (12 if is_ip4 else 8) + len(ip) * outgoing
         data[at : at + len(ip)] = ip
 
-    def _borrow(self, packet: PacketFeatures, kind: Kind, stage: Stage) -> Ready | None:
-        """A similar template's headers in front of as many bytes as the packet has room for."""
-        if packet.protocols in _BARE:
-            transport = "tcp" if packet.protocols & _TCP else "udp"
-            if claimed_port(transport, (packet.src_port, packet.dst_port)) is not None:
-                return None
-        elif packet.protocols not in _MESSAGES:
-            return None
-        if (kind, stage) not in self._borrowed:
-            found = self._choices.nearest(kind, stage)
-            self._borrowed[kind, stage] = _stretched(found, packet.length) if found else None
-        return self._borrowed[kind, stage]
-
-    def _payload(
-        self, packet: PacketFeatures, ready: Ready, conversation: Conversation, notes: list[str]
-    ) -> bytes:
-        """Payload that no template has: the rest of a record, or a message of the application."""
-        size, me = ready.size, conversation.ends[packet.outgoing]
-        if packet.protocols & TLS or me.owed:
-            if me.phase == Phase.HANDSHAKE and me.owed and not me.due:
-                me.due = self._choices.rest(me.owed)
-                me.owed -= len(me.due)
-            elif me.phase != Phase.CIPHERED:
-                notes.append(_MADE_UP)
-            return go_on(me, size, _TLS_1_2, self._draws.randbytes)
-        notes.append(_MADE_UP)
-        message = _MESSAGES.get(packet.protocols, _opaque)
-        return message(size, not ready.template.from_service, self._rng).ljust(size, b"\0")
-
-
-def _stretched(ready: Ready, length: int) -> Ready | None:
-    """A template at another length, its payload open; None where it cannot have that length."""
-    layout = ready.layout
-    if not layout.payload <= length <= layout.network + _LONGEST_IP or not layout.has_ports:
-        return None
-    frame = bytearray(ready.frame[: layout.payload].ljust(length, b"\0"))
-    at = layout.network + (2 if layout.is_ip4 else 4)
-    size = length - layout.network - (0 if layout.is_ip4 else 40)
-    frame[at : at + 2] = size.to_bytes(2)
-    if layout.protocol == 17:
-        at = layout.transport + 4
-        frame[at : at + 2] = (length - layout.transport).to_bytes(2)
-    changes = {"length": length, "random": (), "phase": 0, "probes": False}
-    return Ready.of(ready.template.model_copy(update=changes), bytes(frame))
-
 
 def _note_turn(ready: Ready, stage: Stage, notes: list[str]) -> None:
     opens = ready.flags & (SYN | ACK) == SYN
@@ -401,10 +392,6 @@ def _note_turn(ready: Ready, stage: Stage, notes: list[str]) -> None:
         notes.append(_REOPENED)
     elif not opens and not {stage, ready.template.stage} <= {Stage.OPEN, Stage.LEFT, Stage.LEAVING}:
         notes.append(_OUT_OF_TURN)
-
-
-def _opaque(size: int, _asks: bool, rng: np.random.Generator) -> bytes:
-    return messages.opaque(size, rng)
 
 
 def _home(persona: Persona) -> Home:

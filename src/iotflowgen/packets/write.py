@@ -1,8 +1,14 @@
-"""Windows to a capture file: honeydata that can be looked at, or sent (paper, section 4.5)."""
+"""Windows, or whole sessions, to a capture file (paper, section 4.5).
+
+Windows are written whole or not at all. Sessions are written as they come, and whoever interrupts
+that (Ctrl-C) has all up to then.
+"""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +19,9 @@ from iotflowgen.packets.build import PacketBuilder, PacketFeatures
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.pcap import FORMATS, CaptureFormat
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Windows
+from iotflowgen.traffic import Trace, Windows
 
-__all__ = ["DEFAULT_START_NS", "WriteReport", "write_capture"]
+__all__ = ["DEFAULT_START_NS", "WriteReport", "write_capture", "write_sessions"]
 
 DEFAULT_START_NS = 1_704_067_200 * 10**9
 """The first second of 2024, so that the same seed gives the same file."""
@@ -26,7 +32,7 @@ _BLOCK = 4096
 
 @dataclass(frozen=True)
 class WriteReport:
-    """What became of the windows."""
+    """What became of windows, or of sessions."""
 
     packets: int
     bytes: int
@@ -70,28 +76,100 @@ def write_capture(
     times_ns = (ends_ns - windows.duration_ns.ravel()).reshape(windows.length.shape)
     _check_times(times_ns, path, capture)
     builder = builder or FuzzBuilder(rng)
-    compromises: Counter[str] = Counter()
-    size = 0
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        file.write(capture.header)
+        output = _Output(file, capture, builder)
         for i in range(len(windows)):
             for start in range(0, windows.size, _BLOCK):
                 block = slice(start, start + _BLOCK)
-                times = times_ns[i, block].tolist()
-                frames = builder.build(_packets(windows, i, block), times, begins=not start)
-                for time_ns, frame in zip(times, frames, strict=True):
-                    file.write(capture.record(time_ns, frame.data))
-                    size += len(frame.data)
-                    if frame.compromises:
-                        compromises.update(frame.compromises)
+                columns = (getattr(windows, name)[i, block] for name in PacketFeatures._fields)
+                output.write(_packets(columns), times_ns[i, block].tolist(), begins=not start)
             progress("write", i + 1, len(windows))
-    return WriteReport(
-        packets=windows.length.size,
-        bytes=size,
-        device_mac=builder.device_mac,
-        device_ip=builder.device_ip,
-        compromises=dict(compromises.most_common()),
-    )
+    return output.report()
+
+
+def write_sessions(
+    sessions: Iterable[Trace],
+    path: Path,
+    builder: PacketBuilder,
+    *,
+    progress: Progress = silent,
+) -> WriteReport:
+    """Write sessions one after the other as frames, to pcap or pcapng by the suffix of `path`.
+
+    Memory does not grow with the number of packets. An interrupted run (Ctrl-C) ends the file.
+
+    Args:
+        sessions: Each at the times that it has. One with the name of the one before goes on with
+            it, so that a session may come in pieces: its connections stay open.
+        path: Ends in `.pcap` or `.pcapng`.
+        builder: Builds the packets.
+        progress: Told after each few thousand packets; the total is 0, for it is not known.
+
+    Raises:
+        OutputError: The suffix is another, the file cannot be written, or a packet comes before
+            the last one, or at a time that the format cannot hold.
+    """
+    capture = _format(path)
+    last_ns, name = 0, None
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        output = _Output(file, capture, builder)
+        try:
+            for session in filter(len, sessions):
+                _check_times(session.time_ns, path, capture)
+                if session.time_ns[0] < last_ns:
+                    raise OutputError(f"{session.name} begins before what comes first has ended")
+                for start in range(0, len(session), _BLOCK):
+                    block = session[start : start + _BLOCK]
+                    columns = (getattr(block, column) for column in PacketFeatures._fields)
+                    begins = not start and session.name != name
+                    output.write(_packets(columns), block.time_ns.tolist(), begins=begins)
+                    progress("write", output.packets, 0)
+                last_ns, name = int(session.time_ns[-1]), session.name
+        except KeyboardInterrupt:
+            output.end()
+    return output.report()
+
+
+class _Output:
+    """A capture file that grows block by block."""
+
+    def __init__(self, file: BinaryIO, capture: CaptureFormat, builder: PacketBuilder) -> None:
+        self.packets = 0
+        self._file = file
+        self._record = capture.record
+        self._builder = builder
+        self._bytes = 0
+        self._compromises: Counter[str] = Counter()
+        self._end = file.write(capture.header)
+
+    def write(
+        self, packets: Sequence[PacketFeatures], times_ns: Sequence[int], *, begins: bool
+    ) -> None:
+        """Build packets, as `PacketBuilder.build` says, and append them."""
+        frames = self._builder.build(packets, times_ns, begins=begins)
+        data = [frame.data for frame in frames]
+        written = self._file.write(b"".join(map(self._record, times_ns, data)))
+        self._end += written
+        self.packets += len(data)
+        self._bytes += sum(map(len, data))
+        for frame in frames:
+            if frame.compromises:
+                self._compromises.update(frame.compromises)
+
+    def end(self) -> None:
+        """Leave out what was written of a block that was interrupted."""
+        self._file.seek(self._end)
+        self._file.truncate()
+
+    def report(self) -> WriteReport:
+        """What became of the packets."""
+        return WriteReport(
+            packets=self.packets,
+            bytes=self._bytes,
+            device_mac=self._builder.device_mac,
+            device_ip=self._builder.device_ip,
+            compromises=dict(self._compromises.most_common()),
+        )
 
 
 def _format(path: Path) -> CaptureFormat:
@@ -108,7 +186,7 @@ def _check_times(times_ns: NDArray[np.int64], path: Path, capture: CaptureFormat
         )
 
 
-def _packets(windows: Windows, i: int, block: slice) -> list[PacketFeatures]:
-    """A block of window `i`, packet by packet."""
-    columns = (getattr(windows, name)[i, block].tolist() for name in PacketFeatures._fields)
-    return [PacketFeatures(*row) for row in zip(*columns, strict=True)]
+def _packets(columns: Iterable[NDArray[np.generic]]) -> list[PacketFeatures]:
+    """Columns, in the order of `PacketFeatures`, packet by packet."""
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [PacketFeatures(*row) for row in rows]

@@ -57,10 +57,12 @@ def showable_rows(count: int) -> list[PacketFeatures]:
     return rows
 
 
-def complaints(path: Path, *preferences: str) -> list[str]:
+MALFORMED = '_ws.malformed or _ws.expert.message contains "Bad checksum"'
+
+
+def complaints(path: Path, *preferences: str, wrong: str = MALFORMED) -> list[str]:
     """What tshark calls malformed or wrongly summed, a line a packet."""
     options = [word for preference in (*CHECKED, *preferences) for word in ("-o", preference)]
-    wrong = '_ws.malformed or _ws.expert.message contains "Bad checksum"'
     fields = ["-T", "fields", "-e", "frame.number", "-e", "frame.protocols"]
     command = ["tshark", "-n", "-r", str(path), *options, "-Y", wrong, *fields]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

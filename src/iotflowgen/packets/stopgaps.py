@@ -1,0 +1,100 @@
+"""Packets of a kind that was not seen in just that length: borrowed headers, payload made up."""
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+
+from iotflowgen.packets import messages
+from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.choices import Choices, Kind, Ready
+from iotflowgen.packets.connections import Side, Stage
+from iotflowgen.packets.mask import TLS
+from iotflowgen.packets.ports import claimed_port
+from iotflowgen.packets.records import Phase, go_on
+from iotflowgen.traffic import protocol_mask
+
+__all__ = ["Stopgaps"]
+
+_MADE_UP = "of a kind that was not seen in this length, made up"
+_LONGEST_IP = 65_535
+_TLS_1_2 = 0x0303
+_TCP = protocol_mask(["tcp"])
+_BARE = {protocol_mask(["ip", *names]) for names in (("tcp",), ("udp",))} | {
+    protocol_mask([name]) for name in ("tcp", "udp")
+}
+_MESSAGES: dict[int, Callable[[int, bool, np.random.Generator], bytes]] = {
+    protocol_mask([*network, *names]): message
+    for network in (["ip"], [])
+    for names, message in (
+        (("tcp", "https"), messages.tls),
+        (("tcp", "http"), messages.http),
+        (("udp", "dns"), messages.dns),
+        (("udp", "mdns"), messages.mdns),
+        (("udp", "ssdp"), messages.ssdp),
+    )
+}
+
+
+class Stopgaps:
+    """Makes up what no template has."""
+
+    def __init__(self, choices: Choices, rng: np.random.Generator, draws: random.Random) -> None:
+        self._choices = choices
+        self._rng = rng
+        self._draws = draws
+        self._borrowed: dict[tuple[Kind, Stage], Ready | None] = {}
+
+    def borrow(self, packet: PacketFeatures, kind: Kind, stage: Stage) -> Ready | None:
+        """A similar template with room for as many bytes as the packet has; None without."""
+        if packet.protocols in _BARE:
+            transport = "tcp" if packet.protocols & _TCP else "udp"
+            if claimed_port(transport, (packet.src_port, packet.dst_port)) is not None:
+                return None
+        elif packet.protocols not in _MESSAGES:
+            return None
+        if (kind, stage) not in self._borrowed:
+            found = self._choices.nearest(kind, stage)
+            self._borrowed[kind, stage] = _stretched(found, packet.length) if found else None
+        return self._borrowed[kind, stage]
+
+    def payload(self, packet: PacketFeatures, ready: Ready, me: Side, notes: list[str]) -> bytes:
+        """Payload that no template has: the rest of a record, or a message of the application.
+
+        Args:
+            packet: What the frame is for.
+            ready: What was borrowed for it.
+            me: Who sends it, as far as TCP and TLS go.
+            notes: Gets a note if the payload is made up.
+        """
+        size = ready.size
+        if packet.protocols & TLS or me.owed:
+            if me.phase == Phase.HANDSHAKE and me.owed and not me.due:
+                me.due = self._choices.rest(me.owed)
+                me.owed -= len(me.due)
+            elif me.phase != Phase.CIPHERED:
+                notes.append(_MADE_UP)
+            return go_on(me, size, _TLS_1_2, self._draws.randbytes)
+        notes.append(_MADE_UP)
+        message = _MESSAGES.get(packet.protocols, _opaque)
+        return message(size, not ready.template.from_service, self._rng).ljust(size, b"\0")
+
+
+def _stretched(ready: Ready, length: int) -> Ready | None:
+    """A template at another length, its payload open; None where it cannot have that length."""
+    layout = ready.layout
+    if not layout.payload <= length <= layout.network + _LONGEST_IP or not layout.has_ports:
+        return None
+    frame = bytearray(ready.frame[: layout.payload].ljust(length, b"\0"))
+    at = layout.network + (2 if layout.is_ip4 else 4)
+    size = length - layout.network - (0 if layout.is_ip4 else 40)
+    frame[at : at + 2] = size.to_bytes(2)
+    if layout.protocol == 17:
+        at = layout.transport + 4
+        frame[at : at + 2] = (length - layout.transport).to_bytes(2)
+    changes = {"length": length, "random": (), "phase": 0, "probes": False}
+    return Ready.of(ready.template.model_copy(update=changes), bytes(frame))
+
+
+def _opaque(size: int, _asks: bool, rng: np.random.Generator) -> bytes:
+    return messages.opaque(size, rng)

@@ -1,0 +1,141 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iotflowgen.packets import PacketFeatures
+from iotflowgen.packets.connections import Conversation, Stage
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN
+from iotflowgen.packets.lookahead import Ahead, flow_of, look_ahead
+from iotflowgen.packets.segments import Segment, acks_to_come, number
+from iotflowgen.traffic import protocol_mask
+
+DEVICE, PEER = True, False
+FIRST = (1000, 5000)
+"""Sequence numbers that the peer and the device begin with."""
+OPENING = [(DEVICE, SYN, 0), (PEER, SYN | ACK, 0), (DEVICE, ACK, 0)]
+TCP = protocol_mask(["ip", "tcp"])
+
+
+def numbered(*sent: tuple[bool, int, int], probe: int = -1) -> list[tuple[int, int]]:
+    """Sequence and acknowledgment numbers of segments: sender, flags, bytes of payload."""
+    conversation = Conversation(FIRST)
+    segments = [
+        Segment.of(conversation, outgoing, flags, size, probes=i == probe)
+        for i, (outgoing, flags, size) in enumerate(sent)
+    ]
+    return [*map(number, segments, acks_to_come(segments))]
+
+
+def ahead_of(*sent: tuple[bool, int], opens: bool = True) -> list[Ahead]:
+    """What is to come in a connection: sender, and bytes of payload."""
+    packets = [
+        PacketFeatures(54 + size, outgoing, *((4000, 80) if outgoing else (80, 4000)), TCP)
+        for outgoing, size in sent
+    ]
+    bare = [not size for _, size in sent]
+    flows = [flow_of(packet) for packet in packets]
+    return look_ahead(packets, flows, bare, lambda _: None if opens else (2**31, 2**31))
+
+
+def test_a_connection_opens_carries_and_closes() -> None:
+    close = [(DEVICE, FIN | ACK, 0), (PEER, FIN | ACK, 0), (DEVICE, ACK, 0)]
+    numbers = numbered(*OPENING, (DEVICE, ACK, 100), (PEER, ACK, 50), *close)
+    assert numbers[:5] == [(5000, 0), (1000, 5001), (5001, 1001), (5001, 1001), (1001, 5101)]
+    assert numbers[5:] == [(5101, 1051), (1051, 5102), (5102, 1052)]
+
+
+def test_every_acknowledgment_of_a_row_says_something_new() -> None:
+    numbers = numbered(*OPENING, *[(PEER, ACK, 1000)] * 3, *[(DEVICE, ACK, 0)] * 3)
+    assert [acknowledged for _, acknowledged in numbers[-3:]] == [2001, 3001, 4001]
+
+
+def test_data_in_between_leaves_something_to_later_acknowledgments() -> None:
+    heard = [(PEER, ACK, 1000), (PEER, ACK, 1000)]
+    numbers = numbered(*OPENING, *heard, (DEVICE, ACK, 10), (DEVICE, ACK, 0), (DEVICE, ACK, 0))
+    assert [acknowledged for _, acknowledged in numbers[-3:]] == [1001, 2001, 3001]
+
+
+def test_a_repeated_syn_keeps_its_number() -> None:
+    numbers = numbered((DEVICE, SYN, 0), (DEVICE, SYN, 0), (PEER, SYN | ACK, 0))
+    assert numbers == [(5000, 0), (5000, 0), (1000, 5001)]
+
+
+def test_a_probe_lies_one_byte_before_and_is_answered() -> None:
+    probing = [(PEER, ACK, 0), (DEVICE, ACK, 0)]
+    numbers = numbered(*OPENING, *probing, probe=3)
+    assert numbers[3:] == [(1000, 5001), (5001, 1001)]
+
+
+def test_a_refusal_has_no_number_of_its_own() -> None:
+    assert numbered((DEVICE, SYN, 0), (PEER, RST | ACK, 0)) == [(5000, 0), (0, 5001)]
+
+
+def test_the_middle_of_a_connection_acknowledges_what_was_before() -> None:
+    numbers = numbered(*[(DEVICE, ACK, 0)] * 3, (PEER, ACK, 10))
+    before = [(FIRST[PEER] - number) % 2**32 for _, number in numbers[:3]]
+    assert before == [2920, 1460, 0]
+
+
+def test_stages_do_not_depend_on_how_often_a_syn_is_sent() -> None:
+    conversation = Conversation()
+    for _ in range(3):
+        conversation.see(DEVICE, SYN)
+        assert conversation.stage(DEVICE) == Stage.ASKING
+        assert conversation.stage(PEER) == Stage.ASKED
+    conversation.see(PEER, SYN | ACK)
+    assert conversation.stage(DEVICE) == Stage.ANSWERED
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from([ACK, FIN | ACK]), st.integers(0, 1460))),
+    st.booleans(),
+)
+def test_nothing_is_acknowledged_before_it_is_sent(
+    sent: Sequence[tuple[bool, int, int]], opened: bool
+) -> None:
+    sent = [*(OPENING if opened else []), *sent]
+    ends = [*FIRST]
+    for (outgoing, flags, size), (sequence, acknowledged) in zip(
+        sent, numbered(*sent), strict=True
+    ):
+        if flags & ACK:
+            assert (ends[not outgoing] - acknowledged) % 2**32 < 2**31
+        if sequence == ends[outgoing]:
+            ends[outgoing] += size + bool(flags & (SYN | FIN))
+        else:
+            assert sequence == ends[outgoing] - 1
+            assert flags & (SYN | FIN)
+
+
+OPENED = [(DEVICE, 0), (PEER, 0), (DEVICE, 0), (DEVICE, 100), (PEER, 0), (PEER, 50)]
+
+
+@pytest.mark.parametrize(
+    ("tail", "fins"),
+    [
+        # one acknowledgment, and nothing that says that the connection ends
+        ([DEVICE], []),
+        ([DEVICE, PEER], [1]),
+        ([DEVICE, PEER, PEER, DEVICE], [0, 2]),
+        ([DEVICE, DEVICE, PEER, PEER, DEVICE], [1, 3]),
+        ([DEVICE, PEER, DEVICE], [1]),
+    ],
+)
+def test_a_segment_with_nothing_to_acknowledge_closes(tail: list[bool], fins: list[int]) -> None:
+    found = ahead_of(*OPENED, *((outgoing, 0) for outgoing in tail))[len(OPENED) :]
+    assert [i for i, ahead in enumerate(found) if ahead.closes] == fins
+
+
+def test_whoever_joins_a_connection_need_not_close_it() -> None:
+    found = ahead_of((DEVICE, 0), (PEER, 0), (DEVICE, 0), (PEER, 0), opens=False)
+    assert [ahead.closes for ahead in found] == [None] * 4
+
+
+def test_what_is_to_come_is_known() -> None:
+    first, *_, last = ahead_of(*OPENED)
+    assert first.data
+    assert first.more
+    assert first.reply == 54
+    assert last == Ahead(data=False, more=False, reply=0, closes=None)
