@@ -62,7 +62,7 @@ def settings(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, settings):
     path = tmp_path_factory.mktemp("model") / "plug.model"
-    done = run("fit", PLUG, "--config", settings, "--out", path)
+    done = run("fit", PLUG, "--generator", "iotflow", "--config", settings, "--out", path)
     assert done.returncode == 0, done.stderr
     return path
 
@@ -74,7 +74,7 @@ def test_captures_to_a_model_to_honeydata_and_back(model, tmp_path, suffix):
     for path in (out, again):
         done = run("generate", model, "-n", 30, "--start", "2026-01-01", "--out", path)
         assert done.returncode == 0, done.stderr
-        assert "30 windows of 8 packets" in done.stderr
+        assert f"in {path}" in done.stderr
         assert done.stdout == ""
     assert out.read_bytes() == again.read_bytes()
     if suffix.startswith("pcap"):
@@ -125,6 +125,42 @@ def test_packets_are_fuzzed_or_keep_their_identifiers_on_request(chain, tmp_path
 def test_a_persona_that_cannot_be_is_refused(chain, tmp_path, options):
     done = run("generate", chain, "-n", 5, *options, "--out", tmp_path / "honeydata.pcap")
     refused(done, 2, options[0])
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sessions") / "plug.model"
+    done = run("fit", PLUG, "--out", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize(
+    "amount", [("--sessions", "3"), ("--packets", "700"), ("--duration", "5m")], ids="-".join
+)
+def test_sessions_are_written_as_captures_and_as_tables(sessions, tmp_path, amount):
+    for name in ("honeydata.pcap", "again.pcap", "honeydata.csv"):
+        done = run("generate", sessions, *amount, "--start", "2026-01-01", "--out", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    capture = tmp_path / "honeydata.pcap"
+    assert capture.read_bytes() == (tmp_path / "again.pcap").read_bytes()
+    rows = [line.split(",") for line in (tmp_path / "honeydata.csv").read_text().splitlines()[1:]]
+    assert len({row[0] for row in rows}) == (3 if amount[0] == "--sessions" else 1)
+    seconds = sum(float(row[2]) for row in rows)
+    if amount[0] == "--packets":
+        assert len(rows) == 700
+    if amount[0] == "--duration":
+        assert 200 < seconds <= 300
+    done = run("extract", capture, "--out", tmp_path / "packets.csv")
+    assert f"{len(rows)} packets of 1 captures" in done.stderr
+
+
+def test_how_much_is_said_once_and_of_a_model_that_has_it(sessions, chain, tmp_path):
+    out = tmp_path / "honeydata.pcap"
+    refused(run("generate", sessions, "--out", out), 2, "how much", "--sessions")
+    refused(run("generate", sessions, "-n", 1, "--sessions", 1, "--out", out), 2, "how much")
+    refused(run("generate", chain, "--sessions", 1, "--out", out), 2, "markov", "--windows")
+    refused(run("generate", sessions, "--duration", "5 weeks", "--out", out), 2, "24h")
 
 
 def test_another_seed_gives_other_honeydata(model, tmp_path):

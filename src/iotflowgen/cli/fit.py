@@ -22,7 +22,7 @@ __all__ = ["fit"]
 def fit(
     captures: Captures,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
-    generator: Annotated[str, typer.Option(help="Which method learns.")] = "iotflow",
+    generator: Annotated[str, typer.Option(help="Which method learns.")] = "sessions",
     device: DeviceOption = None,
     window: Annotated[
         int | None, typer.Option(min=2, help="Packets a window.", show_default="20")
@@ -35,6 +35,7 @@ def fit(
 
     Examples:
     `iotflowgen fit captures/plug --out plug.model`,
+    `iotflowgen fit captures/plug --generator iotflow --out plug.model`,
     `iotflowgen fit captures/ --device 02:00:5e:10:00:01 --window 10 --out plug.model`
     """
     from iotflowgen.capture import read_captures, read_frames
@@ -55,4 +56,8 @@ def fit(
     fitted.save(out)
     if headers:
         add_headers(out, headers)
-    say(f"learnt from {len(traces)} captures; next: iotflowgen generate {out} --windows 500")
+    amount = "--sessions 10" if generator == "sessions" else "--windows 500"
+    say(
+        f"learnt from {len(traces)} captures; next: iotflowgen generate {out} {amount} "
+        "--out honeydata.pcap"
+    )

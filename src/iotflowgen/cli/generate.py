@@ -12,7 +12,14 @@ from iotflowgen.cli.console import one_thread, progress_display, reports_errors,
 from iotflowgen.cli.options import AcceleratorOption, Seed
 
 if TYPE_CHECKING:
-    from iotflowgen.packets import PacketBuilder
+    from collections.abc import Iterator
+
+    from numpy.random import Generator
+
+    from iotflowgen.generators import Sessions
+    from iotflowgen.packets import Headers, PacketBuilder
+    from iotflowgen.progress import Progress
+    from iotflowgen.traffic import Trace
 
 __all__ = ["generate"]
 
@@ -23,7 +30,20 @@ def generate(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write: .pcap, .pcapng, .parquet or .csv.")
     ],
-    windows: Annotated[int, typer.Option("--windows", "-n", min=1, help="How many windows.")],
+    windows: Annotated[
+        int | None, typer.Option("--windows", "-n", min=1, help="So many windows.")
+    ] = None,
+    sessions: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many sessions, from first packet to last, a minute apart."),
+    ] = None,
+    packets: Annotated[
+        int | None, typer.Option(min=1, help="So many packets of one session without end.")
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="So long of it: 90s, 30m, 24h or 7d."),
+    ] = None,
     seed: Seed = 0,
     accelerator: AcceleratorOption = "auto",
     start: Annotated[
@@ -61,50 +81,122 @@ def generate(
         ),
     ] = False,
 ) -> None:
-    """Generate honeydata: windows of traffic that never happened.
+    """Generate honeydata: traffic that never happened, in windows or in whole sessions.
 
-    Examples: `iotflowgen generate plug.model --windows 500 --out honeydata.pcap`,
+    Sessions take a model of `fit --generator sessions`, the default. Writing them can be stopped
+    with Ctrl-C: a capture then holds all up to there.
+
+    Examples: `iotflowgen generate plug.model --sessions 10 --out honeydata.pcap`,
+    `iotflowgen generate plug.model --duration 24h --start 2026-01-01 --out honeydata.pcapng`,
     `iotflowgen generate plug.model --windows 500 --seed 1 --out honeydata.parquet`
     """
     import numpy as np
 
-    from iotflowgen.generators import load_generator, read_model
-    from iotflowgen.packets import FuzzBuilder, Persona, TemplateBuilder, write_capture
-    from iotflowgen.tables import write_windows
+    from iotflowgen.generators import Sessions, load_generator, read_model
+    from iotflowgen.packets import write_capture, write_sessions
+    from iotflowgen.tables import write_sessions_table, write_windows
 
     captures, tables = (".pcap", ".pcapng"), (".parquet", ".csv")
     suffix = out.suffix.lower()
     if suffix not in captures + tables:
         kinds = ", ".join(captures + tables)
         raise typer.BadParameter(f"{out} must end in one of {kinds}", param_hint="--out")
-    chosen = {"mac": _mac(mac), "ip": _ip(ip, "--ip"), "gateway": _ip(gateway, "--gateway")}
-    if any(chosen.values()) and (keep_identifiers or payload == "fuzz"):
+    unit, amount = _how_much(
+        {
+            "--windows": windows,
+            "--sessions": sessions,
+            "--packets": packets,
+            "--duration": None if duration is None else _seconds(duration),
+        }
+    )
+    addresses = {"mac": _mac(mac), "ip": _ip(ip, "--ip"), "gateway": _ip(gateway, "--gateway")}
+    if any(addresses.values()) and (keep_identifiers or payload == "fuzz"):
         reason = "goes with --payload template only, and not with --keep-identifiers"
         raise typer.BadParameter(reason, param_hint="--mac, --ip, --gateway")
     one_thread()
     fitted = load_generator(model, accelerator=accelerator)
+    if unit != "--windows" and not isinstance(fitted, Sessions):
+        reason = f"{model} is of {fitted.name}, which draws windows only; say --windows"
+        raise typer.BadParameter(reason, param_hint=unit)
     rng = np.random.default_rng(seed)
+    begin = (start or datetime.now(UTC)).replace(tzinfo=UTC, microsecond=0)
+    start_ns = int(begin.timestamp()) * 10**9
+    builder = None
+    if suffix in captures:
+        headers = read_model(model)[0].headers if payload == "template" else None
+        builder = _builder(headers, rng, payload, keep_identifiers, addresses)
     with progress_display() as progress:
-        honeydata = fitted.sample(windows, rng, progress=progress)
-        if suffix in tables:
-            write_windows(honeydata, out)
-        else:
-            begin = (start or datetime.now(UTC)).replace(tzinfo=UTC, microsecond=0)
-            headers = read_model(model)[0].headers if payload == "template" else None
-            if headers:
-                persona = Persona(headers, rng, keep=keep_identifiers, **chosen)
-                builder: PacketBuilder = TemplateBuilder(headers, persona, rng)
+        if isinstance(fitted, Sessions) and unit != "--windows":
+            drawn = _drawn(fitted, unit, amount, start_ns, rng, progress)
+            if builder is None:
+                write_sessions_table(drawn, out)
             else:
-                builder = FuzzBuilder(rng)
-                if payload == "template":
-                    say("the model knows no headers, so they are fuzzed; fit it on Ethernet again")
-            start_ns = int(begin.timestamp()) * 10**9
-            report = write_capture(
-                honeydata, out, rng, start_ns=start_ns, builder=builder, progress=progress
-            )
-            for what, count in report.compromises.items():
-                say(f"{count} packets: {what}")
-    say(f"{windows} windows of {honeydata.size} packets in {out}")
+                report = write_sessions(drawn, out, builder)
+        else:
+            honeydata = fitted.sample(int(amount), rng, progress=progress)
+            if builder is None:
+                write_windows(honeydata, out)
+            else:
+                report = write_capture(
+                    honeydata, out, rng, start_ns=start_ns, builder=builder, progress=progress
+                )
+    if builder is None:
+        say(f"{unit.removeprefix('--')} {amount:g} in {out}")
+        return
+    for what, count in report.compromises.items():
+        say(f"{count} packets: {what}")
+    say(f"{report.packets} packets in {out}")
+
+
+def _how_much(asked: "dict[str, float | None]") -> tuple[str, float]:
+    chosen = [(unit, amount) for unit, amount in asked.items() if amount is not None]
+    if len(chosen) != 1:
+        raise typer.BadParameter("how much? Say one of these", param_hint=", ".join(asked))
+    return chosen[0]
+
+
+def _builder(
+    headers: "Headers | None",
+    rng: "Generator",
+    payload: str,
+    keep: bool,
+    addresses: "dict[str, str | None]",
+) -> "PacketBuilder":
+    from iotflowgen.packets import FuzzBuilder, Persona, TemplateBuilder
+
+    if headers:
+        return TemplateBuilder(headers, Persona(headers, rng, keep=keep, **addresses), rng)
+    if payload == "template":
+        say("the model knows no headers, so they are fuzzed; fit it on Ethernet again")
+    return FuzzBuilder(rng)
+
+
+def _drawn(
+    fitted: "Sessions",
+    unit: str,
+    amount: float,
+    start_ns: int,
+    rng: "Generator",
+    progress: "Progress",
+) -> "Iterator[Trace]":
+    from iotflowgen.generators import apart, first_packets, first_seconds, starting_at
+
+    if unit == "--sessions":
+        drawn = apart(fitted, int(amount), rng, progress=progress)
+    elif unit == "--packets":
+        drawn = first_packets(fitted.stream(rng), int(amount), progress=progress)
+    else:
+        drawn = first_seconds(fitted.stream(rng), amount, progress=progress)
+    return starting_at(drawn, start_ns)
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not found or not float(found[1]):
+        raise typer.BadParameter(
+            f"{text} is no time such as 90s, 30m, 24h or 7d", param_hint="--duration"
+        )
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
 def _mac(text: str | None) -> str | None:

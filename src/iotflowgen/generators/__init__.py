@@ -14,6 +14,7 @@ from iotflowgen.generators.markov import Markov, MarkovConfig
 from iotflowgen.generators.model_file import Model, add_headers, read_model, versions
 from iotflowgen.generators.replay import Replay, ReplayConfig
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
+from iotflowgen.generators.streams import apart, first_packets, first_seconds, starting_at
 from iotflowgen.nn import Accelerator
 
 __all__ = [
@@ -34,13 +35,17 @@ __all__ = [
     "Sessions",
     "SessionsConfig",
     "add_headers",
+    "apart",
+    "first_packets",
+    "first_seconds",
     "load_generator",
     "read_model",
+    "starting_at",
     "versions",
 ]
 
 GENERATORS: dict[str, type[Generator]] = {
-    method.name: method for method in (DoppelGANger, IoTFlow, Markov, Replay, Sessions)
+    method.name: method for method in (IoTFlow, DoppelGANger, Markov, Replay, Sessions)
 }
 """Every method, by the name that `fit --generator` takes."""
 

@@ -145,6 +145,8 @@ class Ports:
         self.token = port.astype(np.int64)
         """A constant port, or -1 - its rank among the service's recent ones; -1 - slots opens."""
         ephemeral = np.flatnonzero(~np.isin(port, constant))
+        self.held = _held(port[ephemeral], capture[ephemeral], ephemeral, len(port))
+        """How many ephemeral ports were used before each packet, and will be again (P)."""
         opened: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         recent: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i in ephemeral.tolist():
@@ -195,6 +197,25 @@ class Ports:
             del recent[self._slots :], runs[_RUNS:]
             ports[i] = number
         return ports.astype(np.int32)
+
+
+def _held(
+    port: NDArray[np.int32],
+    capture: NDArray[np.int64],
+    place: NDArray[np.int64],
+    packets: int,
+) -> NDArray[np.int64]:
+    """How many ports are in use across the start of each packet, from the places that use them."""
+    _, first, which = np.unique(
+        np.stack([capture, port]), axis=1, return_index=True, return_inverse=True
+    )
+    last = np.zeros(len(first), dtype=np.int64)
+    np.maximum.at(last, which.ravel(), place)
+    change = np.zeros(packets + 1, dtype=np.int64)
+    np.add.at(change, place[first] + 1, 1)
+    np.add.at(change, last + 1, -1)
+    held: NDArray[np.int64] = np.cumsum(change)[:packets]
+    return held
 
 
 class Connections:

@@ -198,12 +198,14 @@ class Sessions(Recorded):
         }
 
     def _after_start_up(self, packet: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Places of packets after the longest pauses of the second half of each capture."""
+        """Places of the second halves of captures, after pauses and with the fewest open ports."""
         places = np.flatnonzero(packet)
         size = np.bincount(self._capture)
         start = np.cumsum(size) - size
         late = np.arange(len(places)) - start[self._capture] >= size[self._capture] / 2
-        pause_ns = self._gap_ns[late]
+        # a connection that goes on across a pause would do so without its beginning
+        held = sum(side.held[late] for side in self._sides)
+        pause_ns = np.where(held == np.min(held), self._gap_ns[late], 0)
         pauses: NDArray[np.int64] = places[late][pause_ns >= np.quantile(pause_ns, _PAUSES)]
         return pauses
 

@@ -1,5 +1,17 @@
-"""Traces and windows as tables, in Parquet or CSV."""
+"""Traces, windows and sessions as tables, in Parquet or CSV."""
 
-from iotflowgen.tables.packets import read_traces, read_windows, write_traces, write_windows
+from iotflowgen.tables.packets import (
+    read_traces,
+    read_windows,
+    write_sessions_table,
+    write_traces,
+    write_windows,
+)
 
-__all__ = ["read_traces", "read_windows", "write_traces", "write_windows"]
+__all__ = [
+    "read_traces",
+    "read_windows",
+    "write_sessions_table",
+    "write_traces",
+    "write_windows",
+]

@@ -4,7 +4,7 @@ A row is a packet. `sequence` says which window or capture it belongs to, `posit
 there, from 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pyarrow import csv, parquet
 from iotflowgen.errors import OutputError, TableError
 from iotflowgen.files import whole_file
 
-__all__ = ["Columns", "read_table", "write_table"]
+__all__ = ["Columns", "read_table", "write_tables"]
 
 Columns = dict[str, NDArray[Any]]
 
@@ -30,21 +30,27 @@ _BOUNDS = {
 }
 
 
-def write_table(columns: Columns, types: Mapping[str, pa.DataType], path: Path) -> None:
-    """Write the columns that `types` names, in its order; Parquet or CSV by the file's suffix.
+def write_tables(parts: Iterable[Columns], types: Mapping[str, pa.DataType], path: Path) -> None:
+    """Write the columns that `types` names, in its order, part by part.
+
+    Parquet or CSV by the file's suffix. Memory does not grow with the number of parts.
 
     Raises:
         OutputError: The file cannot be written, or has another suffix.
     """
-    table = pa.table({name: pa.array(columns[name], type=kind) for name, kind in types.items()})
-    suffix = path.suffix.lower()
+    schema, suffix = pa.schema(types), path.suffix.lower()
     if suffix not in (".parquet", ".csv"):
         raise OutputError(f"cannot write {path} as a table; name it .parquet or .csv")
     with whole_file(path) as whole:
         if suffix == ".csv":
-            csv.write_csv(table, whole, csv.WriteOptions(quoting_style="needed"))
+            options = csv.WriteOptions(quoting_style="needed")
+            writer = csv.CSVWriter(whole, schema, write_options=options)
         else:
-            parquet.write_table(table, whole)
+            writer = parquet.ParquetWriter(whole, schema)
+        with writer:
+            for columns in parts:
+                arrays = [pa.array(columns[name], type=kind) for name, kind in types.items()]
+                writer.write_table(pa.table(arrays, schema=schema))
 
 
 def read_table(path: Path, types: Mapping[str, pa.DataType]) -> tuple[Columns, NDArray[np.int64]]:

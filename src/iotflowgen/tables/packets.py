@@ -8,7 +8,7 @@ Time is whole nanoseconds inside; in a table `duration` is float64 seconds. Goin
 back is exact for durations under 26 days, whose nanoseconds a float64 of seconds tells apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from iotflowgen.errors import TableError
-from iotflowgen.tables.files import Columns, read_table, write_table
+from iotflowgen.tables.files import Columns, read_table, write_tables
 from iotflowgen.traffic import PROTOCOLS, Trace, Windows, pack_protocols, unpack_protocols
 
-__all__ = ["read_traces", "read_windows", "write_traces", "write_windows"]
+__all__ = ["read_traces", "read_windows", "write_sessions_table", "write_traces", "write_windows"]
 
 _WINDOWS = {
     "sequence": pa.int32(),
@@ -50,7 +50,42 @@ def write_windows(windows: Windows, path: Path) -> None:
     """
     sequence, position = np.indices(windows.length.shape)
     packets = {name: getattr(windows, name).reshape(-1) for name in Windows.columns()}
-    write_table(_to_table(sequence.reshape(-1), position.reshape(-1), packets), _WINDOWS, path)
+    write_tables([_to_table(sequence.ravel(), position.ravel(), packets)], _WINDOWS, path)
+
+
+def write_sessions_table(sessions: Iterable[Trace], path: Path) -> None:
+    """Write sessions as Parquet or CSV, by the suffix; `sequence` numbers them from 0.
+
+    A session that has the name of the one before goes on with it. Memory does not grow with the
+    number of packets.
+
+    Raises:
+        OutputError: The file cannot be written, or has another suffix.
+    """
+    write_tables((_rows(*piece) for piece in _pieces(sessions)), _WINDOWS, path)
+
+
+def _pieces(sessions: Iterable[Trace]) -> Iterator[tuple[Trace, int, int, int]]:
+    """Each, its sequence, the position of its first packet, and when the packet after it comes."""
+    held: Trace | None = None
+    sequence = position = 0
+    for session in filter(len, sessions):
+        if held is not None:
+            goes_on = session.name == held.name
+            yield held, sequence, position, (session if goes_on else held[-1:]).time_ns[0]
+            sequence, position = (sequence, position + len(held)) if goes_on else (sequence + 1, 0)
+        held = session
+    if held is not None:
+        yield held, sequence, position, held.time_ns[-1]
+
+
+def _rows(session: Trace, sequence: int, position: int, end_ns: int) -> Columns:
+    columns: Columns = {
+        name: getattr(session, name) for name in Windows.columns() if name != "duration_ns"
+    }
+    columns["duration_ns"] = np.diff(session.time_ns, append=end_ns)
+    numbers = position + np.arange(len(session))
+    return _to_table(np.full(len(session), sequence), numbers, columns)
 
 
 def read_windows(path: Path) -> Windows:
@@ -84,7 +119,7 @@ def write_traces(traces: Sequence[Trace], path: Path) -> None:
     packets["capture"] = np.repeat([trace.name for trace in traces], sizes)
     sequence = np.repeat(np.arange(len(traces)), sizes)
     position = np.concatenate([np.arange(size) for size in sizes])
-    write_table(_to_table(sequence, position, packets), _TRACES, path)
+    write_tables([_to_table(sequence, position, packets)], _TRACES, path)
 
 
 def read_traces(path: Path) -> list[Trace]:

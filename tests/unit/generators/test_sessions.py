@@ -1,6 +1,9 @@
+from itertools import islice, pairwise
+
 import numpy as np
 import pytest
 
+from iotflowgen.generators import apart, first_packets, first_seconds, starting_at
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
 from iotflowgen.traffic import Trace, protocol_mask
 
@@ -151,3 +154,43 @@ def test_windows_are_of_as_many_sessions():
     ports = {int(p) for p in np.where(windows.outgoing, windows.src_port, windows.dst_port)[:, -1]}
     assert len(windows) == 300
     assert len(ports) > 200
+
+
+def test_a_stream_starts_up_once_and_goes_on():
+    pieces = list(
+        islice(fitted([capture(i) for i in range(6)]).stream(np.random.default_rng(0)), 4)
+    )
+    time_ns = np.concatenate([piece.time_ns for piece in pieces])
+    assert time_ns[0] == 0
+    assert (np.diff(time_ns) >= 0).all()
+    assert {piece.name for piece in pieces} == {"stream"}
+    lengths = np.concatenate([piece.length for piece in pieces])
+    assert np.mean(lengths == 74) < 0.01
+    assert np.mean(lengths == 60) > 0.3
+
+
+def test_as_much_of_a_stream_as_asked_for():
+    generator = fitted([capture(i) for i in range(6)])
+    some = list(first_packets(generator.stream(np.random.default_rng(0)), 1234))
+    assert sum(map(len, some)) == 1234
+    some = list(first_seconds(generator.stream(np.random.default_rng(0)), 60))
+    last_ns = some[-1].time_ns[-1]
+    assert 59e9 < last_ns <= 60e9
+
+
+def test_sessions_follow_each_other():
+    drawn = list(
+        starting_at(
+            apart(fitted([capture(i) for i in range(6)]), 70, np.random.default_rng(0)), 10**15
+        )
+    )
+    assert len({session.name for session in drawn}) == 70
+    assert drawn[0].time_ns[0] == 10**15
+    for one, following in pairwise(drawn):
+        assert following.time_ns[0] - one.time_ns[-1] == 60 * 10**9
+
+
+def test_a_stream_goes_on_where_no_connection_is_open():
+    generator = fitted([capture(i) for i in range(6)])
+    pieces = list(islice(generator.stream(np.random.default_rng(0)), 3))
+    assert {int(piece.length[0]) for piece in pieces[1:]} <= {60}

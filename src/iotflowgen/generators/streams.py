@@ -1,0 +1,64 @@
+"""Sessions one after the other in time: so many, so many packets, or so long.
+
+Each function takes and gives an iterator, so that memory does not grow with what is asked for.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from iotflowgen.generators.sessions import Sessions
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Trace
+
+__all__ = ["apart", "first_packets", "first_seconds", "starting_at"]
+
+_AT_ONCE = 64  # sessions drawn together
+_APART_NS = 60 * 10**9
+
+
+def apart(
+    generator: Sessions, n: int, rng: np.random.Generator, *, progress: Progress = silent
+) -> Iterator[Trace]:
+    """Draw `n` sessions, each a minute after the one before has ended; the first at time 0."""
+    now_ns = 0
+    for done in range(0, n, _AT_ONCE):
+        drawn = generator.sessions(min(_AT_ONCE, n - done), rng)
+        for number, session in enumerate(drawn, start=done):
+            yield replace(session, name=str(number), time_ns=session.time_ns + now_ns)
+            now_ns += int(session.time_ns[-1]) + _APART_NS
+            progress("generate", number + 1, n)
+
+
+def first_packets(
+    sessions: Iterable[Trace], n: int, *, progress: Progress = silent
+) -> Iterator[Trace]:
+    """Sessions up to the packet `n`."""
+    left = n
+    for session in sessions:
+        yield session[:left]
+        left -= min(left, len(session))
+        progress("generate", n - left, n)
+        if not left:
+            return
+
+
+def first_seconds(
+    sessions: Iterable[Trace], seconds: float, *, progress: Progress = silent
+) -> Iterator[Trace]:
+    """Sessions of packets up to so many seconds after time 0."""
+    for session in sessions:
+        inside = int(np.searchsorted(session.time_ns, seconds * 1e9, side="right"))
+        yield session[:inside]
+        over = inside < len(session)
+        reached = seconds if over else int(session.time_ns[-1]) / 1e9
+        progress("generate", round(reached), round(seconds), "seconds")
+        if over:
+            return
+
+
+def starting_at(sessions: Iterable[Trace], start_ns: int) -> Iterator[Trace]:
+    """Sessions as much later."""
+    for session in sessions:
+        yield replace(session, time_ns=session.time_ns + start_ns)
