@@ -240,13 +240,14 @@ def test_bad_captures_get_one_line(tmp_path):
 def test_bad_settings_get_one_line_and_status_2(tmp_path, model):
     out = tmp_path / "out.model"
     config = tmp_path / "config.toml"
+    learn = ("fit", PLUG, "--generator", "iotflow")
     config.write_text("[seqgan]\nrouns = 3\n")
-    refused(run("fit", PLUG, "--config", config, "-o", out), 2, "seqgan.rouns")
+    refused(run(*learn, "--config", config, "-o", out), 2, "seqgan.rouns")
     config.write_text("[seqgan\n")
-    refused(run("fit", PLUG, "--config", config, "-o", out), 2, "is no TOML")
-    refused(run("fit", PLUG, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
+    refused(run(*learn, "--config", config, "-o", out), 2, "is no TOML")
+    refused(run(*learn, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
     config.write_text("[vq_stae]\nheads = 5\n")
-    refused(run("fit", PLUG, "--config", config, "-o", out), 2, "does not divide")
+    refused(run(*learn, "--config", config, "-o", out), 2, "does not divide")
     refused(run("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "none of: ", "iotflow")
     refused(run("fit", PLUG), 2, "--out")
     refused(run("generate", model, "-n", 5, "-o", tmp_path / "out.txt"), 2, ".pcapng")
@@ -284,7 +285,8 @@ def test_a_full_disk_gets_one_line(model, settings, tmp_path):
             ("generate", model, "-n", 400, "-o", small / f"x.{suffix}")
             for suffix in ("pcap", "parquet", "csv")
         ]
-        for command in [*commands, ("fit", PLUG, "--config", settings, "-o", small / "x.model")]:
+        learn = ("fit", PLUG, "--generator", "iotflow", "--config", settings)
+        for command in [*commands, (*learn, "-o", small / "x.model")]:
             refused(run(*command), 1, "cannot write", "No space left")
             assert list(small.iterdir()) == []
     finally:
@@ -295,7 +297,7 @@ def test_a_full_disk_gets_one_line(model, settings, tmp_path):
 def test_ctrl_c_leaves_no_file(tmp_path, model, settings, command):
     out = tmp_path / ("x.model" if command == "fit" else "x.pcap")
     arguments = {
-        "fit": ["fit", PLUG, "--out", out],
+        "fit": ["fit", PLUG, "--generator", "iotflow", "--out", out],
         "generate": ["generate", model, "-n", "200000", "--out", out],
     }[command]
     process = subprocess.Popen(

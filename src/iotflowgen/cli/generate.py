@@ -118,13 +118,14 @@ def generate(
     if unit != "--windows" and not isinstance(fitted, Sessions):
         reason = f"{model} is of {fitted.name}, which draws windows only; say --windows"
         raise typer.BadParameter(reason, param_hint=unit)
-    rng = np.random.default_rng(seed)
+    # packets have draws of their own: the same seed is the same traffic in every format
+    rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     begin = (start or datetime.now(UTC)).replace(tzinfo=UTC, microsecond=0)
     start_ns = int(begin.timestamp()) * 10**9
     builder = None
     if suffix in captures:
         headers = read_model(model)[0].headers if payload == "template" else None
-        builder = _builder(headers, rng, payload, keep_identifiers, addresses)
+        builder = _builder(headers, of_packets, payload, keep_identifiers, addresses)
     with progress_display() as progress:
         if isinstance(fitted, Sessions) and unit != "--windows":
             drawn = _drawn(fitted, unit, amount, start_ns, rng, progress)
@@ -138,7 +139,7 @@ def generate(
                 write_windows(honeydata, out)
             else:
                 report = write_capture(
-                    honeydata, out, rng, start_ns=start_ns, builder=builder, progress=progress
+                    honeydata, out, of_packets, start_ns=start_ns, builder=builder, progress=progress
                 )
     if builder is None:
         say(f"{unit.removeprefix('--')} {amount:g} in {out}")
