@@ -1,11 +1,16 @@
 """`iotflowgen evaluate` as a user calls it, on files of any origin."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+from scapy.utils import wrpcap
 from typer.testing import CliRunner
 
 from iotflowgen.capture import read_captures
@@ -160,3 +165,40 @@ def test_wrong_usage_has_status_2(fakes, rejected):
     rejected(2, "--protocol", fake=good, more=["--protocol", "mine"])
     rejected(2, "--splits", fake=good, more=["--splits", 1])
     rejected(2, "--window", fake=good, more=["--window", 1])
+
+
+def test_a_capture_that_scapy_wrote(tmp_path):
+    there = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
+    back = {"src": there["dst"], "dst": there["src"]}
+    packets = []
+    for i in range(200):
+        out = i % 3 != 2
+        ip = IP(src="10.0.0.5", dst="10.0.0.1") if out else IP(src="10.0.0.1", dst="10.0.0.5")
+        tcp = TCP(sport=50_000, dport=443) if out else TCP(sport=443, dport=50_000)
+        packet = Ether(**(there if out else back)) / ip / tcp / Raw(bytes(i % 40))
+        packet.time = 1_700_000_000 + i / 10
+        packets.append(packet)
+    fake, results = tmp_path / "scapy.pcap", tmp_path / "results.json"
+    wrpcap(str(fake), packets)
+    done = run("evaluate", "--real", PLUG, "--fake", fake, *QUICK, "--out", results)
+    assert done.returncode == 0, done.stderr
+    (cell,) = json.loads(results.read_text())["cells"]
+    assert cell["attacks"][0]["detection"]["mean"] > 0.95
+
+
+def test_a_quick_benchmark_records_a_folder_of_two_devices_and_goes_on(tmp_path):
+    root, out = tmp_path / "root", tmp_path / "out"
+    for device, files in (
+        ("plug", sorted(PLUG.iterdir())[:6]),
+        ("both", [*sorted(PLUG.iterdir())[:3], *sorted((PLUG.parent / "camera").iterdir())[:3]]),
+    ):
+        (root / device).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, root / device)
+    quick = ("--generators", "replay,sessions", "--adversaries", "boosting")
+    done = run("benchmark", root, *quick, "--quick", "--devices", "plug", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "sessions" in done.stdout
+    done = run("benchmark", root, *quick, "--quick", "--devices", "both", "--out", out)
+    found = json.loads((out / "results.json").read_text())
+    assert all("take it out" in cell["error"] for cell in found["cells"])

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from iotflowgen.adversaries.adversary import check_both_kinds
 from iotflowgen.adversaries.features import features
 from iotflowgen.traffic import Windows
 
@@ -28,7 +29,12 @@ class Boosting:
         self.seed = seed
 
     def fit(self, windows: Windows, synthetic: NDArray[np.bool_]) -> Self:
-        """Learn from windows (N) and which of them are synthetic (N)."""
+        """Learn from windows (N) and which of them are synthetic (N).
+
+        Raises:
+            EvaluationError: All of them are, or none is.
+        """
+        check_both_kinds(synthetic)
         rows_NF = features(windows)
         # columns that say nothing take time and change no tree
         self._varies = (rows_NF != rows_NF[0]).any(axis=0)

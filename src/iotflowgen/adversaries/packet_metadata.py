@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from iotflowgen.adversaries.adversary import check_both_kinds
 from iotflowgen.nn.training import Settings, seeded
 from iotflowgen.traffic import Windows
 
@@ -49,7 +50,12 @@ class PacketMetadata:
         self.seed = seed
 
     def fit(self, windows: Windows, synthetic: NDArray[np.bool_]) -> Self:
-        """Learn from windows (N) and which of them are synthetic (N)."""
+        """Learn from windows (N) and which of them are synthetic (N).
+
+        Raises:
+            EvaluationError: All of them are, or none is.
+        """
+        check_both_kinds(synthetic)
         config = self.config
         self._vocabularies = [np.unique(getattr(windows, name)) for name in _CATEGORIES]
         logs = _log_seconds(windows)

@@ -27,6 +27,7 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
+from iotflowgen.adversaries.adversary import check_both_kinds
 from iotflowgen.traffic import Windows
 
 __all__ = ["Rocket"]
@@ -46,7 +47,12 @@ class Rocket:
         self.seed = seed
 
     def fit(self, windows: Windows, synthetic: NDArray[np.bool_]) -> Self:
-        """Learn from windows (N) and which of them are synthetic (N)."""
+        """Learn from windows (N) and which of them are synthetic (N).
+
+        Raises:
+            EvaluationError: All of them are, or none is.
+        """
+        check_both_kinds(synthetic)
         self._vocabularies = {c: np.unique(getattr(windows, c)) for c in Windows.columns()}
         seeds = np.random.default_rng(self.seed).integers(2**31, size=_TRANSFORMS)
         # the ridge's strength follows from leaving each window out, which costs no further fit

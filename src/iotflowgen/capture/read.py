@@ -84,7 +84,7 @@ def read_captures(
         c.path for c in captures if not {found.ip, found.mac} & {*c.dissection.addresses}
     ]:
         raise DeviceNotFound(
-            f"{_list(strangers)} has no packet of {found.ip or found.mac}, the device of the other "
+            f"{_list(strangers)}: no packet of {found.ip or found.mac}, the device of the other "
             "captures; take it out, or name another device with --device"
         )
     times = Counter(capture.path.name for capture in captures)

@@ -139,7 +139,12 @@ def generate(
                 write_windows(honeydata, out)
             else:
                 report = write_capture(
-                    honeydata, out, of_packets, start_ns=start_ns, builder=builder, progress=progress
+                    honeydata,
+                    out,
+                    of_packets,
+                    start_ns=start_ns,
+                    builder=builder,
+                    progress=progress,
                 )
     if builder is None:
         say(f"{unit.removeprefix('--')} {amount:g} in {out}")

@@ -12,6 +12,7 @@ from iotflowgen.adversaries import (
     PacketMetadataConfig,
     Rocket,
 )
+from iotflowgen.errors import EvaluationError
 from iotflowgen.evaluation import cross_validate
 from iotflowgen.traffic import Windows, cut_windows, draw_places, every_place
 from tests.conftest import make_trace
@@ -103,3 +104,9 @@ def test_values_never_seen_are_no_error(windows, adversary):
     fitted = adversary().fit(windows, np.arange(400) % 2 == 0)
     strange = with_column(windows, "length", windows.length + 7000)
     assert np.isfinite(fitted.score(strange)).all()
+
+
+@pytest.mark.parametrize("kind", [False, True])
+def test_one_kind_of_windows_is_refused(adversary, windows, kind):
+    with pytest.raises(EvaluationError, match="one kind only"):
+        adversary().fit(windows, np.full(len(windows), kind))
