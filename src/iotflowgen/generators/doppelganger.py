@@ -163,9 +163,7 @@ class DoppelGANger:
         Raises:
             ModelError: It is damaged, of another version, or of another generator.
         """
-        model, tensors = read_model(path)
-        if model.generator != cls.name:
-            raise ModelError(f"{path} is a model of {model.generator}, not of {cls.name}")
+        model, tensors = read_model(path, of=cls.name)
         try:
             config = DoppelGANgerConfig.model_validate(model.config)
             self = cls(config, seed=model.seed, accelerator=accelerator)

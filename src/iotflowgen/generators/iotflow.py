@@ -278,9 +278,7 @@ class IoTFlow:
         Raises:
             ModelError: It is damaged, of another version, or of another generator.
         """
-        model, tensors = read_model(path)
-        if model.generator != cls.name:
-            raise ModelError(f"{path} is a model of {model.generator}, not of {cls.name}")
+        model, tensors = read_model(path, of=cls.name)
         try:
             self = cls(
                 IoTFlowConfig.model_validate(model.config),

@@ -105,11 +105,16 @@ def add_headers(path: Path, headers: Headers) -> None:
     write_model(path, model.model_copy(update={"headers": headers}), tensors)
 
 
-def read_model(path: Path) -> tuple[Model, dict[str, Tensor]]:
+def read_model(path: Path, of: str | None = None) -> tuple[Model, dict[str, Tensor]]:
     """What a model file says, and its tensors.
 
+    Args:
+        path: The file.
+        of: The generator that must have written it; any, if none is named.
+
     Raises:
-        ModelError: The file is absent, damaged, no model, or of another schema version.
+        ModelError: The file is absent, damaged, no model, of another schema version, or of another
+            generator.
     """
     if not path.is_file():
         raise ModelError(f"there is no model {path}; make one with: iotflowgen fit")
@@ -127,6 +132,9 @@ def read_model(path: Path) -> tuple[Model, dict[str, Tensor]]:
             raise ModelError(
                 f"{path} has schema version {found}, this iotflowgen reads {SCHEMA}; fit it again"
             )
-        return Model.model_validate_json(said), tensors
+        model = Model.model_validate_json(said)
     except (ValidationError, ValueError, AttributeError) as error:
         raise ModelError(f"{path} says what no model says; fit it again") from error
+    if of and model.generator != of:
+        raise ModelError(f"{path} is a model of {model.generator}, not of {of}")
+    return model, tensors

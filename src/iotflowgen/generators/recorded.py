@@ -97,9 +97,7 @@ class Recorded:
         Raises:
             ModelError: It is damaged, of another version, or of another generator.
         """
-        model, tensors = read_model(path)
-        if model.generator != cls.name:
-            raise ModelError(f"{path} is a model of {model.generator}, not of {cls.name}")
+        model, tensors = read_model(path, of=cls.name)
         try:
             config = cls.Config.model_validate(model.config)
             traces = _traces(tensors, model.captures)
