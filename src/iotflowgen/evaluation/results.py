@@ -160,7 +160,7 @@ class Results(_Entry):
         Raises:
             OutputError: It cannot be written.
         """
-        text = json.dumps(_rounded(self.model_dump(mode="json")), indent=1, allow_nan=False)
+        text = json.dumps(_rounded(self.model_dump(mode="json")), allow_nan=False)
         with whole_file(path) as temporary:
             temporary.write_text(text + "\n")
         return self
