@@ -40,6 +40,7 @@ benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, c
 		--devices Withings,WeMoLink,HomeMaticPlug --out benchmarks/results/authors
 	$(VENV)/bin/iotflowgen benchmark $(ROOT) --devices $(DEVICES) --out benchmarks/results/benchmark
 	cp benchmarks/results/benchmark/results.json benchmarks/results/benchmark.json
+	$(VENV)/bin/python benchmarks/realism.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/tables.py
 
 lock: ## resolve the dependencies anew into requirements.lock

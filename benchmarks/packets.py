@@ -9,15 +9,15 @@ python benchmarks/packets.py CAPTURES
 import argparse
 import json
 import statistics
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from outside import FLAGS, opinion
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
@@ -33,40 +33,19 @@ DEVICES = ("Withings", "WeMoLink", "D-LinkCam", "HueBridge", "EdimaxPlug1101W")
 ROUNDS = 3
 PACKETS = 50_000
 """That are written to measure how fast; Scapy gets a twentieth of them."""
-WINDOWS, SIZE = 200, 20
-FLAGS = (
-    "retransmission",
-    "fast_retransmission",
-    "spurious_retransmission",
-    "out_of_order",
-    "lost_segment",
-    "ack_lost_segment",
-    "duplicate_ack",
-    "window_update",
-    "window_full",
-    "zero_window",
-    "zero_window_probe",
-    "keep_alive",
-    "keep_alive_ack",
-    "reused_ports",
-)
+WINDOWS = 200
+SIZE = 20
+"""Packets a window; fewer where no capture has as many."""
 
 
 def judged(paths: Iterable[Path]) -> dict[str, Any]:
     """What tshark flags in captures, per 1,000 packets, and what it calls malformed."""
-    fields = [*(f"tcp.analysis.{flag}" for flag in FLAGS), "_ws.malformed"]
-    options = [word for field in fields for word in ("-e", field)]
-    found: Counter[str] = Counter()
-    packets = 0
-    for path in paths:
-        command = ["tshark", "-n", "-r", str(path), "-T", "fields", "-E", "separator=|", *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        for line in done.stdout.splitlines():
-            packets += 1
-            names = zip((*FLAGS, "malformed"), line.split("|"), strict=True)
-            found.update(name for name, value in names if value)
-    flags = {flag: round(1000 * found[flag] / packets, 2) for flag in FLAGS if found[flag]}
-    return {"packets": packets, "flags": flags, "malformed": found["malformed"]}
+    opinions = [opinion(path) for path in paths]
+    packets = sum(each.packets for each in opinions)
+    found = {flag: sum(each.flags.get(flag, 0) for each in opinions) for flag in FLAGS}
+    flags = {flag: round(1000 * count / packets, 2) for flag, count in found.items() if count}
+    malformed = sum(each.malformed for each in opinions)
+    return {"packets": packets, "flags": flags, "malformed": malformed}
 
 
 def long_window(traces: Iterable[Trace]) -> Windows:
@@ -74,6 +53,12 @@ def long_window(traces: Iterable[Trace]) -> Windows:
     traces = list(traces)
     columns = ([getattr(trace, name) for trace in traces] for name in Windows.columns())
     return Windows(*(np.concatenate(column)[None] for column in columns))
+
+
+def some_windows(traces: Sequence[Trace], n: int, rng: np.random.Generator) -> Windows:
+    """So many windows, as long as the longest capture allows."""
+    size = min(SIZE, max(map(len, traces)))
+    return cut_windows(traces, draw_places(traces, n, size, rng))
 
 
 def builder_of(headers: Headers, seed: int) -> TemplateBuilder:
@@ -101,9 +86,9 @@ def rebuilt(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, A
         noted, different = write(headers, long_window([trace]), path, i)
         compromises.update(noted)
         changed += different
-    places = draw_places(traces, WINDOWS, SIZE, np.random.default_rng(0))
     windows = scratch / "windows.pcap"
-    _, of_windows = write(headers, cut_windows(traces, places), windows, 0)
+    drawn = some_windows(traces, WINDOWS, np.random.default_rng(0))
+    _, of_windows = write(headers, drawn, windows, 0)
     return {
         "sessions": judged(sessions) | {"changed": changed, "compromises": dict(compromises)},
         "windows": judged([windows]) | {"changed": of_windows},
@@ -140,7 +125,7 @@ def speed(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, Any
     """Packets a second of one core, the two taking turns so that both meet the same machine."""
     path, plain = scratch / "ours.pcap", scratch / "scapy.pcap"
     rng = np.random.default_rng(0)
-    windows = cut_windows(traces, draw_places(traces, PACKETS // SIZE, SIZE, rng))
+    windows = some_windows(traces, PACKETS // SIZE, rng)
     write_capture(windows, path, rng, builder=builder_of(headers, 0))
     with RawPcapReader(str(path)) as reader:
         planned = [plainly(frame) for frame, _ in islice(reader, PACKETS // 20)]

@@ -9,16 +9,18 @@ import re
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+import realism_tables
 
 from iotflowgen.evaluation import Results, read_results
 from iotflowgen.report import PAPER_TABLE_1
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/paper.md", "docs/evaluation.md")
+PAGES = ("README.md", "docs/paper.md", "docs/evaluation.md", "docs/packets.md")
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -325,6 +327,11 @@ def baseline() -> str:
     return _table(heads.split(", "), rows)
 
 
+def realism(name: str) -> str:
+    """A table of what other tools say about generated sessions."""
+    return _table(*getattr(realism_tables, name)(_devices("realism.json")))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "fit": fit,
     "reconstruction": reconstruction,
@@ -339,6 +346,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "targets": targets,
     "ablation": ablation,
     "baseline": baseline,
+    **{name: partial(realism, name) for name in realism_tables.__all__},
 }
 
 
