@@ -11,6 +11,7 @@
     ├── TableError            a Parquet or CSV file lacks columns or holds impossible values
     ├── ModelError            a model file is damaged, or of another version
     ├── EvaluationError       an evaluation came to nothing
+    │   └── HeadersMissing    headers are asked for of what has none
     ├── ResultsError          a results file is damaged, or of another version
     ├── TrainingError         a fit or a sample came to nothing
     │   └── ModeCollapse      the generator repeats itself
@@ -21,6 +22,7 @@ __all__ = [
     "CaptureError",
     "DeviceNotFound",
     "EvaluationError",
+    "HeadersMissing",
     "IoTFlowGenError",
     "ModeCollapse",
     "ModelError",
@@ -68,6 +70,10 @@ class ModelError(IoTFlowGenError):
 
 class EvaluationError(IoTFlowGenError):
     """An evaluation came to nothing."""
+
+
+class HeadersMissing(EvaluationError):
+    """Headers are asked for of a table, of windows without them, or of frames of another link."""
 
 
 class ResultsError(IoTFlowGenError):

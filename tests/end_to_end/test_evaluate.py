@@ -72,6 +72,7 @@ def test_held_out_with_every_adversary_and_fewer_windows_than_asked_for(fakes, t
     assert done.returncode == 0, done.stderr
     for word in ("packet-metadata", "boosting", "rocket", "control", "excess"):
         assert word in done.stdout
+    assert "headers is left out: " in done.stderr
     assert "24 windows of each kind are used, not 60" in done.stderr
     results = json.loads(out.read_text())
     assert [sample["windows"] for sample in results["samples"]] == [24, 24]
@@ -79,6 +80,21 @@ def test_held_out_with_every_adversary_and_fewer_windows_than_asked_for(fakes, t
     adversaries = [cell["adversary"] for cell in results["cells"]]
     assert adversaries == ["packet-metadata", "boosting", "rocket"]
     assert all(len(cell["attacks"]) == 2 for cell in results["cells"])
+
+
+def test_headers_of_captures(fakes, tmp_path):
+    out, page = tmp_path / "results.json", tmp_path / "report.html"
+    few = ("--window", 8, "--windows", 60)
+    done = run(
+        *("evaluate", "--real", PLUG, "--fake", fakes / "honeydata.pcap", *few),
+        *("--protocol", "held-out", "--adversary", "headers", "--out", out),
+    )
+    assert done.returncode == 0, done.stderr
+    (cell,) = json.loads(out.read_text())["cells"]
+    assert cell["adversary"] == "headers"
+    assert cell["excess"] > 0.2  # fuzzed packets
+    assert run("report", out, "--out", page).returncode == 0
+    assert "headers" in page.read_text()
 
 
 @pytest.fixture
@@ -126,6 +142,11 @@ def test_tables_that_are_none_get_one_line(fakes, tmp_path, rejected):
     rejected(1, "absent.csv", fake=[tmp_path / "absent.csv"])
 
 
+def test_tables_have_no_headers(fakes, rejected):
+    more = ["--adversary", "headers"]
+    rejected(1, "few.csv", "give a pcap", fake=[fakes / "few.csv"], more=more)
+
+
 def test_captures_that_are_none_get_one_line(fakes, tmp_path, rejected):
     text = tmp_path / "fake.txt"
     text.write_text("not a capture")
@@ -160,7 +181,7 @@ def test_wrong_usage_has_status_2(fakes, rejected):
     good = [fakes / "honeydata.pcap"]
     rejected(2, "--real", real=(), fake=good)
     rejected(2, "--fake")
-    known = "none of: packet-metadata, boosting, rocket"
+    known = "none of: packet-metadata, boosting, rocket, headers"
     rejected(2, known, fake=good, more=["--adversary", "eve"])
     rejected(2, "--protocol", fake=good, more=["--protocol", "mine"])
     rejected(2, "--splits", fake=good, more=["--splits", 1])

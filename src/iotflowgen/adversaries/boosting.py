@@ -35,9 +35,11 @@ class Boosting:
             EvaluationError: All of them are, or none is.
         """
         check_both_kinds(synthetic)
-        rows_NF = features(windows)
+        rows_NF = self.rows(windows)
         # columns that say nothing take time and change no tree
-        self._varies = (rows_NF != rows_NF[0]).any(axis=0)
+        missing_NF = np.isnan(rows_NF)
+        same_NF = (rows_NF == rows_NF[0]) | (missing_NF & missing_NF[0])
+        self._varies = ~same_NF.all(axis=0)
         # early stopping would set windows aside that overlap those it learns from
         self._trees = HistGradientBoostingClassifier(early_stopping=False, random_state=self.seed)
         self._trees.fit(rows_NF[:, self._varies], synthetic)
@@ -45,6 +47,10 @@ class Boosting:
 
     def score(self, windows: Windows) -> NDArray[np.float64]:
         """The probability (N) that each window is synthetic."""
-        rows_NF = features(windows)[:, self._varies]
+        rows_NF = self.rows(windows)[:, self._varies]
         scores: NDArray[np.float64] = self._trees.predict_proba(rows_NF)[:, 1]
         return scores
+
+    def rows(self, windows: Windows) -> NDArray[np.float64]:
+        """What trees learn from (N, F)."""
+        return features(windows)

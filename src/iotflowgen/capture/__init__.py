@@ -4,6 +4,7 @@ from iotflowgen.capture.cache import default_cache
 from iotflowgen.capture.device import Device
 from iotflowgen.capture.formats import is_capture
 from iotflowgen.capture.frames import read_frames
+from iotflowgen.capture.headers import header_fields, with_headers
 from iotflowgen.capture.read import DEFAULT_CACHE, CaptureWarning, find_captures, read_captures
 from iotflowgen.capture.summary import CaptureSummary, describe
 
@@ -15,7 +16,9 @@ __all__ = [
     "default_cache",
     "describe",
     "find_captures",
+    "header_fields",
     "is_capture",
     "read_captures",
     "read_frames",
+    "with_headers",
 ]

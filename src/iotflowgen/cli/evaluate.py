@@ -1,6 +1,7 @@
 """`iotflowgen evaluate`."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -57,7 +58,11 @@ def evaluate(
     ] = "paper",
     adversary: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME...", help="Who attacks.", show_default="all"),
+        typer.Option(
+            metavar="NAME...",
+            help="Who attacks. headers reads packets: FILE is a pcap or pcapng then.",
+            show_default="all that can",
+        ),
     ] = None,
     device: DeviceOption = None,
     window: Annotated[int, typer.Option(min=2, help="Packets a window.")] = 20,
@@ -76,15 +81,27 @@ def evaluate(
     Example: `iotflowgen evaluate --real captures/plug --fake honeydata.pcap --out results.json`
     """
     from iotflowgen import evaluation
-    from iotflowgen.capture import read_captures
+    from iotflowgen.adversaries import OF_FEATURES
+    from iotflowgen.capture import read_captures, with_headers
+    from iotflowgen.errors import HeadersMissing
 
     adversaries = adversaries_named(adversary)
     one_thread()
     with progress_display() as progress:
         traces = read_captures(real, device, progress=progress)
+        read = partial(evaluation.read_honeydata, fake, window, progress=progress)
+        try:
+            if with_all := not set(adversaries) <= set(OF_FEATURES):
+                traces = with_headers(real, traces)
+            honeydata = read(headers=with_all)
+        except HeadersMissing as error:
+            if adversary:
+                raise
+            say(f"the adversary headers is left out: {error}")
+            adversaries, honeydata = list(OF_FEATURES), read()
         results = evaluation.evaluate(
             traces,
-            evaluation.read_honeydata(fake, window, progress=progress),
+            honeydata,
             protocol,
             adversaries,
             device=_name(real[0]),

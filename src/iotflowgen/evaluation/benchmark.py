@@ -32,7 +32,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from pydantic import Field
 
-from iotflowgen.adversaries import ADVERSARIES
+from iotflowgen.adversaries import ADVERSARIES, OF_FEATURES
 from iotflowgen.capture import read_captures
 from iotflowgen.errors import CaptureError, EvaluationError, IoTFlowGenError
 from iotflowgen.evaluation.description import describe, measure
@@ -68,7 +68,7 @@ class BenchmarkConfig(Settings):
     devices: tuple[str, ...]
     """Folders of captures, one a device."""
     generators: tuple[str, ...] = tuple(GENERATORS)
-    adversaries: tuple[str, ...] = tuple(ADVERSARIES)
+    adversaries: tuple[str, ...] = OF_FEATURES
     protocols: tuple[Protocol, ...] = PROTOCOLS
     window: int = Field(default=20, ge=2)
     """L, packets a window."""

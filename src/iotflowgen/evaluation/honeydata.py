@@ -3,51 +3,67 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from iotflowgen.capture import find_captures, read_captures
-from iotflowgen.errors import TooShort
+import numpy as np
+
+from iotflowgen.capture import find_captures, read_captures, with_headers
+from iotflowgen.errors import HeadersMissing, TooShort
 from iotflowgen.progress import Progress, silent
 from iotflowgen.tables import read_windows
-from iotflowgen.traffic import Windows
+from iotflowgen.traffic import Places, Trace, Windows, cut_windows
 
 __all__ = ["read_honeydata"]
 
 _TABLES = (".parquet", ".csv")
 
 
-def read_honeydata(paths: Sequence[Path], window: int, *, progress: Progress = silent) -> Windows:
+def read_honeydata(
+    paths: Sequence[Path], window: int, *, headers: bool = False, progress: Progress = silent
+) -> Windows:
     """Windows of consecutive packets, one after the other; what is left over is dropped.
 
     Args:
         paths: Parquet or CSV tables, captures, or folders of captures. In each capture the most
             common IP address is the device's: synthetic ones have addresses of their own.
         window: L, packets a window.
+        headers: Whether to read the headers, too.
         progress: Told after each capture.
 
     Raises:
         TableError: A table lacks columns or holds impossible values.
         CaptureError: A capture cannot be used.
+        HeadersMissing: They are asked for of a table, or of frames that are not Ethernet's.
         TooShort: A file has fewer packets in a row than a window.
     """
-    return Windows.concatenate([_read(path, window, progress) for path in paths])
+    return Windows.concatenate([_read(path, window, headers, progress) for path in paths])
 
 
-def _read(path: Path, window: int, progress: Progress) -> Windows:
+def _read(path: Path, window: int, headers: bool, progress: Progress) -> Windows:
     if path.suffix.lower() in _TABLES:
-        return _consecutive(read_windows(path), path, window)
-    parts = []
-    for capture in find_captures([path]):
-        (trace,) = read_captures([capture], progress=progress)
-        columns = {name: getattr(trace, name)[None] for name in Windows.columns()}
-        parts.append(_consecutive(Windows(**columns), capture, window))
-    return Windows.concatenate(parts)
+        if headers:
+            raise HeadersMissing(f"{path} is a table, and headers needs packets: give a pcap")
+        sequences = read_windows(path)
+        _check(sequences.size, path, window)
+        whole = sequences.size // window * window
+        columns = (getattr(sequences, name)[:, :whole] for name in Windows.columns())
+        return Windows(*(column.reshape(-1, window) for column in columns))
+    return Windows.concatenate(
+        [_of_capture(each, window, headers, progress) for each in find_captures([path])]
+    )
 
 
-def _consecutive(sequences: Windows, path: Path, window: int) -> Windows:
-    if sequences.size < window:
+def _of_capture(path: Path, window: int, headers: bool, progress: Progress) -> Windows:
+    traces: Sequence[Trace] = read_captures([path], progress=progress)
+    if headers:
+        traces = with_headers([path], traces)
+    (packets,) = map(len, traces)
+    _check(packets, path, window)
+    start = np.arange(0, packets - window + 1, window)
+    return cut_windows(traces, Places(window, np.zeros_like(start), start))
+
+
+def _check(packets: int, path: Path, window: int) -> None:
+    if packets < window:
         raise TooShort(
-            f"{path} has {sequences.size} packets in a row, a window needs {window}; choose "
-            f"--window {sequences.size} or less"
+            f"{path} has {packets} packets in a row, a window needs {window}; choose "
+            f"--window {packets} or less"
         )
-    whole = sequences.size // window * window
-    columns = (getattr(sequences, name)[:, :whole] for name in Windows.columns())
-    return Windows(*(column.reshape(-1, window) for column in columns))

@@ -33,12 +33,14 @@ class Trace:
     """Protocol configuration, a bit each (`traffic.protocols`)."""
     tcp_payload: NDArray[np.int32]
     """Bytes of TCP payload; 0 without."""
+    headers: NDArray[np.float32] | None = None
+    """Fields of each packet's headers (P, F), where they were read (`capture.with_headers`)."""
     sha256: str = ""
     """Of the capture file's bytes; empty where the packets did not come from a file."""
 
     def __post_init__(self) -> None:
         columns = self._columns()
-        if len({column.shape for column in columns.values()}) != 1 or self.time_ns.ndim != 1:
+        if len({column.shape[:1] for column in columns.values()}) != 1 or self.time_ns.ndim != 1:
             shapes = {name: column.shape for name, column in columns.items()}
             raise ValueError(f"columns of {self.name} differ in length: {shapes}")
         if np.any(np.diff(self.time_ns) < 0):
@@ -52,7 +54,8 @@ class Trace:
         return Trace(name=self.name, sha256=self.sha256, **columns)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.type is not str}
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.type is not str}
+        return {name: column for name, column in columns.items() if column is not None}
 
     @property
     def duration_ns(self) -> NDArray[np.int64]:

@@ -51,21 +51,28 @@ class Windows:
     """Destination port; 0 where the packet has none."""
     protocols: NDArray[np.uint16]
     """Protocol configuration, a bit each."""
+    headers: NDArray[np.float32] | None = None
+    """Fields of the packets' headers (N, L, F), where they were read (`capture.with_headers`)."""
 
     def __post_init__(self) -> None:
         shapes = {name: getattr(self, name).shape for name in self.columns()}
+        if self.headers is not None:
+            shapes["headers"] = self.headers.shape[:2]
         if len(set(shapes.values())) != 1 or self.length.ndim != 2:
             raise ValueError(f"columns of windows differ in shape: {shapes}")
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:
-        """The names of the columns, which a `Trace` has too."""
-        return tuple(f.name for f in fields(cls))
+        """The names of the columns that all windows have, and a `Trace` has too."""
+        return tuple(f.name for f in fields(cls) if f.name != "headers")
 
     @classmethod
     def concatenate(cls, parts: Sequence["Windows"]) -> Self:
-        """All windows of `parts`, in order."""
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in cls.columns()))
+        """All windows of `parts`, in order; with headers if each part has them."""
+        columns = {n: np.concatenate([getattr(p, n) for p in parts]) for n in cls.columns()}
+        headers = [part.headers for part in parts if part.headers is not None]
+        complete = len(headers) == len(parts)
+        return cls(**columns, headers=np.concatenate(headers) if complete else None)
 
     @property
     def size(self) -> int:
@@ -76,7 +83,8 @@ class Windows:
         return len(self.length)
 
     def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Windows":
-        return Windows(*(getattr(self, name)[index] for name in self.columns()))
+        columns = {name: getattr(self, name)[index] for name in self.columns()}
+        return Windows(**columns, headers=None if self.headers is None else self.headers[index])
 
 
 def every_place(traces: Sequence[Trace], size: int) -> Places:
@@ -108,7 +116,7 @@ def draw_places(traces: Sequence[Trace], n: int, size: int, rng: np.random.Gener
 
 
 def cut_column(columns: Sequence[NDArray[Any]], places: Places) -> NDArray[Any]:
-    """Cut one column, given once a trace, at `places`: (N, L)."""
+    """Cut one column, given once a trace, at `places`: (N, L), or (N, L, F) of fields."""
     offsets = np.cumsum([0, *(len(column) for column in columns)])
     first = offsets[places.trace] + places.start
     packets: NDArray[Any] = np.concatenate(columns)
@@ -117,7 +125,11 @@ def cut_column(columns: Sequence[NDArray[Any]], places: Places) -> NDArray[Any]:
 
 
 def cut_windows(traces: Sequence[Trace], places: Places) -> Windows:
-    """The windows of `traces` that stand at `places`."""
-    return Windows(
-        *(cut_column([getattr(t, name) for t in traces], places) for name in Windows.columns())
-    )
+    """The windows of `traces` that stand at `places`, with headers if each trace has them."""
+    columns = {
+        name: cut_column([getattr(trace, name) for trace in traces], places)
+        for name in Windows.columns()
+    }
+    headers = [trace.headers for trace in traces if trace.headers is not None]
+    complete = len(headers) == len(traces)
+    return Windows(**columns, headers=cut_column(headers, places) if complete else None)

@@ -1,0 +1,262 @@
+"""Header fields of every packet as numbers: what encryption leaves open.
+
+As in nPrint (Holland et al., "New Directions in Automated Traffic Analysis", CCS 2021) each field
+of each header has a column of its own, also where a packet lacks it (NaN here), and the first bytes
+of payload follow. Numbers stand for bits, since trees cut numbers. Beside them stands what fields
+do from packet to packet: what IP IDs, sequence and acknowledgment numbers, windows, timestamps and
+transaction ids add to the last ones of their host, their connection, or its other side.
+
+Addresses are roles (`relations.ROLES`). A decoy is another unit, under other addresses: these say
+which unit it is, and not whether it is real. For the same reason payload ends after 12 bytes, where
+names and addresses begin in DNS, DHCP, NTP and TLS.
+
+Sources: IEEE 802.3, 802.1Q, 802.2; RFC 791, 8200, 9293, 7323, 2018, 768, 826, 792, 1071. Captured
+frames that were cut off have what is left of them.
+
+Shapes: P packets, F fields.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.capture.frames import read_frames
+from iotflowgen.capture.relations import Columns, Numbers, roles, steps
+from iotflowgen.errors import HeadersMissing
+from iotflowgen.traffic import Trace
+
+__all__ = ["header_fields", "with_headers"]
+
+_ARP, _IP4, _IP6 = 0x0806, 0x0800, 0x86DD
+_VLAN = (0x8100, 0x88A8)
+_TCP, _UDP = 6, 17
+_MESSAGES = (1, 2, 58)  # ICMP, IGMP, ICMPv6
+_EXTENSIONS = (0, 43, 60)
+_PAYLOAD = 12
+_OPTIONS = 8
+
+# offset and size, bytes
+_FIELDS = {
+    "ip": {
+        "version": (0, 1),
+        "tos": (1, 1),
+        "length": (2, 2),
+        "id": (4, 2),
+        "fragment": (6, 2),
+        "ttl": (8, 1),
+        "protocol": (9, 1),
+    },
+    "ip6": {"class": (0, 2), "flow": (2, 2), "length": (4, 2), "next": (6, 1), "hops": (7, 1)},
+    "arp": {"hardware": (0, 2), "protocol": (2, 2), "sizes": (4, 2), "operation": (6, 2)},
+    "port": {"source": (0, 2), "destination": (2, 2)},
+    "tcp": {
+        "sequence": (4, 4),
+        "acknowledgment": (8, 4),
+        "offset": (12, 1),
+        "flags": (13, 1),
+        "window": (14, 2),
+        "urgent": (18, 2),
+    },
+    "udp": {"length": (4, 2)},
+    "message": {"type": (0, 1), "code": (1, 1)},
+}
+# which option, offset and size; of selective acknowledgment its length
+_IN_OPTIONS = {
+    "segment": (2, 2, 2),
+    "scale": (3, 2, 1),
+    "selective": (5, 1, 1),
+    "stamp": (8, 2, 4),
+    "echo": (8, 6, 4),
+}
+
+
+def with_headers(paths: Sequence[Path], traces: Sequence[Trace]) -> list[Trace]:
+    """The traces that `read_captures` made of these paths, with the fields of their headers.
+
+    Raises:
+        HeadersMissing: One is not of Ethernet frames, or has changed meanwhile.
+    """
+    found = {t.sha256: header_fields(frames, t)[1] for t, frames in read_frames(paths, traces)}
+    if missing := [trace.name for trace in traces if trace.sha256 not in found]:
+        raise HeadersMissing(
+            f"headers are read of Ethernet frames only, and {missing[0]} has others; leave it out, "
+            "or name other adversaries with --adversary"
+        )
+    return [replace(trace, headers=found[trace.sha256]) for trace in traces]
+
+
+def header_fields(
+    frames: Sequence[bytes], trace: Trace
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """The names (F) and the values (P, F) of the fields of a trace's frames."""
+    read = _Frames(frames)
+    columns, layers = _layers(read, trace)
+    columns |= _options(read, layers["tcp"], layers["payload"])
+    columns |= _checksums(read, layers)
+    columns |= _payload(read, layers, trace)
+    addresses = _addresses(read, layers, trace)
+    columns |= {name: role for name, (_, role) in addresses.items()}
+    hosts = addresses["ip.from"][0], addresses["ip.to"][0]
+    columns |= steps(columns, hosts, trace.time_ns)
+    return tuple(columns), np.column_stack([*columns.values()]).astype(np.float32)
+
+
+class _Frames:
+    """All frames of a capture, of which fields are taken side by side; NaN beyond their ends."""
+
+    def __init__(self, frames: Sequence[bytes]) -> None:
+        self.size = np.array([len(frame) for frame in frames], dtype=np.int64)
+        self._start = np.cumsum(self.size) - self.size
+        self._bytes = np.frombuffer(b"".join(frames) + b"\0", dtype=np.uint8)
+        place = np.arange(len(self._bytes)) % 2
+        self._sums = [
+            np.concatenate([[0], np.cumsum(np.where(place == side, self._bytes, 0))])
+            for side in (0, 1)
+        ]
+
+    def take(self, at: Numbers, count: int) -> Numbers:
+        """The bytes (P, count) from offsets (P) on."""
+        place = at[:, None] + np.arange(count)
+        there = (place >= 0) & (place < self.size[:, None])
+        index = np.where(there, self._start[:, None] + place, 0).astype(np.int64)
+        return np.where(there, self._bytes[index], np.nan)
+
+    def number(self, at: Numbers, count: int) -> Numbers:
+        """The numbers (P) of `count` bytes, at most 6, at offsets (P)."""
+        return self.take(at, count) @ 256.0 ** np.arange(count)[::-1]
+
+    def words(self, start: Numbers, end: Numbers) -> Numbers:
+        """Sums (P) of 16-bit words between offsets (P), modulo 65535 (RFC 1071)."""
+        there = (start >= 0) & (start <= end) & (end <= self.size)
+        first, last = (np.where(there, self._start + at, 0).astype(np.int64) for at in (start, end))
+        sides = [total[last] - total[first] for total in self._sums]
+        high, low = np.where(first % 2 == 0, sides, sides[::-1])
+        return np.where(there, (256 * high + low) % 65535, np.nan)
+
+
+def _layers(read: _Frames, trace: Trace) -> tuple[Columns, Columns]:
+    """The plain fields, and the offsets of each header (NaN without) and of the payload's end."""
+    at = np.full(len(trace), 12.0)
+    ethertype = read.number(at, 2)
+    for _ in range(2):
+        tagged = np.isin(ethertype, _VLAN)
+        at = at + 4 * tagged
+        ethertype = np.where(tagged, read.number(at, 2), ethertype)
+    is_snap = (ethertype < 0x0600) & (read.number(at + 2, 6) == 0xAAAA03000000)
+    ethertype = np.where(is_snap, read.number(at + 8, 2), ethertype)
+    network = at + np.where(is_snap, 10.0, 2.0)
+    layers = {
+        name: np.where(ethertype == number, network, np.nan)
+        for name, number in (("ip", _IP4), ("ip6", _IP6), ("arp", _ARP))
+    }
+    header = (read.number(layers["ip"], 1) % 16) * 4
+    whole = read.number(layers["ip"] + 6, 2) % 0x4000 == 0
+    protocol = np.where(whole, read.number(layers["ip"] + 9, 1), np.nan)
+    transport = layers["ip"] + header
+    end = layers["ip"] + read.number(layers["ip"] + 2, 2)
+    kind, after = read.number(layers["ip6"] + 6, 1), layers["ip6"] + 40
+    for _ in range(2):
+        extended = np.isin(kind, _EXTENSIONS)
+        size = np.where(extended, 8 + 8 * read.number(after + 1, 1), 0)
+        kind, after = np.where(extended, read.number(after, 1), kind), after + size
+    is_ip6 = ~np.isnan(layers["ip6"])
+    protocol, transport = np.where(is_ip6, kind, protocol), np.where(is_ip6, after, transport)
+    end = np.where(is_ip6, layers["ip6"] + 40 + read.number(layers["ip6"] + 4, 2), end)
+
+    for name, numbers in (("tcp", [_TCP]), ("udp", [_UDP]), ("message", _MESSAGES)):
+        layers[name] = np.where(np.isin(protocol, numbers), transport, np.nan)
+    layers["port"] = np.where(np.isin(protocol, [_TCP, _UDP]), transport, np.nan)
+    offset = (read.number(layers["tcp"] + 12, 1) // 16) * 4
+    sizes = np.select([protocol == _TCP, protocol == _UDP], [offset, 8.0], 4.0)
+    is_ip = is_ip6 | ~np.isnan(layers["ip"])
+    is_arp = ~np.isnan(layers["arp"])
+    layers["payload"] = np.select([is_ip, is_arp], [transport + sizes, np.nan], network)
+    layers["end"] = np.select([is_ip, is_arp], [end, network + 28], trace.length)
+    layers["protocol"] = protocol
+    columns = {"eth.length": trace.length.astype(np.float64), "eth.type": ethertype}
+    for name, fields in _FIELDS.items():
+        for field, (place, width) in fields.items():
+            columns[f"{name}.{field}"] = read.number(layers[name] + place, width)
+    return columns, layers
+
+
+def _options(read: _Frames, tcp: Numbers, end: Numbers) -> Columns:
+    """The options of TCP: which, in their order, and what they say."""
+    at = np.where(tcp + 20 < end, tcp + 20, np.nan)
+    said = {name: np.full(len(at), np.nan) for name in _IN_OPTIONS}
+    order = []
+    while not np.isnan(at).all():
+        kind, size = read.number(at, 1), read.number(at + 1, 1)
+        order.append(kind)
+        for name, (number, place, count) in _IN_OPTIONS.items():
+            said[name] = np.where(kind == number, read.number(at + place, count), said[name])
+        at = at + np.where(kind == 1, 1, np.maximum(size, 2))
+        at = np.where((kind > 0) & (at < end), at, np.nan)
+    nothing = np.full(len(tcp), np.nan)
+    order += [nothing] * _OPTIONS
+    return {f"tcp.option.{i}": order[i] for i in range(_OPTIONS)} | {
+        f"tcp.{name}": values for name, values in said.items()
+    }
+
+
+def _checksums(read: _Frames, layers: Columns) -> Columns:
+    """Whether checksums are right: 1 if so, 0 if not, 2 where UDP has none.
+
+    Right is also the sum of addresses and length alone. A sender's network card completes it, which
+    is too late for captures that are taken on the sender, as a gateway's are.
+    """
+    network, ip6, end = layers["ip"], layers["ip6"], layers["end"]
+    is_ip6 = ~np.isnan(ip6)
+    header = read.words(network, network + (read.number(network, 1) % 16) * 4)
+    addresses = np.where(
+        is_ip6, read.words(ip6 + 8, ip6 + 40), read.words(network + 12, network + 20)
+    )
+    columns = {"ip.checksum": np.where(np.isnan(header), np.nan, header == 0)}
+    for name, place in (("tcp", 16), ("udp", 6), ("message", 2)):
+        start = layers[name]
+        said, total = read.number(start + place, 2), read.words(start, end)
+        beside = addresses + layers["protocol"] + end - start
+        if name == "message":
+            beside = np.where(is_ip6, beside, 0)
+        right = ((total + beside) % 65535 == 0) | (said % 65535 == beside % 65535)
+        right = np.where((name == "udp") & (said == 0), 2, right)
+        columns[f"{name}.checksum"] = np.where(np.isnan(total), np.nan, right)
+    return columns
+
+
+def _payload(read: _Frames, layers: Columns, trace: Trace) -> Columns:
+    """Its size and first bytes, and the padding after it."""
+    start, end = layers["payload"], layers["end"]
+    inside = np.where(start[:, None] + np.arange(_PAYLOAD) < end[:, None], 1, np.nan)
+    first = read.take(start, _PAYLOAD) * inside
+    return {
+        "payload.size": np.maximum(end - start, 0),
+        **{f"payload.{i}": first[:, i] for i in range(_PAYLOAD)},
+        "payload.id": read.number(start, 2) * inside[:, 1],
+        "padding.size": trace.length - end,
+        "padding.0": read.number(end, 1),
+    }
+
+
+def _addresses(
+    read: _Frames, layers: Columns, trace: Trace
+) -> dict[str, tuple[NDArray[np.int64], Numbers]]:
+    """Of each address that a packet has: which (P), as a number, and its role (P)."""
+    none = np.full((len(trace), 12), np.nan)
+    frame, arp = np.zeros(len(trace)), layers["arp"]
+    macs = {
+        "eth.to": read.take(frame, 6),
+        "eth.from": read.take(frame + 6, 6),
+        "arp.from": read.take(arp + 8, 6),
+        "arp.to": read.take(arp + 18, 6),
+    }
+    ips = {}
+    for name, ip4, ip6, place in (("from", 12, 8, 14), ("to", 16, 24, 24)):
+        short = np.hstack([read.take(layers["ip"] + ip4, 4), none])
+        long = read.take(layers["ip6"] + ip6, 16)
+        ips[f"ip.{name}"] = np.where(np.isnan(long), short, long)
+        ips[f"arp.ip.{name}"] = np.hstack([read.take(arp + place, 4), none])
+    return roles(macs, "eth.from", trace.outgoing) | roles(ips, "ip.from", trace.outgoing)
