@@ -33,8 +33,8 @@ from iotflowgen.traffic import protocol_mask
 
 __all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of"]
 
-_MOST_LOTS = 2**16
-"""That are kept to draw from."""
+_MOST_ANSWERS = 2**14
+"""That are kept, to questions about templates."""
 _TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
 _LONGEST_BARE = 78
 """Bytes of a frame that is taken for an acknowledgment where it was not seen: it may carry options,
@@ -150,7 +150,7 @@ class Choices:
     """All templates, by what they fit."""
 
     def __init__(self, ready: Sequence[Ready]) -> None:
-        self._lots: defaultdict[tuple[Kind, int, Need, int], _Lot] = defaultdict(_Lot)
+        self._lots: dict[Kind, defaultdict[tuple[int, Need, int], _Lot]] = {}
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
         payload: defaultdict[Kind, int] = defaultdict(int)
         self._opening: set[Kind] = set()
@@ -165,9 +165,10 @@ class Choices:
                 template.service,
                 template.from_service,
             )
+            lots = self._lots.setdefault(kind, defaultdict(_Lot))
             for need in {None, *_needs(each, answers)}:
                 for peer in {ANYBODY, each.peer}:
-                    self._lots[kind, template.stage, need, peer].add(each)
+                    lots[template.stage, need, peer].add(each)
             self._alike[template.outgoing, template.protocols].append(each)
             if each.layout.protocol == 6:
                 payload[kind] += template.count * (1 if each.size and not template.probes else -1)
@@ -178,7 +179,8 @@ class Choices:
                 start = each.layout.payload
                 self._rests[owed] = each.frame[start : start + min(owed, each.size)]
         # the same few questions are asked for most packets
-        self._fitting = lru_cache(_MOST_LOTS)(self._find)
+        self._fitting = lru_cache(_MOST_ANSWERS)(self._find)
+        self._most_alike = lru_cache(_MOST_ANSWERS)(self._find_alike)
         self._bare = {kind: balance < 0 for kind, balance in payload.items()}
 
     def draw(
@@ -200,6 +202,8 @@ class Choices:
             draws: Draws.
             wanted: What it has to be besides, if that can be had.
         """
+        if kind not in self._lots:
+            return None
         lot = self._fitting(kind, int(stage), needs, peer, wanted)
         return lot.draw(draws) if lot else None
 
@@ -207,11 +211,11 @@ class Choices:
         self, kind: Kind, stage: int, needs: tuple[Need, ...], peer: int, wanted: Wanted
     ) -> _Lot | None:
         """What to draw from."""
-        less = Wanted(wanted.forbidden)
+        lots, less = self._lots[kind], Wanted(wanted.forbidden)
         stages = (stage, *NEAREST[Stage(stage)])
         for asked in dict.fromkeys((wanted, less, ANYTHING)):
             for need, where, who in product(needs, stages, (peer, ANYBODY)):
-                lot = self._lots.get((kind, where, need, who))
+                lot = lots.get((where, need, who))
                 if lot and (fitting := lot.fitting(asked)):
                     return fitting
         return None
@@ -231,18 +235,21 @@ class Choices:
     def nearest(self, kind: Kind, stage: Stage) -> Ready | None:
         """The template of the same direction and protocols that lends its headers best."""
         length, outgoing, protocols, service, _ = kind
-        alike = self._alike.get((outgoing, protocols))
-        if not alike:
-            return None
-        return min(
-            alike,
-            key=lambda ready: (
-                not ready.size,
-                ready.template.stage != stage,
-                ready.template.service != service,
-                abs(ready.template.length - length),
-            ),
-        )
+        alike = self._most_alike(outgoing, protocols, stage, service)
+        return min(alike, key=lambda ready: abs(ready.template.length - length), default=None)
+
+    def _find_alike(
+        self, outgoing: bool, protocols: int, stage: Stage, service: int
+    ) -> list[Ready]:
+        """Templates of a direction and protocols: with payload, of the stage, of the service."""
+
+        def differs(ready: Ready) -> tuple[bool, bool, bool]:
+            template = ready.template
+            return not ready.size, template.stage != stage, template.service != service
+
+        alike = self._alike.get((outgoing, protocols), ())
+        least = min(map(differs, alike), default=None)
+        return [ready for ready in alike if differs(ready) == least]
 
 
 def _summed(frame: bytes, start: int) -> bytes:

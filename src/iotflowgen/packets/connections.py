@@ -3,7 +3,6 @@
 RFC 9293, section 3. The numbers of segments, which only writing needs, are in `segments`.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -69,7 +68,7 @@ class Side:
     """Bytes of its last TLS record that are to come."""
     due: bytes = b""
     """Bytes that come before those: a record header that a segment cut in two."""
-    ends: deque[int] = field(default_factory=deque)
+    ends: list[int] = field(default_factory=list)
     """Where its segments end that the other has not acknowledged."""
     acknowledged: int = 0
     """What the other has acknowledged last."""

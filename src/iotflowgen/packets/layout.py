@@ -22,6 +22,7 @@ __all__ = [
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 """Flags of TCP."""
 
+_IP4, _IP6 = 0x0800, 0x86DD
 _VLAN = {0x8100, 0x88A8}
 _EXTENSIONS = {0, 43, 60}
 """IPv6 extension headers that say their length in units of 8 bytes (RFC 8200, section 4)."""
@@ -48,12 +49,12 @@ class Layout(NamedTuple):
     @property
     def is_ip4(self) -> bool:
         """It is IPv4."""
-        return self.ethertype == 0x0800
+        return self.ethertype == _IP4
 
     @property
     def is_ip6(self) -> bool:
         """It is IPv6."""
-        return self.ethertype == 0x86DD
+        return self.ethertype == _IP6
 
     @property
     def has_ports(self) -> bool:
@@ -65,9 +66,9 @@ def find_layout(frame: bytes | bytearray) -> Layout:
     """The layout of an Ethernet frame; of one that is damaged or cut off, as far as it goes."""
     try:
         ethertype, network = _link(frame)
-        if ethertype == 0x0800:
+        if ethertype == _IP4:
             return _ip4(frame, network)
-        if ethertype == 0x86DD:
+        if ethertype == _IP6:
             return _ip6(frame, network)
     except (struct.error, IndexError):
         ethertype, network = -1, min(14, len(frame))
@@ -102,7 +103,7 @@ def _ip4(frame: bytes | bytearray, network: int) -> Layout:
     start = network + size
     # a fragment has no checksum of its own
     protocol = -1 if fragment & 0x3FFF else frame[network + 9]
-    return _carried(frame, Layout(0x0800, network, protocol, start, start, end))
+    return _carried(frame, Layout(_IP4, network, protocol, start, start, end))
 
 
 def _ip6(frame: bytes | bytearray, network: int) -> Layout:
@@ -111,7 +112,7 @@ def _ip6(frame: bytes | bytearray, network: int) -> Layout:
     kind, start = frame[network + 6], network + 40
     while kind in _EXTENSIONS:
         kind, start = frame[start], start + 8 + 8 * frame[start + 1]
-    return _carried(frame, Layout(0x86DD, network, kind, start, start, end))
+    return _carried(frame, Layout(_IP6, network, kind, start, start, end))
 
 
 def _carried(frame: bytes | bytearray, layout: Layout) -> Layout:
@@ -144,9 +145,9 @@ def internet_sum(data: bytes | bytearray) -> int:
 
 
 def set_checksums(frame: bytearray, layout: Layout, *, carried: bool = True) -> None:
-    """Compute the checksum of IPv4 and, if `carried`, of what IP carries."""
-    _, network, protocol, start, _, end = layout
-    is_ip4 = layout.is_ip4
+    """Compute the checksum of IPv4 and, if `carried`, of what IP carries; none without IP."""
+    ethertype, network, protocol, start, _, end = layout
+    is_ip4 = ethertype == _IP4
     if is_ip4:
         frame[network + 10 : network + 12] = b"\0\0"
         first = network + (frame[network] & 15) * 4

@@ -60,17 +60,17 @@ def look_ahead(
         together[flow].append(place)
     found = [Ahead(data=False, more=False, reply=0, closes=None)] * len(packets)
     for (carriers, _, _), places in together.items():
-        lengths, data = [0, 0], [False, False]
-        for place in reversed(places):
-            length, outgoing = packets[place][:2]
-            more = any(lengths)
-            found[place] = Ahead(data[outgoing], more, lengths[not outgoing], None)
-            lengths[outgoing] = length
-            data[outgoing] |= not bare[place]
+        closings: dict[int, bool] = {}
         if carriers & _TCP:
             segments = [(packets[place].outgoing, bare[place]) for place in places]
-            for i, closes in _closings(segments, heard(places[0])).items():
-                found[places[i]] = found[places[i]]._replace(closes=closes)
+            closings = _closings(segments, heard(places[0]))
+        lengths, data = [0, 0], [False, False]
+        for i, place in reversed([*enumerate(places)]):
+            length, outgoing = packets[place][:2]
+            more = any(lengths)
+            found[place] = Ahead(data[outgoing], more, lengths[not outgoing], closings.get(i))
+            lengths[outgoing] = length
+            data[outgoing] |= not bare[place]
     return found
 
 

@@ -26,9 +26,12 @@ class CaptureFormat(NamedTuple):
     """The first time that the format cannot hold."""
 
 
+_RECORD = struct.Struct("<IIII")
+
+
 def _pcap_record(time_ns: int, frame: bytes) -> bytes:
     seconds, nanoseconds = divmod(time_ns, 10**9)
-    return struct.pack("<IIII", seconds, nanoseconds, len(frame), len(frame)) + frame
+    return _RECORD.pack(seconds, nanoseconds, len(frame), len(frame)) + frame
 
 
 def _pcapng_record(time_ns: int, frame: bytes) -> bytes:

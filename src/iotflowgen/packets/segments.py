@@ -92,12 +92,13 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
         return sequence, 0
     if joins:
         # the middle of a connection: what the other said before is acknowledged bit by bit
-        before = range(to_come + 1 - len(other.ends))
+        before = range(to_come - len(other.ends), -1, -1)
         begun = other.acknowledged
-        other.ends.extendleft((begun - _MAXIMUM_SIZE * i) & 0xFFFFFFFF for i in before)
+        other.ends[:0] = [(begun - _MAXIMUM_SIZE * i) & 0xFFFFFFFF for i in before]
     new = len(other.ends) - (0 if flags & SYN else to_come)
     if not taken:
         new = min(max(new, 1), len(other.ends))
-    for _ in range(0 if again else new):
-        other.acknowledged = other.ends.popleft()
+    if new > 0 and not again:
+        other.acknowledged = other.ends[new - 1]
+        del other.ends[:new]
     return 0 if refuses else sequence, other.acknowledged

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from iotflowgen.traffic import protocol_mask
 __all__ = ["Stopgaps"]
 
 _MADE_UP = "of a kind that was not seen in this length, made up"
+_MOST_BORROWED = 1024
+"""Templates that are kept at another length."""
 _LONGEST_IP = 65_535
 _TLS_1_2 = 0x0303
 _TCP = protocol_mask(["tcp"])
@@ -43,7 +46,7 @@ class Stopgaps:
         self._choices = choices
         self._rng = rng
         self._draws = draws
-        self._borrowed: dict[tuple[Kind, Stage], Ready | None] = {}
+        self._stretched = lru_cache(_MOST_BORROWED)(self._stretch)
 
     def borrow(self, packet: PacketFeatures, kind: Kind, stage: Stage) -> Ready | None:
         """A similar template with room for as many bytes as the packet has; None without."""
@@ -53,10 +56,12 @@ class Stopgaps:
                 return None
         elif packet.protocols not in _MESSAGES:
             return None
-        if (kind, stage) not in self._borrowed:
-            found = self._choices.nearest(kind, stage)
-            self._borrowed[kind, stage] = _stretched(found, packet.length) if found else None
-        return self._borrowed[kind, stage]
+        return self._stretched(kind, stage)
+
+    def _stretch(self, kind: Kind, stage: Stage) -> Ready | None:
+        """The nearest template at the length that is wanted, if it can have that."""
+        found = self._choices.nearest(kind, stage)
+        return _stretched(found, kind[0]) if found else None
 
     def payload(self, packet: PacketFeatures, ready: Ready, me: Side, notes: list[str]) -> bytes:
         """Payload that no template has: the rest of a record, or a message of the application.

@@ -365,8 +365,7 @@ class TemplateBuilder:
             sender = 0 if packet.outgoing else max(peer, ready.peer)
             number = self._ip_ids.next(sender, conversation.ends[packet.outgoing])
             data[layout.network + 4 : layout.network + 6] = number.to_bytes(2)
-        if layout.is_ip4 or layout.is_ip6:
-            set_checksums(data, layout, carried=ready.template.has_checksum)
+        set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))
 
     def _readdress(

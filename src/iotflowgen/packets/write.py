@@ -4,8 +4,10 @@ Windows are written whole or not at all. Sessions are written as they come, and 
 that (Ctrl-C) has all up to then.
 """
 
+import gc
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -130,6 +132,18 @@ def write_sessions(
     return output.report()
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for cycles of objects, which a block has none of but very many objects."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 class _Output:
     """A capture file that grows block by block."""
 
@@ -142,6 +156,7 @@ class _Output:
         self._compromises: Counter[str] = Counter()
         self._end = file.write(capture.header)
 
+    @_uncollected()
     def write(
         self, packets: Sequence[PacketFeatures], times_ns: Sequence[int], *, begins: bool
     ) -> None:
