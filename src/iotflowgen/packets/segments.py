@@ -75,6 +75,15 @@ def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
     return found[::-1]
 
 
+def _divide(side: Side, more: int) -> None:
+    """Have a side's first unacknowledged bytes acknowledged in so many more steps."""
+    size = (side.ends[0] - side.acknowledged) & 0xFFFFFFFF
+    steps = min(more + 1, size)
+    side.ends[:0] = [
+        (side.acknowledged + size * i // steps) & 0xFFFFFFFF for i in range(1, steps)
+    ]
+
+
 def number(segment: Segment, to_come: int) -> tuple[int, int]:
     """Sequence and acknowledgment number of a segment; `to_come` is of `acks_to_come`."""
     me, other, flags, size, again, probes, refuses = segment
@@ -95,6 +104,8 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
         before = range(to_come - len(other.ends), -1, -1)
         begun = other.acknowledged
         other.ends[:0] = [(begun - _MAXIMUM_SIZE * i) & 0xFFFFFFFF for i in before]
+    if not (taken or again or probes) and 0 < len(other.ends) <= to_come:
+        _divide(other, to_come + 1 - len(other.ends))
     new = len(other.ends) - (0 if flags & SYN else to_come)
     if not taken:
         new = min(max(new, 1), len(other.ends))

@@ -51,6 +51,11 @@ def test_every_acknowledgment_of_a_row_says_something_new() -> None:
     assert [acknowledged for _, acknowledged in numbers[-3:]] == [2001, 3001, 4001]
 
 
+def test_more_acknowledgments_than_segments_divide_one() -> None:
+    numbers = numbered(*OPENING, (PEER, ACK, 900), *[(DEVICE, ACK, 0)] * 3)
+    assert [acknowledged for _, acknowledged in numbers[-3:]] == [1301, 1601, 1901]
+
+
 def test_data_in_between_leaves_something_to_later_acknowledgments() -> None:
     heard = [(PEER, ACK, 1000), (PEER, ACK, 1000)]
     numbers = numbered(*OPENING, *heard, (DEVICE, ACK, 10), (DEVICE, ACK, 0), (DEVICE, ACK, 0))
