@@ -21,6 +21,8 @@ _APART = b"\xff\xfe\xfd\xfc"
 """Stands between frames, so that nothing is found across two of them."""
 _HEX = "0123456789abcdef"
 _SOLICITED = b"\xff\x02" + bytes(9) + b"\x01\xff"
+_NOT_IN = rb"(?!\0\x01)"
+"""No class of a DNS record follows."""
 _KEPT_ENDS = {"0", "1", "254", "255"}
 """Last parts of addresses that say what a host is, not which."""
 
@@ -92,7 +94,10 @@ class Persona:
         # all in one go: a search through a long text costs little more than through a short one
         text = _APART.join(frames)
         for old in sorted(pairs, key=len, reverse=True):
-            text = text.replace(old, pairs[old])
+            if _may_point(old):
+                text = re.sub(re.escape(old) + _NOT_IN, pairs[old].replace(b"\\", rb"\\"), text)
+            else:
+                text = text.replace(old, pairs[old])
         for old_mac, new_mac in self._macs.items():
             for digits in (6, 4):
                 tails = [mac.replace(":", "")[-digits:] for mac in (old_mac, new_mac)]
@@ -197,6 +202,11 @@ class Persona:
                 break
         self._taken.add(drawn)
         return drawn
+
+
+def _may_point(address: bytes) -> bool:
+    """Whether an IPv4 address looks like a pointer to a name, and a type (RFC 1035)."""
+    return len(address) == 4 and address[0] >= 0xC0 and not address[2]
 
 
 def _prefix(ip: str) -> str:
