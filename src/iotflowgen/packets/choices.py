@@ -15,7 +15,7 @@ from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
-from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
+from iotflowgen.packets.connections import ANYBODY, NEAREST, Side, Stage
 from iotflowgen.packets.headers import Template, service_of
 from iotflowgen.packets.layout import (
     ACK,
@@ -28,6 +28,7 @@ from iotflowgen.packets.layout import (
     timestamps_at,
 )
 from iotflowgen.packets.mask import DNS, HTTP
+from iotflowgen.packets.recognition import PICTURE, REST, begins_picture, is_head
 from iotflowgen.packets.records import Phase
 from iotflowgen.traffic import protocol_mask
 
@@ -45,7 +46,8 @@ _QUOTING = {3, 4, 5, 11, 12}
 Kind = tuple[int, bool, int, int, bool]
 Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
 """What a template has to say: TLS from a phase on, after bytes that are owed, of a version; the
-answer to a question; a question whose answer has a length; anything."""
+answer to a question; a question whose answer has a length; what a message of HTTP goes on with;
+anything."""
 
 
 class Ready(NamedTuple):
@@ -88,9 +90,17 @@ class Ready(NamedTuple):
             size=size,
             acknowledges=is_tcp and not (size or template.probes or flags & (SYN | FIN | RST)),
             stamps=timestamps_at(frame, layout) if is_tcp else 0,
-            begins=not template.protocols & HTTP or _is_head(frame[layout.payload : layout.end]),
+            begins=not template.protocols & HTTP or is_head(frame[layout.payload : layout.end]),
             question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
         )
+
+    def goes_on(self, me: Side, version: int) -> bool:
+        """Whether it says what its sender has to say next in TLS of a version."""
+        template = self.template
+        if template.speech != (me.phase, me.owed):
+            return False
+        # handshake messages of another version have other fields
+        return me.phase == Phase.CIPHERED or version in (0, template.version)
 
 
 def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
@@ -154,7 +164,8 @@ class Choices:
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
         payload: defaultdict[Kind, int] = defaultdict(int)
         self._opening: set[Kind] = set()
-        self._rests: dict[int, bytes] = {}
+        self._rests: defaultdict[int, set[bytes]] = defaultdict(set)
+        """How handshake messages go on, by the bytes that are owed."""
         answers = _answers(ready)
         for each in ready:
             template = each.template
@@ -175,9 +186,9 @@ class Choices:
                 if each.flags & (SYN | ACK) == SYN:
                     self._opening.add(kind)
             phase, owed = template.speech
-            if phase == Phase.HANDSHAKE and len(self._rests.get(owed, b"")) < min(owed, each.size):
-                start = each.layout.payload
-                self._rests[owed] = each.frame[start : start + min(owed, each.size)]
+            if phase == Phase.HANDSHAKE and owed:
+                start, size = each.layout.payload, min(owed, each.size)
+                self._rests[owed].add(each.frame[start : start + size])
         # the same few questions are asked for most packets
         self._fitting = lru_cache(_MOST_ANSWERS)(self._find)
         self._most_alike = lru_cache(_MOST_ANSWERS)(self._find_alike)
@@ -229,8 +240,11 @@ class Choices:
         return kind in self._opening
 
     def rest(self, owed: int) -> bytes:
-        """How a handshake went on that owed as many bytes, as far as it was seen."""
-        return self._rests.get(owed, b"")
+        """How a handshake message went on that owed as many bytes, to its end or nearly so."""
+        rest = b""
+        while pieces := self._rests.get(owed - len(rest)):
+            rest += max(pieces, key=len)
+        return rest
 
     def nearest(self, kind: Kind, stage: Stage) -> Ready | None:
         """The template of the same direction and protocols that lends its headers best."""
@@ -266,6 +280,9 @@ def _needs(ready: Ready, answers: dict[bytes, set[int]]) -> set[Need]:
     if ready.template.phase:
         speech = ready.template.speech
         return {speech, (*speech, ready.template.version)}
+    if ready.template.protocols & HTTP:
+        body = ready.frame[ready.layout.payload : ready.layout.end]
+        return {PICTURE if begins_picture(body) else REST}
     if ready.question:
         return {ready.question} if ready.template.from_service else {*answers[ready.question]}
     return set()
@@ -278,11 +295,6 @@ def _answers(ready: Sequence[Ready]) -> defaultdict[bytes, set[int]]:
         if each.question and each.template.from_service:
             found[each.question].add(each.template.length)
     return found
-
-
-def _is_head(payload: bytes) -> bool:
-    """Whether an HTTP message begins here; what ends a connection may be called one, too."""
-    return not payload or b"HTTP/1." in payload.partition(b"\r\n")[0]
 
 
 def _question(message: bytes) -> bytes:

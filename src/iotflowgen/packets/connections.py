@@ -68,6 +68,8 @@ class Side:
     """Bytes of its last TLS record that are to come."""
     due: bytes = b""
     """Bytes that come before those: a record header that a segment cut in two."""
+    shows: bool = False
+    """It has announced a picture."""
     ends: list[int] = field(default_factory=list)
     """Where its segments end that the other has not acknowledged."""
     acknowledged: int = 0

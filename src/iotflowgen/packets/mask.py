@@ -5,7 +5,7 @@ they are written anew each time; encrypted and unreadable bytes become 0 and are
 drawn anew. Padding that is not 0 is somebody's memory, and is drawn too.
 """
 
-from iotflowgen.packets.layout import RST, Layout, timestamps_at
+from iotflowgen.packets.layout import RST, SYN, Layout, timestamps_at
 from iotflowgen.packets.ports import claimed_port
 from iotflowgen.packets.records import Speech
 from iotflowgen.traffic import protocol_mask
@@ -23,6 +23,8 @@ _KEPT = 8
 """Bytes that a message of an unknown protocol keeps: often its type and length."""
 _TEXT = bytes(range(32, 127)) + b"\t\r\n"
 _SCAN = b"\xda"
+_PICTURE_END = b"\xff\xd9"
+"""Without which Wireshark takes a JPEG picture for malformed."""
 _ECHO = {(1, 8), (1, 0), (58, 128), (58, 129)}
 
 Ranges = tuple[tuple[int, int], ...]
@@ -53,8 +55,9 @@ def _counting(frame: bytes, layout: Layout, protocols: int) -> list[tuple[int, i
     if layout.is_ip4:
         found += [(network + 4, network + 6), (network + 10, network + 12)]
     if layout.protocol == 6:
-        # the window of a reset says nothing, and so is the sender's way
-        found += [(at, at + 12), (at + 16 if frame[at + 13] & RST else at + 14, at + 18)]
+        # the window of a reset says nothing, that of a SYN goes with its options: the sender's way
+        is_kept = frame[at + 13] & (SYN | RST)
+        found += [(at, at + 12), (at + 16 if is_kept else at + 14, at + 18)]
         if stamps := timestamps_at(frame, layout):
             found.append((stamps, stamps + 8))
     elif layout.protocol == 17:
@@ -85,6 +88,7 @@ def _random_in(frame: bytes, layout: Layout, protocols: int, speech: Speech | No
         if separator and _is_text(head):
             kept, payload = len(head + separator), body
         kept += _picture_head(payload)
+        end -= len(_PICTURE_END) * payload.endswith(_PICTURE_END)
     elif not protocols & TLS:
         ports = [int.from_bytes(frame[layout.transport + i :][:2]) for i in (0, 2)]
         # what a dissector will look at has to be as it was

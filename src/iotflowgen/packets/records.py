@@ -87,13 +87,14 @@ def go_on(side: Side, size: int, version: int, draw: Callable[[int], bytes]) -> 
     rest = min(size - len(said), side.owed)
     said += draw(rest)
     side.owed -= rest
+    if len(said) < size or side.owed:
+        side.phase = Phase.CIPHERED
     while room := size - len(said):
         body = min(room - HEADER, _MOST_DATA) if room > HEADER else _SHORT
         record = struct.pack("!BHH", _DATA, version, body) + draw(body if room > HEADER else 0)
         said += record[:room]
         side.due = record[room:]
         side.owed = 0 if room > HEADER else body
-    side.phase = Phase.CIPHERED
     return said
 
 

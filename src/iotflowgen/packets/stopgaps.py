@@ -9,9 +9,10 @@ import numpy as np
 from iotflowgen.packets import messages
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import Choices, Kind, Ready
-from iotflowgen.packets.connections import Side, Stage
+from iotflowgen.packets.connections import Conversation, Side, Stage
 from iotflowgen.packets.mask import TLS
 from iotflowgen.packets.ports import claimed_port
+from iotflowgen.packets.recognition import recognise
 from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.traffic import protocol_mask
 
@@ -48,11 +49,14 @@ class Stopgaps:
         self._draws = draws
         self._stretched = lru_cache(_MOST_BORROWED)(self._stretch)
 
-    def borrow(self, packet: PacketFeatures, kind: Kind, stage: Stage) -> Ready | None:
+    def borrow(
+        self, packet: PacketFeatures, kind: Kind, stage: Stage, conversation: Conversation
+    ) -> Ready | None:
         """A similar template with room for as many bytes as the packet has; None without."""
         if packet.protocols in _BARE:
             transport = "tcp" if packet.protocols & _TCP else "udp"
-            if claimed_port(transport, (packet.src_port, packet.dst_port)) is not None:
+            is_claimed = claimed_port(transport, (packet.src_port, packet.dst_port)) is not None
+            if is_claimed and not conversation.ends[packet.outgoing].phase:
                 return None
         elif packet.protocols not in _MESSAGES:
             return None
@@ -63,26 +67,41 @@ class Stopgaps:
         found = self._choices.nearest(kind, stage)
         return _stretched(found, kind[0]) if found else None
 
-    def payload(self, packet: PacketFeatures, ready: Ready, me: Side, notes: list[str]) -> bytes:
-        """Payload that no template has: the rest of a record, or a message of the application.
+    def fill(
+        self,
+        data: bytearray,
+        packet: PacketFeatures,
+        ready: Ready,
+        me: Side,
+        version: int,
+        notes: list[str],
+    ) -> None:
+        """Give a frame payload that no template has: the rest of a record, or a message.
 
         Args:
+            data: The frame.
             packet: What the frame is for.
             ready: What was borrowed for it.
             me: Who sends it, as far as TCP and TLS go.
+            version: Of TLS in its connection; 0 while that is open.
             notes: Gets a note if the payload is made up.
         """
-        size = ready.size
-        if packet.protocols & TLS or me.owed:
+        start, end, size = ready.layout.payload, ready.layout.end, ready.size
+        if packet.protocols & TLS or me.owed or me.due:
             if me.phase == Phase.HANDSHAKE and me.owed and not me.due:
                 me.due = self._choices.rest(me.owed)
                 me.owed -= len(me.due)
-            elif me.phase != Phase.CIPHERED:
+            elif me.phase != Phase.CIPHERED and not me.due:
                 notes.append(_MADE_UP)
-            return go_on(me, size, _TLS_1_2, self._draws.randbytes)
+            is_open = not me.due
+            data[start:end] = go_on(me, size, version or _TLS_1_2, self._draws.randbytes)
+            if is_open:
+                recognise(data, start, end, packet.protocols, me.phase)
+            return
         notes.append(_MADE_UP)
         message = _MESSAGES.get(packet.protocols, _opaque)
-        return message(size, not ready.template.from_service, self._rng).ljust(size, b"\0")
+        made_up = message(size, not ready.template.from_service, self._rng)
+        data[start:end] = made_up.ljust(size, b"\0")
 
 
 def _stretched(ready: Ready, length: int) -> Ready | None:

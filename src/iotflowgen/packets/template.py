@@ -24,8 +24,10 @@ from iotflowgen.packets.hosts import Home
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, set_checksums
 from iotflowgen.packets.lookahead import Ahead, Flow, flow_of, look_ahead
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
+from iotflowgen.packets.occupied import Occupied
 from iotflowgen.packets.persona import Persona
-from iotflowgen.packets.records import Phase
+from iotflowgen.packets.recognition import PICTURE, REST, announces_picture, asks, recognise
+from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.packets.segments import Segment, acks_to_come, number
 from iotflowgen.packets.stopgaps import Stopgaps
 from iotflowgen.traffic import protocol_mask
@@ -40,7 +42,6 @@ _UNASKED = "answers another question than was asked"
 _FUZZED = "of a kind that was not seen, fuzzed"
 
 _TCP = protocol_mask(["tcp"])
-_SPEAKING = HTTP | TLS
 _WINDOWS = (65_535,)
 """Of a side that was never heard."""
 _MOST_CONVERSATIONS = 20_000
@@ -92,13 +93,11 @@ class TemplateBuilder:
         self._ttls = [host.ttl for host in headers.hosts]
         self._macs = [_mac(persona.mac(host.mac)) for host in headers.hosts]
         self._ips = [_ip(persona.ip(host.ip)) for host in headers.hosts]
-        self._taken = frozenset(self._ips)
         self._ip_ids = IpIds(headers.hosts, self._draws)
         self._clock = Clock(headers.hosts, self._draws)
         self._fuzz = FuzzBuilder(rng, _home(persona))
         self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
-        self._used: OrderedDict[tuple[Flow, bytes], None] = OrderedDict()
-        """TCP connections of the runs before, with the peer's address."""
+        self._occupied = Occupied(frozenset(self._ips), self._draws)
         self._lease = b""
 
     @property
@@ -145,22 +144,16 @@ class TemplateBuilder:
         if packet.protocols & _TCP:
             stage = conversation.stage(packet.outgoing)
         ready = self._choose(packet, kind, conversation, stage, ahead, notes)
-        if ready is None:
-            ready = self._stopgaps.borrow(packet, kind, stage)
-            if ready is None:
-                (frame,) = self._fuzz.build([packet])
-                notes += [*frame.compromises, _FUZZED]
-                return _Draft(bytearray(frame.data), None, packet, conversation, None, notes)
+        if ready is not None:
+            data = self._filled(ready, packet, conversation)
+        elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
             data = bytearray(ready.frame)
             me = conversation.ends[packet.outgoing]
-            said = self._stopgaps.payload(packet, ready, me, notes)
-            data[ready.layout.payload : ready.layout.end] = said
+            self._stopgaps.fill(data, packet, ready, me, conversation.version, notes)
         else:
-            data = bytearray(ready.frame)
-            if ranges := ready.template.random:
-                noise = self._draws.randbytes(len(data))
-                for start, end in ranges:
-                    data[start:end] = noise[start:end]
+            (frame,) = self._fuzz.build([packet])
+            notes += [*frame.compromises, _FUZZED]
+            return _Draft(bytearray(frame.data), None, packet, conversation, None, notes)
         segment = None
         if ready.layout.protocol == 6:
             if ready.flags & SYN and stage not in _OPENED_IN[bool(ready.flags & ACK)]:
@@ -182,12 +175,38 @@ class TemplateBuilder:
         else:
             self._settle(ready, packet, kind[3], conversation, stage)
             self._message(data, ready, packet, conversation, time_ns)
-        conversation.known |= bool(packet.protocols & _SPEAKING)
+        if packet.protocols & HTTP:
+            text = data[ready.layout.payload : ready.layout.end]
+            conversation.known |= asks(text)
+            conversation.ends[packet.outgoing].shows = announces_picture(text)
+        elif packet.protocols & TLS:
+            conversation.known = True
         return _Draft(data, ready, packet, conversation, segment, notes)
+
+    def _filled(
+        self, ready: Ready, packet: PacketFeatures, conversation: Conversation
+    ) -> bytearray:
+        """A template's frame with random bytes where they belong."""
+        data, me = bytearray(ready.frame), conversation.ends[packet.outgoing]
+        start, end = ready.layout.payload, ready.layout.end
+        if ranges := ready.template.random:
+            noise = self._draws.randbytes(len(data))
+            if packet.protocols & HTTP:
+                # 255 begins a marker in a picture
+                noise = noise.replace(b"\xff", b"\xfe")
+            for first, last in ranges:
+                data[first:last] = noise[first:last]
+            if ranges[0][0] == start:
+                recognise(data, *ranges[0], packet.protocols, ready.template.phase)
+        if me.due and ready.layout.protocol == 6:
+            data[start:end] = go_on(me, ready.size, conversation.version, self._draws.randbytes)
+        return data
 
     def _converse(self, flow: Flow) -> Conversation:
         """A new conversation; of very many the oldest is forgotten."""
-        if len(self._conversations) >= _MOST_CONVERSATIONS:
+        if before := self._conversations.pop(flow, None):
+            self._note_used(flow, before)
+        elif len(self._conversations) >= _MOST_CONVERSATIONS:
             self._conversations.popitem(last=False)
         draw = self._draws.getrandbits
         conversation = self._conversations[flow] = Conversation((draw(32), draw(32)))
@@ -217,6 +236,8 @@ class TemplateBuilder:
         elif me.phase:
             speech = (me.phase, me.owed)
             needs = ((*speech, conversation.version), speech, None)
+        elif packet.protocols & HTTP:
+            needs = (PICTURE if me.shows else REST, None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
             needs = (*conversation.asked, None) if kind[-1] else (ahead.reply, None)
         wanted = ANYTHING
@@ -226,6 +247,13 @@ class TemplateBuilder:
             wanted = Wanted(forbidden, needed, not me.waiting)
         ready = self._choices.draw(kind, stage, needs, conversation.peer, self._draws, wanted)
         if ready is None or not (ready.begins or conversation.known):
+            return None
+        if (
+            me.phase
+            and ready.size
+            and not ready.template.probes
+            and not ready.goes_on(me, conversation.version)
+        ):
             return None
         if ready.flags & wanted.forbidden:
             notes.append(_ENDED)
@@ -248,13 +276,19 @@ class TemplateBuilder:
         if conversation.peer == ANYBODY and ready.peer >= 0:
             conversation.peer = ready.peer
             if packet.protocols & _TCP:
-                conversation.address = self._unused(flow_of(packet), self._ips[ready.peer])
+                conversation.address = self._occupied.another(
+                    flow_of(packet), self._ips[ready.peer]
+                )
         if ready.layout.protocol != 6:
             return
         if not any(conversation.windows):
             windows = self._windows
             seen = windows.get((service, conversation.peer)) or windows.get((service, ANYBODY))
             if seen or (seen := windows.get((ANYBODY, ANYBODY))):
+                if ready.flags & SYN:
+                    first = int.from_bytes(ready.frame[ready.layout.transport + 14 :][:2])
+                    begun = [c for c in seen if c.windows[packet.outgoing][:1] == (first,)]
+                    seen = begun or seen
                 conversation.windows = self._draws.choice(seen).windows
                 joined = stage == Stage.NEW and not ready.flags & SYN
                 longest = max(map(len, conversation.windows))
@@ -270,26 +304,13 @@ class TemplateBuilder:
     def _remember(self) -> None:
         """Begin anew, and note the connections that there were."""
         for flow, conversation in self._conversations.items():
-            if flow[0] & _TCP and conversation.peer >= 0:
-                address = conversation.address or self._ips[conversation.peer]
-                self._used[flow, address] = None
-        while len(self._used) > _MOST_CONVERSATIONS:
-            self._used.popitem(last=False)
+            self._note_used(flow, conversation)
         self._conversations = OrderedDict()
 
-    def _unused(self, flow: Flow, ip: bytes) -> bytes:
-        """Another address of a peer's network, if this one has had a connection of these ports.
-
-        A window that begins in the middle would be taken for a piece of the earlier one.
-        """
-        if (flow, ip) not in self._used or len(ip) != 4:
-            return b""
-        first = self._draws.randrange(252)
-        others = (ip[:-1] + bytes([2 + (first + i) % 252]) for i in range(252))
-        free = (
-            each for each in others if each not in self._taken and (flow, each) not in self._used
-        )
-        return next(free, b"")
+    def _note_used(self, flow: Flow, conversation: Conversation) -> None:
+        if flow[0] & _TCP and conversation.peer >= 0:
+            address = conversation.address or self._ips[conversation.peer]
+            self._occupied.note(flow, address)
 
     def _number(
         self,
@@ -304,7 +325,7 @@ class TemplateBuilder:
         """The fields of TCP that count."""
         at, flags, outgoing = ready.layout.transport, segment.flags, packet.outgoing
         me, other = segment.me, segment.other
-        if not flags & RST:
+        if not flags & (SYN | RST):
             windows = conversation.windows[outgoing] or _WINDOWS
             place = me.numbered - segment.again + conversation.skipped
             data[at + 14 : at + 16] = windows[min(place, len(windows) - 1)].to_bytes(2)

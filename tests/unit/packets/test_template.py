@@ -112,6 +112,13 @@ def identifiers(headers: Headers) -> set[bytes]:
     return found
 
 
+def test_ports_that_are_used_again_go_to_another_address(learnt: Learnt, tmp_path: Path) -> None:
+    path = tmp_path / "honeydata.pcap"
+    twice = Windows(*(np.tile(getattr(session(learnt), name), 2) for name in Windows.columns()))
+    write(learnt.headers, twice, path)
+    assert complaints(path) == []
+
+
 def test_no_identifier_of_the_captures_comes_out(learnt: Learnt, tmp_path: Path) -> None:
     path, kept = tmp_path / "honeydata.pcap", tmp_path / "kept.pcap"
     windows = some_windows(learnt, 150)

@@ -1,0 +1,62 @@
+"""What Wireshark takes a TCP segment's payload for, where its ports do not say.
+
+Once it has seen a connection speak TLS or HTTP it takes all that follows for the same, with
+exceptions: in TLS what begins with text, and in HTTP what comes before the first request.
+"""
+
+import re
+
+from iotflowgen.packets.mask import HTTP, TLS
+from iotflowgen.packets.records import Phase
+
+__all__ = ["PICTURE", "REST", "announces_picture", "asks", "begins_picture", "is_head", "recognise"]
+
+_HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.")
+_PLAIN = 4
+"""Printable bytes that are taken for plain text."""
+
+PICTURE, REST = b"a picture", b"the rest"
+"""What a message of HTTP may go on with."""
+
+
+def announces_picture(payload: bytes | bytearray) -> bool:
+    """Whether an HTTP head ends here after which a JPEG picture begins."""
+    return payload.endswith(b"\r\n\r\n") and b"image/jpeg" in payload
+
+
+def begins_picture(payload: bytes | bytearray) -> bool:
+    """Whether it begins a JPEG picture."""
+    return payload.startswith(b"\xff\xd8\xff")
+
+
+def is_head(payload: bytes | bytearray) -> bool:
+    """Whether an HTTP message begins here; what ends a connection may be called one, too."""
+    return not payload or _HEAD.match(payload) is not None
+
+
+def asks(payload: bytes | bytearray) -> bool:
+    """Whether it begins an HTTP request."""
+    return bool(payload) and not payload.startswith(b"HTTP/") and is_head(payload)
+
+
+def recognise(data: bytearray, start: int, end: int, protocols: int, phase: int) -> None:
+    """Have a payload that begins with random bytes taken for what it is to be taken for.
+
+    Args:
+        data: The frame.
+        start: Where payload and random bytes begin.
+        end: Where they end.
+        protocols: The configuration that is to be seen.
+        phase: How far its sender's TLS is (`records.Phase`).
+    """
+    if protocols & HTTP:
+        # text would be read as the head of a message
+        data[start] = 0x80 | data[start] & 0x3F
+    elif phase == Phase.SILENT or end - start < _PLAIN:
+        return
+    elif not protocols & TLS:
+        data[start : start + _PLAIN] = bytes(
+            0x40 | byte & 0x1F for byte in data[start : start + _PLAIN]
+        )
+    elif all(32 <= byte < 127 for byte in data[start : start + _PLAIN]):
+        data[start] |= 0x80

@@ -1,0 +1,43 @@
+import random
+
+import pytest
+
+from iotflowgen.packets.mask import HTTP, TLS
+from iotflowgen.packets.recognition import asks, is_head, recognise
+from iotflowgen.packets.records import Phase
+
+
+@pytest.mark.parametrize(
+    ("payload", "head", "request_"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", True, True),
+        (b"M-SEARCH * HTTP/1.1\r\n", True, True),
+        (b"HTTP/1.1 200 OK\r\n\r\n", True, False),
+        (b"", True, False),
+        (b"\x7fELF ... POST /x HTTP/1.1 ...", False, False),
+        (b"see HTTP/1.1", False, False),
+    ],
+)
+def test_heads_of_messages_are_told_from_their_rest(
+    payload: bytes, head: bool, request_: bool
+) -> None:
+    assert is_head(payload) == head
+    assert asks(payload) == request_
+
+
+@pytest.mark.parametrize("drawn", [b"text and more", b"\xfb\x17\0\x88 and more"])
+@pytest.mark.parametrize("protocols", [0, TLS, HTTP])
+def test_random_bytes_look_like_what_they_are_to_be_taken_for(drawn: bytes, protocols: int) -> None:
+    data = bytearray(b"header" + drawn)
+    recognise(data, 6, len(data), protocols, Phase.CIPHERED)
+    assert data[:6] == b"header"
+    assert data[10:] == drawn[4:]
+    is_text = all(32 <= byte < 127 for byte in data[6:10])
+    assert is_text == (protocols == 0)
+
+
+def test_random_bytes_of_other_protocols_stay() -> None:
+    drawn = random.Random(0).randbytes(40)
+    data = bytearray(drawn)
+    recognise(data, 0, 40, 0, Phase.SILENT)
+    assert data == drawn
