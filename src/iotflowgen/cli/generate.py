@@ -84,7 +84,7 @@ def generate(
     """Generate honeydata: traffic that never happened, in windows or in whole sessions.
 
     Sessions take a model of `fit --generator sessions`, the default. Writing them can be stopped
-    with Ctrl-C: a capture then holds all up to there.
+    with Ctrl-C: the file then holds all up to there.
 
     Examples: `iotflowgen generate plug.model --sessions 10 --out honeydata.pcap`,
     `iotflowgen generate plug.model --duration 24h --start 2026-01-01 --out honeydata.pcapng`,
@@ -122,7 +122,7 @@ def generate(
     rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     begin = (start or datetime.now(UTC)).replace(tzinfo=UTC, microsecond=0)
     start_ns = int(begin.timestamp()) * 10**9
-    builder = None
+    builder, stopped = None, False
     if suffix in captures:
         headers = read_model(model)[0].headers if payload == "template" else None
         builder = _builder(headers, of_packets, payload, keep_identifiers, addresses)
@@ -130,13 +130,14 @@ def generate(
         if isinstance(fitted, Sessions) and unit != "--windows":
             drawn = _drawn(fitted, unit, amount, start_ns, rng, progress)
             if builder is None:
-                write_sessions_table(drawn, out)
+                packets, stopped = write_sessions_table(drawn, out)
             else:
                 report = write_sessions(drawn, out, builder)
         else:
             honeydata = fitted.sample(int(amount), rng, progress=progress)
             if builder is None:
                 write_windows(honeydata, out)
+                packets = honeydata.length.size
             else:
                 report = write_capture(
                     honeydata,
@@ -146,12 +147,14 @@ def generate(
                     builder=builder,
                     progress=progress,
                 )
-    if builder is None:
-        say(f"{unit.removeprefix('--')} {amount:g} in {out}")
-        return
-    for what, count in report.compromises.items():
-        say(f"{count} packets: {what}")
-    say(f"{report.packets} packets in {out}")
+    if builder is not None:
+        packets, stopped = report.packets, report.stopped
+        for what, count in report.compromises.items():
+            say(f"{count} packets: {what}")
+    say(f"{packets} packets in {out}")
+    if stopped:
+        say("interrupted; the file is whole up to there", "stopped", "yellow")
+        raise typer.Exit(130)
 
 
 def _how_much(asked: "dict[str, float | None]") -> tuple[str, float]:

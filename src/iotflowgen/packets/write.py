@@ -45,6 +45,8 @@ class WriteReport:
     compromises: dict[str, int]
     """Packets that differ from their features, by what was done about them, most first; a packet
     may count under two."""
+    stopped: bool = False
+    """Interrupted (Ctrl-C): the file ends early."""
 
 
 def write_capture(
@@ -98,7 +100,8 @@ def write_sessions(
 ) -> WriteReport:
     """Write sessions one after the other as frames, to pcap or pcapng by the suffix of `path`.
 
-    Memory does not grow with the number of packets. An interrupted run (Ctrl-C) ends the file.
+    Memory does not grow with the number of packets. An interrupted run (Ctrl-C) ends the file, if
+    there is anything in it.
 
     Args:
         sessions: Each at the times that it has. One with the name of the one before goes on with
@@ -112,7 +115,7 @@ def write_sessions(
             the last one, or at a time that the format cannot hold.
     """
     capture = _format(path)
-    last_ns, name = 0, None
+    last_ns, name, stopped = 0, None, False
     with whole_file(path) as temporary, temporary.open("wb") as file:
         output = _Output(file, capture, builder)
         try:
@@ -128,8 +131,11 @@ def write_sessions(
                     progress("write", output.packets, 0)
                 last_ns, name = int(session.time_ns[-1]), session.name
         except KeyboardInterrupt:
+            if not output.packets:
+                raise
             output.end()
-    return output.report()
+            stopped = True
+    return output.report(stopped=stopped)
 
 
 @contextmanager
@@ -176,7 +182,7 @@ class _Output:
         self._file.seek(self._end)
         self._file.truncate()
 
-    def report(self) -> WriteReport:
+    def report(self, *, stopped: bool = False) -> WriteReport:
         """What became of the packets."""
         return WriteReport(
             packets=self.packets,
@@ -184,6 +190,7 @@ class _Output:
             device_mac=self._builder.device_mac,
             device_ip=self._builder.device_ip,
             compromises=dict(self._compromises.most_common()),
+            stopped=stopped,
         )
 
 

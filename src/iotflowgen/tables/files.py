@@ -30,15 +30,31 @@ _BOUNDS = {
 }
 
 
-def write_tables(parts: Iterable[Columns], types: Mapping[str, pa.DataType], path: Path) -> None:
+def write_tables(
+    parts: Iterable[Columns],
+    types: Mapping[str, pa.DataType],
+    path: Path,
+    *,
+    stoppable: bool = False,
+) -> tuple[int, bool]:
     """Write the columns that `types` names, in its order, part by part.
 
     Parquet or CSV by the file's suffix. Memory does not grow with the number of parts.
 
+    Args:
+        parts: Columns of as many rows each.
+        types: What is written, and as what.
+        path: Ends in `.parquet` or `.csv`.
+        stoppable: Whether an interrupted run (Ctrl-C) ends the file, if there is anything in it;
+            otherwise it leaves none.
+
+    Returns:
+        How many rows were written, and whether they end early.
+
     Raises:
         OutputError: The file cannot be written, or has another suffix.
     """
-    schema, suffix = pa.schema(types), path.suffix.lower()
+    schema, suffix, rows = pa.schema(types), path.suffix.lower(), 0
     if suffix not in (".parquet", ".csv"):
         raise OutputError(f"cannot write {path} as a table; name it .parquet or .csv")
     with whole_file(path) as whole:
@@ -48,9 +64,17 @@ def write_tables(parts: Iterable[Columns], types: Mapping[str, pa.DataType], pat
         else:
             writer = parquet.ParquetWriter(whole, schema)
         with writer:
-            for columns in parts:
-                arrays = [pa.array(columns[name], type=kind) for name, kind in types.items()]
-                writer.write_table(pa.table(arrays, schema=schema))
+            try:
+                for columns in parts:
+                    arrays = [pa.array(columns[name], type=kind) for name, kind in types.items()]
+                    table = pa.table(arrays, schema=schema)
+                    writer.write_table(table)
+                    rows += table.num_rows
+            except KeyboardInterrupt:
+                if not (stoppable and rows):
+                    raise
+                return rows, True
+    return rows, False
 
 
 def read_table(path: Path, types: Mapping[str, pa.DataType]) -> tuple[Columns, NDArray[np.int64]]:

@@ -53,16 +53,20 @@ def write_windows(windows: Windows, path: Path) -> None:
     write_tables([_to_table(sequence.ravel(), position.ravel(), packets)], _WINDOWS, path)
 
 
-def write_sessions_table(sessions: Iterable[Trace], path: Path) -> None:
+def write_sessions_table(sessions: Iterable[Trace], path: Path) -> tuple[int, bool]:
     """Write sessions as Parquet or CSV, by the suffix; `sequence` numbers them from 0.
 
     A session that has the name of the one before goes on with it. Memory does not grow with the
-    number of packets.
+    number of packets. An interrupted run (Ctrl-C) ends the file, if there is anything in it.
+
+    Returns:
+        How many packets were written, and whether they end early.
 
     Raises:
         OutputError: The file cannot be written, or has another suffix.
     """
-    write_tables((_rows(*piece) for piece in _pieces(sessions)), _WINDOWS, path)
+    rows = (_rows(*piece) for piece in _pieces(sessions))
+    return write_tables(rows, _WINDOWS, path, stoppable=True)
 
 
 def _pieces(sessions: Iterable[Trace]) -> Iterator[tuple[Trace, int, int, int]]:
