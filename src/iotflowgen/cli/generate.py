@@ -151,10 +151,7 @@ def generate(
         packets, stopped = report.packets, report.stopped
         for what, count in report.compromises.items():
             say(f"{count} packets: {what}")
-    say(f"{packets} packets in {out}")
-    if stopped:
-        say("interrupted; the file is whole up to there", "stopped", "yellow")
-        raise typer.Exit(130)
+    _end(packets, out, stopped=stopped)
 
 
 def _how_much(asked: "dict[str, float | None]") -> tuple[str, float]:
@@ -197,6 +194,13 @@ def _drawn(
     else:
         drawn = first_seconds(fitted.stream(rng), amount, progress=progress)
     return starting_at(drawn, start_ns)
+
+
+def _end(packets: int, out: Path, *, stopped: bool) -> None:
+    say(f"{packets} packets in {out}")
+    if stopped:
+        say("interrupted; the file is whole up to there", "stopped", "yellow")
+        raise typer.Exit(130)
 
 
 def _seconds(text: str) -> float:

@@ -5,7 +5,7 @@ What begins in the middle, or anew, would be taken for a piece of the earlier co
 
 import random
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from iotflowgen.packets.lookahead import Flow
 
@@ -25,21 +25,23 @@ class Occupied:
     def __init__(self, hosts: Container[bytes], draws: random.Random) -> None:
         self._hosts = hosts
         self._draws = draws
-        self._known: OrderedDict[tuple[Flow, bytes], None] = OrderedDict()
+        self._known: OrderedDict[tuple[Flow, bytes], Iterator[bytes]] = OrderedDict()
+        """Networks in which ports were used, and the addresses that are left there."""
 
     def note(self, flow: Flow, ip: bytes) -> None:
         """Note that a peer had a connection of these ports."""
-        self._known[flow, ip] = None
+        self._known.setdefault((flow, ip[:-1]), self._others(ip))
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
 
     def another(self, flow: Flow, ip: bytes) -> bytes:
         """Another address of a peer's network, if this one has had a connection of these ports."""
-        if (flow, ip) not in self._known or len(ip) != 4:
-            return b""
+        return next(self._known.get((flow, ip[:-1]), iter(())), b"")
+
+    def _others(self, ip: bytes) -> Iterator[bytes]:
+        """Each address once of an IPv4 network that no host has."""
         first = self._draws.randrange(252)
-        others = (ip[:-1] + bytes([2 + (first + i) % 252]) for i in range(252))
-        free = (
-            each for each in others if each not in self._hosts and (flow, each) not in self._known
-        )
-        return next(free, b"")
+        for i in range(252 if len(ip) == 4 else 0):
+            other = ip[:-1] + bytes([2 + (first + i) % 252])
+            if other not in self._hosts:
+                yield other

@@ -79,9 +79,7 @@ def _divide(side: Side, more: int) -> None:
     """Have a side's first unacknowledged bytes acknowledged in so many more steps."""
     size = (side.ends[0] - side.acknowledged) & 0xFFFFFFFF
     steps = min(more + 1, size)
-    side.ends[:0] = [
-        (side.acknowledged + size * i // steps) & 0xFFFFFFFF for i in range(1, steps)
-    ]
+    side.ends[:0] = [(side.acknowledged + size * i // steps) & 0xFFFFFFFF for i in range(1, steps)]
 
 
 def number(segment: Segment, to_come: int) -> tuple[int, int]:

@@ -44,7 +44,7 @@ _FUZZED = "of a kind that was not seen, fuzzed"
 _TCP = protocol_mask(["tcp"])
 _WINDOWS = (65_535,)
 """Of a side that was never heard."""
-_MOST_CONVERSATIONS = 20_000
+_MOST_CONVERSATIONS = 5000
 _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
 _OPENED_IN = (
@@ -139,6 +139,7 @@ class TemplateBuilder:
     ) -> _Draft:
         """A frame without what follows from the packets around it, chosen by those before it."""
         conversation = self._conversations.get(flow) or self._converse(flow)
+        self._conversations.move_to_end(flow)
         notes: list[str] = []
         stage = Stage.NEW
         if packet.protocols & _TCP:
@@ -203,11 +204,11 @@ class TemplateBuilder:
         return data
 
     def _converse(self, flow: Flow) -> Conversation:
-        """A new conversation; of very many the oldest is forgotten."""
+        """A new conversation; of very many the one is forgotten that was silent for longest."""
         if before := self._conversations.pop(flow, None):
             self._note_used(flow, before)
         elif len(self._conversations) >= _MOST_CONVERSATIONS:
-            self._conversations.popitem(last=False)
+            self._note_used(*self._conversations.popitem(last=False))
         draw = self._draws.getrandbits
         conversation = self._conversations[flow] = Conversation((draw(32), draw(32)))
         return conversation

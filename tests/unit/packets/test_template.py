@@ -20,7 +20,7 @@ from iotflowgen.packets import (
     write_sessions,
 )
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, find_layout
-from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places
+from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places, protocol_mask
 from tests.unit.packets.conftest import Learnt
 from tests.unit.packets.test_write import complaints
 
@@ -247,3 +247,26 @@ def test_aalto_devices_come_back(device: str, aalto: Path, tmp_path: Path) -> No
     assert np.mean(trace.protocols != windows.protocols.ravel()) < 0.02
     written = path.read_bytes()
     assert [each for each in identifiers(headers) if each in written] == []
+
+
+def test_a_connection_in_use_is_not_forgotten_for_very_many_others(
+    learnt: Learnt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iotflowgen.packets.template._MOST_CONVERSATIONS", 4)
+    trace = learnt.traces[0]
+    peer = np.minimum(trace.src_port, trace.dst_port)
+    is_tcp = (trace.protocols & protocol_mask(["tcp"])) > 0
+    long = is_tcp & (peer == np.bincount(peer[is_tcp]).argmax())
+    asks = np.flatnonzero(trace.outgoing & (trace.dst_port == 53))[:1]
+    # a question from another port between any two segments
+    order = np.insert(np.flatnonzero(long), np.arange(1, long.sum()), asks)
+    others = order == asks
+    names = ("length", "outgoing", "dst_port", "protocols", "tcp_payload")
+    together = Trace(
+        name="long",
+        time_ns=np.arange(len(order)) * 10**8,
+        src_port=np.where(others, 30_000 + np.cumsum(others), trace.src_port[order]),
+        **{name: getattr(trace, name)[order] for name in names},
+    )
+    report = stream(learnt.headers, [together], tmp_path / "honeydata.pcap")
+    assert "sent in a connection whose beginning is not there" not in report.compromises

@@ -1,0 +1,65 @@
+"""Sessions written as they come: stopped, without room, or very many."""
+
+import resource
+import signal
+import subprocess
+import time
+
+import pytest
+from pyarrow import csv, parquet
+
+from iotflowgen.capture import read_captures
+from tests.end_to_end.test_cli import COMMAND, PLUG, refused, run
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "plug.model"
+    assert run("fit", PLUG, "--out", path).returncode == 0
+    return path
+
+
+def packets_in(path):
+    if path.suffix == ".parquet":
+        return parquet.read_table(path).num_rows
+    if path.suffix == ".csv":
+        return csv.read_csv(path).num_rows
+    (trace,) = read_captures([path], cache=None)
+    return len(trace)
+
+
+@pytest.mark.parametrize("suffix", ["pcap", "pcapng", "parquet", "csv"])
+def test_ctrl_c_ends_the_file(tmp_path, model, suffix):
+    out = tmp_path / f"x.{suffix}"
+    process = subprocess.Popen(
+        [str(COMMAND), "generate", str(model), "--duration", "9000d", "--out", str(out)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not any(path.stat().st_size > 2**16 for path in tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "interrupted; the file is whole up to there" in said
+    assert list(tmp_path.iterdir()) == [out]
+    assert f"{packets_in(out)} packets in " in said
+
+
+@pytest.mark.parametrize("suffix", ["pcap", "parquet"])
+def test_a_file_without_room_is_one_clear_line(tmp_path, model, suffix):
+    done = subprocess.run(
+        [str(COMMAND), "generate", model, "--packets", "20000", "-o", tmp_path / f"x.{suffix}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16)),
+    )
+    refused(done, 1, "cannot write", "File too large", "free room")
+    assert list(tmp_path.iterdir()) == []
