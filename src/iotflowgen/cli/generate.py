@@ -130,14 +130,14 @@ def generate(
         if isinstance(fitted, Sessions) and unit != "--windows":
             drawn = _drawn(fitted, unit, amount, start_ns, rng, progress)
             if builder is None:
-                packets, stopped = write_sessions_table(drawn, out)
+                written, stopped = write_sessions_table(drawn, out)
             else:
                 report = write_sessions(drawn, out, builder)
         else:
             honeydata = fitted.sample(int(amount), rng, progress=progress)
             if builder is None:
                 write_windows(honeydata, out)
-                packets = honeydata.length.size
+                written = honeydata.length.size
             else:
                 report = write_capture(
                     honeydata,
@@ -148,10 +148,10 @@ def generate(
                     progress=progress,
                 )
     if builder is not None:
-        packets, stopped = report.packets, report.stopped
+        written, stopped = report.packets, report.stopped
         for what, count in report.compromises.items():
             say(f"{count} packets: {what}")
-    _end(packets, out, stopped=stopped)
+    _end(written, out, stopped=stopped)
 
 
 def _how_much(asked: "dict[str, float | None]") -> tuple[str, float]:
@@ -196,8 +196,8 @@ def _drawn(
     return starting_at(drawn, start_ns)
 
 
-def _end(packets: int, out: Path, *, stopped: bool) -> None:
-    say(f"{packets} packets in {out}")
+def _end(written: int, out: Path, *, stopped: bool) -> None:
+    say(f"{written} packets in {out}")
     if stopped:
         say("interrupted; the file is whole up to there", "stopped", "yellow")
         raise typer.Exit(130)
