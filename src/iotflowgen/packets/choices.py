@@ -71,6 +71,12 @@ class Ready(NamedTuple):
     begins: bool
     """It is not the rest of an HTTP message, which nobody takes for one by itself."""
 
+    @property
+    def opening(self) -> int:
+        """What the window field of a SYN says; 0 of any other."""
+        at = self.layout.transport + 14
+        return int.from_bytes(self.frame[at : at + 2]) if self.flags & SYN else 0
+
     @classmethod
     def of(cls, template: Template, frame: bytes) -> "Ready":
         """Make a template ready; `frame` is the template's, identifiers replaced."""

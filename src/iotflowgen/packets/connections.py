@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from iotflowgen.packets.layout import FIN, RST, SYN
+from iotflowgen.packets.receiving import Receiving
 
 __all__ = ["ANYBODY", "NEAREST", "UNKNOWN", "Conversation", "Side", "Stage"]
 
@@ -72,10 +73,16 @@ class Side:
     """It has announced a picture."""
     ends: list[int] = field(default_factory=list)
     """Where its segments end that the other has not acknowledged."""
+    ends_ns: list[int] = field(default_factory=list)
+    """When it sent these."""
     acknowledged: int = 0
     """What the other has acknowledged last."""
     waiting: int = UNKNOWN
     """How many times it can acknowledge something new, as far as segments are chosen."""
+    heard_ns: list[int] = field(default_factory=list)
+    """When that was sent, as far as it was seen."""
+    begun_ns: int = -1
+    """When it first sent something but a SYN; -1 before."""
     numbered: int = 0
     """How many of its segments have their numbers."""
     stamp: int = 0
@@ -98,11 +105,11 @@ class Conversation:
         "joined",
         "known",
         "peer",
+        "receiving",
         "reset",
-        "skipped",
         "transaction",
+        "ttl",
         "version",
-        "windows",
     )
 
     def __init__(self, first: tuple[int, int] = (0, 0)) -> None:
@@ -119,10 +126,10 @@ class Conversation:
         self.address = b""
         """The peer's IP address, where it is not its usual one."""
         self.peer = ANYBODY
-        self.windows: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
-        """What the window field says, segment by segment."""
-        self.skipped = 0
-        """Segments of `windows` that lie before the first one of these."""
+        self.receiving: list[Receiving | None] = [None, None]
+        """What the window field of either says."""
+        self.ttl = 0
+        """Time to live of the peer's segments, for they take one way; 0 before the first."""
         self.asked: dict[bytes, int] = {}
         """Questions to DNS that are not answered, and their transaction ids."""
         self.transaction = 0

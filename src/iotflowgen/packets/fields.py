@@ -3,12 +3,12 @@
 import random
 from collections.abc import Sequence
 
-from iotflowgen.packets.connections import Conversation, Side
+from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.layout import Layout
 from iotflowgen.packets.mask import NTP_TIMES
 
-__all__ = ["Clock", "IpIds", "write_echo", "write_lease", "write_ntp"]
+__all__ = ["Clock", "write_echo", "write_lease", "write_ntp"]
 
 _NTP_EPOCH = 2_208_988_800
 """Seconds from 1900 to 1970 (RFC 5905, figure 4)."""
@@ -16,32 +16,6 @@ _REQUESTS = {1: 8, 58: 128}
 """Types of echo requests, by protocol."""
 _TICKS = 100
 """TCP timestamps a second of a host whose rate was not seen."""
-
-
-class IpIds:
-    """The IP IDs of all hosts, each by its law."""
-
-    def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
-        self._hosts = hosts
-        self._draws = draws
-        self._last = [draws.getrandbits(16) for _ in hosts]
-
-    def next(self, host: int, side: Side) -> int:
-        """The next ID of a host; never 0, which says that there is none.
-
-        Args:
-            host: Place of the sender; -1 for one that is not known.
-            side: The sender's end of the connection.
-        """
-        if host < 0 or self._hosts[host].ip_id == "random":
-            return self._draws.randint(1, 65535)
-        if self._hosts[host].ip_id == "connection":
-            last = side.ip_id or self._draws.getrandbits(16)
-            number = side.ip_id = last % 65535 + 1
-        else:
-            number = self._last[host] = self._last[host] % 65535 + 1
-        swapped = number >> 8 | (number & 255) << 8
-        return swapped if self._hosts[host].ip_id_step == 256 else number
 
 
 class Clock:

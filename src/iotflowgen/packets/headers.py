@@ -7,11 +7,11 @@ the device or its peer sent it, so nothing has to be said about each of these fi
 
 import base64
 from collections.abc import Container
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-__all__ = ["Connection", "Headers", "Host", "Template", "service_of"]
+__all__ = ["Connection", "Counting", "Headers", "Host", "Template", "Window", "service_of"]
 
 _Bytes = Annotated[
     bytes,
@@ -32,6 +32,15 @@ def service_of(src_port: int, dst_port: int, services: Container[int]) -> tuple[
     return (src_port if from_service else dst_port), from_service
 
 
+class Counting(_Frozen):
+    """Numbers of 16 bits that count up."""
+
+    begins: tuple[int, int]
+    """Between which the first of a capture lies, or of a connection."""
+    steps: tuple[int, ...]
+    """What is added, each as often as it was seen."""
+
+
 class Host(_Frozen):
     """Somebody who sends."""
 
@@ -41,12 +50,24 @@ class Host(_Frozen):
     """IPv4 or IPv6."""
     ttl: int
     """Time to live, or hop limit, of what it sends."""
-    ip_id: Literal["counter", "connection", "random"]
-    """Law of IP IDs that are not 0: one counter, a counter a connection, or none to be seen."""
-    ip_id_step: int = 1
-    """What a counter adds; 256 where the host counts in its own byte order."""
+    ids: Counting | None
+    """Of IP IDs that are not 0, those of connections left out that count for themselves; None where
+    no law is to be seen."""
+    connection_ids: Counting | None
+    """Of IP IDs in a TCP connection, where each counts for itself."""
     ticks: float
     """TCP timestamps a second; 0 without."""
+
+
+class Window(_Frozen):
+    """What the window field of one end of a TCP connection said."""
+
+    opening: int
+    """In its SYN; 0 without one."""
+    heard: tuple[int, ...]
+    """What it had acknowledged since then, bytes, segment by segment."""
+    said: tuple[int, ...]
+    """In these segments."""
 
 
 class Connection(_Frozen):
@@ -56,9 +77,8 @@ class Connection(_Frozen):
     """The port that the connection goes to."""
     peer: int
     """Place in `Headers.hosts`."""
-    windows: tuple[tuple[int, ...], tuple[int, ...]]
-    """What the TCP window field said, segment by segment, in those of the peer and of the
-    device."""
+    windows: tuple[Window, Window]
+    """Of the peer and of the device."""
 
 
 class Template(_Frozen):
@@ -112,6 +132,8 @@ class Headers(_Frozen):
     """Place of the gateway; 0 where none was seen under an address of its own."""
     gateway_mac: str
     """MAC address of the gateway, behind which the other hosts are; empty where none was seen."""
+    questions: Counting | None = None
+    """Of the ids of the device's questions to DNS; None where they are random."""
     services: tuple[int, ...]
     """Ports that have many others at the other end."""
     connections: tuple[Connection, ...]

@@ -5,17 +5,20 @@ such a template stands in its stream would not be known.
 """
 
 import ipaddress
+import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
-from iotflowgen.packets.connections import Conversation, Side, Stage
+from iotflowgen.packets.connections import Conversation, Stage
+from iotflowgen.packets.counters import counting
 from iotflowgen.packets.headers import Connection, Headers, Host, Template, service_of
 from iotflowgen.packets.identifiers import addresses_in, is_host, words_in
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, Layout, find_layout, timestamps_at
-from iotflowgen.packets.mask import TLS, mask
+from iotflowgen.packets.mask import DNS, HTTP, TLS, mask
+from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Phase, Speech, read_records
 from iotflowgen.traffic import Trace
 
@@ -24,11 +27,7 @@ __all__ = ["learn_headers"]
 _MOST_TEMPLATES = 24
 """Of one length, direction, protocol configuration, service and stage."""
 _MOST_CONNECTIONS = 8
-"""Of one service and peer."""
-_MOST_SEGMENTS = 64
-"""Of which a connection's windows are kept."""
-_NEAR = 32
-"""What counts as the next values of a counter."""
+"""Of one service and peer, whose SYNs have the same windows."""
 _RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
 """Ticks a second that TCP timestamps have."""
 _HALF = 2**31
@@ -68,7 +67,7 @@ def learn_headers(captures: Iterable[tuple[Trace, Sequence[bytes]]]) -> Headers 
     own = Counter((packet.frame[6:12].hex(":"), packet.addresses[0]) for packet in sent)
     if not own:
         return None
-    learner = _Learner(own, _services(read))
+    learner = _Learner(own, _services(read), _recurring(read))
     for packets in read:
         learner.read(packets)
     return learner.headers()
@@ -95,6 +94,14 @@ def _services(captures: Iterable[Sequence[_Packet]]) -> frozenset[int]:
     )
 
 
+def _recurring(captures: Iterable[Sequence[_Packet]]) -> frozenset[bytes]:
+    """Payloads that are in more captures than one: so nobody has drawn or encrypted them."""
+    seen: Counter[bytes] = Counter()
+    for packets in captures:
+        seen.update({p.frame[p.layout.payload : p.layout.end] for p in packets})
+    return frozenset(payload for payload, count in seen.items() if count > 1)
+
+
 @dataclass
 class _Notes:
     """What was noted of a host."""
@@ -102,35 +109,48 @@ class _Notes:
     mac: str
     ip: str
     ttl: Counter[int] = field(default_factory=Counter)
-    ids: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """How often an IP ID came shortly after the last one, by law and step."""
-    compared: int = 0
-    last_id: int = 0
+    ids: list[list[int]] = field(default_factory=list)
+    """IP IDs in order, a list a capture."""
+    turns: list[tuple[int, int]] = field(default_factory=list)
+    """IP IDs that follow each other in different connections."""
+    lone_ids: list[list[int]] = field(default_factory=list)
+    """IP IDs without TCP, a list a capture."""
+    connection_ids: list[list[int]] = field(default_factory=list)
+    """IP IDs of each connection."""
+    last_ids: list[int] | None = None
+    """Those of the connection that the last one is of."""
     rates: list[float] = field(default_factory=list)
 
-    def see_id(self, ip_id: int, last_of_connection: int) -> None:
-        """Compare an IP ID with the host's last and the connection's last, 0 for none."""
-        for law, last in (("counter", self.last_id), ("connection", last_of_connection)):
-            if last:
-                self.ids[law, 1] += 0 < (ip_id - last) % 65536 <= _NEAR
-                self.ids[law, 256] += 0 < (_swapped(ip_id) - _swapped(last)) % 65536 <= _NEAR
-        self.compared += bool(self.last_id)
-        self.last_id = ip_id
+    def begin(self) -> None:
+        """A capture begins."""
+        self.ids.append([])
+        self.lone_ids.append([])
+
+    def see_id(self, ip_id: int, connection: list[int] | None) -> None:
+        """Note an IP ID; `connection` has those of its connection, which is none without TCP."""
+        if self.ids[-1] and (connection is None or connection is not self.last_ids):
+            self.turns.append((self.ids[-1][-1], ip_id))
+        if connection is None:
+            self.lone_ids[-1].append(ip_id)
+        else:
+            if not connection:
+                self.connection_ids.append(connection)
+            connection.append(ip_id)
+        self.ids[-1].append(ip_id)
+        self.last_ids = connection
 
     def host(self) -> Host:
         """What comes of it."""
-        laws = [(law, step) for law in ("counter", "connection") for step in (1, 256)]
-        law, step = max(laws, key=self.ids.__getitem__)
-        if self.ids[law, step] < max(1, 0.6 * self.compared):
-            law, step = "random", 1
+        shared = counting(self.turns) or not self.connection_ids
+        seen = [run for run in (self.ids if shared else self.lone_ids) if run]
         rate = median(self.rates) if self.rates else 0
         return Host.model_validate(
             {
                 "mac": self.mac,
                 "ip": self.ip,
                 "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
-                "ip_id": law,
-                "ip_id_step": step,
+                "ids": counting(seen) if seen else None,
+                "connection_ids": None if shared else counting(self.connection_ids),
                 "ticks": min(_RATES, key=lambda known: abs(known - rate)) if rate else 0,
             }
         )
@@ -141,32 +161,47 @@ class _Stream:
     """A TCP connection while a capture is read; pairs are of the peer and of the device."""
 
     conversation: Conversation = field(default_factory=Conversation)
-    windows: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+    windows: tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]] = field(
+        default_factory=lambda: ([], [])
+    )
+    """Flags, acknowledgment number and window of each segment."""
     stamps: tuple[list[tuple[int, int]], list[tuple[int, int]]] = field(
         default_factory=lambda: ([], [])
     )
     """First and last time, nanoseconds, and timestamp."""
+    shows: list[bool] = field(default_factory=lambda: [False, False])
+    """The last message of HTTP holds a picture."""
+    ids: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
 
 
 class _Learner:
-    def __init__(self, own: Counter[tuple[str, str]], services: frozenset[int]) -> None:
+    def __init__(
+        self,
+        own: Counter[tuple[str, str]],
+        services: frozenset[int],
+        recurring: frozenset[bytes],
+    ) -> None:
         """`own` counts what the device sends by its MAC and IP address."""
         self._services = services
+        self._recurring = recurring
         named = {pair: count for pair, count in own.items() if pair[1] and is_host(pair[1])}
         mac, ip = max(named or own, key=own.__getitem__)
         self._hosts = [_Notes(mac, ip)]
         self._places = {address: 0 for _, address in named}
         self._templates: Counter[Template] = Counter()
-        self._connections: dict[tuple[int, int], list[Connection]] = defaultdict(list)
+        self._connections: dict[tuple[int, ...], list[Connection]] = defaultdict(list)
         self._macs: set[str] = {mac}
         self._addresses: set[str] = set(self._places)
         self._words: set[bytes] = set()
+        self._questions: list[list[int]] = []
+        """Ids of the device's questions to DNS, a list a capture."""
 
     def read(self, packets: Sequence[_Packet]) -> None:
         """Read one capture."""
         streams: dict[tuple[int, int, int], _Stream] = {}
         for notes in self._hosts:
-            notes.last_id = 0
+            notes.begin()
+        self._questions.append([])
         for packet in packets:
             peer = self._peer(packet)
             stream = None
@@ -196,6 +231,7 @@ class _Learner:
             at = slice(0, 6) if packet.outgoing else slice(6, 12)
             self._places[ip] = len(self._hosts)
             self._hosts.append(_Notes(packet.frame[at].hex(":"), ip))
+            self._hosts[-1].begin()
         return self._places[ip] or -1
 
     def _learn(self, packet: _Packet, peer: int, stream: _Stream | None) -> None:
@@ -213,7 +249,14 @@ class _Learner:
         # of a frame that was cut off only what was captured would be plain
         if len(frame) < packet.length and not (speech or packet.layout.protocol == 6):
             return
-        masked, random = mask(frame, layout, packet.protocols, speech)
+        if packet.outgoing and packet.protocols & DNS and layout.protocol == 17:
+            self._questions[-1].append(int.from_bytes(frame[layout.payload : layout.payload + 2]))
+        payload = frame[layout.payload : layout.end]
+        if stream and packet.protocols & HTTP and b"\r\n\r\n" in payload:
+            stream.shows[packet.outgoing] = b"image/" in payload
+        # pieces of pictures, put together in another order, would be none
+        recurs = payload in self._recurring and not (stream and stream.shows[packet.outgoing])
+        masked, random = mask(frame, layout, packet.protocols, speech, recurs=recurs)
         if len(frame) < packet.length:
             random += ((len(frame), packet.length),)
         # in a certificate the bytes beside a text are structure, which may look like its end
@@ -253,16 +296,14 @@ class _Learner:
         if peer > 0:
             notes.ttl[packet.frame[at + 8]] += 1
         if ip_id:
-            me = stream.conversation.ends[packet.outgoing] if stream else Side()
-            notes.see_id(ip_id, me.ip_id)
-            me.ip_id = ip_id
+            notes.see_id(ip_id, stream.ids[packet.outgoing] if stream else None)
         return ip_id > 0
 
     def _close(self, stream: _Stream, service: int, _port: int, peer: int) -> None:
-        known = self._connections[service, peer]
-        if len(known) < _MOST_CONNECTIONS and any(stream.windows):
-            peers, own = (tuple(side[:_MOST_SEGMENTS]) for side in stream.windows)
-            known.append(Connection(service=service, peer=peer, windows=(peers, own)))
+        windows = (window_of(stream.windows[0]), window_of(stream.windows[1]))
+        known = self._connections[service, peer, windows[0].opening, windows[1].opening]
+        if len(known) < _MOST_CONNECTIONS:
+            known.append(Connection(service=service, peer=peer, windows=windows))
         for host, stamps in zip((peer, 0), stream.stamps, strict=True):
             if host >= 0 and len(stamps) == 2:
                 (begin_ns, first), (end_ns, last) = stamps
@@ -284,6 +325,7 @@ class _Learner:
             own_addresses=tuple(ip for ip, place in self._places.items() if place == 0),
             gateway=gateway,
             gateway_mac=mac,
+            questions=counting([run for run in self._questions if run]),
             services=tuple(sorted(self._services)),
             connections=tuple(c for known in self._connections.values() for c in known),
             templates=tuple(template for group in groups.values() for template in group),
@@ -329,7 +371,8 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
     again = ahead >= _HALF and (size > 0 or marks > 0)
     conversation.see(packet.outgoing, flags)
     if not flags & RST and not (again and marks):
-        stream.windows[packet.outgoing].append(int.from_bytes(frame[at + 14 : at + 16]))
+        said = (flags, *struct.unpack_from("!I2xH", frame, at + 8))
+        stream.windows[packet.outgoing].append(said)
     if stamps := timestamps_at(frame, layout):
         seen = stream.stamps[packet.outgoing]
         seen[1:] = [(packet.time_ns, int.from_bytes(frame[stamps : stamps + 4]))]
@@ -348,10 +391,6 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
     if speech and speech.version:
         conversation.version = speech.version
     return speech is not None or not packet.protocols & TLS, speech, False
-
-
-def _swapped(number: int) -> int:
-    return number >> 8 | (number & 255) << 8
 
 
 def _text(raw: bytes) -> str:

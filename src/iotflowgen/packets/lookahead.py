@@ -1,5 +1,6 @@
 """What is still to come in each packet's connection, so that nothing is said too early."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -12,11 +13,14 @@ __all__ = ["Ahead", "Flow", "flow_of", "look_ahead"]
 
 _CARRIERS = protocol_mask(["ip", "tcp", "udp", "icmp", "icmpv6"])
 _TCP = protocol_mask(["tcp"])
+_PROMPT_NS = 100_000_000
+"""After which what was heard is acknowledged by whatever is sent."""
 _MOST_PLACES = 6
 """Segments from the end of a connection in which either side may close it."""
 
 Flow = tuple[int, int, int]
 Heard = tuple[int, int] | None
+_Sent = tuple[bool, bool, int]
 
 
 class Ahead(NamedTuple):
@@ -44,6 +48,7 @@ def look_ahead(
     packets: Sequence[PacketFeatures],
     flows: Sequence[Flow],
     bare: Sequence[bool],
+    times_ns: Sequence[int],
     heard: Callable[[int], Heard],
 ) -> list[Ahead]:
     """For each packet, what comes after it.
@@ -52,6 +57,7 @@ def look_ahead(
         packets: A run.
         flows: Of which connections (`flow_of`).
         bare: Which of them are TCP segments without payload.
+        times_ns: When they are sent.
         heard: How much the peer and the device have heard, and not acknowledged, when a connection
             goes on with the packet at a place; None where it opens.
     """
@@ -62,7 +68,7 @@ def look_ahead(
     for (carriers, _, _), places in together.items():
         closings: dict[int, bool] = {}
         if carriers & _TCP:
-            segments = [(packets[place].outgoing, bare[place]) for place in places]
+            segments = [(packets[i].outgoing, bare[i], times_ns[i]) for i in places]
             closings = _closings(segments, heard(places[0]))
         lengths, data = [0, 0], [False, False]
         for i, place in reversed([*enumerate(places)]):
@@ -74,7 +80,7 @@ def look_ahead(
     return found
 
 
-def _closings(segments: Sequence[tuple[bool, bool]], heard: Heard) -> dict[int, bool]:
+def _closings(segments: Sequence[_Sent], heard: Heard) -> dict[int, bool]:
     """Which segments without payload are a FIN, and which are not.
 
     An acknowledgment that says nothing new is a duplicate to whoever watches (RFC 5681, section 2),
@@ -82,7 +88,7 @@ def _closings(segments: Sequence[tuple[bool, bool]], heard: Heard) -> dict[int, 
     all places for the two, those are taken that leave the fewest duplicates.
 
     Args:
-        segments: Whether the device sends it, and whether it is without payload.
+        segments: Whether the device sends it, whether it is without payload, and when.
         heard: How much the peer and the device have heard before, and not acknowledged; None if
             the connection is opened here.
     """
@@ -92,14 +98,16 @@ def _closings(segments: Sequence[tuple[bool, bool]], heard: Heard) -> dict[int, 
     elif min(heard) > len(segments):
         return {}
     tails: tuple[list[int], list[int]] = ([], [])
-    for i, (outgoing, is_bare) in enumerate(segments[begun:], begun):
+    for i, (outgoing, is_bare, _) in enumerate(segments[begun:], begun):
         if is_bare:
             tails[outgoing].append(i)
         else:
             tails[outgoing].clear()
     places = [tail[-_MOST_PLACES:] for tail in tails]
     start = min((tail[0] for tail in places if tail), default=len(segments))
-    _, waiting = _duplicates(segments[begun:start], heard, ())
+    first_ns = segments[0][2]
+    before = [[first_ns] * min(count, len(segments)) for count in heard]
+    _, waiting = _duplicates(segments[begun:start], before, ())
     end = segments[start:]
 
     def cost(fins: tuple[int, ...]) -> tuple[int, int, int]:
@@ -111,28 +119,33 @@ def _closings(segments: Sequence[tuple[bool, bool]], heard: Heard) -> dict[int, 
     pairs = product(*([(), *((i,) for i in tail)] for tail in places))
     fins = min((one + other for one, other in pairs), key=cost)
     closing = {segments[fin][0] for fin in fins}
-    return {i: i in fins for i, (outgoing, _) in enumerate(segments) if outgoing in closing}
+    return {i: i in fins for i, (outgoing, *_) in enumerate(segments) if outgoing in closing}
 
 
-def _handshake(segments: Sequence[tuple[bool, bool]]) -> tuple[int, tuple[int, int]]:
+def _handshake(segments: Sequence[_Sent]) -> tuple[int, tuple[int, int]]:
     """How many segments open a connection, and what both have not acknowledged then."""
     opener = segments[0][0]
-    for i, (outgoing, _) in enumerate(segments):
+    for i, (outgoing, *_) in enumerate(segments):
         if outgoing != opener:
             return i + 1, (int(not opener), int(opener))
     return len(segments), (0, 0)
 
 
 def _duplicates(
-    segments: Sequence[tuple[bool, bool]], heard: tuple[int, int], fins: Sequence[int]
-) -> tuple[int, tuple[int, int]]:
-    """How many acknowledgments say nothing new, and what both have not acknowledged afterwards."""
-    waiting, duplicates = [*heard], 0
-    for i, (outgoing, is_bare) in enumerate(segments):
+    segments: Sequence[_Sent],
+    heard: Sequence[Sequence[int]],
+    fins: Sequence[int],
+) -> tuple[int, list[list[int]]]:
+    """How many acknowledgments say nothing new, and when both have heard what is left."""
+    waiting, duplicates = [list(times) for times in heard], 0
+    for i, (outgoing, is_bare, time_ns) in enumerate(segments):
+        mine = waiting[outgoing]
+        late = bisect_right(mine, time_ns - _PROMPT_NS)
         if not is_bare or i in fins:
-            waiting[not outgoing] += 1
-        elif waiting[outgoing]:
-            waiting[outgoing] -= 1
+            waiting[not outgoing].append(time_ns)
+        elif mine:
+            late = max(late, 1)
         else:
             duplicates += 1
-    return duplicates, (waiting[0], waiting[1])
+        del mine[:late]
+    return duplicates, waiting

@@ -31,11 +31,15 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def mask(
-    frame: bytes, layout: Layout, protocols: int, speech: Speech | None
+    frame: bytes, layout: Layout, protocols: int, speech: Speech | None, *, recurs: bool = False
 ) -> tuple[bytes, Ranges]:
-    """The frame with zeros for what changes, and where it is to be random."""
+    """The frame with zeros for what changes, and where it is to be random.
+
+    What `recurs`, the same in several captures, is not random, whatever it looks like.
+    """
     masked = bytearray(frame)
-    random = _random_in(frame, layout, protocols, speech)
+    plain = recurs and speech is None and not protocols & EAPOL
+    random = () if plain else _random_in(frame, layout, protocols, speech)
     if any(frame[layout.end :]):
         random += ((layout.end, len(frame)),)
     zeros = [*random, *_counting(frame, layout, protocols)]

@@ -4,6 +4,7 @@ RFC 9293, section 3.4. All segments of a run are chosen before the first gets it
 one of them acknowledges depends on how many acknowledgments are still to come.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 
 __all__ = ["Segment", "acks_to_come", "number"]
 
+_HELD_NS = 10**9
+"""How long something may be left unacknowledged, so that a later acknowledgment has something."""
 _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
@@ -32,10 +35,18 @@ class Segment(NamedTuple):
     """It asks whether the other end is alive (RFC 9293, section 3.8.4)."""
     refuses: bool
     """It answers a SYN with RST."""
+    time_ns: int = 0
 
     @classmethod
     def of(
-        cls, conversation: Conversation, outgoing: bool, flags: int, size: int, *, probes: bool
+        cls,
+        conversation: Conversation,
+        outgoing: bool,
+        flags: int,
+        size: int,
+        *,
+        probes: bool,
+        time_ns: int = 0,
     ) -> "Segment":
         """The next segment of a connection; `outgoing` if the device sends it."""
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
@@ -44,11 +55,22 @@ class Segment(NamedTuple):
         conversation.see(outgoing, flags)
         if flags & SYN:
             me.waiting, other.waiting = 0, 1
-        elif size or flags & FIN or probes:
-            other.waiting += not again
-        elif me.waiting:
-            me.waiting -= 1
-        return cls(me, other, flags, size, bool(again), probes, bool(refuses))
+            me.heard_ns, other.heard_ns = [], [time_ns]
+        else:
+            late = bisect_right(me.heard_ns, time_ns - _HELD_NS)
+            if size or flags & FIN or probes:
+                other.waiting += not again
+                other.heard_ns += [] if again else [time_ns]
+            elif me.waiting:
+                late = max(late, 1)
+            me.waiting -= late
+            del me.heard_ns[:late]
+            if me.begun_ns < 0:
+                me.begun_ns = time_ns
+            elif time_ns - me.begun_ns > _HELD_NS:
+                # what was said before the first packet has been acknowledged by now
+                me.waiting = len(me.heard_ns)
+        return cls(me, other, flags, size, bool(again), probes, bool(refuses), time_ns)
 
 
 def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
@@ -56,15 +78,19 @@ def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
 
     An acknowledgment that says nothing new is a duplicate, or an update of the window (RFC 5681,
     section 2). So whoever acknowledges more often later on than it hears segments in between leaves
-    one of those that it has heard for each.
+    one of those that it has heard for each, but for nothing that it sends much later.
     """
     found: list[int] = []
     owed: defaultdict[int, int] = defaultdict(int)
+    later_ns: dict[int, int] = {}
     for segment in reversed(segments):
         if segment is None:
             found.append(0)
             continue
         me, other = id(segment.me), id(segment.other)
+        if later_ns.get(me, segment.time_ns) - segment.time_ns > _HELD_NS:
+            owed[me] = 0
+        later_ns[me] = segment.time_ns
         found.append(owed[me])
         if segment.again:
             continue
@@ -80,21 +106,22 @@ def _divide(side: Side, more: int) -> None:
     size = (side.ends[0] - side.acknowledged) & 0xFFFFFFFF
     steps = min(more + 1, size)
     side.ends[:0] = [(side.acknowledged + size * i // steps) & 0xFFFFFFFF for i in range(1, steps)]
+    side.ends_ns[:0] = side.ends_ns[:1] * (steps - 1)
 
 
 def number(segment: Segment, to_come: int) -> tuple[int, int]:
     """Sequence and acknowledgment number of a segment; `to_come` is of `acks_to_come`."""
-    me, other, flags, size, again, probes, refuses = segment
+    me, other, flags, size, again, probes, refuses, time_ns = segment
     me.numbered += not again
     sequence, joins = me.next, me.numbered == 1 and not flags & SYN
     taken = size + bool(flags & SYN) + bool(flags & FIN)
     if again or probes:
         sequence = (me.next - 1) & 0xFFFFFFFF
-        if probes:
-            me.ends.append(me.next)
     elif taken:
         me.next = (me.next + taken) & 0xFFFFFFFF
+    if probes or (taken and not again):
         me.ends.append(me.next)
+        me.ends_ns.append(time_ns)
     if not flags & ACK:
         return sequence, 0
     if joins:
@@ -102,12 +129,14 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
         before = range(to_come - len(other.ends), -1, -1)
         begun = other.acknowledged
         other.ends[:0] = [(begun - _MAXIMUM_SIZE * i) & 0xFFFFFFFF for i in before]
-    if not (taken or again or probes) and 0 < len(other.ends) <= to_come:
+        other.ends_ns[:0] = [time_ns] * len(before)
+    late = bisect_right(other.ends_ns, time_ns - _HELD_NS)
+    if not (taken or again or probes or late) and 0 < len(other.ends) <= to_come:
         _divide(other, to_come + 1 - len(other.ends))
-    new = len(other.ends) - (0 if flags & SYN else to_come)
+    new = max(late, len(other.ends) - (0 if flags & SYN else to_come))
     if not taken:
         new = min(max(new, 1), len(other.ends))
     if new > 0 and not again:
         other.acknowledged = other.ends[new - 1]
-        del other.ends[:new]
+        del other.ends[:new], other.ends_ns[:new]
     return 0 if refuses else sequence, other.acknowledged

@@ -8,7 +8,7 @@ borrows the headers of a similar one, and at last is fuzzed; both are counted.
 
 import ipaddress
 import random
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,15 +17,17 @@ import numpy as np
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.choices import ANYTHING, Choices, Kind, Need, Ready, Wanted, kind_of
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
-from iotflowgen.packets.fields import Clock, IpIds, write_echo, write_lease, write_ntp
+from iotflowgen.packets.counters import IpIds, Numbers
+from iotflowgen.packets.fields import Clock, write_echo, write_lease, write_ntp
 from iotflowgen.packets.fuzz import FuzzBuilder
-from iotflowgen.packets.headers import Connection, Headers
+from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.hosts import Home
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, set_checksums
 from iotflowgen.packets.lookahead import Ahead, Flow, flow_of, look_ahead
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
 from iotflowgen.packets.occupied import Occupied
 from iotflowgen.packets.persona import Persona
+from iotflowgen.packets.receiving import Receivers
 from iotflowgen.packets.recognition import PICTURE, REST, announces_picture, asks, recognise
 from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.packets.segments import Segment, acks_to_come, number
@@ -42,8 +44,6 @@ _UNASKED = "answers another question than was asked"
 _FUZZED = "of a kind that was not seen, fuzzed"
 
 _TCP = protocol_mask(["tcp"])
-_WINDOWS = (65_535,)
-"""Of a side that was never heard."""
 _MOST_CONVERSATIONS = 5000
 _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
@@ -84,16 +84,12 @@ class TemplateBuilder:
         self._choices = Choices([*map(Ready.of, headers.templates, frames)])
         self._stopgaps = Stopgaps(self._choices, rng, self._draws)
         self._services = frozenset(headers.services)
-        self._windows: defaultdict[tuple[int, int], list[Connection]] = defaultdict(list)
-        both = [connection for connection in headers.connections if all(connection.windows)]
-        for connection in both or headers.connections:
-            for peer in (connection.peer, ANYBODY):
-                self._windows[connection.service, peer].append(connection)
-                self._windows[ANYBODY, ANYBODY].append(connection)
+        self._receivers = Receivers(headers.connections, self._draws)
         self._ttls = [host.ttl for host in headers.hosts]
         self._macs = [_mac(persona.mac(host.mac)) for host in headers.hosts]
         self._ips = [_ip(persona.ip(host.ip)) for host in headers.hosts]
         self._ip_ids = IpIds(headers.hosts, self._draws)
+        self._questions = Numbers(headers.questions, self._draws)
         self._clock = Clock(headers.hosts, self._draws)
         self._fuzz = FuzzBuilder(rng, _home(persona))
         self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
@@ -117,10 +113,14 @@ class TemplateBuilder:
         if begins:
             self._remember()
             self._lease = b""
+            self._ip_ids.begin()
+            self._questions.begin()
         kinds = [kind_of(packet, self._services) for packet in packets]
         bare = [*map(self._choices.is_bare, kinds)]
         flows = [*map(flow_of, packets)]
-        ahead = look_ahead(packets, flows, bare, lambda i: self._heard(flows[i], kinds[i]))
+        ahead = look_ahead(
+            packets, flows, bare, times_ns, lambda i: self._heard(flows[i], kinds[i])
+        )
         drafts = [*map(self._draft, packets, times_ns, kinds, flows, ahead)]
         to_come = acks_to_come([draft.segment for draft in drafts])
         return [*map(self._finish, drafts, times_ns, to_come)]
@@ -172,7 +172,9 @@ class TemplateBuilder:
             ):
                 flags |= FIN
             data[ready.layout.transport + 13] = flags
-            segment = Segment.of(conversation, packet.outgoing, flags, size, probes=probes)
+            segment = Segment.of(
+                conversation, packet.outgoing, flags, size, probes=probes, time_ns=time_ns
+            )
         else:
             self._settle(ready, packet, kind[3], conversation, stage)
             self._message(data, ready, packet, conversation, time_ns)
@@ -282,18 +284,14 @@ class TemplateBuilder:
                 )
         if ready.layout.protocol != 6:
             return
-        if not any(conversation.windows):
-            windows = self._windows
-            seen = windows.get((service, conversation.peer)) or windows.get((service, ANYBODY))
-            if seen or (seen := windows.get((ANYBODY, ANYBODY))):
-                if ready.flags & SYN:
-                    first = int.from_bytes(ready.frame[ready.layout.transport + 14 :][:2])
-                    begun = [c for c in seen if c.windows[packet.outgoing][:1] == (first,)]
-                    seen = begun or seen
-                conversation.windows = self._draws.choice(seen).windows
-                joined = stage == Stage.NEW and not ready.flags & SYN
-                longest = max(map(len, conversation.windows))
-                conversation.skipped = int(self._draws.random() * longest) if joined else 0
+        if conversation.receiving[packet.outgoing] is None:
+            conversation.receiving[packet.outgoing] = self._receivers.draw(
+                service,
+                conversation.peer,
+                outgoing=packet.outgoing,
+                opening=ready.opening,
+                joined=conversation.joined,
+            )
         template = ready.template
         if template.phase:
             me, other = conversation.ends[packet.outgoing], conversation.ends[not packet.outgoing]
@@ -326,11 +324,12 @@ class TemplateBuilder:
         """The fields of TCP that count."""
         at, flags, outgoing = ready.layout.transport, segment.flags, packet.outgoing
         me, other = segment.me, segment.other
-        if not flags & (SYN | RST):
-            windows = conversation.windows[outgoing] or _WINDOWS
-            place = me.numbered - segment.again + conversation.skipped
-            data[at + 14 : at + 16] = windows[min(place, len(windows) - 1)].to_bytes(2)
         sequence, acknowledgment = number(segment, to_come)
+        if (receiving := conversation.receiving[outgoing]) and not flags & RST:
+            if not flags & SYN:
+                data[at + 14 : at + 16] = receiving.next(acknowledgment).to_bytes(2)
+            elif flags & ACK:
+                receiving.begin(acknowledgment)
         numbers = packet.src_port << 80 | packet.dst_port << 64 | sequence << 32 | acknowledgment
         data[at : at + 12] = numbers.to_bytes(12)
         if ready.stamps:
@@ -362,11 +361,10 @@ class TemplateBuilder:
             return
         data[at : at + 4] = (packet.src_port << 16 | packet.dst_port).to_bytes(4)
         if packet.protocols & DNS:
-            number = self._draws.getrandbits(16)
             if ready.template.from_service:
-                number = conversation.asked.pop(ready.question, number)
+                number = conversation.asked.pop(ready.question, self._draws.getrandbits(16))
             else:
-                conversation.asked[ready.question] = number
+                number = conversation.asked[ready.question] = self._questions.next()
             data[payload : payload + 2] = number.to_bytes(2)
         elif packet.protocols & NTP:
             write_ntp(data, payload, conversation, time_ns, self._draws)
@@ -383,9 +381,14 @@ class TemplateBuilder:
         layout, peer = ready.layout, conversation.peer
         if ready.peer >= 0 and peer >= 0 and (peer != ready.peer or conversation.address):
             self._readdress(data, ready, packet.outgoing, conversation)
+        if segment and not packet.outgoing and layout.is_ip4:
+            conversation.ttl = data[layout.network + 8] = (
+                conversation.ttl or data[layout.network + 8]
+            )
         if ready.template.has_ip_id:
             sender = 0 if packet.outgoing else max(peer, ready.peer)
-            number = self._ip_ids.next(sender, conversation.ends[packet.outgoing])
+            side = conversation.ends[packet.outgoing] if segment else None
+            number = self._ip_ids.next(sender, side)
             data[layout.network + 4 : layout.network + 6] = number.to_bytes(2)
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))

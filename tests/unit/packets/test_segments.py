@@ -36,7 +36,9 @@ def ahead_of(*sent: tuple[bool, int], opens: bool = True) -> list[Ahead]:
     ]
     bare = [not size for _, size in sent]
     flows = [flow_of(packet) for packet in packets]
-    return look_ahead(packets, flows, bare, lambda _: None if opens else (2**31, 2**31))
+    return look_ahead(
+        packets, flows, bare, [0] * len(sent), lambda _: None if opens else (2**31, 2**31)
+    )
 
 
 def test_a_connection_opens_carries_and_closes() -> None:
@@ -60,6 +62,19 @@ def test_data_in_between_leaves_something_to_later_acknowledgments() -> None:
     heard = [(PEER, ACK, 1000), (PEER, ACK, 1000)]
     numbers = numbered(*OPENING, *heard, (DEVICE, ACK, 10), (DEVICE, ACK, 0), (DEVICE, ACK, 0))
     assert [acknowledged for _, acknowledged in numbers[-3:]] == [1001, 2001, 3001]
+
+
+def test_nothing_is_held_back_for_what_is_sent_much_later() -> None:
+    sent = [*OPENING, (PEER, ACK, 1000), (PEER, ACK, 1000), (DEVICE, ACK, 0), (DEVICE, ACK, 0)]
+    for seconds, acknowledged in ((0.1, [2001, 3001]), (10, [3001, 3001])):
+        times = [0, 0, 0, 1, 1, 1.5, 1.5 + seconds]
+        conversation = Conversation(FIRST)
+        segments = [
+            Segment.of(conversation, *each, probes=False, time_ns=int(time * 1e9))
+            for each, time in zip(sent, times, strict=True)
+        ]
+        numbers = [*map(number, segments, acks_to_come(segments))]
+        assert [said for _, said in numbers[-2:]] == acknowledged
 
 
 def test_a_repeated_syn_keeps_its_number() -> None:

@@ -1,0 +1,99 @@
+"""Numbers that count up from packet to packet: IP IDs, and the ids of questions to DNS.
+
+Who counts does so from a number that is anybody's guess, or, counting from the last start on, from
+much the same one in each capture. A step is mostly 1, or more where others are counted too who are
+not seen.
+"""
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from iotflowgen.packets.connections import Side
+from iotflowgen.packets.headers import Counting, Host
+
+__all__ = ["IpIds", "Numbers", "counting"]
+
+_NEAR = 8192
+"""What counts as the next values of a counter, of 65,536."""
+_MOSTLY = 0.6
+_CHANCE = 0.01
+"""That numbers drawn at random are taken for those of a counter, or for beginnings alike."""
+_MOST_STEPS = 32
+_ANY = (1, 65_535)
+
+
+def counting(runs: Sequence[Sequence[int]]) -> Counting | None:
+    """The law of numbers that were seen in a row, a run a capture or connection; None without."""
+    steps = [(number - last) % 65_536 for run in runs for last, number in pairwise(run)]
+    near = sorted(step for step in steps if 0 < step <= _NEAR)
+    by_chance = not near or (near[-1] / 65_536) ** len(near) > _CHANCE
+    if by_chance or len(near) < _MOSTLY * len(steps):
+        return None
+    kept = np.linspace(0, len(near) - 1, min(len(near), _MOST_STEPS)).astype(int)
+    return Counting(begins=_begins([run[0] for run in runs]), steps=tuple(near[i] for i in kept))
+
+
+def _begins(firsts: Sequence[int]) -> tuple[int, int]:
+    """Between which numbers runs begin; any where they are as far apart as random ones."""
+    low, high, count = min(firsts), max(firsts), len(firsts)
+    likely = count > 1 and count * ((high - low) / 65_536) ** (count - 1) < _CHANCE
+    return (low, high) if likely else _ANY
+
+
+class Numbers:
+    """One counter; at random without a law."""
+
+    def __init__(self, law: Counting | None, draws: random.Random) -> None:
+        self._law = law
+        self._draws = draws
+        self.last = 0
+        """0 before the first."""
+
+    def begin(self) -> None:
+        """Start again, if that is known to begin with much the same number."""
+        if self._law and self._law.begins != _ANY:
+            self.last = 0
+
+    def next(self) -> int:
+        """The next number; never 0, which says that there is none."""
+        self.last = _following(self.last, self._law, self._draws)
+        return self.last
+
+
+def _following(last: int, law: Counting | None, draws: random.Random) -> int:
+    """What comes after a number, 0 before the first."""
+    if law is None or not last:
+        return draws.randint(*(law.begins if law else _ANY))
+    return (last + draws.choice(law.steps) - 1) % 65_535 + 1
+
+
+class IpIds:
+    """The IP IDs of all hosts, each by its law."""
+
+    def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
+        self._connections = [host.connection_ids for host in hosts]
+        self._hosts = [Numbers(host.ids, draws) for host in hosts]
+        self._nobody = Numbers(None, draws)
+        self._draws = draws
+
+    def begin(self) -> None:
+        """Start hosts again that begin with much the same number."""
+        for numbers in self._hosts:
+            numbers.begin()
+
+    def next(self, host: int, side: Side | None) -> int:
+        """The next ID of a host, never 0.
+
+        Args:
+            host: Place of the sender; -1 for one that is not known.
+            side: The sender's end of the connection; None without TCP.
+        """
+        if host < 0:
+            return self._nobody.next()
+        if side is None or (law := self._connections[host]) is None:
+            return self._hosts[host].next()
+        side.ip_id = _following(side.ip_id, law, self._draws)
+        return side.ip_id

@@ -1,0 +1,106 @@
+"""What the window field of TCP says: how much an end still takes, by how much it has heard.
+
+A stack makes room as data comes in, and has less of it until the application reads. So a window
+goes with what its segment acknowledges, and of several segments that acknowledge the same with
+which of them it is.
+"""
+
+import random
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from iotflowgen.packets.headers import Connection, Window
+from iotflowgen.packets.layout import ACK, RST, SYN
+
+__all__ = ["Receivers", "Receiving", "window_of"]
+
+_MOST_SEGMENTS = 128
+_ANY = -2
+_WITHOUT = Window(opening=0, heard=(0,), said=(65_535,))
+"""Of an end that was never heard."""
+
+
+def window_of(segments: Sequence[tuple[int, int, int]]) -> Window:
+    """What an end was seen to say: flags, acknowledgment number and window of its segments."""
+    opening = next((window for flags, _, window in segments if flags & SYN), 0)
+    begun = next((number for flags, number, _ in segments if flags & ACK), 0)
+    later = [(number, window) for flags, number, window in segments if not flags & (SYN | RST)]
+    kept = later[:_MOST_SEGMENTS]
+    heard = ((number - begun) & 0xFFFFFFFF for number, _ in kept)
+    # what comes late acknowledges less than what was acknowledged before
+    rising = accumulate((0 if each >= 2**31 else each for each in heard), max)
+    return Window(opening=opening, heard=tuple(rising), said=tuple(said for _, said in kept))
+
+
+class Receiving:
+    """One end of a connection, window by window.
+
+    Args:
+        window: Of a connection that was seen.
+        joined: Draws where in it to begin, for a connection that is joined.
+    """
+
+    __slots__ = ("_begun", "_last", "_offset", "_turn", "_window")
+
+    def __init__(
+        self, window: Window | None = None, *, joined: random.Random | None = None
+    ) -> None:
+        self._window = window if window and window.said else _WITHOUT
+        self._offset = joined.choice(self._window.heard) if joined else 0
+        self._begun = self._last = -1
+        self._turn = 0
+
+    def begin(self, acknowledged: int) -> None:
+        """Note the number from which on things are heard."""
+        self._begun = acknowledged
+
+    def next(self, acknowledged: int) -> int:
+        """What the next segment says that acknowledges up to a number."""
+        if self._begun < 0:
+            self.begin(acknowledged)
+        self._turn = self._turn + 1 if acknowledged == self._last else 0
+        self._last = acknowledged
+        heard = self._window.heard
+        now = self._offset + ((acknowledged - self._begun) & 0xFFFFFFFF)
+        end = max(1, bisect_right(heard, now))
+        start = bisect_left(heard, heard[end - 1], 0, end)
+        return self._window.said[min(start + self._turn, end - 1)]
+
+
+class Receivers:
+    """Who was seen to receive, by service and peer."""
+
+    def __init__(self, connections: Iterable[Connection], draws: random.Random) -> None:
+        self._draws = draws
+        self._seen: defaultdict[tuple[int, int, bool], list[Window]] = defaultdict(list)
+        for connection in connections:
+            for outgoing in (False, True):
+                window = connection.windows[outgoing]
+                keys = (
+                    (connection.service, connection.peer),
+                    (connection.service, _ANY),
+                    (_ANY, _ANY),
+                )
+                for key in keys if window.said else ():
+                    self._seen[*key, outgoing].append(window)
+
+    def draw(
+        self, service: int, peer: int, *, outgoing: bool, opening: int, joined: bool
+    ) -> Receiving:
+        """One end of a new connection.
+
+        Args:
+            service: The port that it goes to.
+            peer: Place of the peer in `Headers.hosts`.
+            outgoing: Whether it is the device's end.
+            opening: The window in its SYN; 0 without one.
+            joined: Whether the connection began before.
+        """
+        keys = (service, peer, outgoing), (service, _ANY, outgoing), (_ANY, _ANY, outgoing)
+        seen = next((self._seen[key] for key in keys if key in self._seen), None)
+        if seen is None:
+            return Receiving()
+        alike = [window for window in seen if window.opening == opening] or seen
+        return Receiving(self._draws.choice(alike), joined=self._draws if joined else None)
