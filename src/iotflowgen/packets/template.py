@@ -193,12 +193,11 @@ class TemplateBuilder:
         data, me = bytearray(ready.frame), conversation.ends[packet.outgoing]
         start, end = ready.layout.payload, ready.layout.end
         if ranges := ready.template.random:
-            noise = self._draws.randbytes(len(data))
-            if packet.protocols & HTTP:
-                # 255 begins a marker in a picture
-                noise = noise.replace(b"\xff", b"\xfe")
+            is_http = packet.protocols & HTTP
             for first, last in ranges:
-                data[first:last] = noise[first:last]
+                noise = self._draws.randbytes(min(last, len(data)) - first)
+                # 255 begins a marker in a picture
+                data[first:last] = noise.replace(b"\xff", b"\xfe") if is_http else noise
             if ranges[0][0] == start:
                 recognise(data, *ranges[0], packet.protocols, ready.template.phase)
         if me.due and ready.layout.protocol == 6:
