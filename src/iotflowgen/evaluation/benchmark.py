@@ -78,11 +78,11 @@ class BenchmarkConfig(Settings):
     """How often `held-out` splits the captures."""
     seed: int = Field(default=0, ge=0)
     settings: Mapping[Protocol, Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"sessions": {"ports": {"ephemeral": "recur"}}},
+        "paper": {"sessions": {"ports": {"ephemeral": "recur"}, "redraw": ()}},
         "held-out": {"iotflow": {"codec": _FRESH}, "doppelganger": _FRESH, "markov": _FRESH},
     }
-    """Of generators, where not their defaults. Under `paper` ports of the captures may recur, as in
-    the paper; under `held-out` every window opens ports of its own."""
+    """Of generators, where not their defaults. Under `paper` what belongs to one capture may recur,
+    as in the paper; under `held-out` every window opens ports of its own."""
 
     def quick(self) -> "BenchmarkConfig":
         """The first device only, few windows, hardly any training: to see that all of it runs."""

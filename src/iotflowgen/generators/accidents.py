@@ -8,25 +8,21 @@ what is spread stays as spread.
 Lengths follow Good and Turing (Good 1953): values seen in one capture alone are as frequent as
 values that the next one is the first to show.
 
-Shapes: P packets of all captures; E packets of all sessions, one session after another.
+Shapes: P packets of all captures; D distinct lengths, each of one kind of packet; R roles of
+lengths; C captures; E packets of all sessions, one session after another.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Connections", "Lengths", "Ports", "Spread", "numbered"]
+__all__ = ["Lengths", "Spread", "numbered"]
 
-_SHORTEST = 1024  # of ephemeral ports
-_LONGEST = 65535
-_FEW = 64  # a stack that counts opens ports at most so far from one before (RFC 6056)
-_COUNTS = 0.2  # share of ports opened near one before, below which it is chance
-_LONE_PORT = 2000
-_RUNS = 8  # of ports that count on from each other, kept a service
 _LONE_BYTES = 4
 _MOST_BYTES = 40
+_NEXT_BYTES = 8  # lengths of one role are no further from each other
+_MOSTLY = 0.9  # of a role's packets in a capture have one length
 
 
 def numbered(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
@@ -36,10 +32,11 @@ def numbered(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
 
 
 class Spread:
-    """Values (P), each with those next to it in rank among its kind (P).
+    """Values (P), each with how far its like reach to either side of it.
 
-    The first and the last of a kind have half the step on their other side, one that is alone has
-    `lone`; no step is longer than `most`.
+    So far is the k-th value of its kind below and above, k the square root of how many there are,
+    or the last that there is. Beyond the least and the greatest, it is half as far as on their
+    other side; a value alone in its kind has `lone`. No value reaches farther than `most`.
     """
 
     def __init__(
@@ -51,15 +48,17 @@ class Spread:
         most: float = np.inf,
     ) -> None:
         order = np.lexsort((value, kind))
-        step = np.where(np.diff(kind[order]) == 0, np.diff(value[order]), np.nan)
-        down, up = np.append(np.nan, step), np.append(step, np.nan)
-        ends = np.where(np.isnan(down), up, down) / 2
+        rising, place = value[order], np.arange(len(order))
+        _, first, size = np.unique(kind[order], return_index=True, return_counts=True)
+        least, k = np.repeat(first, size), np.repeat(np.rint(np.sqrt(size)).astype(int), size)
+        greatest = np.repeat(first + size - 1, size)
+        down = rising - rising[np.maximum(place - k, least)]
+        up = rising[np.minimum(place + k, greatest)] - rising
+        ends = np.where(least == greatest, lone, (down + up) / 2)
         self._value = value
         self._down, self._up = np.empty_like(value), np.empty_like(value)
-        for side, steps in ((self._down, down), (self._up, up)):
-            side[order] = np.nan_to_num(np.where(np.isnan(steps), ends, steps), nan=lone).clip(
-                max=most
-            )
+        self._down[order] = np.minimum(np.where(place == least, ends, down), most)
+        self._up[order] = np.minimum(np.where(place == greatest, ends, up), most)
 
     def draw(self, place: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """Values between the neighbours of those at `place`, in its shape."""
@@ -70,7 +69,11 @@ class Spread:
 
 
 class Lengths:
-    """Frame lengths (P): those that recur, and those of one capture."""
+    """Frame lengths (P): those that always recur, and those that belong to a capture.
+
+    Some lengths say the same in every capture, each in its own way: a name is a letter longer, a
+    number has a digit more. They share a *role*, which each capture plays with one length.
+    """
 
     def __init__(
         self,
@@ -88,185 +91,71 @@ class Lengths:
             capture: Which each is of (P).
             redraw: Whether to draw anew those of one capture; otherwise all count as recurring.
         """
-        each, self._which = np.unique(np.stack([kind, length]), axis=1, return_inverse=True)
-        self._which = self._which.ravel()
-        shown = np.unique(np.stack([self._which, capture]), axis=1)
-        once = redraw & (np.bincount(shown[0]) == 1)
-        self._length = length
-        self._range = int(length.min()), int(length.max())
-        self.rare = once[self._which]
-        """Which packets (P) have a length that one capture alone shows."""
-        self.symbol = np.where(self.rare, -1 - np.floor(np.log2(length)).astype(int), length)
-        """Lengths that recur as they are, the others by their power of two (P)."""
-        rare = np.flatnonzero(once)
-        self._place = np.full(len(once), -1)
-        self._place[rare] = np.arange(len(rare))
+        (kind_D, length_D), which = np.unique(np.stack([kind, length]), axis=1, return_inverse=True)
+        count_DC = np.zeros((len(length_D), capture.max() + 1), dtype=np.int64)
+        np.add.at(count_DC, (which.ravel(), capture), 1)
+        role_D = _roles(kind_D, length_D, count_DC) if redraw else np.arange(len(length_D))
+        several_D = np.bincount(role_D)[role_D] > 1
+        self._once_D = redraw & (np.count_nonzero(count_DC, axis=1) == 1)
+        self._own_R = np.zeros(len(length_D), dtype=bool)
+        self._own_R[role_D] = several_D | self._once_D
+        self._length, self._length_D, self._capture = length, length_D, capture
+        self.role = role_D[which.ravel()]
+        """What the length of each packet says (P)."""
+
+        distinct, of = np.nonzero(count_DC)
+        rising = np.argsort(count_DC[distinct, of], kind="stable")
+        self._plays_RC = np.full((len(length_D), count_DC.shape[1]), -1)
+        """Which length has the role in each capture; -1 where none does."""
+        self._plays_RC[role_D[distinct[rising]], of[rising]] = distinct[rising]
         self._spread = Spread(
-            each[1, rare].astype(np.float64), each[0, rare], lone=_LONE_BYTES, most=_MOST_BYTES
+            length_D.astype(np.float64),
+            numbered([np.where(several_D, role_D, -1), kind_D, several_D | self._once_D]),
+            lone=_LONE_BYTES,
+            most=_MOST_BYTES,
         )
 
     def draw(
         self, packet: NDArray[np.int64], session: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int32]:
-        """Lengths (E) of packets like `packet` (E); the same one wherever a session repeats it."""
+        """Lengths (E) of packets like `packet` (E); a session (E) has one for each role."""
         lengths = self._length[packet].copy()
-        rare = np.flatnonzero(self.rare[packet])
-        if len(rare):
-            same = numbered([session[rare], self._which[packet[rare]]])
-            _, first = np.unique(same, return_index=True)
-            drawn = self._spread.draw(self._place[self._which[packet[rare[first]]]], rng)
-            lengths[rare] = np.clip(np.rint(drawn), *self._range)[same]
+        own = np.flatnonzero(self._own_R[self.role[packet]])
+        _, first, same = np.unique(
+            np.stack([session[own], self.role[packet[own]]]),
+            axis=1,
+            return_index=True,
+            return_inverse=True,
+        )
+        place = packet[own[first]]
+        plays = self._plays_RC[self.role[place], self._capture[place]]
+        drawn = np.where(self._once_D[plays], self._spread.draw(plays, rng), self._length_D[plays])
+        bounds = self._length_D.min(), self._length_D.max()
+        lengths[own] = np.clip(np.rint(drawn), *bounds)[same.ravel()]
         return lengths
 
 
-class Ports:
-    """Ports of one side (P), the device's or its peers'."""
-
-    def __init__(
-        self,
-        port: NDArray[np.int32],
-        other: NDArray[np.int32],
-        capture: NDArray[np.int64],
-        constants: Iterable[int],
-        slots: int,
-    ) -> None:
-        """Tell connections from each other.
-
-        Args:
-            port: Of this side (P).
-            other: Of the other side (P); a constant one names the service.
-            capture: Which each packet is of (P).
-            constants: Ports that keep their number.
-            slots: Ports of a service that are told apart.
-        """
-        constant = np.array(sorted(constants))
-        self._port, self._slots = port, slots
-        self._service = np.where(np.isin(other, constant), other, -1)
-        self.token = port.astype(np.int64)
-        """A constant port, or -1 - its rank among the service's recent ones; -1 - slots opens."""
-        ephemeral = np.flatnonzero(~np.isin(port, constant))
-        self.held = _held(port[ephemeral], capture[ephemeral], ephemeral, len(port))
-        """How many ephemeral ports were used before each packet, and will be again (P)."""
-        opened: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        recent: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for i in ephemeral.tolist():
-            number, service, of = int(port[i]), int(self._service[i]), int(capture[i])
-            ports = recent[service, of]
-            if number in ports:
-                self.token[i] = -1 - ports.index(number)
-                ports.remove(number)
-            else:
-                self.token[i] = -1 - slots
-                opened[service][of].append(number)
-            ports.insert(0, number)
-            del ports[slots:]
-        self._openings = {
-            service: _Opening(list(captures.values())) for service, captures in opened.items()
-        }
-
-    def draw(
-        self,
-        packet: NDArray[np.int64],
-        session: NDArray[np.int64],
-        rng: np.random.Generator,
-        *,
-        fresh: bool,
-        connections: "Connections | None" = None,
-    ) -> NDArray[np.int32]:
-        """Ports (E) of packets like `packet` (E).
-
-        Args:
-            packet: Which packets.
-            session: The session of each (E).
-            rng: Draws the ports opened.
-            fresh: Whether these are new ones, or the packets' own.
-            connections: What is open from before, where sessions go on.
-        """
-        ports = self.token[packet]
-        open_ = connections or Connections()
-        for i in np.flatnonzero(ports < 0).tolist():
-            service, rank = int(self._service[packet[i]]), -1 - int(ports[i])
-            recent, runs = open_.of(int(session[i]), service)
-            if rank < len(recent):
-                number = recent.pop(rank)
-            elif fresh:
-                number = self._openings[service].draw(runs, rng)
-            else:
-                number = int(self._port[packet[i]])
-            recent.insert(0, number)
-            del recent[self._slots :], runs[_RUNS:]
-            ports[i] = number
-        return ports.astype(np.int32)
-
-
-def _held(
-    port: NDArray[np.int32],
-    capture: NDArray[np.int64],
-    place: NDArray[np.int64],
-    packets: int,
+def _roles(
+    kind_D: NDArray[np.int64], length_D: NDArray[np.int64], count_DC: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """How many ports are in use across the start of each packet, from the places that use them."""
-    _, first, which = np.unique(
-        np.stack([capture, port]), axis=1, return_index=True, return_inverse=True
-    )
-    last = np.zeros(len(first), dtype=np.int64)
-    np.maximum.at(last, which.ravel(), place)
-    change = np.zeros(packets + 1, dtype=np.int64)
-    np.add.at(change, place[first] + 1, 1)
-    np.add.at(change, last + 1, -1)
-    held: NDArray[np.int64] = np.cumsum(change)[:packets]
-    return held
+    """A number for the role of each length (D), which rise in each kind.
 
-
-class Connections:
-    """Ports in use on one side, for each session and service."""
-
-    def __init__(self) -> None:
-        self._ports: dict[tuple[int, int], tuple[list[int], list[int]]] = defaultdict(
-            lambda: ([], [])
-        )
-
-    def of(self, session: int, service: int) -> tuple[list[int], list[int]]:
-        """The recent ones, latest first, and the last of those that count on from each other."""
-        return self._ports[session, service]
-
-
-class _Opening:
-    """How a host opens ports towards one service (RFC 6056, section 3.3).
-
-    By algorithms 3 to 5 it counts on from one that it opened before, by 1 and 2 it draws any; which
-    and in what range is learnt.
+    Lengths next to each other share one as long as each capture shows mostly one of them, and each
+    of them is that of some capture.
     """
-
-    def __init__(self, opened: Sequence[Sequence[int]]) -> None:
-        """Learn from the ports opened, a list a capture."""
-        steps: list[int] = []
-        first: list[int] = []
-        could = 0
-        for ports in opened:
-            runs: list[int] = []
-            for port in ports:
-                near = [run for run in runs if 0 < port - run <= _FEW]
-                could += bool(runs)
-                if near:
-                    steps.append(port - max(near))
-                    runs.remove(max(near))
-                else:
-                    first.append(port)
-                runs.insert(0, port)
-        self._counts = len(steps) / could if could else 0.0
-        if self._counts < _COUNTS:
-            # near by chance
-            first, steps, self._counts = [port for ports in opened for port in ports], [], 0.0
-        self._steps = steps
-        self._first = np.array(first, dtype=np.float64)
-        self._spread = Spread(self._first, np.zeros(len(first), dtype=np.int64), lone=_LONE_PORT)
-
-    def draw(self, runs: list[int], rng: np.random.Generator) -> int:
-        """A port; `runs` are the last of those that count on from each other, latest first."""
-        if runs and rng.random() < self._counts:
-            port = runs.pop(0) + self._steps[rng.integers(len(self._steps))]
+    role_D = np.zeros(len(length_D), dtype=np.int64)
+    members = [0]
+    for d in range(1, len(length_D)):
+        count_MC = count_DC[[*members, d]]
+        most_C = count_MC.max(axis=0)
+        if (
+            kind_D[d] == kind_D[d - 1]
+            and length_D[d] - length_D[d - 1] <= _NEXT_BYTES
+            and (most_C >= _MOSTLY * count_MC.sum(axis=0)).all()
+            and ((count_MC == most_C) & (count_MC > 0)).any(axis=1).all()
+        ):
+            members.append(d)
         else:
-            port = round(float(self._spread.draw(rng.integers(len(self._first), size=1), rng)[0]))
-        runs.insert(0, min(max(port, _SHORTEST), _LONGEST))
-        return runs[0]
+            members = [d]
+        role_D[d] = members[0]
+    return role_D

@@ -11,8 +11,7 @@ whatever else stands at the place is what the captures show there. With a reach,
 the start of their capture as the walk from its own are likelier: a device repeats itself, and
 nothing but the time says whether it has done so often enough.
 
-Shapes: N walks; P places: the packets of all captures, with ends before, between and after them; C
-candidates.
+Shapes: N walks; P places: the packets of all captures, with ends before, between and after them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,6 @@ __all__ = ["END", "Chain", "lay", "magnitude"]
 END = 0
 """The symbol that follows the last packet of a capture."""
 _UNSEEN = -1  # the place, or the context, that there is none of
-_CANDIDATES = 8  # places compared by position; more cost time and change little
 
 
 def lay(columns: Sequence[NDArray[Any]], ends: int) -> NDArray[Any]:
@@ -41,12 +39,15 @@ def magnitude(duration_ns: NDArray[np.int64], classes: int) -> NDArray[np.int64]
     return np.floor(classes * decades).astype(np.int64)
 
 
-def _position(packet: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Packets between each place and the start of its capture (P); of its end, all."""
+def _position(packet: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Packets between each place and the start of its capture (P); of its end, all.
+
+    Less than half a packet more or less tells captures apart, so that none comes before another.
+    """
     before: NDArray[np.int64] = np.cumsum(packet) - packet
     starts = np.flatnonzero(packet & ~np.roll(packet, 1))
-    capture = np.searchsorted(starts, np.arange(len(packet)), side="right") - 1
-    position: NDArray[np.int64] = before - before[starts[capture]]
+    capture = np.maximum(np.searchsorted(starts, np.arange(len(packet)), side="right") - 1, 0)
+    position: NDArray[np.float64] = before - before[starts[capture]] + capture / len(starts) - 0.5
     return position
 
 
@@ -87,7 +88,9 @@ class Chain:
             known, context = np.unique(joined, return_inverse=True)
             self._known.append(known)
             self._context.append(context)
-        self._levels = [_Level(context, symbol, drawable) for context in self._context]
+        self._levels = [
+            _Level(context, symbol, drawable, self._position) for context in self._context
+        ]
 
     def walk(
         self, start: NDArray[np.int64], rng: np.random.Generator
@@ -97,7 +100,7 @@ class Chain:
         A walk that has come to an end goes on to no purpose.
         """
         contexts = [context[start] for context in self._context]
-        at: NDArray[np.int64] = self._position[start]
+        at = self._position[start]
         while True:
             place = self._draw(contexts, at, rng)
             yield place
@@ -105,7 +108,10 @@ class Chain:
             at = at + 1
 
     def _draw(
-        self, contexts: Sequence[NDArray[np.int64]], at: NDArray[np.int64], rng: np.random.Generator
+        self,
+        contexts: Sequence[NDArray[np.int64]],
+        at: NDArray[np.float64],
+        rng: np.random.Generator,
     ) -> NDArray[np.int64]:
         """A place (N) whose symbol follows, near the positions `at` (N).
 
@@ -114,27 +120,12 @@ class Chain:
         place = np.full(len(contexts[0]), _UNSEEN)
         for context, level in reversed(list(zip(contexts, self._levels, strict=True))):
             stays = (context != _UNSEEN) & (rng.random(len(context)) < level.stay[context])
-            drawn = self._near(level, context, at, rng)
+            if self._reach is None:
+                drawn = level.draw(context, rng)
+            else:
+                drawn = level.near(context, at, self._reach[0] + self._reach[1] * at, rng)
             place = np.where((place == _UNSEEN) & stays, drawn, place)
         return place
-
-    def _near(
-        self,
-        level: "_Level",
-        context: NDArray[np.int64],
-        at: NDArray[np.int64],
-        rng: np.random.Generator,
-    ) -> NDArray[np.int64]:
-        """One of several places (N) that follow each context, those near in position first."""
-        if self._reach is None:
-            return level.draw(context, rng)
-        candidate_CN = np.stack([level.draw(context, rng) for _ in range(_CANDIDATES)])
-        reach_N = self._reach[0] + self._reach[1] * at
-        away_CN = np.abs(self._position[candidate_CN] - at) / reach_N
-        # the largest of exponents with Gumbel noise is a draw by their exponentials
-        chosen_N = (rng.gumbel(size=away_CN.shape) - away_CN).argmax(axis=0)
-        near_N: NDArray[np.int64] = candidate_CN[chosen_N, np.arange(len(context))]
-        return near_N
 
     def _advance(
         self, contexts: Sequence[NDArray[np.int64]], symbol: NDArray[np.int64]
@@ -157,9 +148,14 @@ class _Level:
         context: NDArray[np.int64],
         symbol: NDArray[np.int64],
         drawable: NDArray[np.int64],
+        position: NDArray[np.float64],
     ) -> None:
         contexts = int(context.max()) + 1
-        self._places = drawable[np.argsort(context[drawable], kind="stable")]
+        self._places = drawable[np.lexsort((position[drawable], context[drawable]))]
+        self._position = position[self._places]
+        # rises over all contexts, so that one search serves all
+        self._span = 2 + position.max()
+        self._rising = context[self._places] * self._span + self._position
         self._count = np.bincount(context[drawable], minlength=contexts)
         self._first = np.cumsum(self._count) - self._count
         followed = np.unique(np.stack([context[drawable], symbol[drawable]], axis=-1), axis=0)
@@ -174,4 +170,33 @@ class _Level:
         pick = self._first[context] + (rng.random(len(context)) * self._count[context])
         last = len(self._places) - 1
         places: NDArray[np.int64] = self._places[np.minimum(pick.astype(np.int64), last)]
+        return places
+
+    def near(
+        self,
+        context: NDArray[np.int64],
+        at: NDArray[np.float64],
+        reach: NDArray[np.float64],
+        rng: np.random.Generator,
+    ) -> NDArray[np.int64]:
+        """A place (N) that follows each context; any place at all where none does.
+
+        It is the one nearest to a position that is drawn around `at` (N), e times less likely
+        `reach` (N) off, between the first and the last of them.
+        """
+        final = len(self._places) - 1
+        first = np.minimum(self._first[context], final)
+        last = np.minimum(first + np.maximum(self._count[context], 1) - 1, final)
+        low, high = self._position[first] - 0.5, self._position[last] + 0.5
+        centre = np.clip(at, low, high)
+        # Laplace's distribution, cut off at both ends, by its quantiles
+        share = rng.uniform(
+            np.exp((low - centre) / reach) / 2, 1 - np.exp((centre - high) / reach) / 2
+        )
+        away = reach * np.where(share < 0.5, np.log(2 * share), -np.log(2 - 2 * share))
+        sought = context * self._span + np.clip(centre + away, low, high)
+        after = np.clip(np.searchsorted(self._rising, sought), first, last)
+        before = np.maximum(after - 1, first)
+        nearer = sought - self._rising[before] < self._rising[after] - sought
+        places: NDArray[np.int64] = self._places[np.where(nearer, before, after)]
         return places

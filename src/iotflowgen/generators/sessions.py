@@ -26,14 +26,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
-from iotflowgen.generators.accidents import Connections, Lengths, Ports, Spread, numbered
+from iotflowgen.generators.accidents import Lengths, Spread, numbered
 from iotflowgen.generators.chain import END, Chain, lay, magnitude
+from iotflowgen.generators.ports import Connections, Ports
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places
 
 __all__ = ["Sessions", "SessionsConfig"]
 
+_WELL_KNOWN = range(1024)  # ports of services (RFC 6335), constant even if rare
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
@@ -51,7 +53,7 @@ class SessionsConfig(RecordedConfig):
     """Classes of durations a decade; 0 leaves time out of the symbols."""
     reach: float = Field(default=5, gt=0)
     """Packets by which a place e times less likely is off."""
-    drift: float = Field(default=0.1, ge=0)
+    drift: float = Field(default=0.05, ge=0)
     """What is added to the reach, as a share of the packets since the session began."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer for fewer windows."""
@@ -87,7 +89,10 @@ class Sessions(Recorded):
         outgoing = self._packets["outgoing"]
         device = np.where(outgoing, source, destination)
         peer = np.where(outgoing, destination, source)
-        constants = PortEncoder.fit(traces, config.ports).constants
+        constants = {*PortEncoder.fit(traces, config.ports).constants, *_WELL_KNOWN}
+        # a peer that answers at the device's own ephemeral port has no port of its own to draw
+        self._same_port = (device == peer) & ~np.isin(device, list(constants))
+        peer = np.where(self._same_port, 0, peer)
         side = partial(Ports, capture=capture, constants=constants, slots=config.ports.slots)
         self._sides = side(device, peer), side(peer, device)
         tokens = [ports.token for ports in self._sides]
@@ -98,7 +103,7 @@ class Sessions(Recorded):
             self._packets["length"], kind, capture, redraw="lengths" in config.redraw
         )
         times = magnitude(self._gap_ns, config.magnitudes)
-        symbol = numbered([self._lengths.symbol, kind, *tokens, times])
+        symbol = numbered([self._lengths.role, kind, *tokens, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
         self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
 
@@ -145,7 +150,8 @@ class Sessions(Recorded):
         of the second half of a capture, connections and all: after start-up, activity and idle
         phases alternate as they do there.
         """
-        open_ = Connections(), Connections()
+        slots = self.config.ports.slots
+        open_ = Connections(slots), Connections(slots)
         start, now_ns = rng.choice(self._firsts, 1), 0
         while True:
             packet, walk = self._walk(start, rng)
@@ -186,6 +192,7 @@ class Sessions(Recorded):
             side.draw(packet, walk if open_ is None else 0 * walk, rng, fresh=fresh, connections=c)
             for side, c in zip(self._sides, open_ or (None, None), strict=True)
         )
+        peer = np.where(self._same_port[packet], device, peer)
         outgoing = self._packets["outgoing"][packet]
         return {
             "time_ns": np.cumsum(self._times(packet, rng)),

@@ -1,0 +1,223 @@
+"""The ports of connections, drawn anew for another session.
+
+Which connection a packet belongs to is coded apart from the number of its port: the one that its
+service used most recently, the one before, one that another service uses, or one that is opened
+now. The numbers are drawn as the host draws them.
+
+Shapes: P packets of all captures; O of them open a port; E packets of all sessions, one session
+after another.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.generators.accidents import Spread, numbered
+
+__all__ = ["Connections", "Ports"]
+
+_SHORTEST = 1024  # of ephemeral ports
+_LONGEST = 65535
+_APART = 16384  # two ranges of a host are at least so far from each other
+_FEW = 64  # a stack that counts opens ports at most so far from one before (RFC 6056)
+_COUNTS = 0.2  # share of ports opened near one before, below which it is chance
+_LONE = 2000  # half the spread of the only port of a service
+_RUNS = 8  # of ports that count on from each other, kept a service
+
+
+class Connections:
+    """Ports in use on one side, for each session and service, latest first."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._of_service: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._of_any: dict[int, list[int]] = defaultdict(list)
+        self._runs: dict[tuple[int, int], list[int]] = defaultdict(list)
+
+    def of(self, session: int, service: int) -> tuple[list[int], list[int], list[int]]:
+        """Those that the service used, those that any did, and the last ones to count on from."""
+        return (
+            self._of_service[session, service],
+            self._of_any[session],
+            self._runs[session, service],
+        )
+
+    def use(self, session: int, service: int, port: int) -> None:
+        """Make a port the latest; the oldest are forgotten."""
+        for ports in (self._of_service[session, service], self._of_any[session]):
+            if port in ports:
+                ports.remove(port)
+            ports.insert(0, port)
+            del ports[self._slots :]
+
+
+class Ports:
+    """Ports of one side (P), the device's or its peers'."""
+
+    def __init__(
+        self,
+        port: NDArray[np.int32],
+        other: NDArray[np.int32],
+        capture: NDArray[np.int64],
+        constants: Iterable[int],
+        slots: int,
+    ) -> None:
+        """Tell connections from each other.
+
+        Args:
+            port: Of this side (P).
+            other: Of the other side (P); a constant one names the service.
+            capture: Which each packet is of (P).
+            constants: Ports that keep their number.
+            slots: Ports of a service that are told apart.
+        """
+        constant = np.array(sorted(constants))
+        self._port, self.slots = port.astype(np.int64), slots
+        service = np.where(np.isin(other, constant), other, -1)
+        self._service = numbered([service, _range(port, service)])
+        self.token = self._port.copy()
+        """A constant port, or -1 - its rank among the service's recent ones; -1 - slots opens, and
+        below that is -2 - slots - its rank among all recent ones (P)."""
+        self._origin = np.full(len(port), -1)
+        """Where the port of each packet was opened (P); -1 for a constant one."""
+        ephemeral = np.flatnonzero(~np.isin(port, constant))
+        self.held = _held(port[ephemeral], capture[ephemeral], ephemeral, len(port))
+        """How many ephemeral ports were used before each packet, and will be again (P)."""
+        in_use, origin = Connections(slots), dict[tuple[int, int], int]()
+        for i in ephemeral.tolist():
+            number, of, service_of = int(port[i]), int(capture[i]), int(self._service[i])
+            recent, any_recent, _ = in_use.of(of, service_of)
+            if number in recent:
+                self.token[i] = -1 - recent.index(number)
+            elif number in any_recent:
+                self.token[i] = -2 - slots - any_recent.index(number)
+            else:
+                self.token[i] = -1 - slots
+                origin[of, number] = i
+            self._origin[i] = origin[of, number]
+            in_use.use(of, service_of, number)
+        self._learn(np.flatnonzero(self.token == -1 - slots), capture)
+
+    def _learn(self, place: NDArray[np.int64], capture: NDArray[np.int64]) -> None:
+        """How the host opens ports towards each service, from the places (O) where it does.
+
+        By algorithms 3 to 5 of RFC 6056, section 3.3, it counts on from one that it opened before,
+        by 1 and 2 it draws any. A port that another capture opens, too, may come again.
+        """
+        service, port = self._service[place], self._port[place]
+        step = _steps(port, service, capture[place])
+        again = _shared(numbered([port, service]), capture[place])
+        self._opening = np.full(len(self._port), -1)
+        self._opening[place] = np.arange(len(place))
+        self._step, self._again = step, again
+        self._spread = Spread(
+            port.astype(np.float64), numbered([service, step > 0, again]), lone=_LONE
+        )
+
+    def draw(
+        self,
+        packet: NDArray[np.int64],
+        session: NDArray[np.int64],
+        rng: np.random.Generator,
+        *,
+        fresh: bool,
+        connections: Connections | None = None,
+    ) -> NDArray[np.int32]:
+        """Ports (E) of packets like `packet` (E).
+
+        Args:
+            packet: Which packets.
+            session: The session of each (E).
+            rng: Draws the ports opened.
+            fresh: Whether these are new ones, or the packets' own.
+            connections: What is open from before, where sessions go on.
+        """
+        ports = self.token[packet]
+        open_ = connections or Connections(self.slots)
+        ephemeral = np.flatnonzero(ports < 0)
+        like = self._origin[packet[ephemeral]]
+        own = self._port[like]
+        opening = self._opening[like]
+        drawn = np.rint(self._spread.draw(opening, rng)).astype(np.int64)
+        drawn = np.clip(drawn, _SHORTEST, _LONGEST)
+        columns = (
+            *(ephemeral, session[ephemeral], self._service[packet[ephemeral]], ports[ephemeral]),
+            *(own, drawn, self._again[opening], self._step[opening]),
+        )
+        for i, of, service, token, same, new, again, step in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            recent, any_recent, runs = open_.of(of, service)
+            rank = -1 - token
+            if rank < min(len(recent), self.slots):
+                number = recent[rank]
+            elif 0 <= rank - self.slots - 1 < len(any_recent):
+                number = any_recent[rank - self.slots - 1]
+            elif not fresh or (again and same not in any_recent):
+                number = same
+            else:
+                number = min(runs.pop(0) + step, _LONGEST) if runs and step else new
+                runs.insert(0, number)
+                del runs[_RUNS:]
+            open_.use(of, service, number)
+            ports[i] = number
+        return ports.astype(np.int32)
+
+
+def _range(port: NDArray[np.int32], service: NDArray[np.int32]) -> NDArray[np.int64]:
+    """In which of its service's ranges each port (P) is: a host may have stacks with one each."""
+    order = np.lexsort((port, service))
+    apart = (np.diff(port[order]) > _APART) & (np.diff(service[order]) == 0)
+    ranges = np.zeros(len(port), dtype=np.int64)
+    ranges[order[1:]] = np.cumsum(apart)
+    return ranges
+
+
+def _steps(
+    port: NDArray[np.int64], service: NDArray[np.int64], capture: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """How far each port opened (O) counts on from one before in its capture; 0: it does not."""
+    step = np.zeros(len(port), dtype=np.int64)
+    for each in np.unique(service).tolist():
+        runs: dict[int, list[int]] = defaultdict(list)
+        could = 0
+        of = np.flatnonzero(service == each)
+        for i in of.tolist():
+            before = runs[int(capture[i])]
+            near = [run for run in before if 0 < port[i] - run <= _FEW]
+            could += bool(before)
+            if near:
+                step[i] = port[i] - max(near)
+                before.remove(max(near))
+            before.insert(0, int(port[i]))
+        if np.count_nonzero(step[of]) < _COUNTS * could:
+            step[of] = 0  # near by chance
+    return step
+
+
+def _shared(what: NDArray[np.int64], capture: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """What (O) more than one capture shows."""
+    shown = np.unique(np.stack([what, capture]), axis=1)
+    shared: NDArray[np.bool_] = np.bincount(shown[0], minlength=1)[what] > 1
+    return shared
+
+
+def _held(
+    port: NDArray[np.int32],
+    capture: NDArray[np.int64],
+    place: NDArray[np.int64],
+    packets: int,
+) -> NDArray[np.int64]:
+    """How many ports are in use across the start of each packet, from the places that use them."""
+    _, first, which = np.unique(
+        np.stack([capture, port]), axis=1, return_index=True, return_inverse=True
+    )
+    last = np.zeros(len(first), dtype=np.int64)
+    np.maximum.at(last, which.ravel(), place)
+    change = np.zeros(packets + 1, dtype=np.int64)
+    np.add.at(change, place[first] + 1, 1)
+    np.add.at(change, last + 1, -1)
+    held: NDArray[np.int64] = np.cumsum(change)[:packets]
+    return held
