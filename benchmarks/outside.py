@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -138,12 +139,13 @@ def labels(path: Path, addresses: frozenset[str]) -> frozenset[str] | None:
     """What p0f calls the host with these addresses, signatures included; None without p0f."""
     if shutil.which("p0f") is None:
         return None
-    log = path.with_name("p0f.log")
-    log.unlink(missing_ok=True)
-    command = ["p0f", "-r", str(path), "-o", str(log)]
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "log"
+        command = ["p0f", "-r", str(path), "-o", str(log)]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        lines = log.read_text(errors="replace").splitlines()
     found = set()
-    for line in log.read_text(errors="replace").splitlines():
+    for line in lines:
         said = dict(part.partition("=")[::2] for part in line.partition("] ")[2].split("|"))
         subject = said[said["subj"]].rpartition("/")[0]
         if said["mod"] in _LABELLED and subject in addresses:

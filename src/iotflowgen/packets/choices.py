@@ -28,7 +28,7 @@ from iotflowgen.packets.layout import (
     timestamps_at,
 )
 from iotflowgen.packets.mask import DNS, HTTP
-from iotflowgen.packets.recognition import PICTURE, REST, begins_picture, is_head
+from iotflowgen.packets.recognition import PICTURE, REST, begins_picture, head_of, is_head
 from iotflowgen.packets.records import Phase
 from iotflowgen.traffic import protocol_mask
 
@@ -167,6 +167,8 @@ class Choices:
 
     def __init__(self, ready: Sequence[Ready]) -> None:
         self._lots: dict[Kind, defaultdict[tuple[int, Need, int], _Lot]] = {}
+        self._messages: defaultdict[tuple[bool, int, bool], list[tuple[int, int, bytes]]]
+        self._messages = defaultdict(list)
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
         payload: defaultdict[Kind, int] = defaultdict(int)
         self._opening: set[Kind] = set()
@@ -187,6 +189,10 @@ class Choices:
                 for peer in {ANYBODY, each.peer}:
                     lots[template.stage, need, peer].add(each)
             self._alike[template.outgoing, template.protocols].append(each)
+            message = each.frame[each.layout.payload : each.layout.end]
+            if template.protocols & HTTP and each.begins and (head := len(head_of(message))):
+                senders = (template.outgoing, template.protocols, template.from_service)
+                self._messages[senders].append((template.length, head, message))
             if each.layout.protocol == 6:
                 payload[kind] += template.count * (1 if each.size and not template.probes else -1)
                 if each.flags & (SYN | ACK) == SYN:
@@ -251,6 +257,16 @@ class Choices:
         while pieces := self._rests.get(owed - len(rest)):
             rest += max(pieces, key=len)
         return rest
+
+    def message(self, kind: Kind, size: int) -> bytes:
+        """An HTTP message with a body, of the same sender and about as long; empty where none is.
+
+        Its head is shorter than `size`.
+        """
+        length, outgoing, protocols, _, from_service = kind
+        known = self._messages[outgoing, protocols, from_service]
+        found = [(abs(at - length), message) for at, head, message in known if head < size]
+        return min(found, default=(0, b""))[1]
 
     def nearest(self, kind: Kind, stage: Stage) -> Ready | None:
         """The template of the same direction and protocols that lends its headers best."""

@@ -11,7 +11,16 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-__all__ = ["Connection", "Counting", "Headers", "Host", "Template", "Window", "service_of"]
+__all__ = [
+    "Connection",
+    "Counting",
+    "Headers",
+    "Host",
+    "Repeat",
+    "Template",
+    "Window",
+    "service_of",
+]
 
 _Bytes = Annotated[
     bytes,
@@ -121,6 +130,15 @@ class Template(_Frozen):
     """How often it was seen."""
 
 
+class Repeat(_Frozen):
+    """A kind of TCP segment that its sender repeats."""
+
+    kind: tuple[int, bool, int, int, bool]
+    """Length, direction, protocols, service, and whether that is the sender's, as in templates."""
+    share: float
+    """Of those that follow their like in a connection: how many say the same again."""
+
+
 class Headers(_Frozen):
     """What the headers of one device's packets hold."""
 
@@ -138,6 +156,7 @@ class Headers(_Frozen):
     """Ports that have many others at the other end."""
     connections: tuple[Connection, ...]
     templates: tuple[Template, ...]
+    repeats: tuple[Repeat, ...] = ()
     macs: tuple[str, ...]
     """Every MAC address of a host that was seen: with `addresses` and `words`, what identifies."""
     addresses: tuple[str, ...]

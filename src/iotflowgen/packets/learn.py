@@ -1,7 +1,7 @@
 """Captures to `Headers`: each frame becomes a template, and who sends what way is noted.
 
-Payload that is sent again is not learnt, nor what no TLS record begins with after a gap: where
-such a template stands in its stream would not be known.
+Payload that is sent again makes no template, nor does what no TLS record begins with after a gap:
+where that stands in its stream would not be known.
 """
 
 import ipaddress
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
+from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.choices import Kind, kind_of
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.counters import counting
 from iotflowgen.packets.headers import Connection, Headers, Host, Template, service_of
@@ -20,6 +22,7 @@ from iotflowgen.packets.layout import ACK, FIN, RST, SYN, Layout, find_layout, t
 from iotflowgen.packets.mask import DNS, HTTP, TLS, mask
 from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Phase, Speech, read_records
+from iotflowgen.packets.repeats import RepeatCounts
 from iotflowgen.traffic import Trace
 
 __all__ = ["learn_headers"]
@@ -172,6 +175,10 @@ class _Stream:
     shows: list[bool] = field(default_factory=lambda: [False, False])
     """The last message of HTTP holds a picture."""
     ids: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+    latest: Kind | None = None
+    """Of its last segment."""
+    said: int = 0
+    """What that acknowledged."""
 
 
 class _Learner:
@@ -190,6 +197,7 @@ class _Learner:
         self._places = {address: 0 for _, address in named}
         self._templates: Counter[Template] = Counter()
         self._connections: dict[tuple[int, ...], list[Connection]] = defaultdict(list)
+        self._repeats = RepeatCounts()
         self._macs: set[str] = {mac}
         self._addresses: set[str] = set(self._places)
         self._words: set[bytes] = set()
@@ -243,6 +251,7 @@ class _Learner:
             stage = stream.conversation.stage(packet.outgoing)
             speech_before = (me.phase, me.owed)
             version = stream.conversation.version
+            self._note_repeat(packet, stream)
             known, speech, probes = _follow(packet, stream)
             if not known:
                 return
@@ -284,6 +293,23 @@ class _Learner:
             count=0,
         )
         self._templates[template] += 1
+
+    def _note_repeat(self, packet: _Packet, stream: _Stream) -> None:
+        """Note whether a segment says what the one before it said."""
+        frame, layout, me = packet.frame, packet.layout, stream.conversation.ends[packet.outgoing]
+        sequence, said = struct.unpack_from("!4xII", frame, layout.transport)
+        behind = (me.next - sequence) % 2**32 if me.said else 0
+        is_bare = layout.payload == layout.end
+        if frame[layout.transport + 13] & (SYN | FIN | RST) or (behind == 1 and is_bare):
+            stream.latest = None
+            return
+        features = PacketFeatures(
+            packet.length, packet.outgoing, packet.src_port, packet.dst_port, packet.protocols
+        )
+        kind = kind_of(features, self._services)
+        again = said == stream.said if is_bare else 0 < behind <= _HALF
+        self._repeats.see(stream.latest, kind, again=again)
+        stream.latest, stream.said = kind, said
 
     def _note_ip(self, packet: _Packet, peer: int, stream: _Stream | None) -> bool:
         """Note the sender's way with IPv4, and say whether the packet has an ID."""
@@ -329,6 +355,7 @@ class _Learner:
             services=tuple(sorted(self._services)),
             connections=tuple(c for known in self._connections.values() for c in known),
             templates=tuple(template for group in groups.values() for template in group),
+            repeats=self._repeats.repeats(),
             macs=tuple(sorted(self._macs)),
             addresses=tuple(sorted(self._addresses)),
             words=tuple(sorted(word.decode("latin-1") for word in self._words)),

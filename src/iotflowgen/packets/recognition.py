@@ -5,13 +5,25 @@ exceptions: in TLS what begins with text, and in HTTP what comes before the firs
 """
 
 import re
+from collections.abc import Callable
 
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.records import Phase
 
-__all__ = ["PICTURE", "REST", "announces_picture", "asks", "begins_picture", "is_head", "recognise"]
+__all__ = [
+    "PICTURE",
+    "REST",
+    "announces_picture",
+    "asks",
+    "begins_picture",
+    "head_of",
+    "is_head",
+    "lengthened",
+    "recognise",
+]
 
 _HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.")
+_LENGTH = re.compile(rb"(?i)(\r\ncontent-length: *)\d+")
 _PLAIN = 4
 """Printable bytes that are taken for plain text."""
 
@@ -32,6 +44,25 @@ def begins_picture(payload: bytes | bytearray) -> bool:
 def is_head(payload: bytes | bytearray) -> bool:
     """Whether an HTTP message begins here; what ends a connection may be called one, too."""
     return not payload or _HEAD.match(payload) is not None
+
+
+def head_of(message: bytes) -> bytes:
+    """The head of an HTTP message that says how long its body is; empty without."""
+    head, separator, _ = message.partition(b"\r\n\r\n")
+    return head + separator if separator and _LENGTH.search(head) else b""
+
+
+def lengthened(message: bytes, size: int, draw: Callable[[int], bytes]) -> bytes:
+    """An HTTP message at another length: its body goes on, or ends early, or is random bytes."""
+    head = new = head_of(message)
+    body = message[len(head) :]
+    for _ in range(3):
+        # another length may have more digits, and so need a shorter body
+        new = _LENGTH.sub(rb"\g<1>%d" % max(0, size - len(new)), head)
+    room = max(0, size - len(new))
+    if body and all(body):
+        return (new + body * (room // len(body) + 1))[:size]
+    return (new + bytes(0x80 | byte & 0x3F for byte in draw(room)))[:size]
 
 
 def asks(payload: bytes | bytearray) -> bool:

@@ -30,7 +30,7 @@ class Segment(NamedTuple):
     size: int
     """Bytes of payload."""
     again: bool
-    """It says a SYN or FIN that its sender has said before."""
+    """It says what its sender has said before."""
     probes: bool
     """It asks whether the other end is alive (RFC 9293, section 3.8.4)."""
     refuses: bool
@@ -45,12 +45,23 @@ class Segment(NamedTuple):
         flags: int,
         size: int,
         *,
-        probes: bool,
+        probes: bool = False,
+        repeats: bool = False,
         time_ns: int = 0,
     ) -> "Segment":
-        """The next segment of a connection; `outgoing` if the device sends it."""
+        """The next segment of a connection.
+
+        Args:
+            conversation: The connection.
+            outgoing: The device sends it.
+            flags: Of TCP.
+            size: Bytes of payload.
+            probes: It asks whether the other end is alive.
+            repeats: It says what its sender's last one said, which was neither SYN nor FIN.
+            time_ns: When it is sent.
+        """
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
-        again = (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
+        again = repeats or (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
         refuses = flags & RST and conversation.stage(outgoing) == Stage.ASKED
         conversation.see(outgoing, flags)
         if flags & SYN:
@@ -61,7 +72,7 @@ class Segment(NamedTuple):
             if size or flags & FIN or probes:
                 other.waiting += not again
                 other.heard_ns += [] if again else [time_ns]
-            elif me.waiting:
+            elif me.waiting and not again:
                 late = max(late, 1)
             me.waiting -= late
             del me.heard_ns[:late]
@@ -115,7 +126,9 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
     me.numbered += not again
     sequence, joins = me.next, me.numbered == 1 and not flags & SYN
     taken = size + bool(flags & SYN) + bool(flags & FIN)
-    if again or probes:
+    if again:
+        sequence = (me.next - taken) & 0xFFFFFFFF
+    elif probes:
         sequence = (me.next - 1) & 0xFFFFFFFF
     elif taken:
         me.next = (me.next + taken) & 0xFFFFFFFF

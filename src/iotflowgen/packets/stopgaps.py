@@ -10,9 +10,9 @@ from iotflowgen.packets import messages
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import Choices, Kind, Ready
 from iotflowgen.packets.connections import Conversation, Side, Stage
-from iotflowgen.packets.mask import TLS
+from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.ports import claimed_port
-from iotflowgen.packets.recognition import recognise
+from iotflowgen.packets.recognition import lengthened, recognise
 from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.traffic import protocol_mask
 
@@ -48,6 +48,7 @@ class Stopgaps:
         self._rng = rng
         self._draws = draws
         self._stretched = lru_cache(_MOST_BORROWED)(self._stretch)
+        self._message = lru_cache(_MOST_BORROWED)(choices.message)
 
     def borrow(
         self, packet: PacketFeatures, kind: Kind, stage: Stage, conversation: Conversation
@@ -71,6 +72,7 @@ class Stopgaps:
         self,
         data: bytearray,
         packet: PacketFeatures,
+        kind: Kind,
         ready: Ready,
         me: Side,
         version: int,
@@ -81,6 +83,7 @@ class Stopgaps:
         Args:
             data: The frame.
             packet: What the frame is for.
+            kind: Its kind.
             ready: What was borrowed for it.
             me: Who sends it, as far as TCP and TLS go.
             version: Of TLS in its connection; 0 while that is open.
@@ -99,6 +102,9 @@ class Stopgaps:
                 recognise(data, start, end, packet.protocols, me.phase)
             return
         notes.append(_MADE_UP)
+        if packet.protocols & HTTP and (seen := self._message(kind, size)):
+            data[start:end] = lengthened(seen, size, self._draws.randbytes)
+            return
         message = _MESSAGES.get(packet.protocols, _opaque)
         made_up = message(size, not ready.template.from_service, self._rng)
         data[start:end] = made_up.ljust(size, b"\0")

@@ -6,23 +6,22 @@ ports, sequence numbers, timestamps, IP IDs, transaction ids, checksums. A packe
 borrows the headers of a similar one, and at last is fuzzed; both are counted.
 """
 
-import ipaddress
 import random
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.choices import ANYTHING, Choices, Kind, Need, Ready, Wanted, kind_of
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
-from iotflowgen.packets.counters import IpIds, Numbers
-from iotflowgen.packets.fields import Clock, write_echo, write_lease, write_ntp
+from iotflowgen.packets.counters import Numbers
+from iotflowgen.packets.drafts import Draft, Finisher
+from iotflowgen.packets.fields import write_echo, write_lease, write_ntp
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.hosts import Home
-from iotflowgen.packets.layout import ACK, FIN, RST, SYN, set_checksums
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 from iotflowgen.packets.lookahead import Ahead, Flow, flow_of, look_ahead
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
 from iotflowgen.packets.occupied import Occupied
@@ -30,7 +29,8 @@ from iotflowgen.packets.persona import Persona
 from iotflowgen.packets.receiving import Receivers
 from iotflowgen.packets.recognition import PICTURE, REST, announces_picture, asks, recognise
 from iotflowgen.packets.records import Phase, go_on
-from iotflowgen.packets.segments import Segment, acks_to_come, number
+from iotflowgen.packets.repeats import Repeats
+from iotflowgen.packets.segments import Segment, acks_to_come
 from iotflowgen.packets.stopgaps import Stopgaps
 from iotflowgen.traffic import protocol_mask
 
@@ -47,24 +47,13 @@ _TCP = protocol_mask(["tcp"])
 _MOST_CONVERSATIONS = 5000
 _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
+_BODY = bytes.maketrans(b"\xff\n", b"\xfe\v")
+"""Random bytes of a body begin no marker in a picture, and end no line of a head."""
 _OPENED_IN = (
     (Stage.NEW, Stage.ASKING, Stage.ANSWERED),
     (Stage.NEW, Stage.ASKED, Stage.ANSWERED),
 )
 """Stages in which a SYN, and one with ACK, belong to the connection as it is."""
-
-
-class _Draft(NamedTuple):
-    """A frame without what depends on the packets around it."""
-
-    data: bytearray
-    ready: Ready | None
-    """None for a frame that is fuzzed."""
-    packet: PacketFeatures
-    conversation: Conversation
-    segment: Segment | None
-    """None without TCP."""
-    notes: list[str]
 
 
 class TemplateBuilder:
@@ -85,15 +74,13 @@ class TemplateBuilder:
         self._stopgaps = Stopgaps(self._choices, rng, self._draws)
         self._services = frozenset(headers.services)
         self._receivers = Receivers(headers.connections, self._draws)
-        self._ttls = [host.ttl for host in headers.hosts]
-        self._macs = [_mac(persona.mac(host.mac)) for host in headers.hosts]
-        self._ips = [_ip(persona.ip(host.ip)) for host in headers.hosts]
-        self._ip_ids = IpIds(headers.hosts, self._draws)
+        self._finisher = Finisher(headers.hosts, persona, self._draws)
+        self._ips = self._finisher.ips
         self._questions = Numbers(headers.questions, self._draws)
-        self._clock = Clock(headers.hosts, self._draws)
         self._fuzz = FuzzBuilder(rng, _home(persona))
         self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
         self._occupied = Occupied(frozenset(self._ips), self._draws)
+        self._repeats = Repeats(headers.repeats, self._draws)
         self._lease = b""
 
     @property
@@ -113,7 +100,7 @@ class TemplateBuilder:
         if begins:
             self._remember()
             self._lease = b""
-            self._ip_ids.begin()
+            self._finisher.begin()
             self._questions.begin()
         kinds = [kind_of(packet, self._services) for packet in packets]
         bare = [*map(self._choices.is_bare, kinds)]
@@ -123,7 +110,7 @@ class TemplateBuilder:
         )
         drafts = [*map(self._draft, packets, times_ns, kinds, flows, ahead)]
         to_come = acks_to_come([draft.segment for draft in drafts])
-        return [*map(self._finish, drafts, times_ns, to_come)]
+        return [*map(self._finisher.finish, drafts, times_ns, to_come)]
 
     def _heard(self, flow: Flow, kind: Kind) -> tuple[int, int] | None:
         """What both ends have to acknowledge when a packet comes; None if it opens."""
@@ -136,7 +123,7 @@ class TemplateBuilder:
 
     def _draft(
         self, packet: PacketFeatures, time_ns: int, kind: Kind, flow: Flow, ahead: Ahead
-    ) -> _Draft:
+    ) -> Draft:
         """A frame without what follows from the packets around it, chosen by those before it."""
         conversation = self._conversations.get(flow) or self._converse(flow)
         self._conversations.move_to_end(flow)
@@ -144,37 +131,39 @@ class TemplateBuilder:
         stage = Stage.NEW
         if packet.protocols & _TCP:
             stage = conversation.stage(packet.outgoing)
-        ready = self._choose(packet, kind, conversation, stage, ahead, notes)
+        latest = self._repeats.draw(flow, kind)
+        if latest and latest[0].size:
+            return self._again(packet, kind, flow, conversation, latest, time_ns)
+        ready = self._choose(packet, kind, conversation, stage, ahead, latest, notes)
         if ready is not None:
             data = self._filled(ready, packet, conversation)
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
             data = bytearray(ready.frame)
             me = conversation.ends[packet.outgoing]
-            self._stopgaps.fill(data, packet, ready, me, conversation.version, notes)
+            self._stopgaps.fill(data, packet, kind, ready, me, conversation.version, notes)
         else:
             (frame,) = self._fuzz.build([packet])
             notes += [*frame.compromises, _FUZZED]
-            return _Draft(bytearray(frame.data), None, packet, conversation, None, notes)
+            return Draft(bytearray(frame.data), None, packet, conversation, None, notes)
         segment = None
         if ready.layout.protocol == 6:
             if ready.flags & SYN and stage not in _OPENED_IN[bool(ready.flags & ACK)]:
                 conversation = self._converse(flow)
             self._settle(ready, packet, kind[3], conversation, stage)
-            flags, probes = ready.flags, ready.template.probes
-            size = 0 if probes else ready.size
-            if ahead.data:
-                flags &= ~FIN
-            elif (
-                ahead.closes
-                and not size
-                and stage != Stage.LEAVING
-                and flags & (SYN | RST | ACK) == ACK
-            ):
-                flags |= FIN
+            flags, probes = _flags(ready, ahead, stage), ready.template.probes
             data[ready.layout.transport + 13] = flags
+            plain = not probes and not flags & (SYN | FIN | RST)
             segment = Segment.of(
-                conversation, packet.outgoing, flags, size, probes=probes, time_ns=time_ns
+                conversation,
+                packet.outgoing,
+                flags,
+                0 if probes else ready.size,
+                probes=probes,
+                repeats=latest is not None and plain and not ready.size,
+                time_ns=time_ns,
             )
+            if plain:
+                self._repeats.note(flow, kind, ready, data)
         else:
             self._settle(ready, packet, kind[3], conversation, stage)
             self._message(data, ready, packet, conversation, time_ns)
@@ -184,7 +173,25 @@ class TemplateBuilder:
             conversation.ends[packet.outgoing].shows = announces_picture(text)
         elif packet.protocols & TLS:
             conversation.known = True
-        return _Draft(data, ready, packet, conversation, segment, notes)
+        return Draft(data, ready, packet, conversation, segment, notes)
+
+    def _again(
+        self,
+        packet: PacketFeatures,
+        kind: Kind,
+        flow: Flow,
+        conversation: Conversation,
+        latest: tuple[Ready, bytearray],
+        time_ns: int,
+    ) -> Draft:
+        """The payload that was sent last."""
+        ready, data = latest[0], bytearray(latest[1])
+        flags = data[ready.layout.transport + 13]
+        segment = Segment.of(
+            conversation, packet.outgoing, flags, ready.size, repeats=True, time_ns=time_ns
+        )
+        self._repeats.note(flow, kind, ready, data)
+        return Draft(data, ready, packet, conversation, segment, [])
 
     def _filled(
         self, ready: Ready, packet: PacketFeatures, conversation: Conversation
@@ -196,8 +203,7 @@ class TemplateBuilder:
             is_http = packet.protocols & HTTP
             for first, last in ranges:
                 noise = self._draws.randbytes(min(last, len(data)) - first)
-                # 255 begins a marker in a picture
-                data[first:last] = noise.replace(b"\xff", b"\xfe") if is_http else noise
+                data[first:last] = noise.translate(_BODY) if is_http else noise
             if ranges[0][0] == start:
                 recognise(data, *ranges[0], packet.protocols, ready.template.phase)
         if me.due and ready.layout.protocol == 6:
@@ -221,6 +227,7 @@ class TemplateBuilder:
         conversation: Conversation,
         stage: Stage,
         ahead: Ahead,
+        latest: tuple[Ready, bytearray] | None,
         notes: list[str],
     ) -> Ready | None:
         """The template of a packet, and what there is to note about it."""
@@ -246,7 +253,7 @@ class TemplateBuilder:
         if packet.protocols & _TCP:
             forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
             needed = FIN * (bool(ahead.closes) and not me.fin)
-            wanted = Wanted(forbidden, needed, not me.waiting)
+            wanted = Wanted(forbidden, needed, not (me.waiting or latest))
         ready = self._choices.draw(kind, stage, needs, conversation.peer, self._draws, wanted)
         if ready is None or not (ready.begins or conversation.known):
             return None
@@ -304,44 +311,12 @@ class TemplateBuilder:
         for flow, conversation in self._conversations.items():
             self._note_used(flow, conversation)
         self._conversations = OrderedDict()
+        self._repeats.forget()
 
     def _note_used(self, flow: Flow, conversation: Conversation) -> None:
         if flow[0] & _TCP and conversation.peer >= 0:
             address = conversation.address or self._ips[conversation.peer]
             self._occupied.note(flow, address)
-
-    def _number(
-        self,
-        data: bytearray,
-        ready: Ready,
-        packet: PacketFeatures,
-        conversation: Conversation,
-        segment: Segment,
-        time_ns: int,
-        to_come: int,
-    ) -> None:
-        """The fields of TCP that count."""
-        at, flags, outgoing = ready.layout.transport, segment.flags, packet.outgoing
-        me, other = segment.me, segment.other
-        sequence, acknowledgment = number(segment, to_come)
-        if (receiving := conversation.receiving[outgoing]) and not flags & RST:
-            if not flags & SYN:
-                data[at + 14 : at + 16] = receiving.next(acknowledgment).to_bytes(2)
-            elif flags & ACK:
-                receiving.begin(acknowledgment)
-        numbers = packet.src_port << 80 | packet.dst_port << 64 | sequence << 32 | acknowledgment
-        data[at : at + 12] = numbers.to_bytes(12)
-        if ready.stamps:
-            peer = max(conversation.peer, 0)
-            hosts = (0, peer) if outgoing else (peer, 0)
-            me.stamp = self._clock.ticks(hosts[0], time_ns)
-            if not flags & ACK:
-                echo = 0
-            elif other.stamp:
-                echo = other.stamp
-            else:
-                echo = self._clock.ticks(hosts[1], time_ns - 50_000_000)
-            data[ready.stamps : ready.stamps + 8] = (me.stamp << 32 | echo).to_bytes(8)
 
     def _message(
         self,
@@ -370,41 +345,14 @@ class TemplateBuilder:
         elif packet.protocols & LEASE:
             self._lease = write_lease(data, payload, self._lease, self._draws)
 
-    def _finish(self, draft: _Draft, time_ns: int, to_come: int) -> Frame:
-        """What follows from the packets around it; `to_come` is of `acks_to_come`."""
-        data, ready, packet, conversation, segment, notes = draft
-        if ready is None:
-            return Frame(bytes(data), tuple(notes))
-        if segment is not None:
-            self._number(data, ready, packet, conversation, segment, time_ns, to_come)
-        layout, peer = ready.layout, conversation.peer
-        if ready.peer >= 0 and peer >= 0 and (peer != ready.peer or conversation.address):
-            self._readdress(data, ready, packet.outgoing, conversation)
-        if segment and not packet.outgoing and layout.is_ip4:
-            conversation.ttl = data[layout.network + 8] = (
-                conversation.ttl or data[layout.network + 8]
-            )
-        if ready.template.has_ip_id:
-            sender = 0 if packet.outgoing else max(peer, ready.peer)
-            side = conversation.ends[packet.outgoing] if segment else None
-            number = self._ip_ids.next(sender, side)
-            data[layout.network + 4 : layout.network + 6] = number.to_bytes(2)
-        set_checksums(data, layout, carried=ready.template.has_checksum)
-        return Frame(bytes(data), tuple(notes))
 
-    def _readdress(
-        self, data: bytearray, ready: Ready, outgoing: bool, conversation: Conversation
-    ) -> None:
-        """The conversation's peer instead of the template's: addresses, and hops."""
-        network, is_ip4, peer = ready.layout.network, ready.layout.is_ip4, conversation.peer
-        ip = conversation.address or self._ips[peer]
-        if outgoing:
-            data[:6] = self._macs[peer]
-        else:
-            data[6:12] = self._macs[peer]
-            data[network + (8 if is_ip4 else 7)] = self._ttls[peer]
-        at = network + (12 if is_ip4 else 8) + len(ip) * outgoing
-        data[at : at + len(ip)] = ip
+def _flags(ready: Ready, ahead: Ahead, stage: Stage) -> int:
+    """The flags of TCP: a template's, but for FIN, which depends on what comes."""
+    is_bare = ready.template.probes or not ready.size
+    if ahead.data:
+        return ready.flags & ~FIN
+    may_close = is_bare and stage != Stage.LEAVING and ready.flags & (SYN | RST | ACK) == ACK
+    return ready.flags | FIN if ahead.closes and may_close else ready.flags
 
 
 def _note_turn(ready: Ready, stage: Stage, notes: list[str]) -> None:
@@ -425,11 +373,3 @@ def _home(persona: Persona) -> Home:
         gateway_mac=persona.gateway_mac,
         gateway_ip=persona.gateway_ip,
     )
-
-
-def _mac(text: str) -> bytes:
-    return bytes.fromhex(text.replace(":", ""))
-
-
-def _ip(text: str) -> bytes:
-    return ipaddress.ip_address(text).packed if text else b""

@@ -1,9 +1,10 @@
 import random
+import re
 
 import pytest
 
 from iotflowgen.packets.mask import HTTP, TLS
-from iotflowgen.packets.recognition import asks, is_head, recognise
+from iotflowgen.packets.recognition import asks, head_of, is_head, lengthened, recognise
 from iotflowgen.packets.records import Phase
 
 
@@ -41,3 +42,14 @@ def test_random_bytes_of_other_protocols_stay() -> None:
     data = bytearray(drawn)
     recognise(data, 0, 40, 0, Phase.SILENT)
     assert data == drawn
+
+
+@pytest.mark.parametrize("size", [60, 99, 100, 101, 1000])
+@pytest.mark.parametrize("body", [b"a=1&", b"\0\0\0"])
+def test_a_message_at_another_length_says_it(size: int, body: bytes) -> None:
+    message = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n" + body
+    other = lengthened(message, size, random.Random(0).randbytes)
+    assert len(other) == size
+    said = re.search(rb"Content-Length: (\d+)", other)
+    assert said is not None
+    assert abs(int(said[1]) - (size - len(head_of(other)))) <= 1

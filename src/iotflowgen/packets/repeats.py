@@ -1,0 +1,69 @@
+"""What a host says twice in a row: payload that it takes for lost, and the same acknowledgment.
+
+The latter opens the window, or says again what is missing (RFC 9293, 3.8.6; RFC 5681, 3.2).
+
+Of each kind of segment it is learnt how often one that follows its like, without anything between
+in the connection, is the same again, and that is drawn when it is written.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from iotflowgen.packets.choices import Kind, Ready
+from iotflowgen.packets.headers import Repeat
+from iotflowgen.packets.lookahead import Flow
+
+__all__ = ["RepeatCounts", "Repeats"]
+
+
+class RepeatCounts:
+    """Counts repetitions while captures are read."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[Kind] = Counter()
+        self._again: Counter[Kind] = Counter()
+
+    def see(self, latest: Kind | None, kind: Kind, *, again: bool) -> None:
+        """Note a segment that comes after another one of the connection."""
+        if latest == kind:
+            self._rows[kind] += 1
+            self._again[kind] += again
+
+    def repeats(self) -> tuple[Repeat, ...]:
+        """What was repeated, how often."""
+        return tuple(
+            Repeat(kind=kind, share=count / self._rows[kind])
+            for kind, count in self._again.items()
+            if count
+        )
+
+
+class Repeats:
+    """Draws repetitions while segments are written.
+
+    Args:
+        repeats: How often each kind is repeated.
+        draws: Draws.
+    """
+
+    def __init__(self, repeats: Sequence[Repeat], draws: random.Random) -> None:
+        self._shares = {repeat.kind: repeat.share for repeat in repeats}
+        self._draws = draws
+        self._latest: dict[Flow, tuple[Kind, Ready, bytearray]] = {}
+
+    def draw(self, flow: Flow, kind: Kind) -> tuple[Ready, bytearray] | None:
+        """The segment of a connection that its next one repeats; None where it says new things."""
+        latest = self._latest.pop(flow, None)
+        if latest is None or latest[0] != kind or self._draws.random() >= self._shares[kind]:
+            return None
+        return latest[1:]
+
+    def note(self, flow: Flow, kind: Kind, ready: Ready, data: bytearray) -> None:
+        """Note the latest segment of a connection."""
+        if kind in self._shares:
+            self._latest[flow] = kind, ready, data
+
+    def forget(self) -> None:
+        """Connections of the same ports are others from here on."""
+        self._latest.clear()

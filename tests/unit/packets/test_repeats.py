@@ -1,0 +1,28 @@
+from iotflowgen.packets.connections import Conversation
+from iotflowgen.packets.layout import ACK
+from iotflowgen.packets.repeats import RepeatCounts
+from iotflowgen.packets.segments import Segment, acks_to_come, number
+from iotflowgen.traffic import protocol_mask
+
+TCP = protocol_mask(["ip", "tcp"])
+KIND, OTHER = (154, True, TCP, 80, False), (60, True, TCP, 80, False)
+
+
+def test_repetitions_are_counted_among_those_that_follow_their_like() -> None:
+    counts = RepeatCounts()
+    for latest, again in ((None, False), (KIND, True), (KIND, False), (OTHER, False), (KIND, True)):
+        counts.see(latest, KIND, again=again)
+    (repeat,) = counts.repeats()
+    assert (repeat.kind, repeat.share) == (KIND, 2 / 3)
+
+
+def test_what_is_repeated_has_the_numbers_that_it_had() -> None:
+    conversation = Conversation((1000, 5000))
+    sent = [(True, 100, False), (True, 100, True), (False, 0, False), (False, 0, True)]
+    segments = [
+        Segment.of(conversation, outgoing, ACK, size, repeats=repeats)
+        for outgoing, size, repeats in sent
+    ]
+    numbers = [*map(number, segments, acks_to_come(segments))]
+    assert numbers[0] == numbers[1] == (5000, 1000)
+    assert numbers[2] == numbers[3] == (1000, 5100)
