@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from pyarrow.csv import read_csv
+from pyarrow.parquet import read_table as read_parquet
 
 from tests.conftest import REPOSITORY
 from tests.small import SMALL
@@ -101,6 +103,63 @@ def test_packets_show_the_persona_that_is_asked_for(chain, tmp_path):
     shown = run("info", out).stdout
     assert "10.20.30.40, 02:11:22:33:44:55" in shown
     assert bytes.fromhex("5ecf7f513f2a") not in out.read_bytes()
+
+
+def test_a_persona_comes_from_a_file_and_flags_go_before_it(chain, tmp_path):
+    out, persona = tmp_path / "honeydata.pcap", tmp_path / "persona.toml"
+    persona.write_text(
+        'mac = "02:11:22:33:44:55"\nip = "10.20.30.40"\nstart = 2026-01-01T08:00:00+01:00\n'
+    )
+    done = run("generate", chain, "-n", 20, "--persona", persona, "--ip", "10.9.8.7", "--out", out)
+    assert done.returncode == 0, done.stderr
+    shown = run("info", out).stdout
+    assert "10.9.8.7, 02:11:22:33:44:55" in shown
+    assert seconds(out)[0] == 1_767_250_800
+
+
+def seconds(capture):
+    """Since the epoch, of each packet."""
+    command = ["tshark", "-r", str(capture), "-T", "fields", "-e", "frame.time_epoch"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [float(line) for line in done.stdout.split()]
+
+
+@pytest.mark.parametrize("suffix", ["pcap", "pcapng", "parquet", "csv"])
+def test_every_format_starts_when_it_is_told_to(sessions, tmp_path, suffix):
+    out = tmp_path / f"honeydata.{suffix}"
+    options = ("--sessions", 1, "--start", "2026-01-01T08:00")
+    assert run("generate", sessions, *options, "--out", out).returncode == 0
+    if suffix.startswith("pcap"):
+        begin = seconds(out)[0]
+    else:
+        read = read_parquet if suffix == "parquet" else read_csv
+        begin = read(out)["time_ns"][0].as_py() / 1e9
+    assert begin == 1_767_254_400
+
+
+def test_start_may_be_now(sessions, tmp_path):
+    out = tmp_path / "honeydata.csv"
+    run("generate", sessions, "--packets", 5, "--start", "now", "--out", out)
+    assert 0 <= time.time() - read_csv(out)["time_ns"][0].as_py() / 1e9 < 120
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('name = "plug"', ("'name' is none of", "mac, ip, gateway, start")),
+        ('ip = "10.0.0.300"', ("ip: 10.0.0.300 is no IPv4 address",)),
+        ("mac = 5", ("mac: 5 is no MAC address",)),
+        ("start = 08:00:00", ("start: 08:00:00 is no time such as",)),
+        ("mac = 02:11", ("is no TOML",)),
+        (None, ("cannot read", "No such file")),
+    ],
+)
+def test_a_persona_file_that_cannot_be_gets_one_line(chain, tmp_path, text, words):
+    persona = tmp_path / "persona.toml"
+    if text is not None:
+        persona.write_text(text)
+    done = run("generate", chain, "-n", 5, "--persona", persona, "--out", tmp_path / "x.pcap")
+    refused(done, 2, "--persona", *words)
 
 
 def test_packets_are_fuzzed_or_keep_their_identifiers_on_request(chain, tmp_path):

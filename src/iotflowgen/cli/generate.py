@@ -1,8 +1,6 @@
 """`iotflowgen generate`."""
 
-import ipaddress
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +8,7 @@ import typer
 
 from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.options import AcceleratorOption, Seed
+from iotflowgen.cli.persona import Shown, who_and_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,12 +46,11 @@ def generate(
     seed: Seed = 0,
     accelerator: AcceleratorOption = "auto",
     start: Annotated[
-        datetime | None,
+        str | None,
         typer.Option(
             metavar="TIME",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
-            help="When the first packet of a capture is sent, UTC; give it for a file that "
-            "repeats to the byte.",
+            help="When the first packet is sent, such as 2026-01-01T08:00, in UTC unless it says "
+            "another zone; give it for a file that repeats to the byte.",
             show_default="now",
         ),
     ] = None,
@@ -73,6 +71,14 @@ def generate(
     gateway: Annotated[
         str | None, typer.Option(metavar="IP", help="The gateway's IPv4.", show_default="drawn")
     ] = None,
+    persona: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="The keys mac, ip, gateway and start, all of them optional; what the command "
+            "line says goes before the file.",
+        ),
+    ] = None,
     keep_identifiers: Annotated[
         bool,
         typer.Option(
@@ -88,6 +94,7 @@ def generate(
 
     Examples: `iotflowgen generate plug.model --sessions 10 --out honeydata.pcap`,
     `iotflowgen generate plug.model --duration 24h --start 2026-01-01 --out honeydata.pcapng`,
+    `iotflowgen generate plug.model --sessions 10 --persona decoy.toml --out honeydata.pcap`,
     `iotflowgen generate plug.model --windows 500 --seed 1 --out honeydata.parquet`
     """
     import numpy as np
@@ -109,10 +116,9 @@ def generate(
             "--duration": None if duration is None else _seconds(duration),
         }
     )
-    addresses = {"mac": _mac(mac), "ip": _ip(ip, "--ip"), "gateway": _ip(gateway, "--gateway")}
-    if any(addresses.values()) and (keep_identifiers or payload == "fuzz"):
-        reason = "goes with --payload template only, and not with --keep-identifiers"
-        raise typer.BadParameter(reason, param_hint="--mac, --ip, --gateway")
+    shown = who_and_when(persona, {"mac": mac, "ip": ip, "gateway": gateway, "start": start})
+    if any(shown.addresses.values()):
+        _check_addressed(keep_identifiers or payload == "fuzz", suffix in tables)
     one_thread()
     fitted = load_generator(model, accelerator=accelerator)
     if unit != "--windows" and not isinstance(fitted, Sessions):
@@ -120,15 +126,13 @@ def generate(
         raise typer.BadParameter(reason, param_hint=unit)
     # packets have draws of their own: the same seed is the same traffic in every format
     rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
-    begin = (start or datetime.now(UTC)).replace(tzinfo=UTC, microsecond=0)
-    start_ns = int(begin.timestamp()) * 10**9
     builder, stopped = None, False
     if suffix in captures:
         headers = read_model(model)[0].headers if payload == "template" else None
-        builder = _builder(headers, of_packets, payload, keep_identifiers, addresses)
+        builder = _builder(headers, of_packets, payload, keep_identifiers, shown)
     with progress_display() as progress:
         if isinstance(fitted, Sessions) and unit != "--windows":
-            drawn = _drawn(fitted, unit, amount, start_ns, rng, progress)
+            drawn = _drawn(fitted, unit, amount, shown.start_ns, rng, progress)
             if builder is None:
                 written, stopped = write_sessions_table(drawn, out)
             else:
@@ -143,7 +147,7 @@ def generate(
                     honeydata,
                     out,
                     of_packets,
-                    start_ns=start_ns,
+                    start_ns=shown.start_ns,
                     builder=builder,
                     progress=progress,
                 )
@@ -161,17 +165,25 @@ def _how_much(asked: "dict[str, float | None]") -> tuple[str, float]:
     return chosen[0]
 
 
+def _check_addressed(impossible: bool, is_table: bool) -> None:
+    if impossible:
+        reason = "addresses go with --payload template only, and not with --keep-identifiers"
+        raise typer.BadParameter(reason, param_hint="--mac, --ip, --gateway, --persona")
+    if is_table:
+        say("a table has no addresses; those asked for come out in captures only")
+
+
 def _builder(
     headers: "Headers | None",
     rng: "Generator",
     payload: str,
     keep: bool,
-    addresses: "dict[str, str | None]",
+    shown: Shown,
 ) -> "PacketBuilder":
     from iotflowgen.packets import FuzzBuilder, Persona, TemplateBuilder
 
     if headers:
-        return TemplateBuilder(headers, Persona(headers, rng, keep=keep, **addresses), rng)
+        return TemplateBuilder(headers, Persona(headers, rng, keep=keep, **shown.addresses), rng)
     if payload == "template":
         say("the model knows no headers, so they are fuzzed; fit it on Ethernet again")
     return FuzzBuilder(rng)
@@ -210,19 +222,3 @@ def _seconds(text: str) -> float:
             f"{text} is no time such as 90s, 30m, 24h or 7d", param_hint="--duration"
         )
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
-
-
-def _mac(text: str | None) -> str | None:
-    if text is None:
-        return None
-    digits = text.lower().replace("-", ":")
-    if not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", digits):
-        raise typer.BadParameter(f"{text} is no MAC address of a host", param_hint="--mac")
-    return digits
-
-
-def _ip(text: str | None, option: str) -> str | None:
-    try:
-        return text and str(ipaddress.IPv4Address(text))
-    except ValueError as error:
-        raise typer.BadParameter(f"{text} is no IPv4 address", param_hint=option) from error

@@ -16,6 +16,7 @@ __all__ = [
     "adversaries_named",
     "known",
     "read_settings",
+    "read_toml",
 ]
 
 AcceleratorOption = Annotated[
@@ -77,7 +78,7 @@ def read_settings(method: Any, path: Path | None, window: int | None = None) -> 
     """
     from pydantic import ValidationError
 
-    given = _toml(path) if path else {}
+    given = read_toml(path, "--config") if path else {}
     if window is not None:
         given["window"] = window
     try:
@@ -88,11 +89,16 @@ def read_settings(method: Any, path: Path | None, window: int | None = None) -> 
         raise typer.BadParameter(f"{where}: {first['msg']}", param_hint="--config") from error
 
 
-def _toml(path: Path) -> dict[str, object]:
+def read_toml(path: Path, option: str) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        typer.BadParameter: It cannot be read; `option` is what named it.
+    """
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
         reason = f"cannot read {path}: {error.strerror}"
-        raise typer.BadParameter(reason, param_hint="--config") from error
+        raise typer.BadParameter(reason, param_hint=option) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{path} is no TOML: {error}", param_hint="--config") from error
+        raise typer.BadParameter(f"{path} is no TOML: {error}", param_hint=option) from error

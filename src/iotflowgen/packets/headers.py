@@ -120,6 +120,8 @@ class Template(_Frozen):
     """What changes is 0, and zeros at the end are left out."""
     random: tuple[tuple[int, int], ...] = ()
     """Where random bytes begin and end; the last may go on to the end of the frame."""
+    times: tuple[tuple[int, int, int], ...] = ()
+    """Where its payload tells the time (`times.Stamp`)."""
     has_ip_id: bool = False
     """Its IP ID was not 0."""
     has_checksum: bool = True

@@ -1,7 +1,8 @@
 """What in a frame tells who sent it: texts and addresses that must not come out of a generator.
 
-Found are the shapes that identifiers have, not their meaning, and rather too many than too few:
-whatever is found is only replaced by another of the same shape.
+Found are the shapes that identifiers have, and values that are called secret, serial or the like.
+Whatever is found is only replaced by another of the same shape; yet a path or a version that is
+taken for a token would be seen by whoever knows it.
 """
 
 import ipaddress
@@ -9,23 +10,44 @@ import re
 from collections.abc import Iterator
 
 from iotflowgen.packets.layout import Layout
+from iotflowgen.packets.spellings import STUN_COOKIE, hidden
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["addresses_in", "is_host", "words_in"]
 
 _UUID = rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_LINK = rb"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}(?![0-9A-Fa-f:])"
+"""Addresses of hosts nobody has heard, as text: EUI-48, and EUI-64 as Zigbee has it."""
 _HEX = rb"(?<![0-9A-Za-z])(?=[A-Fa-f]*[0-9])[0-9A-Fa-f]{8,}(?![0-9A-Za-z])"
 _SERIAL = rb"(?<![0-9A-Za-z])(?=(?:[A-Za-z]*[0-9]){3})[0-9A-Za-z]{10,}(?![0-9A-Za-z])"
-_TOKEN = (
-    rb"(?<![0-9A-Za-z+/_-])(?=[^\s]{0,19}[0-9])(?=[^\s]{0,19}[A-Z])(?=[^\s]{0,19}[a-z])"
-    rb"[0-9A-Za-z+/_-]{20,}={0,2}"
-)
-_SHAPES = re.compile(rb"|".join((_UUID, _HEX, _SERIAL, _TOKEN)))
+_SHORT = rb"(?<![0-9A-Za-z#.])(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{6,7}(?![0-9A-Za-z.])"
+"""Half of an address, as radio protocols have it."""
+_PLAIN = re.compile(rb"|".join((_UUID, _LINK, _HEX, _SERIAL, _SHORT)))
+_RUN = re.compile(rb"(?:[0-9A-Za-z+/_-]|%[0-9A-Fa-f]{2}){20,}={0,2}")
+"""What a token may be, in Base64 (RFC 4648) and in a URL; or a path, or words that are joined."""
+_WORD = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SHORTEST_WORD = 3.0
+"""Letters that words have on the average where they mean something."""
+_SHORTEST_TOKEN = 12
 _SECRETS = re.compile(
-    rb"(?i)(?:cookie:\s*[^=\r\n]+=|authorization:\s*(?:\w+\s+)?|"
-    rb"\b(?:ssid|serial(?:number|no)?|password|passwd|psk|token|secret|username)"
-    rb"[\"']?\s*[:=>]\s*[\"']?)([^\s\"'<>&,;]{4,})"
+    rb"(?i)\b(?:ssid|serial(?:number|no)?|password|passwd|psk|token|secret|username|hash|nonce|"
+    rb"once|auth|blindcode|session_?id|etag)[\"']?\s*[:=>]\s*(?:W/)?[\"']?([^\s\"'<>&,;]{4,})"
 )
+_CREDENTIALS = re.compile(
+    rb"(?i)\b(?:authorization|authenticate|\w+_auth|cookie):[ \t]*((?:[^\r\n\"]|\"[^\"\r\n]*\")*)"
+)
+_VALUES = re.compile(
+    rb"(?i)(?:^(?:basic|bearer) |(?<!path)(?<!domain)(?<!max-age)(?<!expires)=\"?)"
+    rb"([^\s\"=,;]{4,}=*)"
+)
+_SHORTEST_NAMELESS = 8
+"""Letters of a credential that is no word, such as the name of a scheme."""
+_COMMON = {b"admin", b"user", b"root", b"null", b"none", b"true", b"false"}
+_VERSION = re.compile(rb"(?i)(?:version|revision|build)[\"']?\s*[:=>/ ]\s*[\"']?$")
+_BEFORE = 24
+"""Bytes that are looked at for what a word is."""
+_HALVED = bytes(0 if letter & 1 else letter >> 1 for letter in range(256))
+"""Undoes `spellings.shifted`."""
 _QUAD = re.compile(rb"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
 _RECORDS = re.compile(
     rb"\0(?:\x01[\0\x80]\x01.{4}\0\x04(?P<four>.{4})|\x1c[\0\x80]\x01.{4}\0\x10(?P<six>.{16}))",
@@ -33,18 +55,47 @@ _RECORDS = re.compile(
 )
 _NAMES = protocol_mask(["dns"]) | protocol_mask(["mdns"])
 _LEASE = protocol_mask(["bootp"])
+_MAPPED = re.compile(rb"(?:\0[\x12\x16\x20]|\x80\x20)\0\x08\0\x01..(.{4})", re.DOTALL)
+"""How STUN tells a client the address under which it is seen (RFC 8489, section 14.2)."""
 _LEASE_OPTIONS = {3, 4, 5, 6, 7, 42, 44, 50, 54}
 """DHCP options that hold addresses of hosts (RFC 2132)."""
 
 
 def words_in(payload: bytes) -> Iterator[bytes]:
     """UUIDs, long numbers, serial numbers, cookies and tokens in a text, or in what holds one."""
-    for match in _SHAPES.finditer(payload):
-        word = match[0]
-        # a length in front of a text may look like its first letter
-        yield word[1:] if word[0] == len(word) - 1 else word
     for match in _SECRETS.finditer(payload):
-        yield match[1]
+        if match[1].lower() not in _COMMON:
+            yield match[1]
+    for header in _CREDENTIALS.finditer(payload):
+        for value in _VALUES.findall(header[1]):
+            if len(value) >= _SHORTEST_NAMELESS or not value.isalpha():
+                yield value
+    tokens = [run.span() for run in _RUN.finditer(payload) if _is_token(run[0])]
+    for start, end in tokens:
+        yield payload[start:end]
+    for match in _PLAIN.finditer(payload):
+        if any(start <= match.start() and match.end() <= end for start, end in tokens):
+            continue
+        # what a version is, all devices of a kind have
+        if not _VERSION.search(payload, max(0, match.start() - _BEFORE), match.start()):
+            word = match[0]
+            # a length in front of a text may look like its first letter
+            yield word[1:] if word[0] == len(word) - 1 else word
+
+
+def _is_token(run: bytes) -> bool:
+    """Whether a long run of letters is random, when what stands out in it is left aside."""
+    if run.endswith((b"=", b"%3D")):
+        return True
+    rest = _PLAIN.sub(lambda match: match[0] if _is_mixed(match[0]) else b"", run)
+    rest = re.sub(rb"%..|(.)\1{3,}", b"", rest)
+    words = _WORD.findall(rest)
+    letters = sum(map(len, words))
+    return letters >= _SHORTEST_TOKEN and letters < _SHORTEST_WORD * len(words)
+
+
+def _is_mixed(word: bytes) -> bool:
+    return word not in (word.lower(), word.upper())
 
 
 def addresses_in(frame: bytes, layout: Layout, protocols: int) -> Iterator[str]:
@@ -63,8 +114,11 @@ def addresses_in(frame: bytes, layout: Layout, protocols: int) -> Iterator[str]:
         found += [match["four"] or match["six"] for match in _RECORDS.finditer(payload)]
     if protocols & _LEASE:
         found += _leased(payload)
+    if payload[4:8] == STUN_COOKIE:
+        found += [hidden(match[1]) for match in _MAPPED.finditer(payload)]
     texts = [str(ipaddress.ip_address(raw)) for raw in found if len(raw) in (4, 16)]
-    texts += [match[0].decode() for match in _QUAD.finditer(payload)]
+    for text in (payload, payload.translate(_HALVED)):
+        texts += [match[0].decode() for match in _QUAD.finditer(text)]
     yield from filter(is_host, texts)
 
 

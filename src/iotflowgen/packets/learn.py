@@ -265,7 +265,9 @@ class _Learner:
             stream.shows[packet.outgoing] = b"image/" in payload
         # pieces of pictures, put together in another order, would be none
         recurs = payload in self._recurring and not (stream and stream.shows[packet.outgoing])
-        masked, random = mask(frame, layout, packet.protocols, speech, recurs=recurs)
+        masked, random, times = mask(
+            frame, layout, packet.protocols, speech, packet.time_ns, recurs=recurs
+        )
         if len(frame) < packet.length:
             random += ((len(frame), packet.length),)
         # in a certificate the bytes beside a text are structure, which may look like its end
@@ -287,6 +289,7 @@ class _Learner:
             new_version=stream.conversation.version if speech and stream else 0,
             frame=masked,
             random=random,
+            times=times,
             has_ip_id=has_ip_id,
             has_checksum=layout.protocol != 17 or any(frame[layout.transport + 6 :][:2]),
             probes=probes,

@@ -1,13 +1,14 @@
 """A frame short of what changes from packet to packet: what makes a template of it.
 
-Ports, IP IDs, sequence numbers, timestamps, windows, checksums and transaction ids become 0, for
-they are written anew each time; encrypted and unreadable bytes become 0 and are named, for they are
-drawn anew. Padding that is not 0 is somebody's memory, and is drawn too.
+Ports, IP IDs, sequence numbers, timestamps, windows, checksums, transaction ids and times of day
+become 0, for they are written anew each time; encrypted and unreadable bytes become 0 and are
+named, for they are drawn anew. Padding that is not 0 is somebody's memory, and is drawn too.
 """
 
 from iotflowgen.packets.layout import RST, SYN, Layout, timestamps_at
 from iotflowgen.packets.ports import claimed_port
 from iotflowgen.packets.records import Speech
+from iotflowgen.packets.times import Stamp, clear_times, find_times
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["DNS", "EAPOL", "HTTP", "LEASE", "NTP", "NTP_TIMES", "TLS", "mask"]
@@ -31,9 +32,15 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def mask(
-    frame: bytes, layout: Layout, protocols: int, speech: Speech | None, *, recurs: bool = False
-) -> tuple[bytes, Ranges]:
-    """The frame with zeros for what changes, and where it is to be random.
+    frame: bytes,
+    layout: Layout,
+    protocols: int,
+    speech: Speech | None,
+    time_ns: int,
+    *,
+    recurs: bool = False,
+) -> tuple[bytes, Ranges, tuple[Stamp, ...]]:
+    """The frame with zeros for what changes, where it is to be random, and to tell the time.
 
     What `recurs`, the same in several captures, is not random, whatever it looks like.
     """
@@ -49,7 +56,11 @@ def mask(
         for at in (layout.payload + at for at in NTP_TIMES):
             # whether a timestamp is given at all is the sender's way
             masked[at : at + 8] = bytes([any(frame[at : at + 8])]) * len(frame[at : at + 8])
-    return bytes(masked).rstrip(b"\0"), random
+    times: tuple[Stamp, ...] = ()
+    if layout.has_ports and speech is None:
+        times = find_times(masked[layout.payload : layout.end], time_ns)
+        clear_times(masked, layout.payload, times)
+    return bytes(masked).rstrip(b"\0"), random, times
 
 
 def _counting(frame: bytes, layout: Layout, protocols: int) -> list[tuple[int, int]]:

@@ -6,25 +6,37 @@ part, a word its letters, digits and case. So every frame keeps its length. An a
 (`ip`, `gateway`) may have other digits: a text then names one that was drawn instead.
 """
 
+import base64
+import binascii
 import ipaddress
 import re
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from iotflowgen.packets.headers import Headers
+from iotflowgen.packets.spellings import Pair, bare, eui64, mac_in, spell_ip, spell_mac
 
 __all__ = ["Persona"]
 
 _APART = b"\xff\xfe\xfd\xfc"
 """Stands between frames, so that nothing is found across two of them."""
 _HEX = "0123456789abcdef"
-_SOLICITED = b"\xff\x02" + bytes(9) + b"\x01\xff"
 _NOT_IN = rb"(?!\0\x01)"
 """No class of a DNS record follows."""
 _KEPT_ENDS = {"0", "1", "254", "255"}
 """Last parts of addresses that say what a host is, not which."""
+_NEAR = 16
+"""MAC addresses that are no farther apart are of one product, and stay as far apart."""
+_MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}")
+_NAME = re.compile(r"(?=[A-Z]*[0-9])[A-Z0-9]{8,20}|(?=[a-z]*[0-9])[a-z0-9]{8,20}")
+_LONGEST_WITH_NAME = 40
+"""Letters of a word that may hold the name of something, as a message has its serial number."""
+_LINK = r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}"
+_MEANING = re.compile(r"(?i)(?![0-9a-f-]+$).*[a-z]{3}")
+_KEPT = re.compile(r"(.)\1{3,}|%[0-9A-Fa-f]{2}")
+"""What fills a word up, or escapes a letter of it."""
 
 
 class Persona:
@@ -51,27 +63,27 @@ class Persona:
     ) -> None:
         self._rng = rng
         self._taken = {*headers.macs, *headers.addresses, *headers.words, *headers.own_addresses}
-        self._words = dict.fromkeys(headers.words, "")
         device, router = headers.hosts[0], headers.hosts[headers.gateway]
-        macs = [m for m in {*headers.macs, *(host.mac for host in headers.hosts)} if m]
         addresses = {*headers.addresses, *headers.own_addresses, *(h.ip for h in headers.hosts)}
+        addresses -= {""}
+        self._taken |= {_prefix(each) for each in addresses}
+        macs = _macs(headers, addresses)
         self._prefixes: dict[str, str] = {}
+        self._macs: dict[str, str] = {}
+        self._words: dict[str, str] = {}
         if keep:
             self._macs = {each: each for each in macs}
             self._ips = {each: each for each in addresses}
         else:
-            self._macs = {each: self._draw_mac(each) for each in sorted(macs)}
-            self._macs[device.mac] = (mac or self._macs[device.mac]).lower()
+            self._macs[device.mac] = (mac or self._draw_mac(device.mac)).lower()
+            for each in sorted(macs - {device.mac}):
+                self._macs[each] = self._draw_mac(each)
             given = {device.ip: ip, router.ip: gateway} if headers.gateway else {device.ip: ip}
-            for old, new in given.items():
-                if new:
-                    self._prefixes[_prefix(old)] = _prefix(new)
-            self._ips = {each: self._draw_ip(each) for each in sorted(addresses) if each}
-            self._ips |= {old: new for old, new in given.items() if new}
-            for own in headers.own_addresses:
-                if ":" not in own and ":" not in device.ip:
-                    self._ips[own] = self._ips[device.ip]
-            self._words = {word: self._alike(word) for word in headers.words}
+            self._ips = self._shown = self._draw_ips(addresses, headers, {})
+            if chosen := {old: new for old, new in given.items() if new}:
+                self._prefixes |= {_prefix(old): _prefix(new) for old, new in chosen.items()}
+                self._ips = self._draw_ips(addresses, headers, chosen)
+            self._draw_words(headers.words)
         self._keep = keep
         self.device_mac = self._macs[device.mac]
         self.device_ip = self._ips.get(device.ip, "0.0.0.0")  # noqa: S104 - no socket
@@ -100,42 +112,41 @@ class Persona:
                 text = text.replace(old, pairs[old])
         for old_mac, new_mac in self._macs.items():
             for digits in (6, 4):
-                tails = [mac.replace(":", "")[-digits:] for mac in (old_mac, new_mac)]
-                text = _replace_tail(text, *tails)
+                text = _replace_tail(text, *(bare(mac)[-digits:] for mac in (old_mac, new_mac)))
         ends = np.cumsum([len(frame) + len(_APART) for frame in frames]).tolist()
         return [
             text[end - len(_APART) - len(frame) : end - len(_APART)]
             for frame, end in zip(frames, ends, strict=True)
         ]
 
-    def _pairs(self) -> Iterator[tuple[bytes, bytes]]:
+    def _pairs(self) -> Iterator[Pair]:
         """What stands for what, as bytes and as texts."""
         for old, new in self._words.items():
             yield old.encode("latin-1"), new.encode("latin-1")
         for old, new in self._macs.items():
-            raw_old, raw_new = (bytes.fromhex(mac.replace(":", "")) for mac in (old, new))
-            yield raw_old, raw_new
-            yield _eui64(raw_old), _eui64(raw_new)
-            yield from _tails(raw_old, raw_new)
-            for separator in (":", "-", ""):
-                for case in (str.lower, str.upper):
-                    spelt = (case(old.replace(":", separator)), case(new.replace(":", separator)))
-                    yield spelt[0].encode(), spelt[1].encode()
-            for case in (str.lower, str.upper):
-                yield case(_eui64(raw_old).hex()).encode(), case(_eui64(raw_new).hex()).encode()
+            yield from spell_mac(old, new)
         for old, new in self._ips.items():
-            first, second = ipaddress.ip_address(old).packed, ipaddress.ip_address(new).packed
-            yield first, second
-            if len(first) == 16:
-                yield from _tails(first, second)
-            shown = new if len(new) == len(old) else self._alike(old)
-            yield old.encode(), shown.encode()
-            if ":" not in old:
-                yield old.replace(".", "-").encode(), shown.replace(".", "-").encode()
-                yield _reverse_name(old), _reverse_name(shown)
+            yield from spell_ip(old, new, new if len(new) == len(old) else self._shown[old])
 
     def _draw_mac(self, old: str) -> str:
+        for known, drawn in self._macs.items():
+            apart = int(bare(old), 16) - int(bare(known), 16)
+            number = int(bare(drawn), 16) + apart
+            if abs(apart) < _NEAR and number >> 24 == int(bare(drawn)[:6], 16):
+                return number.to_bytes(6).hex(":")
         return self._unlike(lambda: old[:9] + self._rng.bytes(3).hex(":"))
+
+    def _draw_ips(
+        self,
+        addresses: set[str],
+        headers: Headers,
+        chosen: Mapping[str, str],
+    ) -> dict[str, str]:
+        """Another for each address; the device has one instead of all that it had."""
+        ips = {each: self._draw_ip(each) for each in sorted(addresses)} | {**chosen}
+        device = headers.hosts[0].ip
+        own = [each for each in headers.own_addresses if ":" not in each + device]
+        return ips | dict.fromkeys(own, ips.get(device, ""))
 
     def _draw_ip(self, old: str) -> str:
         address = ipaddress.ip_address(old)
@@ -166,8 +177,8 @@ class Persona:
     def _draw_ip6(self, old: ipaddress.IPv6Address) -> str:
         """The same zeros, and so the same length as a text."""
         raw = old.packed
-        if raw[11:13] == b"\xff\xfe" and (mac := _mac_of(raw[8:])) in self._macs:
-            ends = _eui64(bytes.fromhex(self._macs[mac].replace(":", ""))).hex()
+        if mac := mac_in(str(old)):
+            ends = eui64(bytes.fromhex(bare(self._macs[mac]))).hex()
         else:
             ends = self._nibbles(raw[8:].hex())
         start = raw[:2].hex() + self._nibbles(raw[2:8].hex())
@@ -181,18 +192,65 @@ class Persona:
         least = (0, 10, 100)[len(old) - 1]
         return str(self._rng.integers(max(1, least), min(most, 10 ** len(old) - 1) + 1))
 
+    def _draw_words(self, words: Sequence[str]) -> None:
+        """Draw another for each word; what stands within another is the same there."""
+        inside = re.compile("|".join(f"{bare(mac)}|{bare(mac)[6:]}" for mac in self._macs), re.I)
+        names: list[str] = []
+        for word in sorted(words, key=len):
+            pattern = inside
+            if len(word) <= _LONGEST_WITH_NAME and (found := [n for n in names if n in word]):
+                pattern = re.compile("|".join([*map(re.escape, found[::-1]), inside.pattern]), re.I)
+            self._words[word] = self._other(word, pattern)
+            if _NAME.fullmatch(word):
+                names.append(word)
+
+    def _other(self, word: str, known: re.Pattern[str]) -> str:
+        """Another word, in which what is known is what it is elsewhere."""
+        try:
+            plain = base64.b64decode(word, validate=True).decode("ascii")
+            if len(word) >= 8 and plain.isprintable():
+                return base64.b64encode(self._alike(plain).encode()).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            pass
+        if re.fullmatch(_LINK, word):
+            return word[:8] + self._alike(word[8:])
+        rest = known.sub("", word)
+        if rest == word:
+            return self._alike(word)
+        alike = str if _MEANING.match(rest) else self._alike
+        parts, at = [], 0
+        for match in known.finditer(word):
+            parts += [alike(word[at : match.start()]), self._known(match[0])]
+            at = match.end()
+        return "".join([*parts, alike(word[at:])])
+
+    def _known(self, text: str) -> str:
+        """What stands for a word, the digits of a MAC address, or the last six of one."""
+        if text in self._words:
+            return self._words[text]
+        digits = text.lower()
+        new = next(bare(new) for old, new in self._macs.items() if bare(old).endswith(digits))
+        new = new[-len(digits) :]
+        return new if text == digits else new.upper()
+
     def _alike(self, word: str) -> str:
+        """Another word of the same letters, digits and cases."""
         is_hex = all(letter in string.hexdigits for letter in word if letter.isalnum())
-        last = 6 if is_hex else 26
+        kept = [False] * len(word)
+        for match in _KEPT.finditer(word):
+            kept[match.start() : match.end()] = [True] * len(match[0])
 
         def draw(letter: str) -> str:
             for letters in (string.digits, string.ascii_lowercase, string.ascii_uppercase):
                 if letter in letters:
-                    most = 10 if letters is string.digits else last
+                    most = 6 if is_hex and letters is not string.digits else len(letters)
                     return letters[int(self._rng.random() * most)]
             return letter
 
-        return self._unlike(lambda: "".join(map(draw, word)))
+        def drawn() -> str:
+            return "".join(old if keep else draw(old) for old, keep in zip(word, kept, strict=True))
+
+        return self._unlike(drawn) if any(map(str.isalnum, word)) else word
 
     def _unlike(self, draw: Callable[[], str]) -> str:
         """A draw that is nobody's yet; the last of many, where there are so few."""
@@ -213,25 +271,15 @@ def _prefix(ip: str) -> str:
     return ip.rpartition(".")[0]
 
 
-def _eui64(mac: bytes) -> bytes:
-    """The interface identifier made of a MAC address (RFC 4291, appendix A)."""
-    return bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
-
-
-def _mac_of(identifier: bytes) -> str:
-    return (bytes([identifier[0] ^ 2]) + identifier[1:3] + identifier[5:]).hex(":")
-
-
-def _tails(old: bytes, new: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Groups that are named for the last 3 bytes of an address (RFC 4291, RFC 2464)."""
-    for group in (_SOLICITED, b"\x33\x33\xff"):
-        yield group + old[-3:], group + new[-3:]
-
-
-def _reverse_name(ip: str) -> bytes:
-    """The labels under which DNS has a host's name."""
-    parts = reversed(ip.split("."))
-    return b"".join(bytes([len(part)]) + part.encode() for part in parts) + b"\x07in-addr"
+def _macs(headers: Headers, addresses: set[str]) -> set[str]:
+    """All MAC addresses: those that sent, and those that addresses and words are made of."""
+    macs = {*headers.macs, *(host.mac for host in headers.hosts), *map(mac_in, addresses)} - {""}
+    vendors = {bare(mac)[:6] for mac in macs}
+    for word in headers.words:
+        digits = bare(word).lower()
+        if _MAC.fullmatch(word) and (":" in word or digits[:6] in vendors):
+            macs.add(bytes.fromhex(digits).hex(":"))
+    return macs
 
 
 def _replace_tail(text: bytes, old: str, new: str) -> bytes:
@@ -240,5 +288,6 @@ def _replace_tail(text: bytes, old: str, new: str) -> bytes:
     def spelt(match: re.Match[bytes]) -> bytes:
         return (new.upper() if match[0] != match[0].lower() else new).encode()
 
-    pattern = rb"(?i)(?<![0-9a-f])%b(?![0-9a-f])" % old.encode()
+    # after the name of a host DHCP mostly has the option 55, which looks like a 7
+    pattern = rb"(?i)(?<![0-9a-f])%b(?:(?![0-9a-f])|(?=7[\x01-\x1f]))" % old.encode()
     return re.sub(pattern, spelt, text)

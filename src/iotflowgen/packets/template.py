@@ -32,6 +32,7 @@ from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.packets.repeats import Repeats
 from iotflowgen.packets.segments import Segment, acks_to_come
 from iotflowgen.packets.stopgaps import Stopgaps
+from iotflowgen.packets.times import write_times
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["TemplateBuilder"]
@@ -136,7 +137,7 @@ class TemplateBuilder:
             return self._again(packet, kind, flow, conversation, latest, time_ns)
         ready = self._choose(packet, kind, conversation, stage, ahead, latest, notes)
         if ready is not None:
-            data = self._filled(ready, packet, conversation)
+            data = self._filled(ready, packet, conversation, time_ns)
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
             data = bytearray(ready.frame)
             me = conversation.ends[packet.outgoing]
@@ -194,9 +195,9 @@ class TemplateBuilder:
         return Draft(data, ready, packet, conversation, segment, [])
 
     def _filled(
-        self, ready: Ready, packet: PacketFeatures, conversation: Conversation
+        self, ready: Ready, packet: PacketFeatures, conversation: Conversation, time_ns: int
     ) -> bytearray:
-        """A template's frame with random bytes where they belong."""
+        """A template's frame with random bytes where they belong, and the time of day."""
         data, me = bytearray(ready.frame), conversation.ends[packet.outgoing]
         start, end = ready.layout.payload, ready.layout.end
         if ranges := ready.template.random:
@@ -206,6 +207,8 @@ class TemplateBuilder:
                 data[first:last] = noise.translate(_BODY) if is_http else noise
             if ranges[0][0] == start:
                 recognise(data, *ranges[0], packet.protocols, ready.template.phase)
+        if ready.template.times:
+            write_times(data, start, ready.template.times, time_ns)
         if me.due and ready.layout.protocol == 6:
             data[start:end] = go_on(me, ready.size, conversation.version, self._draws.randbytes)
         return data

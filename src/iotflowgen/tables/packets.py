@@ -2,7 +2,8 @@
 
 A row is a packet: `sequence` (which window or capture), `position` in it, `duration` (seconds until
 the next packet of the same capture), `length` (bytes), `outgoing`, `src_port`, `dst_port`, and a
-column for each of `PROTOCOLS`. Traces add `capture` (file name), `time_ns` and `tcp_payload`.
+column for each of `PROTOCOLS`. Sessions add `time_ns`, traces that, `capture` (file name) and
+`tcp_payload`.
 
 Time is whole nanoseconds inside; in a table `duration` is float64 seconds. Going out and coming
 back is exact for durations under 26 days, whose nanoseconds a float64 of seconds tells apart.
@@ -33,6 +34,7 @@ _WINDOWS = {
     "dst_port": pa.int32(),
     **dict.fromkeys(PROTOCOLS, pa.bool_()),
 }
+_SESSIONS = {**_WINDOWS, "time_ns": pa.int64()}
 _TRACES = {
     **_WINDOWS,
     "capture": pa.string(),
@@ -66,7 +68,7 @@ def write_sessions_table(sessions: Iterable[Trace], path: Path) -> tuple[int, bo
         OutputError: The file cannot be written, or has another suffix.
     """
     rows = (_rows(*piece) for piece in _pieces(sessions))
-    return write_tables(rows, _WINDOWS, path, stoppable=True)
+    return write_tables(rows, _SESSIONS, path, stoppable=True)
 
 
 def _pieces(sessions: Iterable[Trace]) -> Iterator[tuple[Trace, int, int, int]]:
@@ -84,9 +86,8 @@ def _pieces(sessions: Iterable[Trace]) -> Iterator[tuple[Trace, int, int, int]]:
 
 
 def _rows(session: Trace, sequence: int, position: int, end_ns: int) -> Columns:
-    columns: Columns = {
-        name: getattr(session, name) for name in Windows.columns() if name != "duration_ns"
-    }
+    names = {*Windows.columns(), "time_ns"} - {"duration_ns"}
+    columns: Columns = {name: getattr(session, name) for name in names}
     columns["duration_ns"] = np.diff(session.time_ns, append=end_ns)
     numbers = position + np.arange(len(session))
     return _to_table(np.full(len(session), sequence), numbers, columns)
