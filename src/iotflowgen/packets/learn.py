@@ -34,6 +34,8 @@ _MOST_CONNECTIONS = 8
 _RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
 """Ticks a second that TCP timestamps have."""
 _HALF = 2**31
+_SERVERS = {53, 67, 123}
+"""Ports of DNS, DHCP and NTP: whoever asks there is no service itself."""
 
 
 class _Packet(NamedTuple):
@@ -90,11 +92,13 @@ def _services(captures: Iterable[Sequence[_Packet]]) -> frozenset[int]:
     pairs = {(p.src_port, p.dst_port) for packets in captures for p in packets if p.src_port}
     pairs = {(min(pair), max(pair)) for pair in pairs}
     degree = Counter(port for pair in pairs for port in pair)
-    return frozenset(
+    found = {
         max(pair, key=lambda port: degree[port])
         for pair in pairs
         if degree[pair[0]] != degree[pair[1]]
-    )
+    }
+    # a device may ask all of its servers from one port
+    return frozenset(found | _SERVERS & degree.keys())
 
 
 def _recurring(captures: Iterable[Sequence[_Packet]]) -> frozenset[bytes]:
