@@ -257,15 +257,27 @@ def test_a_second_extract_starts_at_once_from_the_cache(tmp_path):
 
 
 def test_the_demo_goes_the_whole_way(tmp_path, settings):
-    done = run("demo", "--config", settings, "--out", tmp_path / "demo", cwd=REPOSITORY)
+    folder = tmp_path / "demo"
+    done = run("demo", "--config", settings, "--out", folder, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
-    for word in ("2237 packets", "signatures", "500 windows, 4000 packets", "50% is guessing"):
+    for word in (
+        "2237 packets",
+        "16 sessions",
+        "signatures",
+        "500 windows of 8",
+        "50% is guessing",
+    ):
         assert word in done.stdout
-    written = sorted(path.name for path in (tmp_path / "demo").iterdir())
-    assert written == ["honeydata.parquet", "honeydata.pcap", "iotflow.model"]
+    written = sorted(path.name for path in folder.iterdir())
+    assert written == ["iotflow.model", "sessions.model", "sessions.pcap", "windows.parquet"]
     for name in written:
-        assert str(tmp_path / "demo" / name) in done.stdout
+        assert str(folder / name) in done.stdout
+    assert f"tshark -r {folder / 'sessions.pcap'}" in done.stdout
     assert f"{COMMAND} fit CAPTURES --out my.model" in done.stdout
+    # the model is one that generate takes, and the packets are the device's, not fuzzed
+    again = run("generate", folder / "sessions.model", "--sessions", 1, "-o", tmp_path / "x.pcap")
+    assert again.returncode == 0, again.stderr
+    assert b"time\x0abrightplug" in (folder / "sessions.pcap").read_bytes()
     refused(run("demo", cwd=tmp_path), 1, "--samples")
 
 

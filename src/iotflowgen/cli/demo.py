@@ -5,12 +5,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from iotflowgen.cli.console import one_thread, out, progress_display, reports_errors
 from iotflowgen.cli.options import Seed, Settings, read_settings
+
+if TYPE_CHECKING:
+    from numpy.random import Generator as Draws
+
+    from iotflowgen.generators import Sessions
+    from iotflowgen.packets import WriteReport
+    from iotflowgen.progress import Progress
+    from iotflowgen.traffic import Trace, Windows
 
 __all__ = ["demo"]
 
@@ -25,71 +33,120 @@ def demo(
     config: Settings = None,
     seed: Seed = 0,
 ) -> None:
-    """Learn a sample device, generate its honeydata, and attack it: the whole way in one command.
+    """Learn a sample device, write whole sessions of it, and attack them; then the paper's way.
+
+    `--config` is for the paper's method, `iotflow`.
 
     Example: `iotflowgen demo --sample camera`
     """
     import numpy as np
 
-    from iotflowgen.adversaries import PacketMetadata
     from iotflowgen.capture import read_captures
     from iotflowgen.errors import CaptureError
-    from iotflowgen.evaluation import cross_validate
-    from iotflowgen.generators import IoTFlow
-    from iotflowgen.packets import write_capture
+    from iotflowgen.generators import IoTFlow, Sessions
     from iotflowgen.tables import write_windows
-    from iotflowgen.traffic import cut_windows, draw_places
 
-    if not (samples / sample).is_dir():
+    captures = samples / sample
+    if not captures.is_dir():
         raise CaptureError(
-            f"there is no folder {samples / sample}; run the demo where the repository lies, or "
+            f"there is no folder {captures}; run the demo where the repository lies, or "
             "say --samples FOLDER"
         )
     settings = read_settings(IoTFlow.Config, config)
-    model, table, capture = (
-        folder / name for name in ("iotflow.model", "honeydata.parquet", "honeydata.pcap")
-    )
+    files = [folder / name for name in ("sessions.model", "sessions.pcap", "iotflow.model")]
+    model, capture, paper_model = files
+    files.append(table := folder / "windows.parquet")
     one_thread()
     rng = np.random.default_rng(seed)
     steps = _Steps()
     with progress_display() as progress:
         with steps.step("read"):
-            traces = read_captures([samples / sample], progress=progress)
+            traces = read_captures([captures], progress=progress)
             steps.result = f"{sum(map(len, traces))} packets in {len(traces)} captures"
-        with steps.step("learn"):
-            generator = IoTFlow(settings, seed=seed).fit(traces, progress=progress)
-            generator.save(model)
-            report = generator.report
+        with steps.step("sessions: learn"):
+            sessions = Sessions(seed=seed).fit(traces, progress=progress)
+            sessions.save(model)
+            steps.result = "what follows what, and how fast"
+        with steps.step("sessions: generate"):
+            drawn, written = _write(sessions, captures, traces, model, capture, rng)
+            steps.result = (
+                f"{len(drawn)} sessions, {written.packets} packets of {written.device_ip}, "
+                f"{written.device_mac}"
+            )
+        with steps.step("sessions: attack"):
+            steps.result = _attack(traces, _cut(drawn, rng), seed, rng, progress)
+        with steps.step("iotflow: learn"):
+            paper = IoTFlow(settings, seed=seed).fit(traces, progress=progress)
+            paper.save(paper_model)
+            report = paper.report
             steps.result = (
                 f"{report.signatures} packet-level signatures; of captures set aside, "
                 f"{report.reconstruction_mean:.0%} of the fields come back from their codes"
             )
-        with steps.step("generate"):
-            honeydata = generator.sample(_WINDOWS, rng)
-            write_windows(honeydata, table)
-            now_ns = int(time.time()) * 10**9
-            written = write_capture(honeydata, capture, rng, start_ns=now_ns, progress=progress)
-            steps.result = f"{_WINDOWS} windows, {written.packets} packets"
-        with steps.step("attack"):
-            # as many real windows of the same captures: the paper's own protocol
-            places = draw_places(traces, _WINDOWS, honeydata.size, rng)
-            real = cut_windows(traces, places)
-            detection = cross_validate(
-                lambda: PacketMetadata(seed=seed), real, honeydata, rng, progress=progress
-            )
-            steps.result = (
-                f"the paper's adversary is right about {detection.mean:.1%} of the windows; "
-                "50% is guessing"
-            )
-    steps.show(f"Honeydata of the sample {sample}")
-    out.print("Written:", model, table, capture, sep="\n  ", markup=False)
+        with steps.step("iotflow: generate"):
+            windows = paper.sample(_WINDOWS, rng)
+            write_windows(windows, table)
+            steps.result = f"{len(windows)} windows of {windows.size} packets"
+        with steps.step("iotflow: attack"):
+            steps.result = _attack(traces, windows, seed, rng, progress)
+    steps.show(f"Honeydata of the sample {sample}: by sessions, and as in the paper (iotflow)")
+    out.print("Written:", *files, sep="\n  ", markup=False)
     command = sys.argv[0]
     out.print(
-        f"Look at it:\n  tshark -r {capture} | head\n"
+        f"Look at it, and at a real one:\n  tshark -r {capture} | head -40\n"
+        f"  tshark -r {captures / traces[0].name} | head -40\n"
         f"With your own captures:\n  {command} fit CAPTURES --out my.model\n"
-        f"  {command} generate my.model --windows 500 --out honeydata.pcap",
+        f"  {command} generate my.model --sessions 10 --out honeydata.pcap",
         markup=False,
         soft_wrap=True,
+    )
+
+
+def _write(
+    sessions: "Sessions",
+    captures: Path,
+    traces: "list[Trace]",
+    model: Path,
+    capture: Path,
+    rng: "Draws",
+) -> "tuple[list[Trace], WriteReport]":
+    """As many sessions as there were captures, in packets as the device sends them."""
+    from iotflowgen.capture import read_frames
+    from iotflowgen.errors import CaptureError
+    from iotflowgen.generators import add_headers, apart, starting_at
+    from iotflowgen.packets import Persona, TemplateBuilder, learn_headers, write_sessions
+
+    headers = learn_headers(read_frames([captures], traces))
+    if headers is None:
+        raise CaptureError(f"the device has sent no frame in {captures}; choose other captures")
+    add_headers(model, headers)
+    builder = TemplateBuilder(headers, Persona(headers, rng), rng)
+    drawn = [*starting_at(apart(sessions, len(traces), rng), int(time.time()) * 10**9)]
+    return drawn, write_sessions(drawn, capture, builder)
+
+
+def _cut(sessions: "list[Trace]", rng: "Draws") -> "Windows":
+    """The paper's windows, from anywhere in sessions."""
+    from iotflowgen.traffic import cut_windows, draw_places
+
+    return cut_windows(sessions, draw_places(sessions, _WINDOWS, 20, rng))
+
+
+def _attack(
+    traces: "list[Trace]", honeydata: "Windows", seed: int, rng: "Draws", progress: "Progress"
+) -> str:
+    """What the paper's adversary makes of windows, by the paper's protocol."""
+    from iotflowgen.adversaries import PacketMetadata
+    from iotflowgen.evaluation import cross_validate
+    from iotflowgen.traffic import cut_windows, draw_places
+
+    # as many real windows of the same captures
+    real = cut_windows(traces, draw_places(traces, _WINDOWS, honeydata.size, rng))
+    detection = cross_validate(
+        lambda: PacketMetadata(seed=seed), real, honeydata, rng, progress=progress
+    )
+    return (
+        f"the paper's adversary is right about {detection.mean:.1%} of the windows; 50% is guessing"
     )
 
 
