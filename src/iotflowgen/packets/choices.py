@@ -9,7 +9,7 @@ done without.
 import random
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -32,8 +32,9 @@ from iotflowgen.packets.recognition import PICTURE, REST, begins_picture, head_o
 from iotflowgen.packets.records import Phase
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of"]
+__all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of", "name_in"]
 
+_TYPE_AND_CLASS = 4
 _MOST_ANSWERS = 2**14
 """That are kept, to questions about templates."""
 _TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
@@ -46,8 +47,8 @@ _QUOTING = {3, 4, 5, 11, 12}
 Kind = tuple[int, bool, int, int, bool]
 Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
 """What a template has to say: TLS from a phase on, after bytes that are owed, of a version; the
-answer to a question; a question whose answer has a length; what a message of HTTP goes on with;
-anything."""
+answer to a question; a question about a name, or whose answer has a length; what a message of HTTP
+goes on with; anything."""
 
 
 class Ready(NamedTuple):
@@ -116,7 +117,7 @@ def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
 
 
 class Wanted(NamedTuple):
-    """What a TCP segment has to be, or must not be."""
+    """What a TCP segment, or a question, has to be or must not be."""
 
     forbidden: int = 0
     """Flags of which it has none."""
@@ -124,10 +125,16 @@ class Wanted(NamedTuple):
     """Flags of which it has one; 0 if it need not."""
     nothing_new: bool = False
     """There is nothing that it could acknowledge."""
+    asked: tuple[bytes, ...] = ()
+    """Questions that are not to be asked again while there are others."""
+    waiting: tuple[bytes, ...] = ()
+    """Questions that have no answer yet."""
 
     def fits(self, ready: Ready) -> bool:
         """Whether a template is as wanted."""
         if ready.flags & self.forbidden or (self.needed and not ready.flags & self.needed):
+            return False
+        if ready.question in self.asked or ready.question in self.waiting:
             return False
         return not (ready.acknowledges if self.nothing_new else ready.template.probes)
 
@@ -234,7 +241,7 @@ class Choices:
         self, kind: Kind, stage: int, needs: tuple[Need, ...], peer: int, wanted: Wanted
     ) -> _Lot | None:
         """What to draw from."""
-        lots, less = self._lots[kind], Wanted(wanted.forbidden)
+        lots, less = self._lots[kind], Wanted(wanted.forbidden, waiting=wanted.waiting)
         stages = (stage, *NEAREST[Stage(stage)])
         for asked in dict.fromkeys((wanted, less, ANYTHING)):
             for need, where, who in product(needs, stages, (peer, ANYBODY)):
@@ -242,6 +249,11 @@ class Choices:
                 if lot and (fitting := lot.fitting(asked)):
                     return fitting
         return None
+
+    def whom(self, kind: Kind, stage: Stage, peers: Iterable[int]) -> int:
+        """The first of some peers that packets of a kind were seen with; ANYBODY without."""
+        lots = self._lots.get(kind, ())
+        return next((peer for peer in peers if (stage, None, peer) in lots), ANYBODY)
 
     def is_bare(self, kind: Kind) -> bool:
         """Whether packets of a kind are TCP segments without payload."""
@@ -306,8 +318,15 @@ def _needs(ready: Ready, answers: dict[bytes, set[int]]) -> set[Need]:
         body = ready.frame[ready.layout.payload : ready.layout.end]
         return {PICTURE if begins_picture(body) else REST}
     if ready.question:
-        return {ready.question} if ready.template.from_service else {*answers[ready.question]}
+        if ready.template.from_service:
+            return {ready.question}
+        return {*answers[ready.question], name_in(ready.question)}
     return set()
+
+
+def name_in(question: bytes) -> bytes:
+    """What a question of DNS asks about, whatever it asks."""
+    return question[:-_TYPE_AND_CLASS]
 
 
 def _answers(ready: Sequence[Ready]) -> defaultdict[bytes, set[int]]:

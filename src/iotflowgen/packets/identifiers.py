@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from iotflowgen.packets.layout import Layout
+from iotflowgen.packets.lookups import answered
 from iotflowgen.packets.spellings import STUN_COOKIE, hidden
 from iotflowgen.traffic import protocol_mask
 
@@ -49,10 +50,6 @@ _BEFORE = 24
 _HALVED = bytes(0 if letter & 1 else letter >> 1 for letter in range(256))
 """Undoes `spellings.shifted`."""
 _QUAD = re.compile(rb"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
-_RECORDS = re.compile(
-    rb"\0(?:\x01[\0\x80]\x01.{4}\0\x04(?P<four>.{4})|\x1c[\0\x80]\x01.{4}\0\x10(?P<six>.{16}))",
-    re.DOTALL,
-)
 _NAMES = protocol_mask(["dns"]) | protocol_mask(["mdns"])
 _LEASE = protocol_mask(["bootp"])
 _MAPPED = re.compile(rb"(?:\0[\x12\x16\x20]|\x80\x20)\0\x08\0\x01..(.{4})", re.DOTALL)
@@ -111,7 +108,7 @@ def addresses_in(frame: bytes, layout: Layout, protocols: int) -> Iterator[str]:
         found = []
     payload = frame[layout.payload : layout.end]
     if protocols & _NAMES:
-        found += [match["four"] or match["six"] for match in _RECORDS.finditer(payload)]
+        found += answered(payload)
     if protocols & _LEASE:
         found += _leased(payload)
     if payload[4:8] == STUN_COOKIE:

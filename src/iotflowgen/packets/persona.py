@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from iotflowgen.packets.headers import Headers
+from iotflowgen.packets.hosts import Home
 from iotflowgen.packets.spellings import Pair, bare, eui64, mac_in, spell_ip, spell_mac
 
 __all__ = ["Persona"]
@@ -89,6 +90,17 @@ class Persona:
         self.device_ip = self._ips.get(device.ip, "0.0.0.0")  # noqa: S104 - no socket
         self.gateway_mac = self._macs.get(headers.gateway_mac, "02:00:00:00:00:01")
         self.gateway_ip = self._ips[router.ip] if headers.gateway else ""
+
+    @property
+    def home(self) -> Home:
+        """The hosts, as packets have them that were never captured."""
+        return Home(
+            device_mac=self.device_mac,
+            device_ip=self.device_ip,
+            device_ip6="fe80::1",
+            gateway_mac=self.gateway_mac,
+            gateway_ip=self.gateway_ip,
+        )
 
     def mac(self, captured: str) -> str:
         """The MAC address that stands for a captured one."""

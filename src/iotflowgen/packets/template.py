@@ -13,16 +13,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from iotflowgen.packets.build import Frame, PacketFeatures
-from iotflowgen.packets.choices import ANYTHING, Choices, Kind, Need, Ready, Wanted, kind_of
+from iotflowgen.packets.choices import (
+    ANYTHING,
+    Choices,
+    Kind,
+    Need,
+    Ready,
+    Wanted,
+    kind_of,
+    name_in,
+)
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
 from iotflowgen.packets.counters import Numbers
 from iotflowgen.packets.drafts import Draft, Finisher
 from iotflowgen.packets.fields import write_echo, write_lease, write_ntp
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Headers
-from iotflowgen.packets.hosts import Home
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 from iotflowgen.packets.lookahead import Ahead, Flow, flow_of, look_ahead
+from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
 from iotflowgen.packets.occupied import Occupied
 from iotflowgen.packets.persona import Persona
@@ -78,9 +87,10 @@ class TemplateBuilder:
         self._finisher = Finisher(headers.hosts, persona, self._draws)
         self._ips = self._finisher.ips
         self._questions = Numbers(headers.questions, self._draws)
-        self._fuzz = FuzzBuilder(rng, _home(persona))
+        self._fuzz = FuzzBuilder(rng, persona.home)
         self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
         self._occupied = Occupied(frozenset(self._ips), self._draws)
+        self._lookups = Lookups(self._ips, self._draws)
         self._repeats = Repeats(headers.repeats, self._draws)
         self._lease = b""
 
@@ -100,6 +110,7 @@ class TemplateBuilder:
         """One frame a packet, in order."""
         if begins:
             self._remember()
+            self._lookups.forget()
             self._lease = b""
             self._finisher.begin()
             self._questions.begin()
@@ -235,6 +246,7 @@ class TemplateBuilder:
     ) -> Ready | None:
         """The template of a packet, and what there is to note about it."""
         needs: tuple[Need, ...] = (None,)
+        wanted = ANYTHING
         me = conversation.ends[packet.outgoing]
         if packet.protocols & TLS:
             if not conversation.known:
@@ -251,13 +263,19 @@ class TemplateBuilder:
         elif packet.protocols & HTTP:
             needs = (PICTURE if me.shows else REST, None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
-            needs = (*conversation.asked, None) if kind[-1] else (ahead.reply, None)
-        wanted = ANYTHING
+            # who asks more than one question at once does so about one name
+            waiting = tuple(conversation.asked)
+            names: tuple[Need, ...] = (*map(name_in, waiting), ahead.reply, None)
+            needs = (*waiting, None) if kind[-1] else names
+            asked = Wanted(asked=tuple(self._lookups.asked), waiting=waiting)
+            wanted = ANYTHING if kind[-1] else asked
         if packet.protocols & _TCP:
             forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
             needed = FIN * (bool(ahead.closes) and not me.fin)
             wanted = Wanted(forbidden, needed, not (me.waiting or latest))
-        ready = self._choices.draw(kind, stage, needs, conversation.peer, self._draws, wanted)
+        is_open = conversation.peer == ANYBODY
+        peer = self._choices.whom(kind, stage, self._lookups) if is_open else conversation.peer
+        ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted)
         if ready is None or not (ready.begins or conversation.known):
             return None
         if (
@@ -287,10 +305,10 @@ class TemplateBuilder:
         """Who is at the other end, if it is the first packet that says so, and what TLS says."""
         if conversation.peer == ANYBODY and ready.peer >= 0:
             conversation.peer = ready.peer
+            conversation.address = ip = self._lookups.address(ready.peer)
             if packet.protocols & _TCP:
-                conversation.address = self._occupied.another(
-                    flow_of(packet), self._ips[ready.peer]
-                )
+                ip = ip or self._ips[ready.peer]
+                conversation.address = self._occupied.another(flow_of(packet), ip) or ip
         if ready.layout.protocol != 6:
             return
         if conversation.receiving[packet.outgoing] is None:
@@ -339,9 +357,11 @@ class TemplateBuilder:
         data[at : at + 4] = (packet.src_port << 16 | packet.dst_port).to_bytes(4)
         if packet.protocols & DNS:
             if ready.template.from_service:
+                self._lookups.note(data, payload)
                 number = conversation.asked.pop(ready.question, self._draws.getrandbits(16))
             else:
                 number = conversation.asked[ready.question] = self._questions.next()
+                self._lookups.asked[ready.question] = None
             data[payload : payload + 2] = number.to_bytes(2)
         elif packet.protocols & NTP:
             write_ntp(data, payload, conversation, time_ns, self._draws)
@@ -366,13 +386,3 @@ def _note_turn(ready: Ready, stage: Stage, notes: list[str]) -> None:
         notes.append(_REOPENED)
     elif not opens and not {stage, ready.template.stage} <= {Stage.OPEN, Stage.LEFT, Stage.LEAVING}:
         notes.append(_OUT_OF_TURN)
-
-
-def _home(persona: Persona) -> Home:
-    return Home(
-        device_mac=persona.device_mac,
-        device_ip=persona.device_ip,
-        device_ip6="fe80::1",
-        gateway_mac=persona.gateway_mac,
-        gateway_ip=persona.gateway_ip,
-    )
