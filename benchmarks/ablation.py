@@ -35,9 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lengths are the captures'": {"redraw": ["times"]},
     "no preference for like positions": {"reach": 1e9},
     "windows of 8 sessions": {"sessions": 8},
-    "no time in the symbols": {"magnitudes": 0},
     "order 3": {"order": 3},
-    "order 8": {"order": 8},
 }
 
 

@@ -4,9 +4,9 @@ Three things set it apart from the baseline `markov`, whose chain it shares.
 
 - A walk begins where a capture begins and ends where the chain says so, and prefers places as far
   into their capture as itself: start-up, repetition and the end keep their proportions.
-- What belongs to one capture alone is drawn anew (`accidents`): times, ephemeral ports, and lengths
-  that no other capture shows. In the chain's symbols such a length is one of its size, so that a
-  walk can go over from one capture to another there.
+- What belongs to one capture alone is drawn anew (`accidents`, `ports`): times, ephemeral ports,
+  and lengths that no other capture shows. In the chain's symbols a length is its role, what it says
+  in whichever capture, so that a walk can go over from one to another there.
 - A port is known by its service, the constant port on the other side: how recently that service's
   ports were used, not anyone's, says which connection a packet belongs to.
 
