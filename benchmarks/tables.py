@@ -349,6 +349,41 @@ def realism(name: str) -> str:
     return _table(*getattr(realism_tables, name)(_devices("realism.json")))
 
 
+def headers() -> str:
+    """The adversary `headers` against packets: excess by device, and what was aimed at."""
+    results = read_results(RESULTS / "headers.json")
+    kinds = results.made_with["generators"]
+    found = {
+        kind: {c.device: c.excess or 0.0 for c in results.select(generator=kind)} for kind in kinds
+    }
+    accuracy = {cell.device: cell.accuracy or 0.0 for cell in results.select(generator=kinds[0])}
+    rows = [
+        (
+            name,
+            f"{accuracy[name]:.1%}",
+            f"{accuracy[name] - found[kinds[0]][name]:.1%}",
+            *(_share("excess", found[kind][name]) for kind in kinds),
+        )
+        for name in accuracy
+    ]
+    controls = [accuracy[name] - found[kinds[0]][name] for name in accuracy]
+    means = [_share("excess", _mean([*found[kind].values()])) for kind in kinds]
+    worst = [_share("excess", max(found[kind].values())) for kind in kinds]
+    rows += [
+        (
+            "**mean**",
+            f"{statistics.mean(accuracy.values()):.1%}",
+            f"{statistics.mean(controls):.1%}",
+            *means,
+        ),
+        ("**worst**", "", "", *worst),
+        ("**target**, mean (worst)", "", "", "+10.0 (+25.0)", *[""] * (len(kinds) - 1)),
+    ]
+    titles = {"template": "excess, template", "fuzz": "fuzz", "captures": "captures rewritten"}
+    heads = ["device", "accuracy", "control", *(titles[kind] for kind in kinds)]
+    return _table(heads, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "fit": fit,
     "reconstruction": reconstruction,
@@ -363,6 +398,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "targets": targets,
     "ablation": ablation,
     "baseline": baseline,
+    "headers": headers,
     **{name: partial(realism, name) for name in realism_tables.__all__},
 }
 
