@@ -17,6 +17,7 @@ from iotflowgen.packets.layout import ACK, RST, SYN
 __all__ = ["Receivers", "Receiving", "window_of"]
 
 _MOST_SEGMENTS = 128
+_MOST_COMPARED = 8
 _ANY = -2
 _WITHOUT = Window(opening=0, heard=(0,), said=(65_535,))
 """Of an end that was never heard."""
@@ -38,17 +39,18 @@ class Receiving:
     """One end of a connection, window by window.
 
     Args:
-        window: Of a connection that was seen.
-        joined: Draws where in it to begin, for a connection that is joined.
+        windows: Of connections that were seen. The first counts, as long as the others agree no
+            better with how much is heard, segment by segment.
+        joined: Draws where in the first to begin, for a connection that is joined.
     """
 
-    __slots__ = ("_begun", "_last", "_offset", "_turn", "_window")
+    __slots__ = ("_begun", "_last", "_offset", "_turn", "_windows")
 
     def __init__(
-        self, window: Window | None = None, *, joined: random.Random | None = None
+        self, windows: Sequence[Window] = (), *, joined: random.Random | None = None
     ) -> None:
-        self._window = window if window and window.said else _WITHOUT
-        self._offset = joined.choice(self._window.heard) if joined else 0
+        self._windows = [window for window in windows if window.said] or [_WITHOUT]
+        self._offset = joined.choice(self._windows[0].heard) if joined else 0
         self._begun = self._last = -1
         self._turn = 0
 
@@ -62,11 +64,19 @@ class Receiving:
             self.begin(acknowledged)
         self._turn = self._turn + 1 if acknowledged == self._last else 0
         self._last = acknowledged
-        heard = self._window.heard
         now = self._offset + ((acknowledged - self._begun) & 0xFFFFFFFF)
+        if len(self._windows) > 1:
+            agree = [window for window in self._windows if _has(window.heard, now)]
+            self._windows = agree or self._windows
+        heard, said = self._windows[0].heard, self._windows[0].said
         end = max(1, bisect_right(heard, now))
         start = bisect_left(heard, heard[end - 1], 0, end)
-        return self._window.said[min(start + self._turn, end - 1)]
+        return said[min(start + self._turn, end - 1)]
+
+
+def _has(rising: Sequence[int], number: int) -> bool:
+    place = bisect_left(rising, number)
+    return place < len(rising) and rising[place] == number
 
 
 class Receivers:
@@ -103,4 +113,5 @@ class Receivers:
         if seen is None:
             return Receiving()
         alike = [window for window in seen if window.opening == opening] or seen
-        return Receiving(self._draws.choice(alike), joined=self._draws if joined else None)
+        drawn = self._draws.sample(alike, min(len(alike), _MOST_COMPARED))
+        return Receiving(drawn, joined=self._draws if joined else None)

@@ -104,27 +104,30 @@ class Stopgaps:
         notes.append(_MADE_UP)
         if packet.protocols & HTTP and (seen := self._message(kind, size)):
             data[start:end] = lengthened(seen, size, self._draws.randbytes)
-            return
-        message = _MESSAGES.get(packet.protocols, _opaque)
-        made_up = message(size, not ready.template.from_service, self._rng)
-        data[start:end] = made_up.ljust(size, b"\0")
+        elif message := _MESSAGES.get(packet.protocols):
+            made_up = message(size, not ready.template.from_service, self._rng)
+            data[start:end] = made_up.ljust(size, b"\0")
+        else:
+            for first, last in ready.template.random:
+                data[first:last] = self._draws.randbytes(last - first)
 
 
 def _stretched(ready: Ready, length: int) -> Ready | None:
-    """A template at another length, its payload open; None where it cannot have that length."""
+    """A template at another length; None where it cannot have that.
+
+    Its payload begins as it did, and is random from where it was, or was at an end.
+    """
     layout = ready.layout
     if not layout.payload <= length <= layout.network + _LONGEST_IP or not layout.has_ports:
         return None
-    frame = bytearray(ready.frame[: layout.payload].ljust(length, b"\0"))
+    plain = min((layout.end, length, *(first for first, _ in ready.template.random)))
+    frame = bytearray(ready.frame[:plain].ljust(length, b"\0"))
     at = layout.network + (2 if layout.is_ip4 else 4)
     size = length - layout.network - (0 if layout.is_ip4 else 40)
     frame[at : at + 2] = size.to_bytes(2)
     if layout.protocol == 17:
         at = layout.transport + 4
         frame[at : at + 2] = (length - layout.transport).to_bytes(2)
-    changes = {"length": length, "random": (), "phase": 0, "probes": False}
+    random = ((plain, length),) if plain < length else ()
+    changes = {"length": length, "random": random, "phase": 0, "probes": False}
     return Ready.of(ready.template.model_copy(update=changes), bytes(frame))
-
-
-def _opaque(size: int, _asks: bool, rng: np.random.Generator) -> bytes:
-    return messages.opaque(size, rng)

@@ -16,7 +16,7 @@ SEEN = [
 
 
 def windows(*acknowledged: int, begun: int = 0) -> list[int]:
-    receiving = Receiving(window_of(SEEN))
+    receiving = Receiving([window_of(SEEN)])
     receiving.begin(begun)
     return [receiving.next(begun + number) for number in acknowledged]
 
@@ -31,9 +31,17 @@ def test_another_one_says_what_was_said_when_less_was_heard() -> None:
     assert windows(0, 0, 499, 700, 701, 9999) == [8000, 8000, 8000, 7500, 7500, 7000]
 
 
+def test_of_several_the_one_counts_that_hears_as_much() -> None:
+    other = window_of([(ACK, 0, 1), (ACK, 200, 2), (ACK, 500, 3)])
+    for order in ([window_of(SEEN), other], [other, window_of(SEEN)]):
+        receiving = Receiving(order)
+        receiving.begin(0)
+        assert [receiving.next(number) for number in (200, 500)] == [2, 3]
+
+
 def test_who_was_never_heard_has_all_the_room() -> None:
     assert Receiving().next(5) == 65_535
-    assert Receiving(window_of([])).next(5) == 65_535
+    assert Receiving([window_of([])]).next(5) == 65_535
 
 
 def test_a_connection_is_drawn_whose_syn_says_the_same() -> None:
