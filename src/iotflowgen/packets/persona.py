@@ -11,7 +11,7 @@ import binascii
 import ipaddress
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -80,10 +80,15 @@ class Persona:
             for each in sorted(macs - {device.mac}):
                 self._macs[each] = self._draw_mac(each)
             given = {device.ip: ip, router.ip: gateway} if headers.gateway else {device.ip: ip}
-            self._ips = self._shown = self._draw_ips(addresses, headers, {})
+            ips = drawn = {each: self._draw_ip(each) for each in sorted(addresses)}
             if chosen := {old: new for old, new in given.items() if new}:
                 self._prefixes |= {_prefix(old): _prefix(new) for old, new in chosen.items()}
-                self._ips = self._draw_ips(addresses, headers, chosen)
+                ips = {each: self._draw_ip(each) for each in sorted(addresses)} | chosen
+            own = [each for each in headers.own_addresses if ":" not in each + device.ip]
+            self._ips = ips | dict.fromkeys(own, ips.get(device.ip, ""))
+            self._shown = {
+                old: new if len(new) == len(old) else self._alike(old) for old, new in drawn.items()
+            }
             self._draw_words(headers.words)
         self._keep = keep
         self.device_mac = self._macs[device.mac]
@@ -147,18 +152,6 @@ class Persona:
             if abs(apart) < _NEAR and number >> 24 == int(bare(drawn)[:6], 16):
                 return number.to_bytes(6).hex(":")
         return self._unlike(lambda: old[:9] + self._rng.bytes(3).hex(":"))
-
-    def _draw_ips(
-        self,
-        addresses: set[str],
-        headers: Headers,
-        chosen: Mapping[str, str],
-    ) -> dict[str, str]:
-        """Another for each address; the device has one instead of all that it had."""
-        ips = {each: self._draw_ip(each) for each in sorted(addresses)} | {**chosen}
-        device = headers.hosts[0].ip
-        own = [each for each in headers.own_addresses if ":" not in each + device]
-        return ips | dict.fromkeys(own, ips.get(device, ""))
 
     def _draw_ip(self, old: str) -> str:
         address = ipaddress.ip_address(old)

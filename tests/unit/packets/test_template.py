@@ -194,6 +194,19 @@ def stream(headers: Headers, sessions: Iterable[Trace], path: Path) -> WriteRepo
     return write_sessions(sessions, path, builder)
 
 
+def test_a_device_that_had_addresses_of_several_lengths_keeps_the_lengths_of_frames(
+    learnt: Learnt,
+) -> None:
+    """A text of one of them has no room for another, and what follows it would move."""
+    others = ("10.1.1.9", "192.168.100.200")
+    headers = learnt.headers.model_copy(update={"own_addresses": others})
+    frames = [b"at %s or at %s: the end" % tuple(map(str.encode, others))] * 3
+    for frame in Persona(headers, rng()).disguise(frames):
+        assert len(frame) == len(frames[0])
+        assert frame.endswith(b": the end")
+        assert not any(each.encode() in frame for each in others)
+
+
 def test_sessions_come_back_one_after_the_other(learnt: Learnt, tmp_path: Path) -> None:
     path, wanted = tmp_path / "honeydata.pcap", [*apart(learnt.traces)]
     report = stream(learnt.headers, iter(wanted), path)
