@@ -2,17 +2,21 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.choices import Kind
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["Ahead", "Flow", "flow_of", "look_ahead"]
+__all__ = ["Ahead", "Flow", "contacts", "flow_of", "look_ahead"]
 
 _CARRIERS = protocol_mask(["ip", "tcp", "udp", "icmp", "icmpv6"])
 _TCP = protocol_mask(["tcp"])
+_DNS = protocol_mask(["dns"])
+_CARRIED = protocol_mask(["tcp", "udp"])
+_AT_HOME = protocol_mask(["dns", "mdns", "ssdp", "bootp"])
 _PROMPT_NS = 100_000_000
 """After which what was heard is acknowledged by whatever is sent."""
 _MOST_PLACES = 6
@@ -34,6 +38,8 @@ class Ahead(NamedTuple):
     """Length of what the other side sends next; 0 where it is silent."""
     closes: bool | None
     """Whether it has to be the FIN of its sender, or must not be; None where that is open."""
+    contact: Kind | None = None
+    """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
 
 
 def flow_of(packet: PacketFeatures) -> Flow:
@@ -42,6 +48,32 @@ def flow_of(packet: PacketFeatures) -> Flow:
     if packet.outgoing:
         return carriers, packet.src_port, packet.dst_port
     return carriers, packet.dst_port, packet.src_port
+
+
+def contacts(
+    packets: Sequence[PacketFeatures], flows: Sequence[Flow], known: Container[Flow]
+) -> Iterator[tuple[int, int]]:
+    """Places of questions to DNS, each with that of the packet that opens what is contacted next.
+
+    Args:
+        packets: A run.
+        flows: Of which connections (`flow_of`).
+        known: Connections from before.
+    """
+    asks = [p.outgoing and bool(p.protocols & _DNS) for p in packets]
+    opens = {flow: place for place, flow in reversed([*enumerate(flows)]) if flow not in known}
+    contact = -1
+    for place in range(len(packets) - 1, -1, -1):
+        packet = packets[place]
+        if asks[place] and contact >= 0:
+            yield place, contact
+        elif packet.outgoing and opens.get(flows[place]) == place and _looked_up(packet):
+            contact = place
+
+
+def _looked_up(packet: PacketFeatures) -> bool:
+    """Whether a packet goes to a host that has a name."""
+    return bool(packet.protocols & _CARRIED) and not packet.protocols & _AT_HOME
 
 
 def look_ahead(

@@ -3,7 +3,11 @@
 import ipaddress
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+
+from iotflowgen.packets.choices import Choices, Kind, Ready, name_in
+from iotflowgen.packets.connections import ANYBODY, Stage
 
 __all__ = ["Lookups", "answered"]
 
@@ -25,13 +29,28 @@ class Lookups:
 
     Args:
         ips: The addresses of all hosts.
+        ready: Templates, of which some name hosts.
+        choices: The same, to choose from.
         draws: Draws the last byte of the addresses that hosts have from the second session on: a
             device that begins anew uses its ports again, and would go on with old connections.
     """
 
-    def __init__(self, ips: Sequence[bytes], draws: random.Random) -> None:
+    def __init__(
+        self,
+        ips: Sequence[bytes],
+        ready: Sequence[Ready],
+        choices: Choices,
+        draws: random.Random,
+    ) -> None:
         self._ips = ips
+        self._choices = choices
         self._places = {ip: place for place, ip in enumerate(ips)}
+        self._named: defaultdict[bytes, set[int]] = defaultdict(set)
+        for each in ready:
+            if each.question and each.template.from_service:
+                ips = [*answered(each.frame[each.layout.payload :])]
+                self._named[each.question] |= {self._places[ip] for ip in ips if ip in self._places}
+        self._elsewhere: dict[Kind, tuple[bytes, ...]] = {}
         self._draws = draws
         self._begun = False
         self._recent: dict[int, bytes] = {}
@@ -46,6 +65,21 @@ class Lookups:
             if place is not None:
                 ip = self._recent.pop(place, b"") or self._another(self._ips[place])
                 self._recent[place] = message[slice(*where)] = ip
+
+    def but(self, contact: Kind | None) -> tuple[bytes, ...]:
+        """Questions that are not the next, if the device contacts somebody next with a `contact`.
+
+        These are all that lead elsewhere; if none leads there, all that were asked before.
+        """
+        if contact is not None and contact not in self._elsewhere:
+            here = {
+                name_in(question)
+                for question, hosts in self._named.items()
+                if self._choices.whom(contact, Stage.NEW, hosts) != ANYBODY
+            }
+            there = tuple(each for each in self._named if here and name_in(each) not in here)
+            self._elsewhere[contact] = there
+        return (contact and self._elsewhere[contact]) or tuple(self.asked)
 
     def address(self, place: int) -> bytes:
         """The address of a host that was looked up; empty for one that was not."""

@@ -30,7 +30,7 @@ from iotflowgen.packets.fields import write_echo, write_lease, write_ntp
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
-from iotflowgen.packets.lookahead import Ahead, Flow, flow_of, look_ahead
+from iotflowgen.packets.lookahead import Ahead, Flow, contacts, flow_of, look_ahead
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
 from iotflowgen.packets.occupied import Occupied
@@ -80,7 +80,8 @@ class TemplateBuilder:
         self._draws = random.Random(rng.bytes(16))  # noqa: S311 - honeydata, no secrets
         self._persona = persona
         frames = persona.disguise([template.frame for template in headers.templates])
-        self._choices = Choices([*map(Ready.of, headers.templates, frames)])
+        ready = [*map(Ready.of, headers.templates, frames)]
+        self._choices = Choices(ready)
         self._stopgaps = Stopgaps(self._choices, rng, self._draws)
         self._services = frozenset(headers.services)
         self._receivers = Receivers(headers.connections, self._draws)
@@ -90,7 +91,7 @@ class TemplateBuilder:
         self._fuzz = FuzzBuilder(rng, persona.home)
         self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
         self._occupied = Occupied(frozenset(self._ips), self._draws)
-        self._lookups = Lookups(self._ips, self._draws)
+        self._lookups = Lookups(self._ips, ready, self._choices, self._draws)
         self._repeats = Repeats(headers.repeats, self._draws)
         self._lease = b""
 
@@ -120,6 +121,8 @@ class TemplateBuilder:
         ahead = look_ahead(
             packets, flows, bare, times_ns, lambda i: self._heard(flows[i], kinds[i])
         )
+        for place, contact in contacts(packets, flows, self._conversations):
+            ahead[place] = ahead[place]._replace(contact=kinds[contact])
         drafts = [*map(self._draft, packets, times_ns, kinds, flows, ahead)]
         to_come = acks_to_come([draft.segment for draft in drafts])
         return [*map(self._finisher.finish, drafts, times_ns, to_come)]
@@ -267,7 +270,7 @@ class TemplateBuilder:
             waiting = tuple(conversation.asked)
             names: tuple[Need, ...] = (*map(name_in, waiting), ahead.reply, None)
             needs = (*waiting, None) if kind[-1] else names
-            asked = Wanted(asked=tuple(self._lookups.asked), waiting=waiting)
+            asked = Wanted(asked=self._lookups.but(ahead.contact), waiting=waiting)
             wanted = ANYTHING if kind[-1] else asked
         if packet.protocols & _TCP:
             forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more

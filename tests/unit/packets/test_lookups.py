@@ -2,6 +2,7 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
+from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.lookups import Lookups, answered
 from tests.unit.packets.conftest import Learnt
 from tests.unit.packets.owners import dissect
@@ -19,7 +20,7 @@ def answer(*ips: bytes) -> bytearray:
 
 
 def test_who_was_looked_up_last_comes_first() -> None:
-    lookups = Lookups([NEAR, FAR, OTHER], random.Random(0))
+    lookups = Lookups([NEAR, FAR, OTHER], [], Choices([]), random.Random(0))
     assert [*lookups] == []
     lookups.note(answer(OTHER), 0)
     lookups.note(answer(bytes(4), FAR), 0)
@@ -31,7 +32,7 @@ def test_who_was_looked_up_last_comes_first() -> None:
 
 
 def test_later_sessions_have_addresses_of_their_own() -> None:
-    lookups = Lookups([NEAR, FAR, OTHER], random.Random(0))
+    lookups = Lookups([NEAR, FAR, OTHER], [], Choices([]), random.Random(0))
     lookups.note(answer(FAR), 0)
     lookups.forget()
     for _ in range(2):
