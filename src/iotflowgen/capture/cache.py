@@ -24,7 +24,7 @@ from iotflowgen.files import whole_file
 
 __all__ = ["default_cache", "dissect_cached"]
 
-_EXTRACTION = 1  # to be raised with every change to the columns that `dissection.parse` makes
+_EXTRACTION = 2  # to be raised with every change to the columns that `dissection.parse` makes
 
 
 def default_cache() -> Path:

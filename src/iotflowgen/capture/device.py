@@ -11,6 +11,7 @@ address sent it. Named here what it leaves open, and where this goes further:
 - A packet without an IP address (ARP, EAPOL, LLC), or from an address that does not name a host
   beyond its link (0.0.0.0 before DHCP has answered, IPv6 link-local), goes by the MAC address that
   most often sends from the device's IP address.
+- Packets that others send each other are not the device's traffic: see `foreign`.
 - A device has other addresses: another lease in another capture, a factory default, IPv6. So
   everything its MAC address sends is outgoing, unless that MAC address is a router's, which sends
   for many hosts: see `_is_router`.
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.errors import DeviceNotFound
 
-__all__ = ["Device", "count_hosts", "find_device", "outgoing"]
+__all__ = ["Device", "count_hosts", "find_device", "foreign", "outgoing"]
 
 Kind = Literal["ip", "mac"]
 
@@ -76,6 +77,20 @@ def outgoing(dissection: Dissection, device: Device) -> NDArray[np.bool_]:
         from_mac &= local[dissection.src_ip]
     sent: NDArray[np.bool_] = from_ip | from_mac
     return sent
+
+
+def foreign(dissection: Dissection, device: Device) -> NDArray[np.bool_]:
+    """Whether others send each packet (P) to each other, as where several devices are captured.
+
+    What is sent to a group, or to all, the device may hear.
+    """
+    to_device = dissection.dst_ip == _place(device.ip, dissection)
+    if device.mac_is_own:
+        to_device |= dissection.dst_mac == _place(device.mac, dissection)
+    host = np.array([bool(each) and _is_one_host(each) for each in dissection.addresses])
+    to_host = np.where(dissection.dst_mac > 0, host[dissection.dst_mac], host[dissection.dst_ip])
+    strange: NDArray[np.bool_] = to_host & ~(to_device | outgoing(dissection, device))
+    return strange
 
 
 def count_hosts(dissections: Iterable[Dissection], kind: Kind = "ip") -> Counter[str]:
@@ -134,6 +149,10 @@ def _place(address: str | None, dissection: Dissection) -> int:
     """Where `address` stands among the dissection's; -1, which no packet has, if it does not."""
     known = address is not None and address in dissection.addresses
     return dissection.addresses.index(address) if known else -1
+
+
+def _is_one_host(address: str) -> bool:
+    return _can_be_own(address) and not address.endswith(".255")
 
 
 def _can_be_own(address: str) -> bool:

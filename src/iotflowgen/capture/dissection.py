@@ -83,6 +83,8 @@ class Dissection:
     """Why reading ended early; empty if the capture is whole."""
     addresses: tuple[str, ...]
     """Every IP and MAC address of the capture; the first is "", for none."""
+    in_file: NDArray[np.int64]
+    """Which packet of the file each is, from 0."""
     time_ns: NDArray[np.int64]
     length: NDArray[np.int32]
     protocols: NDArray[np.uint16]
@@ -99,10 +101,8 @@ class Dissection:
         return len(self.time_ns)
 
 
-_NONE = np.zeros(0, dtype=np.int32)
-_EMPTY = Dissection(
-    "", "", ("",), _NONE.astype(np.int64), _NONE, _NONE.astype(np.uint16), *[_NONE] * 7
-)
+_NONE, _NO_TIME = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+_EMPTY = Dissection("", "", ("",), _NO_TIME, _NO_TIME, _NONE, _NONE.astype(np.uint16), *[_NONE] * 7)
 
 
 def dissect(capture: Path) -> Dissection:
@@ -154,7 +154,7 @@ def parse(rows: bytes, complaint: str = "") -> Dissection:
     }
     order = np.argsort(columns["time_ns"], kind="stable")
     in_order = {name: column[order] for name, column in columns.items()}
-    return Dissection(_link(layers), complaint, tuple(addresses), **in_order)
+    return Dissection(_link(layers), complaint, tuple(addresses), order, **in_order)
 
 
 def own_layers(layers: str) -> list[str]:

@@ -5,14 +5,17 @@ Scapy's reader, in the same order.
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from operator import lt
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from scapy.utils import RawPcapReader
 
-from iotflowgen.capture.read import find_captures
+from iotflowgen.capture.read import CaptureWarning, find_captures
 from iotflowgen.traffic import Trace
 
 __all__ = ["read_frames"]
@@ -28,33 +31,33 @@ def read_frames(
     A trace whose capture has another link type, or has changed meanwhile, is left out. Frames that
     were cut off when they were captured are as short here.
 
+    Warns:
+        CaptureWarning: Frames were cut off.
+
     Raises:
         UnreadableCapture: As `read_captures`.
     """
     of_trace = {trace.sha256: trace for trace in traces}
+    cut = 0
     for path in find_captures(paths):
         with path.open("rb") as file:
             trace = of_trace.get(hashlib.file_digest(file, "sha256").hexdigest())
-        frames = _frames(path, len(trace)) if trace else []
-        if trace and len(frames) == len(trace):
+        if trace is None or trace.in_file is None:
+            continue
+        if frames := _frames(path, trace.in_file):
+            cut += sum(map(lt, map(len, frames), trace.length.tolist()))
             yield trace, frames
+    if cut:
+        message = (
+            f"{cut} of {sum(map(len, traces))} packets were cut off when they were captured, so "
+            "their payload is not known; capture whole packets (tcpdump -s 0)"
+        )
+        warnings.warn(message, CaptureWarning, stacklevel=2)
 
 
-def _frames(path: Path, packets: int) -> list[bytes]:
-    """The first `packets` frames in order of time; empty where one is not Ethernet."""
+def _frames(path: Path, in_file: NDArray[np.int64]) -> list[bytes]:
+    """The frames at these places in a file; empty where one is not Ethernet."""
     with RawPcapReader(str(path)) as reader:
-        # no more than tshark read, which stops at the first packet that is damaged
-        found = list(islice(reader, packets))
+        found = list(islice(reader, int(in_file.max(initial=-1)) + 1))
         links = {getattr(about, "linktype", None) or reader.linktype for _, about in found}
-        times = [_time(about, nano=getattr(reader, "nano", False)) for _, about in found]
-    if links != {_ETHERNET}:
-        return []
-    return [found[i][0] for i in sorted(range(len(found)), key=times.__getitem__)]
-
-
-def _time(about: Any, *, nano: bool) -> int:  # noqa: ANN401 - two named tuples of Scapy
-    """Nanoseconds since the epoch."""
-    if hasattr(about, "tshigh"):
-        ticks = (about.tshigh << 32) + about.tslow
-        return int(ticks * 10**9 // about.tsresol)
-    return int(about.sec * 10**9 + about.usec * (1 if nano else 1000))
+    return [found[i][0] for i in in_file] if links == {_ETHERNET} else []

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from iotflowgen.capture.cache import default_cache, dissect_cached
-from iotflowgen.capture.device import Device, find_device, outgoing
+from iotflowgen.capture.device import Device, count_hosts, find_device, foreign, outgoing
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.capture.formats import is_capture
 from iotflowgen.errors import DeviceNotFound, UnreadableCapture
@@ -32,6 +35,8 @@ __all__ = [
     "read_captures",
 ]
 
+_MANY = 0.1
+"""A larger share of the packets that others send each other is no stray packets."""
 DEFAULT_CACHE = Path("<user cache>")
 """Stands for `default_cache()`, which is asked for at the call."""
 
@@ -71,12 +76,14 @@ def read_captures(
         name is the file's, or the path where two files share a name.
 
     Warns:
-        CaptureWarning: A capture is cut short or has no packets, a file in a folder is no capture.
+        CaptureWarning: A capture is cut short or has no packets, a file in a folder is no capture,
+            or others sent packets to each other, which are left out.
 
     Raises:
         TsharkMissing: tshark is not installed.
         UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
-        DeviceNotFound: No packet of the device in a capture.
+        DeviceNotFound: No packet of the device in a capture, or `device` is not given and many
+            packets are others'.
     """
     captures = dissect_captures(paths, processes=processes, cache=cache, progress=progress)
     found = find_device([capture.dissection for capture in captures], device)
@@ -87,8 +94,13 @@ def read_captures(
             f"{_list(strangers)}: no packet of {found.ip or found.mac}, the device of the other "
             "captures; take it out, or name another device with --device"
         )
+    strange = [foreign(capture.dissection, found) for capture in captures]
+    _tell_of(strange, captures, found, is_named=device is not None)
     times = Counter(capture.path.name for capture in captures)
-    return [_trace(capture, found, times[capture.path.name] == 1) for capture in captures]
+    return [
+        _trace(capture, found, ~others, times[capture.path.name] == 1)
+        for capture, others in zip(captures, strange, strict=True)
+    ]
 
 
 def dissect_captures(
@@ -164,17 +176,39 @@ def _dissect(path: Path, cache: Path | None) -> Capture:
     return Capture(path, sha256, dissect_cached(path, sha256, cache))
 
 
-def _trace(capture: Capture, device: Device, name_is_enough: bool) -> Trace:
+def _tell_of(
+    strange: Sequence[NDArray[np.bool_]],
+    captures: Sequence[Capture],
+    device: Device,
+    *,
+    is_named: bool,
+) -> None:
+    """Say how many packets are others' among themselves; of many, whose they are is a question."""
+    count, packets = int(sum(map(np.sum, strange))), sum(map(len, strange))
+    if not count:
+        return
+    between = f"{count} of {packets} packets are between others than {device.ip or device.mac}"
+    if count > _MANY * packets and not is_named:
+        hosts = count_hosts(capture.dissection for capture in captures).most_common(4)
+        raise DeviceNotFound(
+            f"{between}, so there may be several devices; name one with --device: "
+            f"{', '.join(f'{address} ({n} packets)' for address, n in hosts)}"
+        )
+    _warn(f"{between}; they are left out")
+
+
+def _trace(capture: Capture, device: Device, own: NDArray[np.bool_], name_is_enough: bool) -> Trace:
     dissection = capture.dissection
     return Trace(
         name=capture.path.name if name_is_enough else capture.path.as_posix(),
-        time_ns=dissection.time_ns,
-        length=dissection.length,
-        outgoing=outgoing(dissection, device),
-        src_port=dissection.src_port,
-        dst_port=dissection.dst_port,
-        protocols=dissection.protocols,
-        tcp_payload=dissection.tcp_payload,
+        time_ns=dissection.time_ns[own],
+        length=dissection.length[own],
+        outgoing=outgoing(dissection, device)[own],
+        src_port=dissection.src_port[own],
+        dst_port=dissection.dst_port[own],
+        protocols=dissection.protocols[own],
+        tcp_payload=dissection.tcp_payload[own],
+        in_file=dissection.in_file[own],
         sha256=capture.sha256,
     )
 

@@ -56,6 +56,11 @@ def fit(
     fitted.save(out)
     if headers:
         add_headers(out, headers)
+    else:
+        say(
+            "no headers learnt, for these are no Ethernet captures, so generated packets will be "
+            "fuzzed; capture an interface, not `any` or a tunnel"
+        )
     amount = "--sessions 10" if generator == "sessions" else "--windows 500"
     say(
         f"learnt from {len(traces)} captures; next: iotflowgen generate {out} {amount} "

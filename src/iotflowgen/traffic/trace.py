@@ -35,6 +35,8 @@ class Trace:
     """Bytes of TCP payload; 0 without."""
     headers: NDArray[np.float32] | None = None
     """Fields of each packet's headers (P, F), where they were read (`capture.with_headers`)."""
+    in_file: NDArray[np.int64] | None = None
+    """Which packet of the capture file each is, from 0 (P); None where it came from none."""
     sha256: str = ""
     """Of the capture file's bytes; empty where the packets did not come from a file."""
 

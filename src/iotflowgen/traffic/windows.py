@@ -99,7 +99,7 @@ def every_place(traces: Sequence[Trace], size: int) -> Places:
         longest = max((len(t) for t in traces), default=0)
         raise TooShort(
             f"a window needs {size} packets in a row, the longest of {len(traces)} captures has "
-            f"{longest}; choose a smaller --window"
+            f"{longest}; capture for longer or choose a smaller --window"
         )
     return Places(size, trace, np.concatenate(starts))
 

@@ -7,7 +7,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import ARP, Ether
 
-from iotflowgen.capture import Device, read_captures
+from iotflowgen.capture import CaptureWarning, Device, read_captures, read_frames
 from iotflowgen.capture.device import count_hosts, find_device, outgoing
 from iotflowgen.capture.dissection import FIELDS, dissect, parse
 from iotflowgen.errors import DeviceNotFound
@@ -174,6 +174,34 @@ def test_a_boot_on_the_wire(write):
     ]
     trace = read_captures([write(frames)])[0]
     assert trace.outgoing.tolist() == [False, True, True, True, True, True, False, True]
+
+
+def test_what_others_send_each_other_is_left_out(write):
+    def phone(mac, ip):
+        return Ether(src=PHONE, dst=mac) / IP(src="10.0.0.9", dst=ip) / UDP(sport=5, dport=6)
+
+    everyone = phone("ff:ff:ff:ff:ff:ff", "10.0.0.255")
+    group = phone("01:00:5e:00:00:fb", "224.0.0.251")
+    strange, heard = phone(GATEWAY, CLOUD), [everyone, group, phone(DEVICE, HOME)]
+    path = write([*talk(20)[:10], strange, *talk(10), *heard])
+    with pytest.warns(
+        CaptureWarning, match=r"^1 of 24 packets are between others than 10\.0\.0\.6"
+    ):
+        (trace,) = read_captures([path])
+    assert trace.outgoing.sum() == 10
+    assert not trace.outgoing[-3:].any()
+    # the frames are those of the packets that are left
+    ((_, frames),) = read_frames([path], [trace])
+    assert frames == [bytes(frame) for frame in [*talk(20), *heard]]
+
+
+def test_many_packets_of_others_ask_for_the_device(write):
+    other = Ether(src=PHONE, dst=GATEWAY) / IP(src="10.0.0.9", dst="93.184.216.99") / UDP()
+    path = write([*talk(10), *[other] * 4])
+    with pytest.raises(DeviceNotFound, match=r"4 of 14 packets .* --device: .*10 packets"):
+        read_captures([path])
+    with pytest.warns(CaptureWarning, match="4 of 14 packets .* left out"):
+        assert len(read_captures([path], HOME)[0]) == 10
 
 
 @pytest.mark.captures

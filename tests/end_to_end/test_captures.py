@@ -1,0 +1,162 @@
+"""Captures that are not what one would wish for: each works, or says in one line what to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from scapy.utils import PcapReader, PcapWriter, RawPcapReader
+from typer.testing import CliRunner
+
+from iotflowgen.cli.app import app
+from tests.conftest import REPOSITORY
+
+PLUG = sorted((REPOSITORY / "samples" / "plug").iterdir())[:6]
+CAMERA = sorted((REPOSITORY / "samples" / "camera").iterdir())[:6]
+PLUG_MAC, CAMERA_VENDOR = "5e:cf:7f:51:3f:2a", bytes.fromhex("4619b6")
+TAG = b"\x81\0\0\x0a"
+
+# what the command line makes lines of
+pytestmark = pytest.mark.filterwarnings("always")
+
+Rows = list[tuple[bytes, float]]
+
+
+def rows_of(path: Path) -> Rows:
+    """Frames, and seconds since the first."""
+    with PcapReader(str(path)) as reader:
+        found = [(packet.original, float(packet.time)) for packet in reader]
+    return [(frame, time - found[0][1]) for frame, time in found]
+
+
+def frames_of(path: Path) -> list[bytes]:
+    with RawPcapReader(str(path)) as reader:
+        return [frame for frame, _ in reader]
+
+
+def written(
+    folder: Path, change: Callable[[Rows], Rows] = list, *, link: int = 1, snap: int | None = None
+) -> Path:
+    """The plug's captures, changed, in a folder of their own."""
+    folder.mkdir()
+    for number, path in enumerate(PLUG):
+        with PcapWriter(str(folder / f"{number}.pcap"), linktype=link) as writer:
+            writer.write_header(None)
+            for frame, time in change(rows_of(path)):
+                sec, usec = divmod(round(time * 1e6), 10**6)
+                writer.write_packet(frame[:snap], sec=sec, usec=usec, wirelen=len(frame))
+    return folder
+
+
+def is_ip(frame: bytes) -> bool:
+    return frame[12:14] in (b"\x08\0", b"\x86\xdd")
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, " ".join(done.stderr.split())
+
+
+def refused(*arguments: object) -> str:
+    status, said = run(*arguments)
+    assert status == 1, said
+    assert said.count("error:") == 1
+    return said
+
+
+def carried_through(captures: Path, *options: str) -> tuple[str, Path]:
+    """Fit, generate, extract and evaluate; what `fit` said, and what was generated."""
+    folder = captures.parent
+    model, fake = folder / "x.model", folder / "x.pcap"
+    device = [word for word in options if word not in ("--window", "4")]
+    status, said = run("fit", captures, "--out", model, *options)
+    assert status == 0, said
+    status, more = run("generate", model, "--sessions", 8, "--start", "2026-01-01", "--out", fake)
+    assert status == 0, more
+    status, more = run("extract", fake, "--out", folder / "x.parquet")
+    assert status == 0, more
+    judge = ["--protocol", "paper", "--adversary", "boosting", "--window", "4", "--windows", "40"]
+    out = folder / "x.json"
+    status, more = run(
+        "evaluate", "--real", captures, "--fake", fake, "--out", out, *device, *judge
+    )
+    assert status == 0, more
+    return said, fake
+
+
+def test_cut_at_a_snap_length(tmp_path: Path) -> None:
+    captures = written(tmp_path / "cut", snap=96)
+    said, fake = carried_through(captures)
+    assert "packets were cut off when they were captured" in said
+    assert "tcpdump -s 0" in said
+    # lengths are those on the wire
+    assert max(map(len, frames_of(fake))) > 96
+
+
+@pytest.mark.parametrize(
+    ("link", "change"),
+    [
+        (101, lambda rows: [(frame[14:], time) for frame, time in rows if is_ip(frame)]),
+        (
+            113,
+            lambda rows: [
+                (b"\0\0\0\1\0\6" + frame[6:12] + b"\0\0" + frame[12:], time) for frame, time in rows
+            ],
+        ),
+    ],
+    ids=["raw", "cooked"],
+)
+def test_without_ethernet(tmp_path: Path, link: int, change: Callable[[Rows], Rows]) -> None:
+    said, _ = carried_through(written(tmp_path / "other", change, link=link))
+    assert "no headers learnt" in said
+    assert "capture an interface" in said
+
+
+def test_with_vlan_tags_that_stay(tmp_path: Path) -> None:
+    def tagged(rows: Rows) -> Rows:
+        return [(frame[:12] + TAG + frame[12:], time) for frame, time in rows]
+
+    _, fake = carried_through(written(tmp_path / "vlan", tagged))
+    frames = frames_of(fake)
+    # what is fuzzed has none
+    assert sum(frame[12:16] == TAG for frame in frames) > 0.9 * len(frames)
+
+
+def test_ipv6_only(tmp_path: Path) -> None:
+    def only(rows: Rows) -> Rows:
+        return [(frame, time) for frame, time in rows if frame[12:14] == b"\x86\xdd"]
+
+    captures = written(tmp_path / "six", only)
+    assert "choose a smaller --window" in refused("fit", captures, "--out", tmp_path / "x.model")
+    _, fake = carried_through(captures, "--window", "4")
+    assert {frame[12:14] for frame in frames_of(fake)} == {b"\x86\xdd"}
+
+
+def test_no_tcp_at_all(tmp_path: Path) -> None:
+    def none(rows: Rows) -> Rows:
+        return [(f, time) for f, time in rows if f[12:14] != b"\x08\0" or f[23] != 6]
+
+    _, fake = carried_through(written(tmp_path / "udp", none))
+    assert not any(is_ip(frame) and frame[23] == 6 for frame in frames_of(fake))
+
+
+def test_a_single_packet(tmp_path: Path) -> None:
+    captures = written(tmp_path / "one", lambda rows: rows[-1:])
+    assert "capture for longer" in refused("fit", captures, "--out", tmp_path / "x.model")
+    assert run("extract", captures, "--out", tmp_path / "x.parquet")[0] == 0
+    assert not (tmp_path / "x.model").exists()
+
+
+def test_two_devices_mixed(tmp_path: Path) -> None:
+    cameras = iter(CAMERA)
+
+    def mixed(rows: Rows) -> Rows:
+        return sorted(rows + rows_of(next(cameras)), key=lambda row: row[1])
+
+    captures = written(tmp_path / "both", mixed)
+    said = refused("fit", captures, "--out", tmp_path / "x.model")
+    assert "name one with --device" in said
+    said, fake = carried_through(captures, "--device", PLUG_MAC)
+    assert "they are left out" in said
+    # what the camera sends to all is heard; nothing is sent in its name to others
+    assert not any(frame[:3] == CAMERA_VENDOR for frame in frames_of(fake))
