@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import packet_tables
 import realism_tables
 
 from iotflowgen.evaluation import Results, read_results
@@ -384,6 +385,12 @@ def headers() -> str:
     return _table(heads, rows)
 
 
+def packets(name: str) -> str:
+    """A table of what writing packets takes."""
+    file = {"speed": "packets.json", "streaming": "streaming.json"}[name]
+    return _table(*getattr(packet_tables, name)(_results(file)))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "fit": fit,
     "reconstruction": reconstruction,
@@ -400,6 +407,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "baseline": baseline,
     "headers": headers,
     **{name: partial(realism, name) for name in realism_tables.__all__},
+    **{name: partial(packets, name) for name in packet_tables.__all__},
 }
 
 
