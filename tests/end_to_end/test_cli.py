@@ -371,21 +371,21 @@ def test_ctrl_c_leaves_no_file(tmp_path, model, settings, command):
         "fit": ["fit", PLUG, "--generator", "iotflow", "--out", out],
         "generate": ["generate", model, "-n", "200000", "--out", out],
     }[command]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [str(COMMAND), *map(str, arguments)],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
-        # the first line of a stage says that work has begun
-        while "..." not in (line := process.stderr.readline()):
-            assert line, "ended before it began"
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    ) as process:
+        try:
+            # the first line of a stage says that work has begun
+            while "..." not in (line := process.stderr.readline()):
+                assert line, "ended before it began"
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            _, rest = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "interrupted" in rest
     assert "Traceback" not in rest

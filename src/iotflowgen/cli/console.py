@@ -1,10 +1,12 @@
 """What all commands share with the person at the terminal: progress, warnings and errors."""
 
 import functools
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -42,7 +44,8 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             try:
-                return command(*args, **kwargs)
+                with _ctrl_c.listening():
+                    return command(*args, **kwargs)
             except IoTFlowGenError as error:
                 say(str(error), "error", "red")
                 raise typer.Exit(1) from error
@@ -51,6 +54,42 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
                 raise typer.Exit(130) from error
 
     return run
+
+
+class _CtrlC:
+    """Remembers Ctrl-C, since the exception that it raises can get lost.
+
+    Python drops an exception that comes up in a finaliser or in a callback from C, and libraries
+    have handlers that catch all of them; `check` then raises it again.
+    """
+
+    def __init__(self) -> None:
+        self._pressed = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen for as long as this lasts, unless Ctrl-C is ignored, as in the background."""
+        self._pressed = False
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._press)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` if Ctrl-C was pressed and work goes on."""
+        if self._pressed:
+            raise KeyboardInterrupt
+
+    def _press(self, _number: int, _frame: FrameType | None) -> None:
+        self._pressed = True
+        raise KeyboardInterrupt
+
+
+_ctrl_c = _CtrlC()
 
 
 def say(text: str, kind: str = "", colour: str = "") -> None:
@@ -103,6 +142,7 @@ class _Display:
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Step `done` of `total` of `stage` is over."""
+        _ctrl_c.check()
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
             if self._bars.disable:

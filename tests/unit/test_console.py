@@ -1,0 +1,43 @@
+"""What commands share with the person at the terminal."""
+
+import signal
+from contextlib import suppress
+
+import pytest
+import typer
+
+from iotflowgen.cli.console import progress_display, reports_errors
+
+
+def test_ctrl_c_stops_a_command_even_where_a_library_swallows_it(capfd):
+    done = []
+
+    @reports_errors
+    def command():
+        with progress_display() as progress:
+            with suppress(BaseException):
+                signal.raise_signal(signal.SIGINT)
+            progress("stage", 1, 2)
+            done.append("stage")
+
+    with pytest.raises(typer.Exit) as stopped:
+        command()
+    assert stopped.value.exit_code == 130
+    assert not done
+    assert "interrupted" in capfd.readouterr().err
+
+
+def test_an_earlier_ctrl_c_does_not_stop_the_next_command():
+    @reports_errors
+    def pressed():
+        with suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+
+    @reports_errors
+    def command():
+        with progress_display() as progress:
+            progress("stage", 1, 1)
+        return "done"
+
+    pressed()
+    assert command() == "done"
