@@ -14,7 +14,7 @@ import numpy as np
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.headers import Counting, Host
 
-__all__ = ["IpIds", "Numbers", "counting"]
+__all__ = ["IpIds", "Numbers", "begins", "counting"]
 
 _NEAR = 8192
 """What counts as the next values of a counter, of 65,536."""
@@ -33,14 +33,16 @@ def counting(runs: Sequence[Sequence[int]]) -> Counting | None:
     if by_chance or len(near) < _MOSTLY * len(steps):
         return None
     kept = np.linspace(0, len(near) - 1, min(len(near), _MOST_STEPS)).astype(int)
-    return Counting(begins=_begins([run[0] for run in runs]), steps=tuple(near[i] for i in kept))
+    first = begins([run[0] for run in runs], 65_536) or _ANY
+    return Counting(begins=first, steps=tuple(near[i] for i in kept))
 
 
-def _begins(firsts: Sequence[int]) -> tuple[int, int]:
-    """Between which numbers runs begin; any where they are as far apart as random ones."""
+def begins(firsts: Sequence[int], size: int) -> tuple[int, int] | None:
+    """Between which of so many numbers runs begin; None where these are as far apart as random."""
+    if len(firsts) < 2:
+        return None
     low, high, count = min(firsts), max(firsts), len(firsts)
-    likely = count > 1 and count * ((high - low) / 65_536) ** (count - 1) < _CHANCE
-    return (low, high) if likely else _ANY
+    return (low, high) if count * ((high - low) / size) ** (count - 1) < _CHANCE else None
 
 
 class Numbers:

@@ -51,10 +51,13 @@ class Finisher:
         self._macs = [_mac(persona.mac(host.mac)) for host in hosts]
         self._ip_ids = IpIds(hosts, draws)
         self._clock = Clock(hosts, draws)
+        self._sequences = [host.sequences for host in hosts]
+        self._draws = draws
 
     def begin(self) -> None:
         """A run begins of which the one before knows nothing."""
         self._ip_ids.begin()
+        self._clock.begin()
 
     def finish(self, draft: Draft, time_ns: int, to_come: int) -> Frame:
         """What follows from the packets around it; `to_come` is of `acks_to_come`."""
@@ -105,6 +108,9 @@ class Finisher:
         """The fields of TCP that count."""
         at, flags, outgoing = ready.layout.transport, segment.flags, packet.outgoing
         me, other = segment.me, segment.other
+        host = 0 if outgoing else conversation.peer
+        if flags & SYN and not me.numbered and host >= 0 and (law := self._sequences[host]):
+            me.next = me.acknowledged = self._draws.randint(*law)
         sequence, acknowledgment = number(segment, to_come)
         if (receiving := conversation.receiving[outgoing]) and not flags & RST:
             if not flags & SYN:

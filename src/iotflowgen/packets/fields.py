@@ -22,12 +22,23 @@ class Clock:
     """The TCP timestamps of all hosts."""
 
     def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
-        self._rates = [host.ticks or _TICKS for host in hosts]
-        self._boot = [draws.getrandbits(32) for _ in hosts]
+        self._hosts = hosts
+        self._draws = draws
+        self._boot: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """Start hosts again that begin with much the same timestamp."""
+        self._boot = {
+            host: boot for host, boot in self._boot.items() if self._hosts[host].stamps is None
+        }
 
     def ticks(self, host: int, time_ns: int) -> int:
         """What a host's clock says."""
-        return (self._boot[host] + int(time_ns // 1000 * self._rates[host] / 10**6)) & 0xFFFFFFFF
+        passed = int(time_ns // 1000 * (self._hosts[host].ticks or _TICKS) / 10**6)
+        if host not in self._boot:
+            first = self._draws.randint(*(self._hosts[host].stamps or (0, 2**32 - 1)))
+            self._boot[host] = first - passed
+        return (self._boot[host] + passed) & 0xFFFFFFFF
 
 
 def write_echo(

@@ -64,6 +64,10 @@ class Host(_Frozen):
     no law is to be seen."""
     connection_ids: Counting | None
     """Of IP IDs in a TCP connection, where each counts for itself."""
+    sequences: tuple[int, int] | None = None
+    """Between which the sequence numbers of its SYNs lie; None where they are random."""
+    stamps: tuple[int, int] | None = None
+    """Between which its first TCP timestamp of a capture lies; None where it is random."""
     ticks: float
     """TCP timestamps a second; 0 without."""
 

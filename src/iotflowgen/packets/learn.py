@@ -9,17 +9,18 @@ import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import Kind, kind_of
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.counters import counting
-from iotflowgen.packets.headers import Connection, Headers, Host, Template, service_of
+from iotflowgen.packets.headers import Connection, Headers, Template, service_of
 from iotflowgen.packets.identifiers import addresses_in, is_host, words_in
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, Layout, find_layout, timestamps_at
 from iotflowgen.packets.mask import DNS, HTTP, TLS, mask
+from iotflowgen.packets.notes import HostNotes
+from iotflowgen.packets.plain import Plain
 from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Phase, Speech, read_records
 from iotflowgen.packets.repeats import RepeatCounts
@@ -31,8 +32,6 @@ _MOST_TEMPLATES = 24
 """Of one length, direction, protocol configuration, service and stage."""
 _MOST_CONNECTIONS = 8
 """Of one service and peer, whose SYNs have the same windows."""
-_RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
-"""Ticks a second that TCP timestamps have."""
 _HALF = 2**31
 _SERVERS = {53, 67, 123}
 """Ports of DNS, DHCP and NTP: whoever asks there is no service itself."""
@@ -47,6 +46,11 @@ class _Packet(NamedTuple):
     src_port: int
     dst_port: int
     protocols: int
+
+    @property
+    def payload(self) -> bytes:
+        """What its last header carries."""
+        return self.frame[self.layout.payload : self.layout.end]
 
     @property
     def addresses(self) -> tuple[str, str]:
@@ -72,7 +76,7 @@ def learn_headers(captures: Iterable[tuple[Trace, Sequence[bytes]]]) -> Headers 
     own = Counter((packet.frame[6:12].hex(":"), packet.addresses[0]) for packet in sent)
     if not own:
         return None
-    learner = _Learner(own, _services(read), _recurring(read))
+    learner = _Learner(own, _services(read), _plain(read))
     for packets in read:
         learner.read(packets)
     return learner.headers()
@@ -101,66 +105,14 @@ def _services(captures: Iterable[Sequence[_Packet]]) -> frozenset[int]:
     return frozenset(found | _SERVERS & degree.keys())
 
 
-def _recurring(captures: Iterable[Sequence[_Packet]]) -> frozenset[bytes]:
-    """Payloads that are in more captures than one: so nobody has drawn or encrypted them."""
-    seen: Counter[bytes] = Counter()
-    for packets in captures:
-        seen.update({p.frame[p.layout.payload : p.layout.end] for p in packets})
-    return frozenset(payload for payload, count in seen.items() if count > 1)
+def _plain(captures: Iterable[Sequence[_Packet]]) -> Plain:
+    return Plain([(_message(p), p.payload) for p in packets] for packets in captures)
 
 
-@dataclass
-class _Notes:
-    """What was noted of a host."""
-
-    mac: str
-    ip: str
-    ttl: Counter[int] = field(default_factory=Counter)
-    ids: list[list[int]] = field(default_factory=list)
-    """IP IDs in order, a list a capture."""
-    turns: list[tuple[int, int]] = field(default_factory=list)
-    """IP IDs that follow each other in different connections."""
-    lone_ids: list[list[int]] = field(default_factory=list)
-    """IP IDs without TCP, a list a capture."""
-    connection_ids: list[list[int]] = field(default_factory=list)
-    """IP IDs of each connection."""
-    last_ids: list[int] | None = None
-    """Those of the connection that the last one is of."""
-    rates: list[float] = field(default_factory=list)
-
-    def begin(self) -> None:
-        """A capture begins."""
-        self.ids.append([])
-        self.lone_ids.append([])
-
-    def see_id(self, ip_id: int, connection: list[int] | None) -> None:
-        """Note an IP ID; `connection` has those of its connection, which is none without TCP."""
-        if self.ids[-1] and (connection is None or connection is not self.last_ids):
-            self.turns.append((self.ids[-1][-1], ip_id))
-        if connection is None:
-            self.lone_ids[-1].append(ip_id)
-        else:
-            if not connection:
-                self.connection_ids.append(connection)
-            connection.append(ip_id)
-        self.ids[-1].append(ip_id)
-        self.last_ids = connection
-
-    def host(self) -> Host:
-        """What comes of it."""
-        shared = counting(self.turns) or not self.connection_ids
-        seen = [run for run in (self.ids if shared else self.lone_ids) if run]
-        rate = median(self.rates) if self.rates else 0
-        return Host.model_validate(
-            {
-                "mac": self.mac,
-                "ip": self.ip,
-                "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
-                "ids": counting(seen) if seen else None,
-                "connection_ids": None if shared else counting(self.connection_ids),
-                "ticks": min(_RATES, key=lambda known: abs(known - rate)) if rate else 0,
-            }
-        )
+def _message(packet: _Packet) -> tuple[int, ...]:
+    """What messages of one kind share; the higher port is mostly not the service's."""
+    service = min(packet.src_port, packet.dst_port)
+    return packet.length, packet.outgoing, packet.protocols, service
 
 
 @dataclass
@@ -176,6 +128,8 @@ class _Stream:
         default_factory=lambda: ([], [])
     )
     """First and last time, nanoseconds, and timestamp."""
+    firsts: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+    """Sequence number of the SYN."""
     shows: list[bool] = field(default_factory=lambda: [False, False])
     """The last message of HTTP holds a picture."""
     ids: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
@@ -190,14 +144,14 @@ class _Learner:
         self,
         own: Counter[tuple[str, str]],
         services: frozenset[int],
-        recurring: frozenset[bytes],
+        plain: Plain,
     ) -> None:
         """`own` counts what the device sends by its MAC and IP address."""
         self._services = services
-        self._recurring = recurring
+        self._plain = plain
         named = {pair: count for pair, count in own.items() if pair[1] and is_host(pair[1])}
         mac, ip = max(named or own, key=own.__getitem__)
-        self._hosts = [_Notes(mac, ip)]
+        self._hosts = [HostNotes(mac, ip)]
         self._places = {address: 0 for _, address in named}
         self._templates: Counter[Template] = Counter()
         self._connections: dict[tuple[int, ...], list[Connection]] = defaultdict(list)
@@ -242,7 +196,7 @@ class _Learner:
         if ip not in self._places:
             at = slice(0, 6) if packet.outgoing else slice(6, 12)
             self._places[ip] = len(self._hosts)
-            self._hosts.append(_Notes(packet.frame[at].hex(":"), ip))
+            self._hosts.append(HostNotes(packet.frame[at].hex(":"), ip))
             self._hosts[-1].begin()
         return self._places[ip] or -1
 
@@ -264,14 +218,14 @@ class _Learner:
             return
         if packet.outgoing and packet.protocols & DNS and layout.protocol == 17:
             self._questions[-1].append(int.from_bytes(frame[layout.payload : layout.payload + 2]))
-        payload = frame[layout.payload : layout.end]
+        payload = packet.payload
         if stream and packet.protocols & HTTP and b"\r\n\r\n" in payload:
             stream.shows[packet.outgoing] = b"image/" in payload
         # pieces of pictures, put together in another order, would be none
-        recurs = payload in self._recurring and not (stream and stream.shows[packet.outgoing])
-        masked, random, times = mask(
-            frame, layout, packet.protocols, speech, packet.time_ns, recurs=recurs
-        )
+        is_piece = stream is not None and stream.shows[packet.outgoing]
+        recurs = self._plain.recurs(payload) and not is_piece
+        kept = range(len(payload)) if recurs else self._plain.head(_message(packet))
+        masked, random, times = mask(frame, layout, packet.protocols, speech, packet.time_ns, kept)
         if len(frame) < packet.length:
             random += ((len(frame), packet.length),)
         # in a certificate the bytes beside a text are structure, which may look like its end
@@ -337,7 +291,12 @@ class _Learner:
         known = self._connections[service, peer, windows[0].opening, windows[1].opening]
         if len(known) < _MOST_CONNECTIONS:
             known.append(Connection(service=service, peer=peer, windows=windows))
+        for host, firsts in zip((peer, 0), stream.firsts, strict=True):
+            if host >= 0:
+                self._hosts[host].sequences += firsts
         for host, stamps in zip((peer, 0), stream.stamps, strict=True):
+            if host >= 0 and stamps:
+                self._hosts[host].see_stamp(*stamps[0])
             if host >= 0 and len(stamps) == 2:
                 (begin_ns, first), (end_ns, last) = stamps
                 if end_ns - begin_ns > 10**9 and last != first:
@@ -407,6 +366,8 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
     if not flags & RST and not (again and marks):
         said = (flags, *struct.unpack_from("!I2xH", frame, at + 8))
         stream.windows[packet.outgoing].append(said)
+    if flags & SYN:
+        stream.firsts[packet.outgoing][:] = [sequence]
     if stamps := timestamps_at(frame, layout):
         seen = stream.stamps[packet.outgoing]
         seen[1:] = [(packet.time_ns, int.from_bytes(frame[stamps : stamps + 4]))]

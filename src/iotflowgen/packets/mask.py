@@ -5,9 +5,11 @@ become 0, for they are written anew each time; encrypted and unreadable bytes be
 named, for they are drawn anew. Padding that is not 0 is somebody's memory, and is drawn too.
 """
 
+from collections.abc import Container, Iterator
+
 from iotflowgen.packets.layout import RST, SYN, Layout, timestamps_at
 from iotflowgen.packets.ports import claimed_port
-from iotflowgen.packets.records import Speech
+from iotflowgen.packets.records import DATA, Speech
 from iotflowgen.packets.times import Stamp, clear_times, find_times
 from iotflowgen.traffic import protocol_mask
 
@@ -37,16 +39,17 @@ def mask(
     protocols: int,
     speech: Speech | None,
     time_ns: int,
-    *,
-    recurs: bool = False,
+    kept: Container[int] = (),
 ) -> tuple[bytes, Ranges, tuple[Stamp, ...]]:
     """The frame with zeros for what changes, where it is to be random, and to tell the time.
 
-    What `recurs`, the same in several captures, is not random, whatever it looks like.
+    Bytes of the payload that are `kept` are not random, whatever they look like.
     """
     masked = bytearray(frame)
-    plain = recurs and speech is None and not protocols & EAPOL
-    random = () if plain else _random_in(frame, layout, protocols, speech)
+    random = _random_in(frame, layout, protocols, speech)
+    # of TLS a record of data alone: its nonce may count, where a greeting tells the time
+    if not protocols & EAPOL and (speech is None or frame[layout.payload] == DATA):
+        random = tuple(_without(random, kept, layout.payload))
     if any(frame[layout.end :]):
         random += ((layout.end, len(frame)),)
     zeros = [*random, *_counting(frame, layout, protocols)]
@@ -61,6 +64,19 @@ def mask(
         times = find_times(masked[layout.payload : layout.end], time_ns)
         clear_times(masked, layout.payload, times)
     return bytes(masked).rstrip(b"\0"), random, times
+
+
+def _without(ranges: Ranges, kept: Container[int], payload: int) -> Iterator[tuple[int, int]]:
+    """Ranges without the bytes that are kept, which are counted from the payload on."""
+    for start, end in ranges:
+        first = start
+        for at in range(start, end):
+            if at - payload in kept:
+                if first < at:
+                    yield first, at
+                first = at + 1
+        if first < end:
+            yield first, end
 
 
 def _counting(frame: bytes, layout: Layout, protocols: int) -> list[tuple[int, int]]:

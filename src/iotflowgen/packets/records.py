@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from iotflowgen.packets.connections import Side
 
-__all__ = ["HEADER", "Phase", "Speech", "go_on", "read_records"]
+__all__ = ["DATA", "HEADER", "Phase", "Speech", "go_on", "read_records"]
 
 HEADER = 5
 _LONGEST = 2**14 + 2048
 _MOST_DATA = 2**14
 _SHORT = 27
 """Bytes of a record whose header a segment cuts in two."""
-_CHANGE, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
+_CHANGE, _ALERT, _HANDSHAKE, DATA = 20, 21, 22, 23
 _CLIENT_HELLO = b"\x01"
 _RANDOM_IN = {4: 6, 16: 2}
 """Handshake messages that are random from a byte of their body on: ticket, client's key."""
@@ -61,7 +61,7 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
         if at + HEADER > len(payload) or payload[at + 1] != 3:
             return None
         kind, size = payload[at], int.from_bytes(payload[at + 3 : at + 5])
-        if not _CHANGE <= kind <= _DATA + 1 or size > _LONGEST:
+        if not _CHANGE <= kind <= DATA + 1 or size > _LONGEST:
             return None
         # the record of a client's first message says less than the message
         hello = kind == _HANDSHAKE and payload[at + HEADER : at + HEADER + 1] == _CLIENT_HELLO
@@ -91,7 +91,7 @@ def go_on(side: Side, size: int, version: int, draw: Callable[[int], bytes]) -> 
         side.phase = Phase.CIPHERED
     while room := size - len(said):
         body = min(room - HEADER, _MOST_DATA) if room > HEADER else _SHORT
-        record = struct.pack("!BHH", _DATA, version, body) + draw(body if room > HEADER else 0)
+        record = struct.pack("!BHH", DATA, version, body) + draw(body if room > HEADER else 0)
         said += record[:room]
         side.due = record[room:]
         side.owed = 0 if room > HEADER else body

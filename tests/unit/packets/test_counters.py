@@ -5,7 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from iotflowgen.packets.counters import Numbers, counting
+from iotflowgen.packets.counters import Numbers, begins, counting
+from iotflowgen.packets.fields import Clock
+from iotflowgen.packets.headers import Host
 
 
 def test_a_counter_that_starts_again_in_each_capture() -> None:
@@ -38,3 +40,22 @@ def test_random_numbers_have_no_law(seed: int) -> None:
     draws = random.Random(seed)
     assert counting([[draws.randrange(1, 65_536) for _ in range(20)] for _ in range(8)]) is None
     assert counting([[draws.randrange(1, 65_536)]]) is None
+
+
+def test_beginnings_that_are_closer_than_random_ones_are_known() -> None:
+    assert begins([6509, 7021, 6800], 2**32) == (6509, 7021)
+    assert begins([6509, 2**31, 6800], 2**32) is None
+    assert begins([6509], 2**32) is None
+
+
+def test_a_clock_that_starts_with_the_device_starts_again_with_each_session() -> None:
+    common = {"mac": "02:00:00:00:00:01", "ip": "10.0.0.5", "ttl": 64, "ticks": 100}
+    unknown = {"ids": None, "connection_ids": None}
+    booted, other = (Host(**common, **unknown, stamps=stamps) for stamps in ((50, 60), None))
+    clock = Clock([booted, other], random.Random(0))
+    first, running = clock.ticks(0, 10**18), clock.ticks(1, 10**18)
+    assert 50 <= first <= 60
+    assert clock.ticks(0, 10**18 + 10**9) == first + 100
+    clock.begin()
+    assert 50 <= clock.ticks(0, 10**18 + 10**9) <= 60
+    assert clock.ticks(1, 10**18 + 10**9) == (running + 100) % 2**32

@@ -1,0 +1,50 @@
+"""Payload that looks random and is not: the same in several captures, or in messages of one kind.
+
+Nobody encrypts a thing twice to the same bytes. So payload that is in several captures was sent as
+it is, firmware above all. And a byte that takes few values in messages of one kind and length is
+part of their head: a type, a length, a number that counts.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+__all__ = ["HEAD", "Plain"]
+
+HEAD = 16
+"""Bytes of a message in which a head is looked for; further on a byte may say who sends."""
+_LEAST = 4
+"""Messages of one kind that it takes to tell."""
+
+Kind = tuple[int, ...]
+
+
+class Plain:
+    """What is plain in captures.
+
+    Args:
+        captures: Of each the payloads, with the kind of the message that they begin.
+    """
+
+    def __init__(self, captures: Iterable[Sequence[tuple[Kind, bytes]]]) -> None:
+        whole: Counter[bytes] = Counter()
+        heads: defaultdict[Kind, list[bytes]] = defaultdict(list)
+        for payloads in captures:
+            whole.update({payload for _, payload in payloads})
+            for kind, payload in payloads:
+                heads[kind].append(payload[:HEAD])
+        self._recurring = frozenset(payload for payload, count in whole.items() if count > 1)
+        self._heads = {kind: _told(seen) for kind, seen in heads.items() if len(seen) >= _LEAST}
+
+    def recurs(self, payload: bytes) -> bool:
+        """Whether it is in more captures than one."""
+        return payload in self._recurring
+
+    def head(self, kind: Kind) -> frozenset[int]:
+        """Which of the first bytes of a kind of message are not random."""
+        return self._heads.get(kind, frozenset())
+
+
+def _told(heads: Sequence[bytes]) -> frozenset[int]:
+    """Places where there are at most half as many values as messages."""
+    columns = enumerate(zip(*heads, strict=False))
+    return frozenset(place for place, values in columns if 2 * len({*values}) <= len(values))
