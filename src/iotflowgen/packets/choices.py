@@ -178,6 +178,7 @@ class Choices:
         self._messages = defaultdict(list)
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
         payload: defaultdict[Kind, int] = defaultdict(int)
+        closing: defaultdict[Kind, int] = defaultdict(int)
         self._opening: set[Kind] = set()
         self._rests: defaultdict[int, set[bytes]] = defaultdict(set)
         """How handshake messages go on, by the bytes that are owed."""
@@ -202,6 +203,7 @@ class Choices:
                 self._messages[senders].append((template.length, head, message))
             if each.layout.protocol == 6:
                 payload[kind] += template.count * (1 if each.size and not template.probes else -1)
+                closing[kind] += template.count * (1 if each.flags & FIN else -1)
                 if each.flags & (SYN | ACK) == SYN:
                     self._opening.add(kind)
             phase, owed = template.speech
@@ -212,6 +214,7 @@ class Choices:
         self._fitting = lru_cache(_MOST_ANSWERS)(self._find)
         self._most_alike = lru_cache(_MOST_ANSWERS)(self._find_alike)
         self._bare = {kind: balance < 0 for kind, balance in payload.items()}
+        self._closing = {kind for kind, balance in closing.items() if balance > 0}
 
     def draw(
         self,
@@ -258,6 +261,10 @@ class Choices:
     def is_bare(self, kind: Kind) -> bool:
         """Whether packets of a kind are TCP segments without payload."""
         return self._bare.get(kind, kind[0] <= _LONGEST_BARE and kind[2] in _TCP)
+
+    def closes(self, kind: Kind) -> bool:
+        """Whether most packets of a kind end what their sender says."""
+        return kind in self._closing
 
     def opens(self, kind: Kind) -> bool:
         """Whether a packet of a kind may open a connection."""

@@ -83,6 +83,10 @@ class Side:
     """When that was sent, as far as it was seen."""
     begun_ns: int = -1
     """When it first sent something but a SYN; -1 before."""
+    sent_ns: int = 0
+    """When it sent its last segment."""
+    held: int = 0
+    """How much of `heard_ns` it knew of then."""
     numbered: int = 0
     """How many of its segments have their numbers."""
     stamp: int = 0

@@ -260,17 +260,18 @@ class _Learner:
         frame, layout, me = packet.frame, packet.layout, stream.conversation.ends[packet.outgoing]
         sequence, said = struct.unpack_from("!4xII", frame, layout.transport)
         behind = (me.next - sequence) % 2**32 if me.said else 0
-        is_bare = layout.payload == layout.end
-        if frame[layout.transport + 13] & (SYN | FIN | RST) or (behind == 1 and is_bare):
+        flags, is_bare = frame[layout.transport + 13], layout.payload == layout.end
+        if flags & (SYN | RST) or (flags & FIN and is_bare):
             stream.latest = None
             return
         features = PacketFeatures(
             packet.length, packet.outgoing, packet.src_port, packet.dst_port, packet.protocols
         )
         kind = kind_of(features, self._services)
+        probes = behind == 1 and is_bare
         again = said == stream.said if is_bare else 0 < behind <= _HALF
-        self._repeats.see(stream.latest, kind, again=again)
-        stream.latest, stream.said = kind, said
+        self._repeats.see(stream.latest, kind, again=again and not probes)
+        stream.latest, stream.said = None if probes else kind, said
 
     def _note_ip(self, packet: _Packet, peer: int, stream: _Stream | None) -> bool:
         """Note the sender's way with IPv4, and say whether the packet has an ID."""

@@ -3,14 +3,16 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
+from enum import Enum
 from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import Kind
+from iotflowgen.packets.segments import HELD_NS
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["Ahead", "Flow", "contacts", "flow_of", "look_ahead"]
+__all__ = ["Ahead", "Carries", "Flow", "contacts", "flow_of", "look_ahead"]
 
 _CARRIERS = protocol_mask(["ip", "tcp", "udp", "icmp", "icmpv6"])
 _TCP = protocol_mask(["tcp"])
@@ -24,7 +26,23 @@ _MOST_PLACES = 6
 
 Flow = tuple[int, int, int]
 Heard = tuple[int, int] | None
-_Sent = tuple[bool, bool, int]
+
+
+class Carries(Enum):
+    """What a TCP segment carries, as far as its kind says."""
+
+    NOTHING = 0
+    PAYLOAD = 1
+    THE_END = 2
+    """Payload, and mostly the sender's FIN."""
+    THE_SAME = 3
+    """What the segment before it carried."""
+
+
+_NOTHING_NEW = {Carries.NOTHING, Carries.THE_SAME}
+
+
+_Sent = tuple[bool, Carries, int]
 
 
 class Ahead(NamedTuple):
@@ -38,6 +56,8 @@ class Ahead(NamedTuple):
     """Length of what the other side sends next; 0 where it is silent."""
     closes: bool | None
     """Whether it has to be the FIN of its sender, or must not be; None where that is open."""
+    again: bool = False
+    """It says what the packet before it said."""
     contact: Kind | None = None
     """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
 
@@ -79,7 +99,7 @@ def _looked_up(packet: PacketFeatures) -> bool:
 def look_ahead(
     packets: Sequence[PacketFeatures],
     flows: Sequence[Flow],
-    bare: Sequence[bool],
+    carried: Sequence[Carries],
     times_ns: Sequence[int],
     heard: Callable[[int], Heard],
 ) -> list[Ahead]:
@@ -88,7 +108,7 @@ def look_ahead(
     Args:
         packets: A run.
         flows: Of which connections (`flow_of`).
-        bare: Which of them are TCP segments without payload.
+        carried: What they carry; PAYLOAD unless they are TCP segments.
         times_ns: When they are sent.
         heard: How much the peer and the device have heard, and not acknowledged, when a connection
             goes on with the packet at a place; None where it opens.
@@ -100,15 +120,17 @@ def look_ahead(
     for (carriers, _, _), places in together.items():
         closings: dict[int, bool] = {}
         if carriers & _TCP:
-            segments = [(packets[i].outgoing, bare[i], times_ns[i]) for i in places]
+            segments = [(packets[i].outgoing, carried[i], times_ns[i]) for i in places]
             closings = _closings(segments, heard(places[0]))
         lengths, data = [0, 0], [False, False]
         for i, place in reversed([*enumerate(places)]):
             length, outgoing = packets[place][:2]
             more = any(lengths)
-            found[place] = Ahead(data[outgoing], more, lengths[not outgoing], closings.get(i))
+            again = carried[place] == Carries.THE_SAME
+            closes = closings.get(i)
+            found[place] = Ahead(data[outgoing], more, lengths[not outgoing], closes, again)
             lengths[outgoing] = length
-            data[outgoing] |= not bare[place]
+            data[outgoing] |= carried[place] not in _NOTHING_NEW
     return found
 
 
@@ -120,7 +142,7 @@ def _closings(segments: Sequence[_Sent], heard: Heard) -> dict[int, bool]:
     all places for the two, those are taken that leave the fewest duplicates.
 
     Args:
-        segments: Whether the device sends it, whether it is without payload, and when.
+        segments: Whether the device sends it, what it carries, and when.
         heard: How much the peer and the device have heard before, and not acknowledged; None if
             the connection is opened here.
     """
@@ -130,20 +152,22 @@ def _closings(segments: Sequence[_Sent], heard: Heard) -> dict[int, bool]:
     elif min(heard) > len(segments):
         return {}
     tails: tuple[list[int], list[int]] = ([], [])
-    for i, (outgoing, is_bare, _) in enumerate(segments[begun:], begun):
-        if is_bare:
+    closed = [False, False]
+    for i, (outgoing, carries, _) in enumerate(segments[begun:], begun):
+        if carries == Carries.NOTHING:
             tails[outgoing].append(i)
-        else:
+        elif carries != Carries.THE_SAME:
+            closed[outgoing] = carries == Carries.THE_END
             tails[outgoing].clear()
-    places = [tail[-_MOST_PLACES:] for tail in tails]
+    places = [[] if closed[side] else tail[-_MOST_PLACES:] for side, tail in enumerate(tails)]
     start = min((tail[0] for tail in places if tail), default=len(segments))
     first_ns = segments[0][2]
-    before = [[first_ns] * min(count, len(segments)) for count in heard]
-    _, waiting = _duplicates(segments[begun:start], before, ())
+    before = [_Ear([first_ns] * min(count, len(segments))) for count in heard]
+    _, ears = _duplicates(segments[begun:start], before, ())
     end = segments[start:]
 
     def cost(fins: tuple[int, ...]) -> tuple[int, int, int]:
-        duplicates, _ = _duplicates(end, waiting, [fin - start for fin in fins])
+        duplicates, _ = _duplicates(end, ears, [fin - start for fin in fins])
         return duplicates, len(fins), -sum(fins)
 
     if not cost(())[0]:
@@ -163,21 +187,33 @@ def _handshake(segments: Sequence[_Sent]) -> tuple[int, tuple[int, int]]:
     return len(segments), (0, 0)
 
 
+class _Ear(NamedTuple):
+    """What one side has to acknowledge."""
+
+    times_ns: list[int]
+    """When that was sent."""
+    held: int = 0
+    """How much of it was there when the side sent its last segment."""
+    sent_ns: int = 0
+    """When that was."""
+
+
 def _duplicates(
-    segments: Sequence[_Sent],
-    heard: Sequence[Sequence[int]],
-    fins: Sequence[int],
-) -> tuple[int, list[list[int]]]:
-    """How many acknowledgments say nothing new, and when both have heard what is left."""
-    waiting, duplicates = [list(times) for times in heard], 0
-    for i, (outgoing, is_bare, time_ns) in enumerate(segments):
-        mine = waiting[outgoing]
+    segments: Sequence[_Sent], heard: Sequence[_Ear], fins: Sequence[int]
+) -> tuple[int, list[_Ear]]:
+    """How many acknowledgments say nothing new, and what both have not acknowledged then."""
+    ears, duplicates = [ear._replace(times_ns=ear.times_ns[:]) for ear in heard], 0
+    for i, (outgoing, carries, time_ns) in enumerate(segments):
+        mine, held, sent_ns = ears[outgoing]
+        if time_ns - sent_ns > HELD_NS:
+            del mine[:held]
         late = bisect_right(mine, time_ns - _PROMPT_NS)
-        if not is_bare or i in fins:
-            waiting[not outgoing].append(time_ns)
-        elif mine:
+        if carries not in _NOTHING_NEW or i in fins:
+            ears[not outgoing].times_ns.append(time_ns)
+        elif mine and carries == Carries.NOTHING:
             late = max(late, 1)
-        else:
+        elif carries == Carries.NOTHING:
             duplicates += 1
         del mine[:late]
-    return duplicates, waiting
+        ears[outgoing] = _Ear(mine, len(mine), time_ns)
+    return duplicates, ears

@@ -52,12 +52,20 @@ class Repeats:
         self._draws = draws
         self._latest: dict[Flow, tuple[Kind, Ready, bytearray]] = {}
 
-    def draw(self, flow: Flow, kind: Kind) -> tuple[Ready, bytearray] | None:
-        """The segment of a connection that its next one repeats; None where it says new things."""
+    def plan(self, flows: Sequence[Flow], kinds: Sequence[Kind]) -> list[bool]:
+        """Draw which packets of a run say again what the one before them in the connection said."""
+        latest = {flow: kind for flow, (kind, *_) in self._latest.items()}
+        again = []
+        for flow, kind in zip(flows, kinds, strict=True):
+            follows = latest.get(flow) == kind and kind in self._shares
+            again.append(follows and self._draws.random() < self._shares[kind])
+            latest[flow] = kind
+        return again
+
+    def latest(self, flow: Flow) -> tuple[Ready, bytearray] | None:
+        """The segment of a connection that its next one may repeat; None where it cannot."""
         latest = self._latest.pop(flow, None)
-        if latest is None or latest[0] != kind or self._draws.random() >= self._shares[kind]:
-            return None
-        return latest[1:]
+        return latest and latest[1:]
 
     def note(self, flow: Flow, kind: Kind, ready: Ready, data: bytearray) -> None:
         """Note the latest segment of a connection."""

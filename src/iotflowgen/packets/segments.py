@@ -12,9 +12,9 @@ from typing import NamedTuple
 from iotflowgen.packets.connections import Conversation, Side, Stage
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 
-__all__ = ["Segment", "acks_to_come", "number"]
+__all__ = ["HELD_NS", "Segment", "acks_to_come", "number", "waiting"]
 
-_HELD_NS = 10**9
+HELD_NS = 10**9
 """How long something may be left unacknowledged, so that a later acknowledgment has something."""
 _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
@@ -57,7 +57,7 @@ class Segment(NamedTuple):
             flags: Of TCP.
             size: Bytes of payload.
             probes: It asks whether the other end is alive.
-            repeats: It says what its sender's last one said, which was neither SYN nor FIN.
+            repeats: It says what its sender's last one said, which was no SYN.
             time_ns: When it is sent.
         """
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
@@ -68,7 +68,8 @@ class Segment(NamedTuple):
             me.waiting, other.waiting = 0, 1
             me.heard_ns, other.heard_ns = [], [time_ns]
         else:
-            late = bisect_right(me.heard_ns, time_ns - _HELD_NS)
+            waiting(me, time_ns)
+            late = bisect_right(me.heard_ns, time_ns - HELD_NS)
             if size or flags & FIN or probes:
                 other.waiting += not again
                 other.heard_ns += [] if again else [time_ns]
@@ -78,10 +79,20 @@ class Segment(NamedTuple):
             del me.heard_ns[:late]
             if me.begun_ns < 0:
                 me.begun_ns = time_ns
-            elif time_ns - me.begun_ns > _HELD_NS:
+            elif time_ns - me.begun_ns > HELD_NS:
                 # what was said before the first packet has been acknowledged by now
                 me.waiting = len(me.heard_ns)
+            me.sent_ns, me.held = time_ns, len(me.heard_ns)
         return cls(me, other, flags, size, bool(again), probes, bool(refuses), time_ns)
+
+
+def waiting(me: Side, time_ns: int) -> int:
+    """How many times a side can acknowledge something new, as far as segments are chosen."""
+    if me.held and time_ns - me.sent_ns > HELD_NS:
+        # its last segment left nothing for one that comes so much later
+        del me.heard_ns[: me.held]
+        me.held, me.waiting = 0, len(me.heard_ns)
+    return me.waiting
 
 
 def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
@@ -99,7 +110,7 @@ def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
             found.append(0)
             continue
         me, other = id(segment.me), id(segment.other)
-        if later_ns.get(me, segment.time_ns) - segment.time_ns > _HELD_NS:
+        if later_ns.get(me, segment.time_ns) - segment.time_ns > HELD_NS:
             owed[me] = 0
         later_ns[me] = segment.time_ns
         found.append(owed[me])
@@ -124,7 +135,7 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
     """Sequence and acknowledgment number of a segment; `to_come` is of `acks_to_come`."""
     me, other, flags, size, again, probes, refuses, time_ns = segment
     me.numbered += not again
-    sequence, joins = me.next, me.numbered == 1 and not flags & SYN
+    sequence, joins = me.next, me.numbered == 1 and not flags & SYN and not other.syn
     taken = size + bool(flags & SYN) + bool(flags & FIN)
     if again:
         sequence = (me.next - taken) & 0xFFFFFFFF
@@ -143,7 +154,7 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
         begun = other.acknowledged
         other.ends[:0] = [(begun - _MAXIMUM_SIZE * i) & 0xFFFFFFFF for i in before]
         other.ends_ns[:0] = [time_ns] * len(before)
-    late = bisect_right(other.ends_ns, time_ns - _HELD_NS)
+    late = bisect_right(other.ends_ns, time_ns - HELD_NS)
     if not (taken or again or probes or late) and 0 < len(other.ends) <= to_come:
         _divide(other, to_come + 1 - len(other.ends))
     new = max(late, len(other.ends) - (0 if flags & SYN else to_come))

@@ -30,7 +30,7 @@ from iotflowgen.packets.fields import write_echo, write_lease, write_ntp
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
-from iotflowgen.packets.lookahead import Ahead, Flow, contacts, flow_of, look_ahead
+from iotflowgen.packets.lookahead import Ahead, Carries, Flow, contacts, flow_of, look_ahead
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
 from iotflowgen.packets.occupied import Occupied
@@ -39,7 +39,7 @@ from iotflowgen.packets.receiving import Receivers
 from iotflowgen.packets.recognition import PICTURE, REST, announces_picture, asks, recognise
 from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.packets.repeats import Repeats
-from iotflowgen.packets.segments import Segment, acks_to_come
+from iotflowgen.packets.segments import Segment, acks_to_come, waiting
 from iotflowgen.packets.stopgaps import Stopgaps
 from iotflowgen.packets.times import write_times
 from iotflowgen.traffic import protocol_mask
@@ -116,25 +116,36 @@ class TemplateBuilder:
             self._finisher.begin()
             self._questions.begin()
         kinds = [kind_of(packet, self._services) for packet in packets]
-        bare = [*map(self._choices.is_bare, kinds)]
         flows = [*map(flow_of, packets)]
-        ahead = look_ahead(
-            packets, flows, bare, times_ns, lambda i: self._heard(flows[i], kinds[i])
-        )
+        again = self._repeats.plan(flows, kinds)
+        carried = [*map(self._carries, kinds, again)]
+
+        def heard(i: int) -> tuple[int, int] | None:
+            return self._heard(flows[i], kinds[i], times_ns[i])
+
+        ahead = look_ahead(packets, flows, carried, times_ns, heard)
         for place, contact in contacts(packets, flows, self._conversations):
             ahead[place] = ahead[place]._replace(contact=kinds[contact])
         drafts = [*map(self._draft, packets, times_ns, kinds, flows, ahead)]
         to_come = acks_to_come([draft.segment for draft in drafts])
         return [*map(self._finisher.finish, drafts, times_ns, to_come)]
 
-    def _heard(self, flow: Flow, kind: Kind) -> tuple[int, int] | None:
+    def _carries(self, kind: Kind, again: bool) -> Carries:
+        """What a packet of a kind carries, which may repeat the one before it."""
+        if again:
+            return Carries.THE_SAME
+        if self._choices.is_bare(kind):
+            return Carries.NOTHING
+        return Carries.THE_END if self._choices.closes(kind) else Carries.PAYLOAD
+
+    def _heard(self, flow: Flow, kind: Kind, time_ns: int) -> tuple[int, int] | None:
         """What both ends have to acknowledge when a packet comes; None if it opens."""
         conversation = self._conversations.get(flow)
         if conversation is None:
             # who joins has all to acknowledge that was said before
             return None if self._choices.opens(kind) else (UNKNOWN, UNKNOWN)
         peer, device = conversation.ends
-        return peer.waiting, device.waiting
+        return waiting(peer, time_ns), waiting(device, time_ns)
 
     def _draft(
         self, packet: PacketFeatures, time_ns: int, kind: Kind, flow: Flow, ahead: Ahead
@@ -146,15 +157,15 @@ class TemplateBuilder:
         stage = Stage.NEW
         if packet.protocols & _TCP:
             stage = conversation.stage(packet.outgoing)
-        latest = self._repeats.draw(flow, kind)
+        latest, me = self._repeats.latest(flow), conversation.ends[packet.outgoing]
+        latest = latest if ahead.again else None
         if latest and latest[0].size:
             return self._again(packet, kind, flow, conversation, latest, time_ns)
-        ready = self._choose(packet, kind, conversation, stage, ahead, latest, notes)
+        ready = self._choose(packet, time_ns, kind, conversation, stage, ahead, latest, notes)
         if ready is not None:
             data = self._filled(ready, packet, conversation, time_ns)
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
             data = bytearray(ready.frame)
-            me = conversation.ends[packet.outgoing]
             self._stopgaps.fill(data, packet, kind, ready, me, conversation.version, notes)
         else:
             (frame,) = self._fuzz.build([packet])
@@ -167,7 +178,7 @@ class TemplateBuilder:
             self._settle(ready, packet, kind[3], conversation, stage)
             flags, probes = _flags(ready, ahead, stage), ready.template.probes
             data[ready.layout.transport + 13] = flags
-            plain = not probes and not flags & (SYN | FIN | RST)
+            plain = not probes and not flags & (SYN | RST | (0 if ready.size else FIN))
             segment = Segment.of(
                 conversation,
                 packet.outgoing,
@@ -240,6 +251,7 @@ class TemplateBuilder:
     def _choose(
         self,
         packet: PacketFeatures,
+        time_ns: int,
         kind: Kind,
         conversation: Conversation,
         stage: Stage,
@@ -267,15 +279,15 @@ class TemplateBuilder:
             needs = (PICTURE if me.shows else REST, None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
             # who asks more than one question at once does so about one name
-            waiting = tuple(conversation.asked)
-            names: tuple[Need, ...] = (*map(name_in, waiting), ahead.reply, None)
-            needs = (*waiting, None) if kind[-1] else names
-            asked = Wanted(asked=self._lookups.but(ahead.contact), waiting=waiting)
+            unanswered = tuple(conversation.asked)
+            names: tuple[Need, ...] = (*map(name_in, unanswered), ahead.reply, None)
+            needs = (*unanswered, None) if kind[-1] else names
+            asked = Wanted(asked=self._lookups.but(ahead.contact), waiting=unanswered)
             wanted = ANYTHING if kind[-1] else asked
         if packet.protocols & _TCP:
             forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
             needed = FIN * (bool(ahead.closes) and not me.fin)
-            wanted = Wanted(forbidden, needed, not (me.waiting or latest))
+            wanted = Wanted(forbidden, needed, not (latest or waiting(me, time_ns)))
         is_open = conversation.peer == ANYBODY
         peer = self._choices.whom(kind, stage, self._lookups) if is_open else conversation.peer
         ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted)
@@ -375,7 +387,7 @@ class TemplateBuilder:
 def _flags(ready: Ready, ahead: Ahead, stage: Stage) -> int:
     """The flags of TCP: a template's, but for FIN, which depends on what comes."""
     is_bare = ready.template.probes or not ready.size
-    if ahead.data:
+    if ahead.data or ahead.closes is False:
         return ready.flags & ~FIN
     may_close = is_bare and stage != Stage.LEAVING and ready.flags & (SYN | RST | ACK) == ACK
     return ready.flags | FIN if ahead.closes and may_close else ready.flags

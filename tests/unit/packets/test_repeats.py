@@ -1,8 +1,13 @@
+from pathlib import Path
+
 from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.layout import ACK
 from iotflowgen.packets.repeats import RepeatCounts
 from iotflowgen.packets.segments import Segment, acks_to_come, number
 from iotflowgen.traffic import protocol_mask
+from tests.unit.packets.spoken import AGAIN, OPENING, PROBE, learnt_from
+from tests.unit.packets.test_template import stream
+from tests.unit.packets.test_write import complaints
 
 TCP = protocol_mask(["ip", "tcp"])
 KIND, OTHER = (154, True, TCP, 80, False), (60, True, TCP, 80, False)
@@ -26,3 +31,22 @@ def test_what_is_repeated_has_the_numbers_that_it_had() -> None:
     numbers = [*map(number, segments, acks_to_come(segments))]
     assert numbers[0] == numbers[1] == (5000, 1000)
     assert numbers[2] == numbers[3] == (1000, 5100)
+
+
+def test_a_keep_alive_probe_repeats_nothing(tmp_path: Path) -> None:
+    asks, answers, probes = (True, "PA", b"x" * 100), (False, "A", b""), (False, PROBE, b"")
+    said = [asks, answers, answers, *[asks, answers, probes] * 3]
+    _, headers = learnt_from(tmp_path / "device.pcap", said)
+    (repeat,) = headers.repeats
+    assert (repeat.kind[1], repeat.share) == (False, 1 / 4)
+
+
+def test_the_end_of_a_connection_is_repeated_as_it_was(tmp_path: Path) -> None:
+    asks, ends = (True, "PA", b"?" * 40), (False, "FPA", b"!" * 90)
+    rest = [(True, "A", b""), (True, "FA", b""), (False, "A", b"")]
+    said = [*OPENING, asks, ends, (False, AGAIN, b""), *rest]
+    trace, headers = learnt_from(tmp_path / "device.pcap", said)
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [trace], path)
+    found = complaints(path, wrong="tcp.analysis.flags")
+    assert [line.split()[0] for line in found] == ["6"]

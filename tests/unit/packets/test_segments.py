@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from iotflowgen.packets import PacketFeatures
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
-from iotflowgen.packets.lookahead import Ahead, flow_of, look_ahead
-from iotflowgen.packets.segments import Segment, acks_to_come, number
+from iotflowgen.packets.lookahead import Ahead, Carries, flow_of, look_ahead
+from iotflowgen.packets.segments import Segment, acks_to_come, number, waiting
 from iotflowgen.traffic import protocol_mask
 
 DEVICE, PEER = True, False
@@ -28,17 +28,19 @@ def numbered(*sent: tuple[bool, int, int], probe: int = -1) -> list[tuple[int, i
     return [*map(number, segments, acks_to_come(segments))]
 
 
-def ahead_of(*sent: tuple[bool, int], opens: bool = True) -> list[Ahead]:
+def ahead_of(
+    *sent: tuple[bool, int], opens: bool = True, seconds: Sequence[float] = ()
+) -> list[Ahead]:
     """What is to come in a connection: sender, and bytes of payload."""
     packets = [
         PacketFeatures(54 + size, outgoing, *((4000, 80) if outgoing else (80, 4000)), TCP)
         for outgoing, size in sent
     ]
-    bare = [not size for _, size in sent]
+    carried = [Carries.PAYLOAD if size else Carries.NOTHING for _, size in sent]
     flows = [flow_of(packet) for packet in packets]
-    return look_ahead(
-        packets, flows, bare, [0] * len(sent), lambda _: None if opens else (2**31, 2**31)
-    )
+    times_ns = [int(each * 1e9) for each in seconds] or [0] * len(sent)
+    heard = None if opens else (2**31, 2**31)
+    return look_ahead(packets, flows, carried, times_ns, lambda _: heard)
 
 
 def test_a_connection_opens_carries_and_closes() -> None:
@@ -75,6 +77,25 @@ def test_nothing_is_held_back_for_what_is_sent_much_later() -> None:
         ]
         numbers = [*map(number, segments, acks_to_come(segments))]
         assert [said for _, said in numbers[-2:]] == acknowledged
+
+
+def test_whoever_was_silent_for_long_had_acknowledged_all_before() -> None:
+    conversation = Conversation(FIRST)
+    times = [0, 0, 0, 1, 1.1, 1.2]
+    sent = [*OPENING, (PEER, ACK, 100), (PEER, ACK, 100), (DEVICE, ACK, 0)]
+    for each, time in zip(sent, times, strict=True):
+        Segment.of(conversation, *each, time_ns=int(time * 1e9))
+    device = conversation.ends[DEVICE]
+    assert [waiting(device, int(time * 1e9)) for time in (1.3, 8)] == [1, 0]
+    Segment.of(conversation, PEER, ACK, 100, time_ns=9 * 10**9)
+    assert waiting(device, 20 * 10**9) == 1
+
+
+def test_a_connection_that_begins_with_its_answer_acknowledges_nothing_before_it() -> None:
+    sent = [(PEER, SYN | ACK, 0), (DEVICE, ACK, 0), (DEVICE, ACK, 10), (DEVICE, ACK, 0)]
+    first, *others = [number for _, number in numbered(*sent)]
+    assert first == FIRST[DEVICE]
+    assert others == [FIRST[PEER] + 1] * 3
 
 
 def test_a_repeated_syn_keeps_its_number() -> None:
@@ -146,6 +167,14 @@ OPENED = [(DEVICE, 0), (PEER, 0), (DEVICE, 0), (DEVICE, 100), (PEER, 0), (PEER, 
 def test_a_segment_with_nothing_to_acknowledge_closes(tail: list[bool], fins: list[int]) -> None:
     found = ahead_of(*OPENED, *((outgoing, 0) for outgoing in tail))[len(OPENED) :]
     assert [i for i, ahead in enumerate(found) if ahead.closes] == fins
+
+
+def test_a_segment_that_comes_much_later_has_nothing_left_to_acknowledge() -> None:
+    tail = [(DEVICE, 100), (DEVICE, 100), (PEER, 0), (PEER, 0), (DEVICE, 0)]
+    for last, fins in ((0.07, []), (9, [3])):
+        seconds = [*[0.0] * len(OPENED), 0.05, 0.05, 0.06, last, last]
+        found = ahead_of(*OPENED, *tail, seconds=seconds)[len(OPENED) :]
+        assert [i for i, ahead in enumerate(found) if ahead.closes] == fins
 
 
 def test_whoever_joins_a_connection_need_not_close_it() -> None:

@@ -22,6 +22,7 @@ from iotflowgen.packets import (
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, find_layout
 from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places, protocol_mask
 from tests.unit.packets.conftest import Learnt
+from tests.unit.packets.spoken import OPENING, learnt_from
 from tests.unit.packets.test_write import complaints
 
 
@@ -283,3 +284,18 @@ def test_a_connection_in_use_is_not_forgotten_for_very_many_others(
     )
     report = stream(learnt.headers, [together], tmp_path / "honeydata.pcap")
     assert "sent in a connection whose beginning is not there" not in report.compromises
+
+
+def test_a_connection_ends_once_where_payload_comes_with_the_end(
+    tmp_path: Path,
+) -> None:
+    asks, hears, closes = (True, "PA", b"?" * 40), (True, "A", b""), (True, "FA", b"")
+    more, says, last = (False, "PA", b"!" * 50), (False, "PA", b"!" * 90), (False, "A", b"")
+    ends = (False, "FPA", b"!" * 90)
+    begins = [*OPENING, asks, more, hears, asks]
+    _, headers = learnt_from(tmp_path / "learnt.pcap", [*begins, ends, closes, last])
+    wanted = [*begins, says, hears, closes, last]
+    trace, _ = learnt_from(tmp_path / "wanted.pcap", wanted)
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [trace], path)
+    assert complaints(path, wrong="tcp.analysis.flags") == []

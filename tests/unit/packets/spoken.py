@@ -1,0 +1,61 @@
+"""A capture of one TCP connection, from what its two ends say."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+from scapy.utils import wrpcap
+
+from iotflowgen.capture import read_captures, read_frames
+from iotflowgen.packets import Headers, learn_headers
+from iotflowgen.traffic import Trace
+
+__all__ = ["AGAIN", "OPENING", "PROBE", "learnt_from"]
+
+_MACS = "02:00:00:00:00:03", "02:00:00:00:00:02"
+_ADDRESSES = "192.0.2.3", "10.0.0.2"
+"""Of the peer, and of the device."""
+
+OPENING = ((True, "S", b""), (False, "SA", b""), (True, "A", b""))
+PROBE, AGAIN = "probe", "again"
+"""Instead of flags: asks whether the other end is alive, or says what was said last."""
+
+
+def learnt_from(
+    path: Path, said: Sequence[tuple[bool, str, bytes]], port: int = 9999
+) -> tuple[Trace, Headers]:
+    """Write a capture and learn from it.
+
+    Args:
+        path: Of the capture.
+        said: Whether the device sends a segment, its flags, and its payload; a millisecond apart.
+        port: Of the peer.
+    """
+    ports, next_, packets = (port, 40_000), [1000, 5000], []
+    for place, (outgoing, flags, payload) in enumerate(said):
+        if flags == AGAIN:
+            packets.append(packets[-1].copy())
+            packets[-1].time = place / 1000
+            continue
+        sequence = next_[outgoing] - (flags == PROBE)
+        packets.append(
+            Ether(src=_MACS[outgoing], dst=_MACS[not outgoing])
+            / IP(src=_ADDRESSES[outgoing], dst=_ADDRESSES[not outgoing])
+            / TCP(
+                sport=ports[outgoing],
+                dport=ports[not outgoing],
+                flags="A" if flags == PROBE else flags,
+                seq=sequence,
+                ack=0 if flags == "S" else next_[not outgoing],
+            )
+            / Raw(payload)
+        )
+        packets[-1].time = place / 1000
+        next_[outgoing] += len(payload) + ("S" in flags) + ("F" in flags)
+    wrpcap(str(path), packets)
+    (trace,) = traces = read_captures([path], _MACS[True], cache=None)
+    headers = learn_headers(read_frames([path], traces))
+    assert headers is not None
+    return trace, headers
