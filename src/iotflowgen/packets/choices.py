@@ -28,7 +28,16 @@ from iotflowgen.packets.layout import (
     timestamps_at,
 )
 from iotflowgen.packets.mask import DNS, HTTP
-from iotflowgen.packets.recognition import PICTURE, REST, begins_picture, head_of, is_head
+from iotflowgen.packets.recognition import (
+    FIRST,
+    PICTURE,
+    REST,
+    WHOLE,
+    begins_picture,
+    head_of,
+    is_head,
+    still_owed,
+)
 from iotflowgen.packets.records import Phase
 from iotflowgen.traffic import protocol_mask
 
@@ -179,6 +188,7 @@ class Choices:
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
         payload: defaultdict[Kind, int] = defaultdict(int)
         closing: defaultdict[Kind, int] = defaultdict(int)
+        rests: defaultdict[Kind, int] = defaultdict(int)
         self._opening: set[Kind] = set()
         self._rests: defaultdict[int, set[bytes]] = defaultdict(set)
         """How handshake messages go on, by the bytes that are owed."""
@@ -201,6 +211,8 @@ class Choices:
             if template.protocols & HTTP and each.begins and (head := len(head_of(message))):
                 senders = (template.outgoing, template.protocols, template.from_service)
                 self._messages[senders].append((template.length, head, message))
+            if template.protocols & HTTP and message:
+                rests[kind] += template.count * (-1 if each.begins else 1)
             if each.layout.protocol == 6:
                 payload[kind] += template.count * (1 if each.size and not template.probes else -1)
                 closing[kind] += template.count * (1 if each.flags & FIN else -1)
@@ -215,6 +227,7 @@ class Choices:
         self._most_alike = lru_cache(_MOST_ANSWERS)(self._find_alike)
         self._bare = {kind: balance < 0 for kind, balance in payload.items()}
         self._closing = {kind for kind, balance in closing.items() if balance > 0}
+        self._rest = {kind for kind, balance in rests.items() if balance > 0}
 
     def draw(
         self,
@@ -265,6 +278,10 @@ class Choices:
     def closes(self, kind: Kind) -> bool:
         """Whether most packets of a kind end what their sender says."""
         return kind in self._closing
+
+    def goes_on(self, kind: Kind) -> bool:
+        """Whether most packets of a kind go on with a message of HTTP."""
+        return kind in self._rest
 
     def opens(self, kind: Kind) -> bool:
         """Whether a packet of a kind may open a connection."""
@@ -323,6 +340,8 @@ def _needs(ready: Ready, answers: dict[bytes, set[int]]) -> set[Need]:
         return {speech, (*speech, ready.template.version)}
     if ready.template.protocols & HTTP:
         body = ready.frame[ready.layout.payload : ready.layout.end]
+        if ready.begins and body:
+            return {FIRST if still_owed(body) else WHOLE}
         return {PICTURE if begins_picture(body) else REST}
     if ready.question:
         if ready.template.from_service:

@@ -71,6 +71,8 @@ class Side:
     """Bytes that come before those: a record header that a segment cut in two."""
     shows: bool = False
     """It has announced a picture."""
+    body: int = 0
+    """Bytes of its last message of HTTP that are to come; -1 while that is open."""
     ends: list[int] = field(default_factory=list)
     """Where its segments end that the other has not acknowledged."""
     ends_ns: list[int] = field(default_factory=list)

@@ -60,6 +60,8 @@ class Ahead(NamedTuple):
     """It says what the packet before it said."""
     contact: Kind | None = None
     """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
+    rest: tuple[int, int] = (0, 0)
+    """Of a message of HTTP, the segments that go on with it, and the bytes of their frames."""
 
 
 def flow_of(packet: PacketFeatures) -> Flow:

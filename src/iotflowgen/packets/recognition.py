@@ -11,8 +11,11 @@ from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.records import Phase
 
 __all__ = [
+    "FIRST",
+    "OPEN",
     "PICTURE",
     "REST",
+    "WHOLE",
     "announces_picture",
     "asks",
     "begins_picture",
@@ -20,15 +23,20 @@ __all__ = [
     "is_head",
     "lengthened",
     "recognise",
+    "still_owed",
 ]
 
 _HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.")
-_LENGTH = re.compile(rb"(?i)(\r\ncontent-length: *)\d+")
+_LENGTH = re.compile(rb"(?i)(\r\ncontent-length: *)(\d+)")
 _PLAIN = 4
 """Printable bytes that are taken for plain text."""
 
+OPEN = -1
+"""A message that does not say how long it is: it ends when the other side speaks."""
 PICTURE, REST = b"a picture", b"the rest"
 """What a message of HTTP may go on with."""
+WHOLE, FIRST = b"a message", b"the first of a message"
+"""What one may begin with."""
 
 
 def announces_picture(payload: bytes | bytearray) -> bool:
@@ -50,6 +58,14 @@ def head_of(message: bytes) -> bytes:
     """The head of an HTTP message that says how long its body is; empty without."""
     head, separator, _ = message.partition(b"\r\n\r\n")
     return head + separator if separator and _LENGTH.search(head) else b""
+
+
+def still_owed(payload: bytes | bytearray) -> int:
+    """Bytes of a message that come after the segment that begins it, or goes on with its head."""
+    head, separator, body = payload.partition(b"\r\n\r\n")
+    if separator and (length := _LENGTH.search(head)):
+        return max(0, int(length[2]) - len(body))
+    return 0 if separator and not payload.startswith(b"HTTP/") else OPEN
 
 
 def lengthened(message: bytes, size: int, draw: Callable[[int], bytes]) -> bytes:

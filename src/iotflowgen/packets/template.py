@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from iotflowgen.packets.bodies import follow, rests
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.choices import (
     ANYTHING,
@@ -36,7 +37,7 @@ from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP, TLS
 from iotflowgen.packets.occupied import Occupied
 from iotflowgen.packets.persona import Persona
 from iotflowgen.packets.receiving import Receivers
-from iotflowgen.packets.recognition import PICTURE, REST, announces_picture, asks, recognise
+from iotflowgen.packets.recognition import FIRST, PICTURE, REST, WHOLE, asks, recognise
 from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.packets.repeats import Repeats
 from iotflowgen.packets.segments import Segment, acks_to_come, waiting
@@ -124,6 +125,9 @@ class TemplateBuilder:
             return self._heard(flows[i], kinds[i], times_ns[i])
 
         ahead = look_ahead(packets, flows, carried, times_ns, heard)
+        goes_on = [*map(self._choices.goes_on, kinds)]
+        for place, rest in rests(packets, flows, goes_on):
+            ahead[place] = ahead[place]._replace(rest=rest)
         for place, contact in contacts(packets, flows, self._conversations):
             ahead[place] = ahead[place]._replace(contact=kinds[contact])
         drafts = [*map(self._draft, packets, times_ns, kinds, flows, ahead)]
@@ -194,9 +198,12 @@ class TemplateBuilder:
             self._settle(ready, packet, kind[3], conversation, stage)
             self._message(data, ready, packet, conversation, time_ns)
         if packet.protocols & HTTP:
-            text = data[ready.layout.payload : ready.layout.end]
-            conversation.known |= asks(text)
-            conversation.ends[packet.outgoing].shows = announces_picture(text)
+            start, end = ready.layout.payload, ready.layout.end
+            conversation.known |= asks(data[start:end])
+            # before the first request nobody takes a message for more than its first segment
+            rest = ahead.rest if conversation.known else (0, 0)
+            follow(data, start, end, me, conversation.ends[not packet.outgoing], rest)
+            me.body *= conversation.known
         elif packet.protocols & TLS:
             conversation.known = True
         return Draft(data, ready, packet, conversation, segment, notes)
@@ -276,7 +283,8 @@ class TemplateBuilder:
             speech = (me.phase, me.owed)
             needs = ((*speech, conversation.version), speech, None)
         elif packet.protocols & HTTP:
-            needs = (PICTURE if me.shows else REST, None)
+            begins = (FIRST, WHOLE) if ahead.rest[0] else (WHOLE, FIRST)
+            needs = (*begins, None) if not me.body else (PICTURE if me.shows else REST, None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
             # who asks more than one question at once does so about one name
             unanswered = tuple(conversation.asked)
@@ -291,7 +299,7 @@ class TemplateBuilder:
         is_open = conversation.peer == ANYBODY
         peer = self._choices.whom(kind, stage, self._lookups) if is_open else conversation.peer
         ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted)
-        if ready is None or not (ready.begins or conversation.known):
+        if ready is None or not (ready.begins or me.body):
             return None
         if (
             me.phase
