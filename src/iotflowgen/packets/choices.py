@@ -39,6 +39,7 @@ from iotflowgen.packets.recognition import (
     still_owed,
 )
 from iotflowgen.packets.records import Phase
+from iotflowgen.packets.succession import UNSEEN
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of", "name_in"]
@@ -80,6 +81,8 @@ class Ready(NamedTuple):
     """What a DNS message asks or answers."""
     begins: bool
     """It is not the rest of an HTTP message, which nobody takes for one by itself."""
+    place: int
+    """In `Headers.templates`; UNSEEN of one that was made from another."""
 
     @property
     def opening(self) -> int:
@@ -88,7 +91,7 @@ class Ready(NamedTuple):
         return int.from_bytes(self.frame[at : at + 2]) if self.flags & SYN else 0
 
     @classmethod
-    def of(cls, template: Template, frame: bytes) -> "Ready":
+    def of(cls, template: Template, frame: bytes, place: int = UNSEEN) -> "Ready":
         """Make a template ready; `frame` is the template's, identifiers replaced."""
         frame = frame.ljust(template.length, b"\0")
         layout = find_layout(frame)
@@ -108,6 +111,7 @@ class Ready(NamedTuple):
             stamps=timestamps_at(frame, layout) if is_tcp else 0,
             begins=not template.protocols & HTTP or is_head(frame[layout.payload : layout.end]),
             question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
+            place=place,
         )
 
     def goes_on(self, me: Side, version: int) -> bool:
@@ -160,9 +164,9 @@ class _Lot:
         self.ready: list[Ready] = []
         self.up_to: list[int] = []
 
-    def add(self, ready: Ready) -> None:
+    def add(self, ready: Ready, times: int) -> None:
         self.ready.append(ready)
-        self.up_to.append((self.up_to[-1] if self.up_to else 0) + ready.template.count)
+        self.up_to.append((self.up_to[-1] if self.up_to else 0) + times)
 
     def draw(self, draws: random.Random) -> Ready:
         """One of them."""
@@ -174,8 +178,16 @@ class _Lot:
             return self
         lot = _Lot()
         for ready in filter(wanted.fits, self.ready):
-            lot.add(ready)
+            lot.add(ready, ready.template.count)
         return lot if lot.ready else None
+
+    def after(self, place: int) -> "_Lot":
+        """Those that were seen after a template, as often as that was; all if there are none."""
+        lot = _Lot()
+        for ready in self.ready if len(self.ready) > 1 else ():
+            if times := dict(ready.template.before).get(place):
+                lot.add(ready, times)
+        return lot if lot.ready else self
 
 
 class Choices:
@@ -205,7 +217,7 @@ class Choices:
             lots = self._lots.setdefault(kind, defaultdict(_Lot))
             for need in {None, *_needs(each, answers)}:
                 for peer in {ANYBODY, each.peer}:
-                    lots[template.stage, need, peer].add(each)
+                    lots[template.stage, need, peer].add(each, template.count)
             self._alike[template.outgoing, template.protocols].append(each)
             message = each.frame[each.layout.payload : each.layout.end]
             if template.protocols & HTTP and each.begins and (head := len(head_of(message))):
@@ -237,6 +249,7 @@ class Choices:
         peer: int,
         draws: random.Random,
         wanted: Wanted = ANYTHING,
+        before: int = UNSEEN,
     ) -> Ready | None:
         """Draw a template that fits, or comes nearest; None where none does.
 
@@ -247,14 +260,21 @@ class Choices:
             peer: Who is at the other end; ANYBODY where that is open.
             draws: Draws.
             wanted: What it has to be besides, if that can be had.
+            before: Place of the template that was written before (`succession`).
         """
         if kind not in self._lots:
             return None
-        lot = self._fitting(kind, int(stage), needs, peer, wanted)
+        lot = self._fitting(kind, int(stage), needs, peer, wanted, before)
         return lot.draw(draws) if lot else None
 
     def _find(
-        self, kind: Kind, stage: int, needs: tuple[Need, ...], peer: int, wanted: Wanted
+        self,
+        kind: Kind,
+        stage: int,
+        needs: tuple[Need, ...],
+        peer: int,
+        wanted: Wanted,
+        before: int,
     ) -> _Lot | None:
         """What to draw from."""
         lots, less = self._lots[kind], Wanted(wanted.forbidden, waiting=wanted.waiting)
@@ -263,7 +283,7 @@ class Choices:
             for need, where, who in product(needs, stages, (peer, ANYBODY)):
                 lot = lots.get((where, need, who))
                 if lot and (fitting := lot.fitting(asked)):
-                    return fitting
+                    return fitting.after(before)
         return None
 
     def whom(self, kind: Kind, stage: Stage, peers: Iterable[int]) -> int:

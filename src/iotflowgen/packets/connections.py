@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from iotflowgen.packets.layout import FIN, RST, SYN
 from iotflowgen.packets.receiving import Receiving
+from iotflowgen.packets.succession import NOTHING
 
 __all__ = ["ANYBODY", "NEAREST", "UNKNOWN", "Conversation", "Side", "Stage"]
 
@@ -92,7 +93,7 @@ class Side:
     numbered: int = 0
     """How many of its segments have their numbers."""
     stamp: int = 0
-    """Its last TCP timestamp."""
+    """The TCP timestamp that the other echoes."""
     ip_id: int = 0
 
     @property
@@ -107,6 +108,7 @@ class Conversation:
     __slots__ = (
         "address",
         "asked",
+        "before",
         "ends",
         "joined",
         "known",
@@ -136,6 +138,8 @@ class Conversation:
         """What the window field of either says."""
         self.ttl = 0
         """Time to live of the peer's segments, for they take one way; 0 before the first."""
+        self.before = NOTHING
+        """Place of the last template with payload."""
         self.asked: dict[bytes, int] = {}
         """Questions to DNS that are not answered, and their transaction ids."""
         self.transaction = 0
@@ -157,6 +161,15 @@ class Conversation:
         else:
             stage = Stage.OPEN if me.said or other.said else Stage.NEW
         return stage
+
+    def asks_again(self, outgoing: bool) -> bool:
+        """Forget that it was refused, if that is all, for whoever asks again on the same ports."""
+        me, other = self.ends[outgoing], self.ends[not outgoing]
+        is_refused = self.reset and me.syn and not me.segments and not other.syn
+        if is_refused:
+            self.reset = False
+            other.segments = 0
+        return is_refused
 
     def see(self, outgoing: bool, flags: int) -> None:
         """Note that a segment was sent."""

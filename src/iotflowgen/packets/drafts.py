@@ -51,7 +51,10 @@ class Finisher:
         self._macs = [_mac(persona.mac(host.mac)) for host in hosts]
         self._ip_ids = IpIds(hosts, draws)
         self._clock = Clock(hosts, draws)
-        self._sequences = [host.sequences for host in hosts]
+        self._ways = [(host.delay_ns, host.stride) for host in hosts]
+        self._sequences = [
+            {service: begins for service, *begins in host.sequences} for host in hosts
+        ]
         self._draws = draws
 
     def begin(self) -> None:
@@ -109,9 +112,12 @@ class Finisher:
         at, flags, outgoing = ready.layout.transport, segment.flags, packet.outgoing
         me, other = segment.me, segment.other
         host = 0 if outgoing else conversation.peer
-        if flags & SYN and not me.numbered and host >= 0 and (law := self._sequences[host]):
-            me.next = me.acknowledged = self._draws.randint(*law)
-        sequence, acknowledgment = number(segment, to_come)
+        if flags & SYN and not me.numbered and host >= 0:
+            begins = self._sequences[host].get(ready.template.service)
+            if begins:
+                me.next = me.acknowledged = self._draws.randint(*begins)
+        is_next = me.next == me.acknowledged
+        sequence, acknowledgment = number(segment, to_come, *self._ways[max(host, 0)])
         if (receiving := conversation.receiving[outgoing]) and not flags & RST:
             if not flags & SYN:
                 data[at + 14 : at + 16] = receiving.next(acknowledgment).to_bytes(2)
@@ -122,14 +128,16 @@ class Finisher:
         if ready.stamps:
             peer = max(conversation.peer, 0)
             hosts = (0, peer) if outgoing else (peer, 0)
-            me.stamp = self._clock.ticks(hosts[0], time_ns)
+            stamp = self._clock.ticks(hosts[0], time_ns)
+            # of several segments that are acknowledged at once the first is echoed (RFC 7323, 4.3)
+            me.stamp = stamp if is_next or not me.stamp else me.stamp
             if not flags & ACK:
                 echo = 0
             elif other.stamp:
                 echo = other.stamp
             else:
                 echo = self._clock.ticks(hosts[1], time_ns - 50_000_000)
-            data[ready.stamps : ready.stamps + 8] = (me.stamp << 32 | echo).to_bytes(8)
+            data[ready.stamps : ready.stamps + 8] = (stamp << 32 | echo).to_bytes(8)
 
 
 def _mac(text: str) -> bytes:

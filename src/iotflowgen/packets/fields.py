@@ -27,18 +27,27 @@ class Clock:
         self._boot: dict[int, int] = {}
 
     def begin(self) -> None:
-        """Start hosts again that begin with much the same timestamp."""
-        self._boot = {
-            host: boot for host, boot in self._boot.items() if self._hosts[host].stamps is None
-        }
+        """Start again: who begins, does so with another number."""
+        self._boot.clear()
 
     def ticks(self, host: int, time_ns: int) -> int:
         """What a host's clock says."""
         passed = int(time_ns // 1000 * (self._hosts[host].ticks or _TICKS) / 10**6)
         if host not in self._boot:
-            first = self._draws.randint(*(self._hosts[host].stamps or (0, 2**32 - 1)))
-            self._boot[host] = first - passed
+            self._boot[host] = self._first(self._hosts[host].stamps) - passed
         return (self._boot[host] + passed) & 0xFFFFFFFF
+
+    def _first(self, seen: Sequence[int]) -> int:
+        """A number between two neighbours of those that were seen first in captures.
+
+        Of random ones this is nearly random; of clocks that start with their host it is near one.
+        """
+        if not seen:
+            return self._draws.getrandbits(32)
+        if len(seen) == 1:
+            return self._draws.randint(seen[0] // 2, min(2 * seen[0], 2**32 - 1))
+        i = self._draws.randrange(len(seen) - 1)
+        return self._draws.randint(seen[i], seen[i + 1])
 
 
 def write_echo(

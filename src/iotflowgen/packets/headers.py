@@ -64,10 +64,15 @@ class Host(_Frozen):
     no law is to be seen."""
     connection_ids: Counting | None
     """Of IP IDs in a TCP connection, where each counts for itself."""
-    sequences: tuple[int, int] | None = None
-    """Between which the sequence numbers of its SYNs lie; None where they are random."""
-    stamps: tuple[int, int] | None = None
-    """Between which its first TCP timestamp of a capture lies; None where it is random."""
+    sequences: tuple[tuple[int, int, int], ...] = ()
+    """Services in whose connections the sequence numbers of its SYNs are not random, and between
+    which they lie."""
+    stamps: tuple[int, ...] = ()
+    """Its first TCP timestamps of captures, in ascending order."""
+    delay_ns: int = 0
+    """What it acknowledges is older than this, where captures are made."""
+    stride: int = 1
+    """Segments that it acknowledges at once, where there are several."""
     ticks: float
     """TCP timestamps a second; 0 without."""
 
@@ -132,6 +137,9 @@ class Template(_Frozen):
     """UDP may do without over IPv4."""
     probes: bool = False
     """Asks whether the other end is alive: a segment one byte before what comes next."""
+    before: tuple[tuple[int, int], ...] = ()
+    """Which templates were seen before it (`succession`), as places in `Headers.templates`, and how
+    often."""
     count: int
     """How often it was seen."""
 
@@ -157,7 +165,9 @@ class Headers(_Frozen):
     gateway_mac: str
     """MAC address of the gateway, behind which the other hosts are; empty where none was seen."""
     questions: Counting | None = None
-    """Of the ids of the device's questions to DNS; None where they are random."""
+    """Of the ids of the device's questions to DNS; None where they are random, or in templates."""
+    repeats_ids: bool = False
+    """These ids are the same few in each capture, so that templates keep them."""
     services: tuple[int, ...]
     """Ports that have many others at the other end."""
     connections: tuple[Connection, ...]

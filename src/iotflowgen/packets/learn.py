@@ -15,6 +15,7 @@ from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import Kind, kind_of
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.counters import counting
+from iotflowgen.packets.delays import Unacknowledged
 from iotflowgen.packets.headers import Connection, Headers, Template, service_of
 from iotflowgen.packets.identifiers import addresses_in, is_host, words_in
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, Layout, find_layout, timestamps_at
@@ -24,11 +25,12 @@ from iotflowgen.packets.plain import Plain
 from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Phase, Speech, read_records
 from iotflowgen.packets.repeats import RepeatCounts
+from iotflowgen.packets.succession import NOTHING, Succession, Thread, thread_of
 from iotflowgen.traffic import Trace
 
 __all__ = ["learn_headers"]
 
-_MOST_TEMPLATES = 24
+_MOST_TEMPLATES = 256
 """Of one length, direction, protocol configuration, service and stage."""
 _MOST_CONNECTIONS = 8
 """Of one service and peer, whose SYNs have the same windows."""
@@ -76,7 +78,7 @@ def learn_headers(captures: Iterable[tuple[Trace, Sequence[bytes]]]) -> Headers 
     own = Counter((packet.frame[6:12].hex(":"), packet.addresses[0]) for packet in sent)
     if not own:
         return None
-    learner = _Learner(own, _services(read), _plain(read))
+    learner = _Learner(own, _services(read), _plain(read), repeats_ids=_repeats_ids(read))
     for packets in read:
         learner.read(packets)
     return learner.headers()
@@ -103,6 +105,25 @@ def _services(captures: Iterable[Sequence[_Packet]]) -> frozenset[int]:
     }
     # a device may ask all of its servers from one port
     return frozenset(found | _SERVERS & degree.keys())
+
+
+def _repeats_ids(captures: Iterable[Sequence[_Packet]]) -> bool:
+    """Whether the device's questions to DNS have the same few ids: programs count from their start.
+
+    Each id has to be there twice, on average.
+    """
+    ids = [_question_id(p) for packets in captures for p in packets if _asks(p)]
+    return 0 < 2 * len(set(ids)) <= len(ids)
+
+
+def _asks(packet: _Packet) -> bool:
+    """Whether it is a question of the device's to DNS."""
+    is_dns = packet.protocols & DNS and packet.layout.protocol == 17
+    return packet.outgoing and bool(is_dns)
+
+
+def _question_id(packet: _Packet) -> int:
+    return int.from_bytes(packet.payload[:2])
 
 
 def _plain(captures: Iterable[Sequence[_Packet]]) -> Plain:
@@ -137,6 +158,9 @@ class _Stream:
     """Of its last segment."""
     said: int = 0
     """What that acknowledged."""
+    unacknowledged: Unacknowledged = field(default_factory=Unacknowledged)
+    template: int = NOTHING
+    """The number of its last template with payload."""
 
 
 class _Learner:
@@ -145,15 +169,22 @@ class _Learner:
         own: Counter[tuple[str, str]],
         services: frozenset[int],
         plain: Plain,
+        *,
+        repeats_ids: bool,
     ) -> None:
         """`own` counts what the device sends by its MAC and IP address."""
         self._services = services
         self._plain = plain
+        self._repeats_ids = repeats_ids
         named = {pair: count for pair, count in own.items() if pair[1] and is_host(pair[1])}
         mac, ip = max(named or own, key=own.__getitem__)
         self._hosts = [HostNotes(mac, ip)]
         self._places = {address: 0 for _, address in named}
         self._templates: Counter[Template] = Counter()
+        self._numbers: dict[Template, int] = {}
+        self._succession = Succession()
+        self._latest: dict[Thread, int] = {}
+        """The number of the last template without TCP."""
         self._connections: dict[tuple[int, ...], list[Connection]] = defaultdict(list)
         self._repeats = RepeatCounts()
         self._macs: set[str] = {mac}
@@ -168,6 +199,7 @@ class _Learner:
         for notes in self._hosts:
             notes.begin()
         self._questions.append([])
+        self._latest = {}
         for packet in packets:
             peer = self._peer(packet)
             stream = None
@@ -216,8 +248,9 @@ class _Learner:
         # of a frame that was cut off only what was captured would be plain
         if len(frame) < packet.length and not (speech or packet.layout.protocol == 6):
             return
-        if packet.outgoing and packet.protocols & DNS and layout.protocol == 17:
-            self._questions[-1].append(int.from_bytes(frame[layout.payload : layout.payload + 2]))
+        keeps_id = self._repeats_ids and _asks(packet)
+        if _asks(packet) and not keeps_id:
+            self._questions[-1].append(_question_id(packet))
         payload = packet.payload
         if stream and packet.protocols & HTTP and b"\r\n\r\n" in payload:
             stream.shows[packet.outgoing] = b"image/" in payload
@@ -225,7 +258,9 @@ class _Learner:
         is_piece = stream is not None and stream.shows[packet.outgoing]
         recurs = self._plain.recurs(payload) and not is_piece
         kept = range(len(payload)) if recurs else self._plain.head(_message(packet))
-        masked, random, times = mask(frame, layout, packet.protocols, speech, packet.time_ns, kept)
+        masked, random, times = mask(
+            frame, layout, packet.protocols, speech, packet.time_ns, kept, keeps_id=keeps_id
+        )
         if len(frame) < packet.length:
             random += ((len(frame), packet.length),)
         # in a certificate the bytes beside a text are structure, which may look like its end
@@ -254,6 +289,18 @@ class _Learner:
             count=0,
         )
         self._templates[template] += 1
+        self._follow_on(template, stream, speaks=bool(payload) and not probes)
+
+    def _follow_on(self, template: Template, stream: _Stream | None, *, speaks: bool) -> None:
+        """Note what came before a template, and that others come after it."""
+        number = self._numbers.setdefault(template, len(self._numbers))
+        thread = thread_of(template.protocols, template.service, outgoing=template.outgoing)
+        before = stream.template if stream else self._latest.get(thread, NOTHING)
+        self._succession.see(before, number)
+        if stream is None:
+            self._latest[thread] = number
+        elif speaks:
+            stream.template = number
 
     def _note_repeat(self, packet: _Packet, stream: _Stream) -> None:
         """Note whether a segment says what the one before it said."""
@@ -292,26 +339,23 @@ class _Learner:
         known = self._connections[service, peer, windows[0].opening, windows[1].opening]
         if len(known) < _MOST_CONNECTIONS:
             known.append(Connection(service=service, peer=peer, windows=windows))
-        for host, firsts in zip((peer, 0), stream.firsts, strict=True):
-            if host >= 0:
-                self._hosts[host].sequences += firsts
-        for host, stamps in zip((peer, 0), stream.stamps, strict=True):
-            if host >= 0 and stamps:
-                self._hosts[host].see_stamp(*stamps[0])
-            if host >= 0 and len(stamps) == 2:
-                (begin_ns, first), (end_ns, last) = stamps
-                if end_ns - begin_ns > 10**9 and last != first:
-                    rate = (last - first) % 2**32 / (end_ns - begin_ns) * 1e9
-                    self._hosts[host].rates.append(rate)
+        for outgoing, notes in enumerate((self._hosts[max(peer, 0)], self._hosts[0])):
+            notes.sequences.setdefault(service, []).extend(stream.firsts[outgoing])
+            notes.delays += stream.unacknowledged.delays[outgoing]
+            notes.strides += stream.unacknowledged.strides[outgoing]
+            notes.stamps[-1] += stream.stamps[outgoing]
 
     def headers(self) -> Headers:
         """All that was learnt."""
-        groups: dict[tuple[int, ...], list[Template]] = defaultdict(list)
+        groups: Counter[tuple[int, ...]] = Counter()
+        kept: dict[Template, int] = {}
         for template, count in self._templates.most_common():
             kind = (template.length, template.outgoing, template.protocols, template.service)
-            group = groups[*kind, template.from_service, template.stage]
-            if len(group) < _MOST_TEMPLATES:
-                group.append(template.model_copy(update={"count": count}))
+            group = *kind, template.from_service, template.stage
+            groups[group] += 1
+            if groups[group] <= _MOST_TEMPLATES:
+                kept[template] = count
+        places = {self._numbers[template]: place for place, template in enumerate(kept)}
         gateway, mac = self._gateway()
         return Headers(
             hosts=tuple(notes.host() for notes in self._hosts),
@@ -321,12 +365,18 @@ class _Learner:
             questions=counting([run for run in self._questions if run]),
             services=tuple(sorted(self._services)),
             connections=tuple(c for known in self._connections.values() for c in known),
-            templates=tuple(template for group in groups.values() for template in group),
+            repeats_ids=self._repeats_ids,
+            templates=tuple(self._told(*each, places) for each in kept.items()),
             repeats=self._repeats.repeats(),
             macs=tuple(sorted(self._macs)),
             addresses=tuple(sorted(self._addresses)),
             words=tuple(sorted(word.decode("latin-1") for word in self._words)),
         )
+
+    def _told(self, template: Template, count: int, places: dict[int, int]) -> Template:
+        """A template with what is known when all captures are read."""
+        before = self._succession.before(self._numbers[template], places)
+        return template.model_copy(update={"count": count, "before": before})
 
     def _gateway(self) -> tuple[int, str]:
         """Place and MAC address of the host behind which most others are."""
@@ -369,6 +419,9 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
         stream.windows[packet.outgoing].append(said)
     if flags & SYN:
         stream.firsts[packet.outgoing][:] = [sequence]
+    if flags & ACK:
+        heard = int.from_bytes(frame[at + 8 : at + 12])
+        stream.unacknowledged.acknowledge(packet.outgoing, heard, packet.time_ns)
     if stamps := timestamps_at(frame, layout):
         seen = stream.stamps[packet.outgoing]
         seen[1:] = [(packet.time_ns, int.from_bytes(frame[stamps : stamps + 4]))]
@@ -378,6 +431,8 @@ def _follow(packet: _Packet, stream: _Stream) -> tuple[bool, Speech | None, bool
         return False, None, False
     if not again and not flags & RST:
         me.next = (sequence + size + bool(flags & SYN) + bool(flags & FIN)) % 2**32
+        if me.next != sequence:
+            stream.unacknowledged.send(packet.outgoing, me.next, packet.time_ns)
     # between two segments that show TLS may be one that does not, on a port that nobody knows
     speaks = packet.protocols & TLS or me.phase != Phase.SILENT or payload[:2] == b"\x16\x03"
     if not speaks or not payload:

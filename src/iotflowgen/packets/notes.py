@@ -1,16 +1,24 @@
 """What was noted of hosts while captures are read, and what comes of it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from math import log
 from statistics import median
 
 from iotflowgen.packets.counters import begins, counting
+from iotflowgen.packets.delays import delay_of, stride_of
 from iotflowgen.packets.headers import Host
 
 __all__ = ["HostNotes"]
 
 _RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
 """Ticks a second that TCP timestamps have."""
+_FASTEST = 4000
+"""More is no clock, but several hosts behind one address, or each connection by itself."""
+_LONG_NS = 10**9
+"""Between timestamps, for their rate to be more than delay."""
 
 
 @dataclass
@@ -30,20 +38,21 @@ class HostNotes:
     """IP IDs of each connection."""
     last_ids: list[int] | None = None
     """Those of the connection that the last one is of."""
-    rates: list[float] = field(default_factory=list)
-    """Of TCP timestamps, ticks a second."""
-    stamps: list[tuple[int, int]] = field(default_factory=list)
-    """When its first TCP timestamp was sent, and which it was, a pair a capture."""
-    sequences: list[int] = field(default_factory=list)
-    """Sequence numbers of its SYNs."""
-    _stamped: bool = False
-    """It has sent a TCP timestamp in this capture."""
+    stamps: list[list[tuple[int, int]]] = field(default_factory=list)
+    """When the first and last TCP timestamps of connections were sent, and which they were, a list
+    a capture."""
+    delays: list[int] = field(default_factory=list)
+    """After which it has acknowledged, nanoseconds."""
+    strides: list[int] = field(default_factory=list)
+    """How many segments it has acknowledged at once."""
+    sequences: dict[int, list[int]] = field(default_factory=dict)
+    """Sequence numbers of its SYNs, by service."""
 
     def begin(self) -> None:
         """A capture begins."""
         self.ids.append([])
         self.lone_ids.append([])
-        self._stamped = False
+        self.stamps.append([])
 
     def see_id(self, ip_id: int, connection: list[int] | None) -> None:
         """Note an IP ID; `connection` has those of its connection, which is none without TCP."""
@@ -58,19 +67,12 @@ class HostNotes:
         self.ids[-1].append(ip_id)
         self.last_ids = connection
 
-    def see_stamp(self, time_ns: int, stamp: int) -> None:
-        """Note the first TCP timestamp of a connection."""
-        if not self._stamped:
-            self.stamps.append((time_ns, stamp))
-        elif time_ns < self.stamps[-1][0]:
-            self.stamps[-1] = time_ns, stamp
-        self._stamped = True
-
     def host(self) -> Host:
         """What comes of it."""
         shared = counting(self.turns) or not self.connection_ids
         seen = [run for run in (self.ids if shared else self.lone_ids) if run]
-        rate = median(self.rates) if self.rates else 0
+        stamps = [sorted(seen) for seen in self.stamps if seen]
+        rate = _rate(stamps)
         return Host.model_validate(
             {
                 "mac": self.mac,
@@ -78,8 +80,29 @@ class HostNotes:
                 "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
                 "ids": counting(seen) if seen else None,
                 "connection_ids": None if shared else counting(self.connection_ids),
-                "sequences": begins(self.sequences, 2**32),
-                "stamps": begins([stamp for _, stamp in self.stamps], 2**32),
-                "ticks": min(_RATES, key=lambda known: abs(known - rate)) if rate else 0,
+                "sequences": tuple(
+                    (service, *found)
+                    for service, seen in self.sequences.items()
+                    if (found := begins(seen, 2**32))
+                ),
+                "stamps": tuple(sorted(seen[0][1] for seen in stamps)),
+                "delay_ns": delay_of(self.delays),
+                "stride": stride_of(self.strides),
+                "ticks": min(_RATES, key=lambda known: abs(log(known / rate))) if rate else 0,
             }
         )
+
+
+def _rate(stamps: Sequence[Sequence[tuple[int, int]]]) -> float:
+    """Ticks a second of timestamps in order, a list a capture: of most, far apart if there are any.
+
+    0 without.
+    """
+    steps = [
+        ((last[1] - first[1]) % 2**32, last[0] - first[0])
+        for seen in stamps
+        for first, last in pairwise(seen)
+    ]
+    steps = [(ticks, ns) for ticks, ns in steps if 0 < ticks * 10**9 < _FASTEST * ns]
+    far = [(ticks, ns) for ticks, ns in steps if ns >= _LONG_NS]
+    return median(ticks * 1e9 / ns for ticks, ns in far or steps) if steps else 0

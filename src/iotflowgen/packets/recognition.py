@@ -26,7 +26,7 @@ __all__ = [
     "still_owed",
 ]
 
-_HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.")
+_HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.|[A-Z]{3,8} \Z")
 _LENGTH = re.compile(rb"(?i)(\r\ncontent-length: *)(\d+)")
 _PLAIN = 4
 """Printable bytes that are taken for plain text."""

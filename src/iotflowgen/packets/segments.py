@@ -131,8 +131,15 @@ def _divide(side: Side, more: int) -> None:
     side.ends_ns[:0] = side.ends_ns[:1] * (steps - 1)
 
 
-def number(segment: Segment, to_come: int) -> tuple[int, int]:
-    """Sequence and acknowledgment number of a segment; `to_come` is of `acks_to_come`."""
+def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -> tuple[int, int]:
+    """Sequence and acknowledgment number of a segment.
+
+    Args:
+        segment: The segment.
+        to_come: Of `acks_to_come`.
+        delay_ns: What its sender acknowledges is older than this.
+        stride: How many segments its sender acknowledges at once, where there are several.
+    """
     me, other, flags, size, again, probes, refuses, time_ns = segment
     me.numbered += not again
     sequence, joins = me.next, me.numbered == 1 and not flags & SYN and not other.syn
@@ -147,7 +154,7 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
         me.ends.append(me.next)
         me.ends_ns.append(time_ns)
     if not flags & ACK:
-        return sequence, 0
+        return 0 if refuses else sequence, 0
     if joins:
         # the middle of a connection: what the other said before is acknowledged bit by bit
         before = range(to_come - len(other.ends), -1, -1)
@@ -157,8 +164,12 @@ def number(segment: Segment, to_come: int) -> tuple[int, int]:
     late = bisect_right(other.ends_ns, time_ns - HELD_NS)
     if not (taken or again or probes or late) and 0 < len(other.ends) <= to_come:
         _divide(other, to_come + 1 - len(other.ends))
-    new = max(late, len(other.ends) - (0 if flags & SYN else to_come))
+    heard = bisect_right(other.ends_ns, time_ns - delay_ns)
+    free = len(other.ends) - to_come
+    new = len(other.ends) if flags & SYN else max(late, min(heard, free))
     if not taken:
+        if free >= stride:
+            new = max(late, stride, new - new % stride)
         new = min(max(new, 1), len(other.ends))
     if new > 0 and not again:
         other.acknowledged = other.ends[new - 1]

@@ -9,6 +9,7 @@ borrows the headers of a similar one, and at last is fuzzed; both are counted.
 import random
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 
@@ -42,6 +43,7 @@ from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.packets.repeats import Repeats
 from iotflowgen.packets.segments import Segment, acks_to_come, waiting
 from iotflowgen.packets.stopgaps import Stopgaps
+from iotflowgen.packets.succession import NOTHING, Thread, thread_of
 from iotflowgen.packets.times import write_times
 from iotflowgen.traffic import protocol_mask
 
@@ -81,7 +83,7 @@ class TemplateBuilder:
         self._draws = random.Random(rng.bytes(16))  # noqa: S311 - honeydata, no secrets
         self._persona = persona
         frames = persona.disguise([template.frame for template in headers.templates])
-        ready = [*map(Ready.of, headers.templates, frames)]
+        ready = [*map(Ready.of, headers.templates, frames, count())]
         self._choices = Choices(ready)
         self._stopgaps = Stopgaps(self._choices, rng, self._draws)
         self._services = frozenset(headers.services)
@@ -89,6 +91,9 @@ class TemplateBuilder:
         self._finisher = Finisher(headers.hosts, persona, self._draws)
         self._ips = self._finisher.ips
         self._questions = Numbers(headers.questions, self._draws)
+        self._repeats_ids = headers.repeats_ids
+        self._latest: dict[Thread, int] = {}
+        """Place of the last template without TCP."""
         self._fuzz = FuzzBuilder(rng, persona.home)
         self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
         self._occupied = Occupied(frozenset(self._ips), self._draws)
@@ -114,6 +119,7 @@ class TemplateBuilder:
             self._remember()
             self._lookups.forget()
             self._lease = b""
+            self._latest = {}
             self._finisher.begin()
             self._questions.begin()
         kinds = [kind_of(packet, self._services) for packet in packets]
@@ -177,7 +183,8 @@ class TemplateBuilder:
             return Draft(bytearray(frame.data), None, packet, conversation, None, notes)
         segment = None
         if ready.layout.protocol == 6:
-            if ready.flags & SYN and stage not in _OPENED_IN[bool(ready.flags & ACK)]:
+            reopens = ready.flags & SYN and stage not in _OPENED_IN[bool(ready.flags & ACK)]
+            if reopens and not conversation.asks_again(packet.outgoing):
                 conversation = self._converse(flow)
             self._settle(ready, packet, kind[3], conversation, stage)
             flags, probes = _flags(ready, ahead, stage), ready.template.probes
@@ -197,6 +204,7 @@ class TemplateBuilder:
         else:
             self._settle(ready, packet, kind[3], conversation, stage)
             self._message(data, ready, packet, conversation, time_ns)
+        self._note_said(ready, packet, kind[3], conversation)
         if packet.protocols & HTTP:
             start, end = ready.layout.payload, ready.layout.end
             conversation.known |= asks(data[start:end])
@@ -207,6 +215,16 @@ class TemplateBuilder:
         elif packet.protocols & TLS:
             conversation.known = True
         return Draft(data, ready, packet, conversation, segment, notes)
+
+    def _note_said(
+        self, ready: Ready, packet: PacketFeatures, service: int, conversation: Conversation
+    ) -> None:
+        """Note what was said, for that on which it depends what is said next."""
+        if ready.layout.protocol != 6:
+            thread = thread_of(packet.protocols, service, outgoing=packet.outgoing)
+            self._latest[thread] = ready.place
+        elif ready.size and not ready.template.probes:
+            conversation.before = ready.place
 
     def _again(
         self,
@@ -294,11 +312,15 @@ class TemplateBuilder:
             wanted = ANYTHING if kind[-1] else asked
         if packet.protocols & _TCP:
             forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
-            needed = FIN * (bool(ahead.closes) and not me.fin)
+            closing = FIN if ahead.more else FIN | RST
+            needed = closing * (bool(ahead.closes) and not me.fin)
             wanted = Wanted(forbidden, needed, not (latest or waiting(me, time_ns)))
         is_open = conversation.peer == ANYBODY
         peer = self._choices.whom(kind, stage, self._lookups) if is_open else conversation.peer
-        ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted)
+        is_tcp = packet.protocols & _TCP
+        thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
+        before = conversation.before if is_tcp else self._latest.get(thread, NOTHING)
+        ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted, before)
         if ready is None or not (ready.begins or me.body):
             return None
         if (
@@ -383,7 +405,10 @@ class TemplateBuilder:
                 self._lookups.note(data, payload)
                 number = conversation.asked.pop(ready.question, self._draws.getrandbits(16))
             else:
-                number = conversation.asked[ready.question] = self._questions.next()
+                kept = self._repeats_ids and ready.place >= 0
+                said = int.from_bytes(data[payload : payload + 2])
+                number = said if kept else self._questions.next()
+                conversation.asked[ready.question] = number
                 self._lookups.asked[ready.question] = None
             data[payload : payload + 2] = number.to_bytes(2)
         elif packet.protocols & NTP:

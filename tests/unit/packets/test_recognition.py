@@ -14,6 +14,7 @@ from iotflowgen.packets.records import Phase
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", True, True),
         (b"M-SEARCH * HTTP/1.1\r\n", True, True),
         (b"HTTP/1.1 200 OK\r\n\r\n", True, False),
+        (b"POST ", True, True),
         (b"", True, False),
         (b"\x7fELF ... POST /x HTTP/1.1 ...", False, False),
         (b"see HTTP/1.1", False, False),

@@ -28,6 +28,17 @@ def numbered(*sent: tuple[bool, int, int], probe: int = -1) -> list[tuple[int, i
     return [*map(number, segments, acks_to_come(segments))]
 
 
+def test_who_is_refused_asks_again_with_the_same_number() -> None:
+    conversation = Conversation(FIRST)
+    said = []
+    for outgoing, flags in [(PEER, SYN), (DEVICE, RST), (PEER, SYN), (DEVICE, RST | ACK)]:
+        if conversation.stage(outgoing) == Stage.RESET:
+            assert not conversation.asks_again(not outgoing)
+            assert conversation.asks_again(outgoing)
+        said.append(number(Segment.of(conversation, outgoing, flags, 0), 0))
+    assert said == [(1000, 0), (0, 0), (1000, 0), (0, 1001)]
+
+
 def ahead_of(
     *sent: tuple[bool, int], opens: bool = True, seconds: Sequence[float] = ()
 ) -> list[Ahead]:
