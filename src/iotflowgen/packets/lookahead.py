@@ -3,7 +3,8 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
-from enum import Enum
+from enum import IntEnum
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ _CARRIED = protocol_mask(["tcp", "udp"])
 _AT_HOME = protocol_mask(["dns", "mdns", "ssdp", "bootp"])
 _PROMPT_NS = 100_000_000
 """After which what was heard is acknowledged by whatever is sent."""
+_MOST_KNOWN = 2**12
+"""Short connections whose ends are kept."""
 _MOST_PLACES = 6
 """Segments from the end of a connection in which either side may close it."""
 
@@ -28,7 +31,7 @@ Flow = tuple[int, int, int]
 Heard = tuple[int, int] | None
 
 
-class Carries(Enum):
+class Carries(IntEnum):
     """What a TCP segment carries, as far as its kind says."""
 
     NOTHING = 0
@@ -122,8 +125,10 @@ def look_ahead(
     for (carriers, _, _), places in together.items():
         closings: dict[int, bool] = {}
         if carriers & _TCP:
-            segments = [(packets[i].outgoing, carried[i], times_ns[i]) for i in places]
-            closings = _closings(segments, heard(places[0]))
+            is_short = times_ns[places[-1]] - times_ns[places[0]] < _PROMPT_NS
+            sent = ((packets[i].outgoing, carried[i], times_ns[i] * (not is_short)) for i in places)
+            # many short connections are alike, once time plays no part in them
+            closings = (_known_closings if is_short else _closings)((*sent,), heard(places[0]))
         lengths, data = [0, 0], [False, False]
         for i, place in reversed([*enumerate(places)]):
             length, outgoing = packets[place][:2]
@@ -174,10 +179,14 @@ def _closings(segments: Sequence[_Sent], heard: Heard) -> dict[int, bool]:
 
     if not cost(())[0]:
         return {}
-    pairs = product(*([(), *((i,) for i in tail)] for tail in places))
-    fins = min((one + other for one, other in pairs), key=cost)
+    fins: tuple[int, ...] = min(((), *((i,) for tail in places for i in tail)), key=cost)
+    if cost(fins)[0]:
+        fins = min((fins, *product(*places)), key=cost)
     closing = {segments[fin][0] for fin in fins}
     return {i: i in fins for i, (outgoing, *_) in enumerate(segments) if outgoing in closing}
+
+
+_known_closings = lru_cache(_MOST_KNOWN)(_closings)
 
 
 def _handshake(segments: Sequence[_Sent]) -> tuple[int, tuple[int, int]]:
@@ -204,18 +213,18 @@ def _duplicates(
     segments: Sequence[_Sent], heard: Sequence[_Ear], fins: Sequence[int]
 ) -> tuple[int, list[_Ear]]:
     """How many acknowledgments say nothing new, and what both have not acknowledged then."""
-    ears, duplicates = [ear._replace(times_ns=ear.times_ns[:]) for ear in heard], 0
+    waiting, duplicates = [ear.times_ns[:] for ear in heard], 0
+    held, sent_ns = [ear.held for ear in heard], [ear.sent_ns for ear in heard]
     for i, (outgoing, carries, time_ns) in enumerate(segments):
-        mine, held, sent_ns = ears[outgoing]
-        if time_ns - sent_ns > HELD_NS:
-            del mine[:held]
+        mine = waiting[outgoing]
+        if time_ns - sent_ns[outgoing] > HELD_NS:
+            del mine[: held[outgoing]]
         late = bisect_right(mine, time_ns - _PROMPT_NS)
-        if carries not in _NOTHING_NEW or i in fins:
-            ears[not outgoing].times_ns.append(time_ns)
-        elif mine and carries == Carries.NOTHING:
-            late = max(late, 1)
+        if i in fins or carries not in _NOTHING_NEW:
+            waiting[not outgoing].append(time_ns)
         elif carries == Carries.NOTHING:
-            duplicates += 1
+            duplicates += not mine
+            late = late or 1
         del mine[:late]
-        ears[outgoing] = _Ear(mine, len(mine), time_ns)
-    return duplicates, ears
+        held[outgoing], sent_ns[outgoing] = len(mine), time_ns
+    return duplicates, [*map(_Ear, waiting, held, sent_ns)]

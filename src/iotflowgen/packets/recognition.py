@@ -28,6 +28,8 @@ __all__ = [
 
 _HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.|[A-Z]{3,8} \Z")
 _LENGTH = re.compile(rb"(?i)(\r\ncontent-length: *)(\d+)")
+_NO_TEXT = bytes(0x80 | byte & 0x3F for byte in range(256))
+"""Random bytes as ones that nobody takes for text."""
 _PLAIN = 4
 """Printable bytes that are taken for plain text."""
 
@@ -78,7 +80,7 @@ def lengthened(message: bytes, size: int, draw: Callable[[int], bytes]) -> bytes
     room = max(0, size - len(new))
     if body and all(body):
         return (new + body * (room // len(body) + 1))[:size]
-    return (new + bytes(0x80 | byte & 0x3F for byte in draw(room)))[:size]
+    return (new + draw(room).translate(_NO_TEXT))[:size]
 
 
 def asks(payload: bytes | bytearray) -> bool:
