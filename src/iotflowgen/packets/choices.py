@@ -39,7 +39,7 @@ from iotflowgen.packets.recognition import (
     still_owed,
 )
 from iotflowgen.packets.records import Phase
-from iotflowgen.packets.succession import UNSEEN
+from iotflowgen.packets.succession import UNSEEN, Before
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of", "name_in"]
@@ -158,11 +158,12 @@ ANYTHING = Wanted()
 class _Lot:
     """Templates to draw from, each as often as it was seen."""
 
-    __slots__ = ("ready", "up_to")
+    __slots__ = ("_after", "ready", "up_to")
 
     def __init__(self) -> None:
         self.ready: list[Ready] = []
         self.up_to: list[int] = []
+        self._after: dict[Before | int, _Lot] = {}
 
     def add(self, ready: Ready, times: int) -> None:
         self.ready.append(ready)
@@ -181,13 +182,21 @@ class _Lot:
             lot.add(ready, ready.template.count)
         return lot if lot.ready else None
 
-    def after(self, place: int) -> "_Lot":
-        """Those that were seen after a template, as often as that was; all if there are none."""
-        lot = _Lot()
-        for ready in self.ready if len(self.ready) > 1 else ():
-            if times := dict(ready.template.before).get(place):
-                lot.add(ready, times)
-        return lot if lot.ready else self
+    def after(self, before: Before) -> "_Lot":
+        """Those that were seen after a template, as often as that was; all if there are none.
+
+        Preferred are those before which the same was sent without payload.
+        """
+        if len(self.ready) == 1:
+            return self
+        if not self._after:
+            lots: defaultdict[Before | int, _Lot] = defaultdict(_Lot)
+            for ready in self.ready:
+                for place, bare, times in ready.template.before:
+                    lots[place, bare].add(ready, times)
+                    lots[place].add(ready, times)
+            self._after = {UNSEEN: self, **lots}
+        return self._after.get(before) or self._after.get(before[0]) or self
 
 
 class Choices:
@@ -249,7 +258,7 @@ class Choices:
         peer: int,
         draws: random.Random,
         wanted: Wanted = ANYTHING,
-        before: int = UNSEEN,
+        before: Before = (UNSEEN, 0),
     ) -> Ready | None:
         """Draw a template that fits, or comes nearest; None where none does.
 
@@ -260,12 +269,12 @@ class Choices:
             peer: Who is at the other end; ANYBODY where that is open.
             draws: Draws.
             wanted: What it has to be besides, if that can be had.
-            before: Place of the template that was written before (`succession`).
+            before: What was written before, by places.
         """
         if kind not in self._lots:
             return None
-        lot = self._fitting(kind, int(stage), needs, peer, wanted, before)
-        return lot.draw(draws) if lot else None
+        lot = self._fitting(kind, int(stage), needs, peer, wanted)
+        return lot.after(before).draw(draws) if lot else None
 
     def _find(
         self,
@@ -274,7 +283,6 @@ class Choices:
         needs: tuple[Need, ...],
         peer: int,
         wanted: Wanted,
-        before: int,
     ) -> _Lot | None:
         """What to draw from."""
         lots, less = self._lots[kind], Wanted(wanted.forbidden, waiting=wanted.waiting)
@@ -283,7 +291,7 @@ class Choices:
             for need, where, who in product(needs, stages, (peer, ANYBODY)):
                 lot = lots.get((where, need, who))
                 if lot and (fitting := lot.fitting(asked)):
-                    return fitting.after(before)
+                    return fitting
         return None
 
     def whom(self, kind: Kind, stage: Stage, peers: Iterable[int]) -> int:

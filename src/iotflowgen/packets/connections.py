@@ -139,7 +139,7 @@ class Conversation:
         self.ttl = 0
         """Time to live of the peer's segments, for they take one way; 0 before the first."""
         self.before = NOTHING
-        """Place of the last template with payload."""
+        """What was said last, by places of templates."""
         self.asked: dict[bytes, int] = {}
         """Questions to DNS that are not answered, and their transaction ids."""
         self.transaction = 0

@@ -137,8 +137,8 @@ class Template(_Frozen):
     """UDP may do without over IPv4."""
     probes: bool = False
     """Asks whether the other end is alive: a segment one byte before what comes next."""
-    before: tuple[tuple[int, int], ...] = ()
-    """Which templates were seen before it (`succession`), as places in `Headers.templates`, and how
+    before: tuple[tuple[int, int, int], ...] = ()
+    """What was seen before it (`succession.Before`, by places in `Headers.templates`), and how
     often."""
     count: int
     """How often it was seen."""

@@ -25,7 +25,7 @@ from iotflowgen.packets.plain import Plain
 from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Phase, Speech, read_records
 from iotflowgen.packets.repeats import RepeatCounts
-from iotflowgen.packets.succession import NOTHING, Succession, Thread, thread_of
+from iotflowgen.packets.succession import NOTHING, Before, Succession, Thread, heard, thread_of
 from iotflowgen.traffic import Trace
 
 __all__ = ["learn_headers"]
@@ -159,8 +159,7 @@ class _Stream:
     said: int = 0
     """What that acknowledged."""
     unacknowledged: Unacknowledged = field(default_factory=Unacknowledged)
-    template: int = NOTHING
-    """The number of its last template with payload."""
+    before: Before = NOTHING
 
 
 class _Learner:
@@ -183,8 +182,8 @@ class _Learner:
         self._templates: Counter[Template] = Counter()
         self._numbers: dict[Template, int] = {}
         self._succession = Succession()
-        self._latest: dict[Thread, int] = {}
-        """The number of the last template without TCP."""
+        self._latest: dict[Thread, Before] = {}
+        """The last templates without TCP."""
         self._connections: dict[tuple[int, ...], list[Connection]] = defaultdict(list)
         self._repeats = RepeatCounts()
         self._macs: set[str] = {mac}
@@ -289,18 +288,19 @@ class _Learner:
             count=0,
         )
         self._templates[template] += 1
-        self._follow_on(template, stream, speaks=bool(payload) and not probes)
+        self._follow_on(template, stream, is_bare=probes or not payload)
 
-    def _follow_on(self, template: Template, stream: _Stream | None, *, speaks: bool) -> None:
+    def _follow_on(self, template: Template, stream: _Stream | None, *, is_bare: bool) -> None:
         """Note what came before a template, and that others come after it."""
         number = self._numbers.setdefault(template, len(self._numbers))
         thread = thread_of(template.protocols, template.service, outgoing=template.outgoing)
-        before = stream.template if stream else self._latest.get(thread, NOTHING)
+        before = stream.before if stream else self._latest.get(thread, NOTHING)
         self._succession.see(before, number)
         if stream is None:
-            self._latest[thread] = number
-        elif speaks:
-            stream.template = number
+            self._latest[thread] = number, 0
+        else:
+            sent_by = template.outgoing
+            stream.before = heard(before, number, outgoing=sent_by, is_bare=is_bare)
 
     def _note_repeat(self, packet: _Packet, stream: _Stream) -> None:
         """Note whether a segment says what the one before it said."""

@@ -10,15 +10,32 @@ from collections.abc import Mapping
 
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["NOTHING", "UNSEEN", "Succession", "Thread", "thread_of"]
+__all__ = ["NOTHING", "UNSEEN", "Before", "Succession", "Thread", "heard", "thread_of"]
 
-NOTHING, UNSEEN = -1, -2
-"""In the place of a template's number: nothing was said before, and something that has none."""
+Before = tuple[int, int]
+"""A template's number, or place, and who has sent segments without payload since: a bit for the
+peer, and one for the device."""
+NOTHING: Before = (-1, 0)
+"""Nothing was said before."""
+UNSEEN = -2
+"""In the place of a template's number: it has none."""
 _MOST = 64
 """Predecessors of one template."""
 _DNS = protocol_mask(["dns"])
 
 Thread = tuple[int, int, bool]
+
+
+def heard(before: Before, number: int, *, outgoing: bool, is_bare: bool) -> Before:
+    """What there is before the next segment of a TCP connection.
+
+    Args:
+        before: What there was before this one.
+        number: Of its template, or its place.
+        outgoing: The device has sent it.
+        is_bare: It is without payload.
+    """
+    return (before[0], before[1] | 1 << outgoing) if is_bare else (number, 0)
 
 
 def thread_of(protocols: int, service: int, *, outgoing: bool) -> Thread:
@@ -34,19 +51,19 @@ class Succession:
     """Counts what follows what while captures are read."""
 
     def __init__(self) -> None:
-        self._before: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        self._before: defaultdict[int, Counter[Before]] = defaultdict(Counter)
 
-    def see(self, before: int, number: int) -> None:
+    def see(self, before: Before, number: int) -> None:
         """Note a template, by numbers of its own, and the one before it."""
         self._before[number][before] += 1
 
-    def before(self, number: int, places: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
+    def before(self, number: int, places: Mapping[int, int]) -> tuple[tuple[int, int, int], ...]:
         """Which templates came before one, and how often.
 
         Args:
             number: Of the template.
             places: Places of those that are kept, by their numbers.
         """
-        known = {NOTHING: NOTHING, **places}
+        known = {NOTHING[0]: NOTHING[0], **places}
         common = self._before[number].most_common(_MOST)
-        return tuple((known[before], times) for before, times in common if before in known)
+        return tuple((known[n], bare, times) for (n, bare), times in common if n in known)

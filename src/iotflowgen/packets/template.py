@@ -43,7 +43,7 @@ from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.packets.repeats import Repeats
 from iotflowgen.packets.segments import Segment, acks_to_come, waiting
 from iotflowgen.packets.stopgaps import Stopgaps
-from iotflowgen.packets.succession import NOTHING, Thread, thread_of
+from iotflowgen.packets.succession import NOTHING, Before, Thread, heard, thread_of
 from iotflowgen.packets.times import write_times
 from iotflowgen.traffic import protocol_mask
 
@@ -92,8 +92,8 @@ class TemplateBuilder:
         self._ips = self._finisher.ips
         self._questions = Numbers(headers.questions, self._draws)
         self._repeats_ids = headers.repeats_ids
-        self._latest: dict[Thread, int] = {}
-        """Place of the last template without TCP."""
+        self._latest: dict[Thread, Before] = {}
+        """The last templates without TCP, by places."""
         self._fuzz = FuzzBuilder(rng, persona.home)
         self._conversations: OrderedDict[Flow, Conversation] = OrderedDict()
         self._occupied = Occupied(frozenset(self._ips), self._draws)
@@ -222,9 +222,12 @@ class TemplateBuilder:
         """Note what was said, for that on which it depends what is said next."""
         if ready.layout.protocol != 6:
             thread = thread_of(packet.protocols, service, outgoing=packet.outgoing)
-            self._latest[thread] = ready.place
-        elif ready.size and not ready.template.probes:
-            conversation.before = ready.place
+            self._latest[thread] = ready.place, 0
+            return
+        is_bare = ready.template.probes or not ready.size
+        conversation.before = heard(
+            conversation.before, ready.place, outgoing=packet.outgoing, is_bare=is_bare
+        )
 
     def _again(
         self,
