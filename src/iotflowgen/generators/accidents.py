@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Lengths", "Spread", "numbered"]
+__all__ = ["Lengths", "Order", "Spread", "numbered"]
 
 _LONE_BYTES = 4
 _MOST_BYTES = 40
@@ -79,6 +79,7 @@ class Lengths:
         self,
         length: NDArray[np.int32],
         kind: NDArray[np.int64],
+        protocol: NDArray[np.int64],
         capture: NDArray[np.int64],
         *,
         redraw: bool = True,
@@ -88,12 +89,18 @@ class Lengths:
         Args:
             length: Of each packet (P).
             kind: What each packet is beside its length (P).
+            protocol: Of each packet (P); none gets shorter or longer than those of the captures.
             capture: Which each is of (P).
             redraw: Whether to draw anew those of one capture; otherwise all count as recurring.
         """
         (kind_D, length_D), which = np.unique(np.stack([kind, length]), axis=1, return_inverse=True)
         count_DC = np.zeros((len(length_D), capture.max() + 1), dtype=np.int64)
         np.add.at(count_DC, (which.ravel(), capture), 1)
+        least_D, most_D = np.empty_like(length_D), np.empty_like(length_D)
+        for each in np.unique(protocol):
+            among = which.ravel()[protocol == each]
+            least_D[among], most_D[among] = length_D[among].min(), length_D[among].max()
+        self._bounds_D = least_D, most_D
         role_D = _roles(kind_D, length_D, count_DC) if redraw else np.arange(len(length_D))
         several_D = np.bincount(role_D)[role_D] > 1
         self._once_D = redraw & (np.count_nonzero(count_DC, axis=1) == 1)
@@ -130,9 +137,51 @@ class Lengths:
         place = packet[own[first]]
         plays = self._plays_RC[self.role[place], self._capture[place]]
         drawn = np.where(self._once_D[plays], self._spread.draw(plays, rng), self._length_D[plays])
-        bounds = self._length_D.min(), self._length_D.max()
-        lengths[own] = np.clip(np.rint(drawn), *bounds)[same.ravel()]
+        least, most = (bound_D[plays] for bound_D in self._bounds_D)
+        lengths[own] = np.clip(np.rint(drawn), least, most)[same.ravel()]
         return lengths
+
+
+class Order:
+    """Which of two packets comes first, where captures show both orders.
+
+    Two services that do not wait for each other speak in either order.
+    """
+
+    def __init__(
+        self, message: NDArray[np.int64], service: NDArray[np.int64], capture: NDArray[np.int64]
+    ) -> None:
+        """Note what follows what.
+
+        Args:
+            message: What each packet says (P).
+            service: What its ports are used for (P).
+            capture: Which it is of (P).
+        """
+        self._message, self._service = message, service
+        self._messages = int(message.max()) + 1
+        within = capture[1:] == capture[:-1]
+        self._shown = np.unique(self._pair(message[:-1], message[1:])[within])
+
+    def draw(
+        self, packet: NDArray[np.int64], session: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Packets like `packet` (E), neighbours of a session (E) exchanged as often as not."""
+        first, second = packet[:-1], packet[1:]
+        exchanged = (
+            (session[:-1] == session[1:])
+            & (self._service[first] != self._service[second])
+            & np.isin(self._pair(self._message[second], self._message[first]), self._shown)
+            & (rng.random(len(first)) < 0.5)
+        )
+        exchanged[1:] &= ~exchanged[:-1]  # of three in a row, the first two
+        at = np.flatnonzero(exchanged)
+        drawn = packet.copy()
+        drawn[at], drawn[at + 1] = packet[at + 1], packet[at]
+        return drawn
+
+    def _pair(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+        return first * self._messages + second
 
 
 def _roles(

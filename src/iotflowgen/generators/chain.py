@@ -64,6 +64,7 @@ class Chain:
         packet: NDArray[np.bool_],
         order: int,
         reach: tuple[float, float] | None = None,
+        follow: float = 0,
     ) -> None:
         """Count.
 
@@ -74,8 +75,10 @@ class Chain:
             reach: How far off a place is that is e times less likely than one at the walk's own
                 position: so many packets, and so large a share of that position. None where
                 positions do not matter.
+            follow: How likely the next packet of the same capture is drawn before any other.
         """
         self.symbol = symbol
+        self._follow = follow
         self._reach = reach
         self._position = _position(packet)
         self._kinds = int(symbol.max()) + 1
@@ -100,9 +103,10 @@ class Chain:
         A walk that has come to an end goes on to no purpose.
         """
         contexts = [context[start] for context in self._context]
-        at = self._position[start]
+        at, place = self._position[start], start - 1
         while True:
-            place = self._draw(contexts, at, rng)
+            follows = (rng.random(len(place)) < self._follow) & (self.symbol[place] != END)
+            place = np.where(follows, place + 1, self._draw(contexts, at, rng))
             yield place
             contexts = self._advance(contexts, self.symbol[place])
             at = at + 1

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.accidents import Spread, numbered
+from iotflowgen.packets.ports import CLAIMED_PORTS
 
 __all__ = ["Connections", "Ports"]
 
@@ -28,24 +29,73 @@ _RUNS = 8  # of ports that count on from each other, kept a service
 
 
 class Connections:
-    """Ports in use on one side, for each session and service, latest first."""
+    """Ports in use on one side, for each session and service, latest first.
+
+    A rank says which of them a packet is of, or that it opens one:
+
+    - below `slots`, the service's port used so many others ago;
+    - `slots`, a new one;
+    - from there to twice `slots`, any service's port used so many others ago;
+    - above, the service's port that was the so-manieth in use before the capture began.
+    """
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._of_service: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._of_any: dict[int, list[int]] = defaultdict(list)
-        self._runs: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._earlier: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._together: dict[int, int] = defaultdict(lambda: -1)
+        self.runs: dict[tuple[int, int], list[int]] = defaultdict(list)
+        """The last ports of a session and service to count on from, latest first."""
 
-    def of(self, session: int, service: int) -> tuple[list[int], list[int], list[int]]:
-        """Those that the service used, those that any did, and the last ones to count on from."""
-        return (
-            self._of_service[session, service],
-            self._of_any[session],
-            self._runs[session, service],
-        )
+    def rank(self, session: int, service: int, port: int, *, earlier: bool) -> tuple[int, bool]:
+        """Which port in use it is, and whether it comes into use now.
 
-    def use(self, session: int, service: int, port: int) -> None:
+        `earlier` says that its connection began before the capture.
+        """
+        recent, anyone = self._of_service[session, service], self._of_any[session]
+        known = self._earlier[session, service]
+        if port in recent:
+            return recent.index(port), False
+        if port in anyone:
+            return self._slots + 1 + anyone.index(port), False
+        if earlier and len(known) < self._slots:
+            return 2 * self._slots + 1 + len(known), True
+        return self._slots, True
+
+    def port(self, session: int, service: int, rank: int) -> int | None:
+        """The port of a rank; None if it has to be opened.
+
+        Where fewer are in use than where the rank comes from, it is the one longest in use.
+        """
+        if rank == self._slots:
+            return None
+        if rank > 2 * self._slots:
+            known, at = self._earlier[session, service], rank - 2 * self._slots - 1
+            return known[at] if at < len(known) else None
+        if rank > self._slots:
+            ports, at = self._of_any[session], rank - self._slots - 1
+        else:
+            ports, at = self._of_service[session, service], rank
+        return ports[min(at, len(ports) - 1)] if ports else None
+
+    def may_recur(self, session: int, port: int, captures: int) -> bool:
+        """Whether a port that these captures (bits) opened may come again, and note that it does.
+
+        Ports come again together, as random numbers from the same seed do, or connections that the
+        device kept while it was captured twice; no capture shows those of two such occasions.
+        """
+        together = self._together[session] & captures
+        if not together or port in self._of_any[session]:
+            return False
+        self._together[session] = together
+        return True
+
+    def use(self, session: int, service: int, port: int, *, rank: int) -> None:
         """Make a port the latest; the oldest are forgotten."""
+        known = self._earlier[session, service]
+        if rank > 2 * self._slots and port not in known:
+            known.append(port)
         for ports in (self._of_service[session, service], self._of_any[session]):
             if port in ports:
                 ports.remove(port)
@@ -61,6 +111,7 @@ class Ports:
         port: NDArray[np.int32],
         other: NDArray[np.int32],
         capture: NDArray[np.int64],
+        earlier: NDArray[np.bool_],
         constants: Iterable[int],
         slots: int,
     ) -> None:
@@ -70,35 +121,33 @@ class Ports:
             port: Of this side (P).
             other: Of the other side (P); a constant one names the service.
             capture: Which each packet is of (P).
+            earlier: Whether each packet's connection began before its capture (P).
             constants: Ports that keep their number.
             slots: Ports of a service that are told apart.
         """
         constant = np.array(sorted(constants))
         self._port, self.slots = port.astype(np.int64), slots
         service = np.where(np.isin(other, constant), other, -1)
-        self._service = numbered([service, _range(port, service)])
+        self.service = numbered([service, _range(port, service)])
+        """What the port is used for (P)."""
         self.token = self._port.copy()
-        """A constant port, or -1 - its rank among the service's recent ones; -1 - slots opens, and
-        below that is -2 - slots - its rank among all recent ones (P)."""
+        """A constant port, or -1 - its rank among the ports in use (P)."""
         self._origin = np.full(len(port), -1)
         """Where the port of each packet was opened (P); -1 for a constant one."""
         ephemeral = np.flatnonzero(~np.isin(port, constant))
         self.held = _held(port[ephemeral], capture[ephemeral], ephemeral, len(port))
         """How many ephemeral ports were used before each packet, and will be again (P)."""
-        in_use, origin = Connections(slots), dict[tuple[int, int], int]()
+        in_use, origin, opens = Connections(slots), dict[tuple[int, int], int](), list[int]()
         for i in ephemeral.tolist():
-            number, of, service_of = int(port[i]), int(capture[i]), int(self._service[i])
-            recent, any_recent, _ = in_use.of(of, service_of)
-            if number in recent:
-                self.token[i] = -1 - recent.index(number)
-            elif number in any_recent:
-                self.token[i] = -2 - slots - any_recent.index(number)
-            else:
-                self.token[i] = -1 - slots
+            number, of, service_of = int(port[i]), int(capture[i]), int(self.service[i])
+            rank, new = in_use.rank(of, service_of, number, earlier=bool(earlier[i]))
+            in_use.use(of, service_of, number, rank=rank)
+            self.token[i] = -1 - rank
+            if new:
+                opens.append(i)
                 origin[of, number] = i
             self._origin[i] = origin[of, number]
-            in_use.use(of, service_of, number)
-        self._learn(np.flatnonzero(self.token == -1 - slots), capture)
+        self._learn(np.array(opens, dtype=np.int64), capture)
 
     def _learn(self, place: NDArray[np.int64], capture: NDArray[np.int64]) -> None:
         """How the host opens ports towards each service, from the places (O) where it does.
@@ -106,15 +155,18 @@ class Ports:
         By algorithms 3 to 5 of RFC 6056, section 3.3, it counts on from one that it opened before,
         by 1 and 2 it draws any. A port that another capture opens, too, may come again.
         """
-        service, port = self._service[place], self._port[place]
+        service, port = self.service[place], self._port[place]
         step = _steps(port, service, capture[place])
-        again = _shared(numbered([port, service]), capture[place])
+        shared = _shared(numbered([port, service]), capture[place])
         self._opening = np.full(len(self._port), -1)
         self._opening[place] = np.arange(len(place))
-        self._step, self._again = step, again
-        self._spread = Spread(
-            port.astype(np.float64), numbered([service, step > 0, again]), lone=_LONE
+        self._step, self._shared = step, shared
+        kind = numbered([service, step > 0, shared > 0])
+        # a port that comes again counts once: others are not drawn from itself
+        _, one, self._like = np.unique(
+            np.stack([kind, port]), axis=1, return_index=True, return_inverse=True
         )
+        self._spread = Spread(port[one].astype(np.float64), kind[one], lone=_LONE)
 
     def draw(
         self,
@@ -140,28 +192,24 @@ class Ports:
         like = self._origin[packet[ephemeral]]
         own = self._port[like]
         opening = self._opening[like]
-        drawn = np.rint(self._spread.draw(opening, rng)).astype(np.int64)
+        drawn = np.rint(self._spread.draw(self._like.ravel()[opening], rng)).astype(np.int64)
         drawn = np.clip(drawn, _SHORTEST, _LONGEST)
         columns = (
-            *(ephemeral, session[ephemeral], self._service[packet[ephemeral]], ports[ephemeral]),
-            *(own, drawn, self._again[opening], self._step[opening]),
+            *(ephemeral, session[ephemeral], self.service[packet[ephemeral]], ports[ephemeral]),
+            *(own, drawn, self._shared[opening], self._step[opening]),
         )
-        for i, of, service, token, same, new, again, step in zip(
+        for i, of, service, token, same, new, shared, step in zip(
             *(column.tolist() for column in columns), strict=True
         ):
-            recent, any_recent, runs = open_.of(of, service)
-            rank = -1 - token
-            if rank < min(len(recent), self.slots):
-                number = recent[rank]
-            elif 0 <= rank - self.slots - 1 < len(any_recent):
-                number = any_recent[rank - self.slots - 1]
-            elif not fresh or (again and same not in any_recent):
+            number = open_.port(of, service, -1 - token)
+            if number is None and (not fresh or open_.may_recur(of, same, shared)):
                 number = same
-            else:
-                number = min(runs.pop(0) + step, _LONGEST) if runs and step else new
+            elif number is None:
+                runs = open_.runs[of, service]
+                number = _unclaimed(min(runs.pop(0) + step, _LONGEST) if runs and step else new)
                 runs.insert(0, number)
                 del runs[_RUNS:]
-            open_.use(of, service, number)
+            open_.use(of, service, number, rank=-1 - token)
             ports[i] = number
         return ports.astype(np.int32)
 
@@ -197,11 +245,20 @@ def _steps(
     return step
 
 
-def _shared(what: NDArray[np.int64], capture: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """What (O) more than one capture shows."""
-    shown = np.unique(np.stack([what, capture]), axis=1)
-    shared: NDArray[np.bool_] = np.bincount(shown[0], minlength=1)[what] > 1
-    return shared
+def _shared(what: NDArray[np.int64], capture: NDArray[np.int64]) -> NDArray[np.object_]:
+    """The captures that show the same (O), a bit each of a Python integer; 0 if only one does."""
+    shown: dict[int, set[int]] = defaultdict(set)
+    for each, of in zip(what.tolist(), capture.tolist(), strict=True):
+        shown[each].add(of)
+    bits = {each: sum(1 << of for of in by) * (len(by) > 1) for each, by in shown.items()}
+    return np.array([bits[each] for each in what.tolist()], dtype=object)
+
+
+def _unclaimed(port: int) -> int:
+    """The next port from this on whose payload Wireshark gives to no protocol but its own."""
+    while port in CLAIMED_PORTS:
+        port += 1
+    return port
 
 
 def _held(

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
-from iotflowgen.generators.accidents import Lengths, Spread, numbered
+from iotflowgen.generators.accidents import Lengths, Order, Spread, numbered
 from iotflowgen.generators.chain import END, Chain, lay, magnitude
 from iotflowgen.generators.ports import Connections, Ports
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
@@ -55,11 +55,13 @@ class SessionsConfig(RecordedConfig):
     """Packets by which a place e times less likely is off."""
     drift: float = Field(default=0.05, ge=0)
     """What is added to the reach, as a share of the packets since the session began."""
+    follow: float = Field(default=0.5, ge=0, le=1)
+    """How likely the next packet of the same capture is drawn before any other."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer for fewer windows."""
-    redraw: tuple[Literal["times", "lengths"], ...] = ("times", "lengths")
+    redraw: tuple[Literal["times", "lengths", "order"], ...] = ("times", "lengths", "order")
     """What is drawn anew, beside ports, if it belongs to one capture alone."""
-    ports: PortConfig = PortConfig(ephemeral="fresh")
+    ports: PortConfig = PortConfig(recurrence=0.6, ephemeral="fresh")
     """How ports are coded; `slots` are the ports of a service that are told apart."""
 
 
@@ -93,17 +95,33 @@ class Sessions(Recorded):
         # a peer that answers at the device's own ephemeral port has no port of its own to draw
         self._same_port = (device == peer) & ~np.isin(device, list(constants))
         peer = np.where(self._same_port, 0, peer)
-        side = partial(Ports, capture=capture, constants=constants, slots=config.ports.slots)
+        earlier = _began_earlier(
+            numbered([capture, device, peer]), np.concatenate([t.tcp_payload for t in traces])
+        )
+        side = partial(
+            Ports,
+            capture=capture,
+            earlier=earlier,
+            constants=constants,
+            slots=config.ports.slots,
+        )
         self._sides = side(device, peer), side(peer, device)
         tokens = [ports.token for ports in self._sides]
         kind = numbered(
             [outgoing, self._packets["protocols"], *(np.maximum(t, -1) for t in tokens)]
         )
         self._lengths = Lengths(
-            self._packets["length"], kind, capture, redraw="lengths" in config.redraw
+            self._packets["length"],
+            kind,
+            numbered([outgoing, self._packets["protocols"]]),
+            capture,
+            redraw="lengths" in config.redraw,
         )
+        message = numbered([self._lengths.role, kind, *tokens])
+        service = numbered([ports.service for ports in self._sides])
+        self._order = Order(message, service, capture)
         times = magnitude(self._gap_ns, config.magnitudes)
-        symbol = numbered([self._lengths.role, kind, *tokens, times])
+        symbol = numbered([message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
         self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
 
@@ -112,7 +130,8 @@ class Sessions(Recorded):
         by_capture = np.split(symbol, np.cumsum(sizes)[:-1])
         packet = lay_out([np.ones(size, dtype=bool) for size in sizes])
         symbols = lay_out([1 + part for part in by_capture])
-        self._chain = Chain(symbols, packet, config.order, (config.reach, config.drift))
+        reach = config.reach, config.drift
+        self._chain = Chain(symbols, packet, config.order, reach, config.follow)
         self._number = np.cumsum(packet) - packet
         self._firsts = np.flatnonzero(packet & ~np.roll(packet, 1))
         self._pauses = self._after_start_up(packet)
@@ -174,7 +193,10 @@ class Sessions(Recorded):
             steps.append(np.where(ended, -1, place))
         place_NT = np.stack(steps, axis=1)
         walk = np.repeat(np.arange(len(first)), (place_NT >= 0).sum(axis=1))
-        return self._number[place_NT[place_NT >= 0]], walk
+        packet = self._number[place_NT[place_NT >= 0]]
+        if "order" in self.config.redraw:
+            packet = self._order.draw(packet, walk, rng)
+        return packet, walk
 
     def _columns(
         self,
@@ -223,3 +245,18 @@ class Sessions(Recorded):
             return gap_ns
         drawn_ns = np.rint(np.exp(self._gaps.draw(packet, rng)) / _RESOLUTION_NS) * _RESOLUTION_NS
         return np.where(gap_ns <= _RESOLUTION_NS, gap_ns, drawn_ns).astype(np.int64)
+
+
+def _began_earlier(
+    connection: NDArray[np.int64], tcp_payload: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Whether each packet (P) is of a connection that began before its capture did.
+
+    One of the first two packets has payload then; SYN and what answers it have none (RFC 9293,
+    section 3.5).
+    """
+    order = np.argsort(connection, kind="stable")
+    start = np.flatnonzero(np.diff(connection[order], prepend=-1))
+    second = np.minimum(start + 1, np.append(start[1:], len(order)) - 1)
+    earlier: NDArray[np.bool_] = (tcp_payload[order[start]] > 0) | (tcp_payload[order[second]] > 0)
+    return earlier[connection]

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from iotflowgen.generators import apart, first_packets, first_seconds, starting_at
+from iotflowgen.generators.accidents import Order
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
+from iotflowgen.packets.ports import CLAIMED_PORTS
 from iotflowgen.traffic import Trace, protocol_mask
 
 TCP = protocol_mask(["ip", "tcp"])
@@ -131,6 +133,57 @@ def test_a_port_that_two_captures_open_comes_again():
     assert {int(p) for s in drawn(captures, n=50) for p in device_ports(s)[2:]} == opened
 
 
+def test_ports_come_again_only_with_those_they_came_with():
+    # a connection of 4 packets, then one of another service
+    services = [443] * 4 + [8765] * 7
+    boots = [(30_000, 31_000), (32_000, 33_000)]
+    captures = [
+        with_ports(capture(i), [boots[i % 2][0]] * 4 + [boots[i % 2][1]] * 7, services)
+        for i in range(8)
+    ]
+    seen = set()
+    for session in drawn(captures):
+        ports = set(device_ports(session)[2:].tolist())
+        assert len(ports & {30_000, 31_000, 32_000, 33_000}) <= 2
+        assert not ports >= {30_000, 33_000}
+        assert not ports >= {32_000, 31_000}
+        seen |= ports
+    assert seen >= {30_000, 31_000, 32_000, 33_000}
+
+
+def test_a_connection_from_before_the_session_is_not_opened_in_it():
+    # it is heard of sooner in some captures than in others
+    captures = []
+    for i in range(8):
+        ports, services = [30_000 + 1000 * i] * 11, [443] * 11
+        if i % 2:
+            ports[:2], services[:2] = [55_000 + i] * 2, [8080] * 2
+        trace = with_ports(capture(i), ports, services)
+        captures.append(replace(trace, tcp_payload=np.where(trace.protocols == TCP, 6, 0)))
+    for session in drawn(captures):
+        towards = device_ports(session)[peer_ports(session) == 443]
+        assert len(set(towards.tolist())) <= 1
+
+
+def test_new_ports_are_none_that_wireshark_takes_for_another_protocol():
+    captures = [with_ports(capture(i), 4800 + 13 * i, 443) for i in range(8)]
+    ports = {int(p) for s in drawn(captures) for p in device_ports(s)[2:]}
+    assert len(ports) > 50
+    assert not ports & CLAIMED_PORTS
+
+
+def test_neighbours_change_places_where_captures_show_both_orders():
+    message, service = np.array([0, 1, 2, 1, 0, 2]), np.array([0, 1, 2, 1, 0, 2])
+    order = Order(message, service, capture=np.zeros(6, dtype=np.int64))
+    session = np.repeat(np.arange(400), 2)
+    for pair, shares in [((0, 1), {0, 1}), ((1, 2), {0, 1}), ((0, 2), {0})]:
+        drawn = order.draw(np.tile(pair, 400), session, np.random.default_rng(0))
+        assert set((drawn[::2] != pair[0]).astype(int).tolist()) == shares
+    one_service = Order(message, np.zeros(6, dtype=np.int64), np.zeros(6, dtype=np.int64))
+    packets = np.tile([0, 1], 400)
+    assert (one_service.draw(packets, session, np.random.default_rng(0)) == packets).all()
+
+
 def test_a_peer_that_answers_at_the_port_of_the_device_goes_on_doing_so():
     ports = [30_000 + 1000 * i for i in range(8)]
     for session in drawn([with_ports(capture(i), p, p) for i, p in enumerate(ports)], n=50):
@@ -153,6 +206,11 @@ def test_lengths_that_one_capture_alone_shows_are_drawn_anew():
     assert min(lengths) >= 95
     assert max(lengths) <= 126
     assert len(lengths) > 20
+
+
+def test_no_packet_is_shorter_than_those_of_its_protocol():
+    captures = [with_length(capture(i), 10, 54 + i) for i in range(8)]
+    assert min(int(session.length.min()) for session in drawn(captures)) == 54
 
 
 def test_lengths_that_recur_are_kept():
