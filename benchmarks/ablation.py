@@ -30,9 +30,11 @@ from iotflowgen.traffic import cut_windows, every_place
 SEED = 0
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "ports of the captures recur": {"ports": {"ephemeral": "recur"}},
-    "times are the captures'": {"redraw": ["lengths"]},
-    "lengths are the captures'": {"redraw": ["times"]},
+    "ports of the captures recur": {"ports": {"recurrence": 0.6, "ephemeral": "recur"}},
+    "times are the captures'": {"redraw": ["lengths", "order"]},
+    "lengths are the captures'": {"redraw": ["times", "order"]},
+    "order is the captures'": {"redraw": ["times", "lengths"]},
+    "any capture at every step": {"follow": 0},
     "no preference for like positions": {"reach": 1e9},
     "windows of 8 sessions": {"sessions": 8},
     "order 3": {"order": 3},
