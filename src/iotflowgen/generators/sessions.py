@@ -47,7 +47,7 @@ _LONGEST = 1.5  # times the longest capture, should a walk not end
 class SessionsConfig(RecordedConfig):
     """Settings of the sessions."""
 
-    order: int = Field(default=5, ge=1)
+    order: int = Field(default=4, ge=1)
     """Packets that the next one depends on at most."""
     magnitudes: int = Field(default=1, ge=0)
     """Classes of durations a decade; 0 leaves time out of the symbols."""
@@ -55,7 +55,7 @@ class SessionsConfig(RecordedConfig):
     """Packets by which a place e times less likely is off."""
     drift: float = Field(default=0.05, ge=0)
     """What is added to the reach, as a share of the packets since the session began."""
-    follow: float = Field(default=0.5, ge=0, le=1)
+    follow: float = Field(default=0.65, ge=0, le=1)
     """How likely the next packet of the same capture is drawn before any other."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer for fewer windows."""
