@@ -107,6 +107,10 @@ class Stopgaps:
         elif message := _MESSAGES.get(packet.protocols):
             made_up = message(size, not ready.template.from_service, self._rng)
             data[start:end] = made_up.ljust(size, b"\0")
+        elif ready.template.new_version:
+            # a greeting that goes on with random bytes is malformed
+            data[start:end] = self._draws.randbytes(size)
+            recognise(data, start, end, packet.protocols, me.phase)
         else:
             for first, last in ready.template.random:
                 data[first:last] = self._draws.randbytes(last - first)

@@ -1,10 +1,22 @@
 import random
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iotflowgen.capture import read_frames
+from iotflowgen.packets import learn_headers
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.records import Phase, go_on, read_records
+from iotflowgen.traffic import protocol_mask
+from tests.unit.packets.spoken import OPENING, learnt_from
+from tests.unit.packets.test_template import stream
+from tests.unit.packets.test_write import complaints
+
+BODY = b"\3\3" + b"R" * 32 + b"\x20" + b"S" * 32 + b"\0\4\x13\1\x13\2" + b"\1\0\0\0"
+HELLO = b"\x16\3\1" + (len(BODY) + 4).to_bytes(2) + b"\1" + len(BODY).to_bytes(3) + BODY
 
 
 @given(st.lists(st.integers(1, 40_000), min_size=1, max_size=12), st.integers(0, 20_000))
@@ -22,14 +34,10 @@ def test_segments_of_any_sizes_make_one_stream_of_whole_records(
 
 
 def test_a_hello_keeps_its_ciphers_and_loses_its_random_and_session() -> None:
-    ciphers, extensions = b"\0\4\x13\1\x13\2", b"\1\0\0\0"
-    body = b"\3\3" + b"R" * 32 + b"\x20" + b"S" * 32 + ciphers + extensions
-    hello = b"\1" + len(body).to_bytes(3) + body
-    record = b"\x16\3\1" + len(hello).to_bytes(2) + hello
-    speech = read_records(record, Phase.SILENT, 0)
+    speech = read_records(HELLO, Phase.SILENT, 0)
     assert speech is not None
     assert (speech.phase, speech.left) == (Phase.HANDSHAKE, 0)
-    assert [record[start:end] for start, end in speech.random] == [b"R" * 32, b"S" * 32]
+    assert [HELLO[start:end] for start, end in speech.random] == [b"R" * 32, b"S" * 32]
 
 
 def test_a_record_may_go_on_in_the_next_segment() -> None:
@@ -43,3 +51,16 @@ def test_a_record_may_go_on_in_the_next_segment() -> None:
 
 def test_what_is_no_record_is_said_so() -> None:
     assert read_records(b"GET / HTTP/1.1\r\n", Phase.SILENT, 0) is None
+
+
+def test_a_greeting_of_another_length_is_no_malformed_one(tmp_path: Path) -> None:
+    """As plain TCP it was seen where Wireshark gives one of the ports to another protocol."""
+    path = tmp_path / "learnt.pcap"
+    trace, _ = learnt_from(path, [*OPENING, (True, "PA", HELLO)], port=8443)
+    tcp = protocol_mask(["ip", "tcp"])
+    plain = replace(trace, protocols=np.full(len(trace), tcp, dtype=np.uint16))
+    headers = learn_headers(read_frames([path], [plain]))
+    assert headers is not None
+    longer = np.where(trace.length == trace.length.max(), trace.length + 40, trace.length)
+    stream(headers, [replace(plain, length=longer)], tmp_path / "honeydata.pcap")
+    assert complaints(tmp_path / "honeydata.pcap") == []
