@@ -14,6 +14,7 @@ import string
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.hosts import Home
@@ -23,6 +24,8 @@ __all__ = ["Persona"]
 
 _APART = b"\xff\xfe\xfd\xfc"
 """Stands between frames, so that nothing is found across two of them."""
+_START = 4
+"""Bytes of a spelling that are looked up before it is searched for."""
 _HEX = "0123456789abcdef"
 _NOT_IN = rb"(?!\0\x01)"
 """No class of a DNS record follows."""
@@ -122,7 +125,11 @@ class Persona:
         pairs = {old: new for old, new in self._pairs() if old != new}
         # all in one go: a search through a long text costs little more than through a short one
         text = _APART.join(frames)
-        for old in sorted(pairs, key=len, reverse=True):
+        starts = _starts_in(text)
+        could_be = [
+            old for old in pairs if len(old) < _START or int.from_bytes(old[:_START]) in starts
+        ]
+        for old in sorted(could_be, key=len, reverse=True):
             if _may_point(old):
                 text = re.sub(re.escape(old) + _NOT_IN, pairs[old].replace(b"\\", rb"\\"), text)
             else:
@@ -265,6 +272,13 @@ class Persona:
                 break
         self._taken.add(drawn)
         return drawn
+
+
+def _starts_in(text: bytes) -> set[int]:
+    """All runs of `_START` bytes in a text, as numbers: few of many spellings begin with one."""
+    padded = np.frombuffer(text + bytes(_START), np.uint8)
+    runs = np.ascontiguousarray(sliding_window_view(padded, _START)).view(">u4")
+    return set(np.unique(runs).tolist())
 
 
 def _may_point(address: bytes) -> bool:
