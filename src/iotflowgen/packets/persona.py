@@ -11,7 +11,8 @@ import binascii
 import ipaddress
 import re
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -25,10 +26,10 @@ __all__ = ["Persona"]
 _APART = b"\xff\xfe\xfd\xfc"
 """Stands between frames, so that nothing is found across two of them."""
 _START = 4
-"""Bytes of a spelling that are looked up before it is searched for."""
+"""Bytes that a spelling has at least."""
 _HEX = "0123456789abcdef"
-_NOT_IN = rb"(?!\0\x01)"
-"""No class of a DNS record follows."""
+_CLASS = b"\0\x01"
+"""Of a DNS record, after its name and type."""
 _KEPT_ENDS = {"0", "1", "254", "255"}
 """Last parts of addresses that say what a host is, not which."""
 _NEAR = 16
@@ -124,16 +125,7 @@ class Persona:
             return list(frames)
         pairs = {old: new for old, new in self._pairs() if old != new}
         # all in one go: a search through a long text costs little more than through a short one
-        text = _APART.join(frames)
-        starts = _starts_in(text)
-        could_be = [
-            old for old in pairs if len(old) < _START or int.from_bytes(old[:_START]) in starts
-        ]
-        for old in sorted(could_be, key=len, reverse=True):
-            if _may_point(old):
-                text = re.sub(re.escape(old) + _NOT_IN, pairs[old].replace(b"\\", rb"\\"), text)
-            else:
-                text = text.replace(old, pairs[old])
+        text = _replaced(_APART.join(frames), pairs)
         for old_mac, new_mac in self._macs.items():
             for digits in (6, 4):
                 text = _replace_tail(text, *(bare(mac)[-digits:] for mac in (old_mac, new_mac)))
@@ -274,11 +266,27 @@ class Persona:
         return drawn
 
 
-def _starts_in(text: bytes) -> set[int]:
-    """All runs of `_START` bytes in a text, as numbers: few of many spellings begin with one."""
+def _replaced(text: bytes, pairs: Mapping[bytes, bytes]) -> bytes:
+    """A text with others in the place of the keys, the longest first where several begin.
+
+    There may be thousands of them, so they are sought by their first bytes, all at once.
+    """
+    by_start: dict[int, list[bytes]] = defaultdict(list)
+    for old in sorted(pairs, key=len, reverse=True):
+        by_start[int.from_bytes(old[:_START])].append(old)
     padded = np.frombuffer(text + bytes(_START), np.uint8)
-    runs = np.ascontiguousarray(sliding_window_view(padded, _START)).view(">u4")
-    return set(np.unique(runs).tolist())
+    starts = np.ascontiguousarray(sliding_window_view(padded, _START)).view(">u4").ravel()
+    places = np.flatnonzero(np.isin(starts, list(by_start)))
+    parts, done = [], 0
+    for place, start in zip(places.tolist(), starts[places].tolist(), strict=True):
+        for old in by_start[start] if place >= done else ():
+            end = place + len(old)
+            is_pointer = _may_point(old) and text.startswith(_CLASS, end)
+            if text.startswith(old, place) and not is_pointer:
+                parts += [text[done:place], pairs[old]]
+                done = end
+                break
+    return b"".join([*parts, text[done:]])
 
 
 def _may_point(address: bytes) -> bool:
