@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from pyarrow.csv import read_csv
 from pyarrow.parquet import read_table as read_parquet
+from typer.testing import CliRunner
 
+from iotflowgen.cli.app import app
 from tests.conftest import REPOSITORY
 from tests.small import SMALL
 
@@ -30,6 +32,12 @@ def run(*arguments, env=None, cwd=None, timeout=120):
         cwd=cwd,
         check=False,
     )
+
+
+def here(*arguments):
+    """The same in this process, which has its libraries loaded, for the many ways to be refused."""
+    done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 def refused(done, status, *words):
@@ -158,7 +166,7 @@ def test_a_persona_file_that_cannot_be_gets_one_line(chain, tmp_path, text, word
     persona = tmp_path / "persona.toml"
     if text is not None:
         persona.write_text(text)
-    done = run("generate", chain, "-n", 5, "--persona", persona, "--out", tmp_path / "x.pcap")
+    done = here("generate", chain, "-n", 5, "--persona", persona, "--out", tmp_path / "x.pcap")
     refused(done, 2, "--persona", *words)
 
 
@@ -182,7 +190,7 @@ def test_packets_are_fuzzed_or_keep_their_identifiers_on_request(chain, tmp_path
     ],
 )
 def test_a_persona_that_cannot_be_is_refused(chain, tmp_path, options):
-    done = run("generate", chain, "-n", 5, *options, "--out", tmp_path / "honeydata.pcap")
+    done = here("generate", chain, "-n", 5, *options, "--out", tmp_path / "honeydata.pcap")
     refused(done, 2, options[0])
 
 
@@ -216,15 +224,15 @@ def test_sessions_are_written_as_captures_and_as_tables(sessions, tmp_path, amou
 
 def test_how_much_is_said_once_and_of_a_model_that_has_it(sessions, chain, tmp_path):
     out = tmp_path / "honeydata.pcap"
-    refused(run("generate", sessions, "--out", out), 2, "how much", "--sessions")
-    refused(run("generate", sessions, "-n", 1, "--sessions", 1, "--out", out), 2, "how much")
-    refused(run("generate", chain, "--sessions", 1, "--out", out), 2, "markov", "--windows")
-    refused(run("generate", sessions, "--duration", "5 weeks", "--out", out), 2, "24h")
+    refused(here("generate", sessions, "--out", out), 2, "how much", "--sessions")
+    refused(here("generate", sessions, "-n", 1, "--sessions", 1, "--out", out), 2, "how much")
+    refused(here("generate", chain, "--sessions", 1, "--out", out), 2, "markov", "--windows")
+    refused(here("generate", sessions, "--duration", "5 weeks", "--out", out), 2, "24h")
 
 
-def test_another_seed_gives_other_honeydata(model, tmp_path):
+def test_another_seed_gives_other_honeydata(chain, tmp_path):
     for seed in (1, 2):
-        run("generate", model, "-n", 5, "--seed", seed, "--out", tmp_path / f"{seed}.csv")
+        run("generate", chain, "-n", 5, "--seed", seed, "--out", tmp_path / f"{seed}.csv")
     assert (tmp_path / "1.csv").read_text() != (tmp_path / "2.csv").read_text()
 
 
@@ -313,17 +321,17 @@ def test_bad_settings_get_one_line_and_status_2(tmp_path, model):
     config = tmp_path / "config.toml"
     learn = ("fit", PLUG, "--generator", "iotflow")
     config.write_text("[seqgan]\nrouns = 3\n")
-    refused(run(*learn, "--config", config, "-o", out), 2, "seqgan.rouns")
+    refused(here(*learn, "--config", config, "-o", out), 2, "seqgan.rouns")
     config.write_text("[seqgan\n")
-    refused(run(*learn, "--config", config, "-o", out), 2, "is no TOML")
-    refused(run(*learn, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
+    refused(here(*learn, "--config", config, "-o", out), 2, "is no TOML")
+    refused(here(*learn, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
     config.write_text("[vq_stae]\nheads = 5\n")
-    refused(run(*learn, "--config", config, "-o", out), 2, "does not divide")
-    refused(run("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "none of: ", "iotflow")
-    refused(run("fit", PLUG), 2, "--out")
-    refused(run("generate", model, "-n", 5, "-o", tmp_path / "out.txt"), 2, ".pcapng")
-    refused(run("generate", model, "-n", 0, "-o", tmp_path / "out.csv"), 2, "--windows")
-    refused(run("generate", model, "-n", 5, "-o", "x.csv", "--start", "soon"), 2, "--start")
+    refused(here(*learn, "--config", config, "-o", out), 2, "does not divide")
+    refused(here("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "none of: ", "iotflow")
+    refused(here("fit", PLUG), 2, "--out")
+    refused(here("generate", model, "-n", 5, "-o", tmp_path / "out.txt"), 2, ".pcapng")
+    refused(here("generate", model, "-n", 0, "-o", tmp_path / "out.csv"), 2, "--windows")
+    refused(here("generate", model, "-n", 5, "-o", "x.csv", "--start", "soon"), 2, "--start")
     assert not out.exists()
 
 
@@ -336,11 +344,11 @@ def test_brackets_in_names_are_shown(tmp_path, model):
 def test_bad_models_and_places_get_one_line(tmp_path, model):
     broken = tmp_path / "broken.model"
     broken.write_bytes(model.read_bytes()[:5000])
-    refused(run("generate", broken, "-n", 5, "-o", tmp_path / "x.csv"), 1, "fit it again")
-    refused(run("info", broken), 1, "fit it again")
-    refused(run("fit", PLUG, "--window", 300, "-o", tmp_path / "x.model"), 1, "smaller --window")
+    refused(here("generate", broken, "-n", 5, "-o", tmp_path / "x.csv"), 1, "fit it again")
+    refused(here("info", broken), 1, "fit it again")
+    refused(here("fit", PLUG, "--window", 300, "-o", tmp_path / "x.model"), 1, "smaller --window")
     (tmp_path / "file").touch()
-    refused(run("generate", model, "-n", 5, "-o", tmp_path / "file" / "x.csv"), 1, "cannot write")
+    refused(here("generate", model, "-n", 5, "-o", tmp_path / "file" / "x.csv"), 1, "cannot write")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["broken.model", "file"]
 
 
