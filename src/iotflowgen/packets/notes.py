@@ -1,17 +1,20 @@
-"""What was noted of hosts while captures are read, and what comes of it."""
+"""Who is seen while captures are read, what is noted of each host, and what comes of it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import log
 from statistics import median
 
+from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.counters import begins, counting
 from iotflowgen.packets.delays import delay_of, stride_of
 from iotflowgen.packets.headers import Host
+from iotflowgen.packets.identifiers import addresses_in, is_host
+from iotflowgen.packets.streams import Stream
 
-__all__ = ["HostNotes"]
+__all__ = ["HostNotes", "Hosts"]
 
 _RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
 """Ticks a second that TCP timestamps have."""
@@ -91,6 +94,89 @@ class HostNotes:
                 "ticks": min(_RATES, key=lambda known: abs(log(known / rate))) if rate else 0,
             }
         )
+
+
+class Hosts:
+    """Everybody who is seen, the device first.
+
+    Args:
+        own: How many packets the device sends, by its MAC and IP address.
+    """
+
+    def __init__(self, own: Mapping[tuple[str, str], int]) -> None:
+        named = {pair: count for pair, count in own.items() if pair[1] and is_host(pair[1])}
+        mac, ip = max(named or own, key=own.__getitem__)
+        self._notes = [HostNotes(mac, ip)]
+        self._places = {address: 0 for _, address in named}
+        self._macs = {mac}
+        self._addresses = set(self._places)
+
+    def begin(self) -> None:
+        """A capture begins."""
+        for notes in self._notes:
+            notes.begin()
+
+    def peer(self, packet: Packet) -> int:
+        """The place of the other end, who may be new; -1 without."""
+        for mac in (packet.frame[6:12], packet.frame[:6]):
+            if mac and not mac[0] & 1 and any(mac):
+                self._macs.add(mac.hex(":"))
+        self._addresses.update(addresses_in(packet.frame, packet.layout, packet.protocols))
+        ip = packet.addresses[packet.outgoing]
+        if not ip or not is_host(ip) or ip.endswith(".255"):
+            return -1
+        if ip not in self._places:
+            at = slice(0, 6) if packet.outgoing else slice(6, 12)
+            self._places[ip] = len(self._notes)
+            self._notes.append(HostNotes(packet.frame[at].hex(":"), ip))
+            self._notes[-1].begin()
+        return self._places[ip] or -1
+
+    def see(self, packet: Packet, peer: int, stream: Stream | None) -> None:
+        """Note the sender's way with IPv4."""
+        sender = 0 if packet.outgoing else peer
+        if sender < 0 or not packet.layout.is_ip4:
+            return
+        notes = self._notes[sender]
+        if peer > 0:
+            notes.ttl[packet.frame[packet.layout.network + 8]] += 1
+        if packet.ip_id:
+            notes.see_id(packet.ip_id, stream.ids[packet.outgoing] if stream else None)
+
+    def see_ended(self, stream: Stream, service: int, peer: int) -> None:
+        """Note the way that both ends have with TCP, when all of a connection is read."""
+        for outgoing, notes in enumerate((self._notes[max(peer, 0)], self._notes[0])):
+            notes.sequences.setdefault(service, []).extend(stream.firsts[outgoing])
+            notes.delays += stream.unacknowledged.delays[outgoing]
+            notes.strides += stream.unacknowledged.strides[outgoing]
+            notes.stamps[-1] += stream.stamps[outgoing]
+
+    def hosts(self) -> tuple[Host, ...]:
+        """What comes of all."""
+        return tuple(notes.host() for notes in self._notes)
+
+    def own_addresses(self) -> tuple[str, ...]:
+        """All IP addresses of the device."""
+        return tuple(ip for ip, place in self._places.items() if place == 0)
+
+    def macs(self) -> tuple[str, ...]:
+        """All MAC addresses of hosts."""
+        return tuple(sorted(self._macs))
+
+    def addresses(self) -> tuple[str, ...]:
+        """All IP addresses of hosts, also of those that are only named."""
+        return tuple(sorted(self._addresses))
+
+    def gateway(self) -> tuple[int, str]:
+        """Place and MAC address of the host behind which most others are."""
+        others = [notes for notes in self._notes[1:] if "." in notes.ip]
+        home = self._notes[0].ip.rpartition(".")[0]
+        far = Counter(notes.mac for notes in others if notes.ip.rpartition(".")[0] != home)
+        mac = max(far, key=far.__getitem__, default="")
+        near = [n for n in others if n.mac == mac and n.ip.rpartition(".")[0] == home]
+        if not near:
+            return 0, mac
+        return self._notes.index(max(near, key=lambda notes: notes.ttl.total())), mac
 
 
 def _rate(stamps: Sequence[Sequence[tuple[int, int]]]) -> float:

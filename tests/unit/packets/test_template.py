@@ -266,7 +266,7 @@ def test_aalto_devices_come_back(device: str, aalto: Path, tmp_path: Path) -> No
 def test_a_connection_in_use_is_not_forgotten_for_very_many_others(
     learnt: Learnt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iotflowgen.packets.template._MOST_CONVERSATIONS", 4)
+    monkeypatch.setattr("iotflowgen.packets.conversations._MOST", 4)
     trace = learnt.traces[0]
     peer = np.minimum(trace.src_port, trace.dst_port)
     is_tcp = (trace.protocols & protocol_mask(["tcp"])) > 0

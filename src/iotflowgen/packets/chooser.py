@@ -1,0 +1,169 @@
+"""Which template a packet gets: what has to be said next in its conversation, and to whom.
+
+TLS goes on with its records, HTTP with its messages, and answers of DNS with what was asked; a TCP
+segment is or is no FIN by what is still to come.
+"""
+
+import random
+from typing import NamedTuple
+
+from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.choices import ANYTHING, Choices, Kind, Need, Ready, Wanted, name_in
+from iotflowgen.packets.connections import ANYBODY, Conversation, Stage
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN
+from iotflowgen.packets.lookahead import Ahead, Flow
+from iotflowgen.packets.lookups import Lookups
+from iotflowgen.packets.mask import DNS, HTTP, TLS
+from iotflowgen.packets.recognition import FIRST, PICTURE, REST, WHOLE
+from iotflowgen.packets.records import Phase
+from iotflowgen.packets.segments import waiting
+from iotflowgen.packets.succession import NOTHING, Before, Thread, heard, thread_of
+from iotflowgen.traffic import protocol_mask
+
+__all__ = ["Chooser", "Turn"]
+
+_JOINED = "sent in a connection whose beginning is not there"
+_ENDED = "would end a connection that goes on"
+_REOPENED = "opens a connection that is open"
+_OUT_OF_TURN = "out of turn in its connection"
+_UNASKED = "answers another question than was asked"
+
+_TCP = protocol_mask(["tcp"])
+_FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
+"""What TLS says first in a window, by preference: most windows begin long after the handshake."""
+
+
+class Turn(NamedTuple):
+    """A packet of a run, and what is known of it before the first one is written."""
+
+    packet: PacketFeatures
+    time_ns: int
+    kind: Kind
+    flow: Flow
+    ahead: Ahead
+
+
+class Chooser:
+    """Chooses a template for each packet in turn.
+
+    Args:
+        choices: All templates.
+        lookups: Whom the device has looked up.
+        draws: Draws.
+    """
+
+    def __init__(self, choices: Choices, lookups: Lookups, draws: random.Random) -> None:
+        self._choices = choices
+        self._lookups = lookups
+        self._draws = draws
+        self._latest: dict[Thread, Before] = {}
+        """The last templates without TCP, by places."""
+
+    def begin(self) -> None:
+        """A run begins of which the one before knows nothing."""
+        self._latest.clear()
+
+    def choose(
+        self,
+        turn: Turn,
+        conversation: Conversation,
+        stage: Stage,
+        notes: list[str],
+        *,
+        repeats: bool,
+    ) -> Ready | None:
+        """The template of a packet; None where none says what has to be said.
+
+        Args:
+            turn: The packet.
+            conversation: What it goes on with, or begins.
+            stage: How far that is for its sender.
+            notes: Gets notes of what the template does not fit.
+            repeats: It is a segment without payload that says the same as the one before it.
+        """
+        packet, kind = turn.packet, turn.kind
+        me = conversation.ends[packet.outgoing]
+        if packet.protocols & TLS:
+            if not conversation.known:
+                # nobody takes the rest of a record for TLS who has not seen its beginning
+                me.owed, me.due = 0, b""
+            if me.due:
+                return None
+        needs = self._needs(turn, conversation, stage)
+        wanted = self._wanted(turn, conversation, repeats=repeats)
+        peer, before = conversation.peer, conversation.before
+        if peer == ANYBODY:
+            peer = self._choices.whom(kind, stage, self._lookups)
+        if not packet.protocols & _TCP:
+            thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
+            before = self._latest.get(thread, NOTHING)
+        ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted, before)
+        if ready is None or not (ready.begins or me.body):
+            return None
+        says = ready.size and not ready.template.probes
+        if me.phase and says and not ready.goes_on(me, conversation.version):
+            return None
+        if ready.flags & wanted.forbidden:
+            notes.append(_ENDED)
+        if packet.protocols & _TCP and ready.template.stage != stage:
+            _note_turn(ready, stage, notes)
+            conversation.joined |= stage == Stage.NEW
+        if kind[-1] and conversation.asked and ready.question not in conversation.asked:
+            notes.append(_UNASKED)
+        return ready
+
+    def _needs(self, turn: Turn, conversation: Conversation, stage: Stage) -> tuple[Need, ...]:
+        """What the packet has to say, the best first."""
+        packet, ahead = turn.packet, turn.ahead
+        me = conversation.ends[packet.outgoing]
+        speech = (me.phase, me.owed)
+        needs: tuple[Need, ...] = (None,)
+        if packet.protocols & TLS:
+            silent = me.phase == Phase.SILENT and (conversation.joined or stage == Stage.NEW)
+            needs = _FIRST_WORDS if silent else ((*speech, conversation.version), speech)
+        elif me.phase:
+            needs = ((*speech, conversation.version), speech, None)
+        elif packet.protocols & HTTP:
+            begins = (FIRST, WHOLE) if ahead.rest[0] else (WHOLE, FIRST)
+            needs = (*begins, None) if not me.body else (PICTURE if me.shows else REST, None)
+        elif packet.protocols & DNS and not packet.protocols & _TCP:
+            # who asks more than one question at once does so about one name
+            names = (*map(name_in, conversation.asked), ahead.reply)
+            needs = (*(conversation.asked if turn.kind[-1] else names), None)
+        return needs
+
+    def _wanted(self, turn: Turn, conversation: Conversation, *, repeats: bool) -> Wanted:
+        """What a TCP segment has to be and must not be, and what is not to be asked."""
+        packet, ahead = turn.packet, turn.ahead
+        if packet.protocols & _TCP:
+            me = conversation.ends[packet.outgoing]
+            forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
+            closing = FIN if ahead.more else FIN | RST
+            needed = closing * (bool(ahead.closes) and not me.fin)
+            return Wanted(forbidden, needed, not (repeats or waiting(me, turn.time_ns)))
+        if packet.protocols & DNS and not turn.kind[-1]:
+            unanswered = tuple(conversation.asked)
+            return Wanted(asked=self._lookups.but(ahead.contact), waiting=unanswered)
+        return ANYTHING
+
+    def note(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
+        """Note what was said, for that on which it depends what is said next."""
+        outgoing = turn.packet.outgoing
+        if ready.layout.protocol != 6:
+            thread = thread_of(turn.packet.protocols, turn.kind[3], outgoing=outgoing)
+            self._latest[thread] = ready.place, 0
+            return
+        is_bare = ready.template.probes or not ready.size
+        conversation.before = heard(
+            conversation.before, ready.place, outgoing=outgoing, is_bare=is_bare
+        )
+
+
+def _note_turn(ready: Ready, stage: Stage, notes: list[str]) -> None:
+    opens = ready.flags & (SYN | ACK) == SYN
+    if stage == Stage.NEW:
+        notes.append(_JOINED)
+    elif opens and stage not in (Stage.RESET, Stage.LEAVING):
+        notes.append(_REOPENED)
+    elif not opens and not {stage, ready.template.stage} <= {Stage.OPEN, Stage.LEFT, Stage.LEAVING}:
+        notes.append(_OUT_OF_TURN)

@@ -1,0 +1,96 @@
+"""A template's frame with what changes from packet to packet: random bytes, times of day, ids.
+
+What follows from the packets around it comes later (`drafts`).
+"""
+
+import random
+
+from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.choices import Ready
+from iotflowgen.packets.connections import Conversation
+from iotflowgen.packets.counters import Numbers
+from iotflowgen.packets.fields import write_echo, write_lease, write_ntp
+from iotflowgen.packets.headers import Headers
+from iotflowgen.packets.lookups import Lookups
+from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP
+from iotflowgen.packets.recognition import recognise
+from iotflowgen.packets.records import go_on
+from iotflowgen.packets.times import write_times
+
+__all__ = ["Filler"]
+
+_BODY = bytes.maketrans(b"\xff\n", b"\xfe\v")
+"""Random bytes of a body begin no marker in a picture, and end no line of a head."""
+
+
+class Filler:
+    """Fills in what does not depend on the packets around.
+
+    Args:
+        headers: What was learnt.
+        lookups: Gets to know what DNS is asked, and answers.
+        draws: Draws random bytes and ids.
+    """
+
+    def __init__(self, headers: Headers, lookups: Lookups, draws: random.Random) -> None:
+        self._questions = Numbers(headers.questions, draws)
+        self._repeats_ids = headers.repeats_ids
+        self._lookups = lookups
+        self._draws = draws
+        self._lease = b""
+
+    def begin(self) -> None:
+        """A run begins of which the one before knows nothing."""
+        self._questions.begin()
+        self._lease = b""
+
+    def fill(
+        self, ready: Ready, packet: PacketFeatures, conversation: Conversation, time_ns: int
+    ) -> bytearray:
+        """A template's frame with random bytes where they belong, and the time of day."""
+        data, me = bytearray(ready.frame), conversation.ends[packet.outgoing]
+        start, end = ready.layout.payload, ready.layout.end
+        if ranges := ready.template.random:
+            is_http = packet.protocols & HTTP
+            for first, last in ranges:
+                noise = self._draws.randbytes(min(last, len(data)) - first)
+                data[first:last] = noise.translate(_BODY) if is_http else noise
+            if ranges[0][0] == start:
+                recognise(data, *ranges[0], packet.protocols, ready.template.phase)
+        if ready.template.times:
+            write_times(data, start, ready.template.times, time_ns)
+        if me.due and ready.layout.protocol == 6:
+            data[start:end] = go_on(me, ready.size, conversation.version, self._draws.randbytes)
+        return data
+
+    def match(
+        self,
+        data: bytearray,
+        ready: Ready,
+        packet: PacketFeatures,
+        conversation: Conversation,
+        time_ns: int,
+    ) -> None:
+        """The ports of UDP, and in a frame without TCP what matches an answer to its question."""
+        layout = ready.layout
+        at, payload = layout.transport, layout.payload
+        if layout.protocol in (1, 58):
+            write_echo(data, layout, conversation, self._draws)
+        if layout.protocol != 17:
+            return
+        data[at : at + 4] = (packet.src_port << 16 | packet.dst_port).to_bytes(4)
+        if packet.protocols & DNS:
+            if ready.template.from_service:
+                self._lookups.note(data, payload)
+                number = conversation.asked.pop(ready.question, self._draws.getrandbits(16))
+            else:
+                kept = self._repeats_ids and ready.place >= 0
+                said = int.from_bytes(data[payload : payload + 2])
+                number = said if kept else self._questions.next()
+                conversation.asked[ready.question] = number
+                self._lookups.asked[ready.question] = None
+            data[payload : payload + 2] = number.to_bytes(2)
+        elif packet.protocols & NTP:
+            write_ntp(data, payload, conversation, time_ns, self._draws)
+        elif packet.protocols & LEASE:
+            self._lease = write_lease(data, payload, self._lease, self._draws)

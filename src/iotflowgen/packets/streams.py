@@ -1,0 +1,148 @@
+"""TCP connections while captures are read, segment by segment: what both ends say, and how."""
+
+import struct
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from iotflowgen.packets.captured import Packet
+from iotflowgen.packets.choices import Kind
+from iotflowgen.packets.connections import Conversation, Stage
+from iotflowgen.packets.delays import Unacknowledged
+from iotflowgen.packets.headers import Connection
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN, timestamps_at
+from iotflowgen.packets.mask import HTTP, TLS
+from iotflowgen.packets.receiving import window_of
+from iotflowgen.packets.records import Phase, Speech, read_records
+from iotflowgen.packets.repeats import RepeatCounts
+from iotflowgen.packets.succession import NOTHING, Before
+
+__all__ = ["Said", "Stream"]
+
+_HALF = 2**31
+
+
+class Said(NamedTuple):
+    """What is known of a packet by its connection; of one without TCP, nothing."""
+
+    stage: int = 0
+    """How far the connection was before it."""
+    speech: Speech | None = None
+    """What it says in TLS; what follows is 0 if that is nothing."""
+    before: tuple[int, int] = (0, 0)
+    """How far its sender's TLS was: phase, and bytes of the last record to come."""
+    version: int = 0
+    """Of TLS in the connection before it."""
+    new_version: int = 0
+    """After it."""
+    probes: bool = False
+    """It asks whether the other end is alive."""
+    is_placed: bool = True
+    """It is known where it stands in its stream."""
+
+
+@dataclass
+class Stream:
+    """A TCP connection; pairs are of the peer and of the device."""
+
+    conversation: Conversation = field(default_factory=Conversation)
+    windows: tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]] = field(
+        default_factory=lambda: ([], [])
+    )
+    """Flags, acknowledgment number and window of each segment."""
+    stamps: tuple[list[tuple[int, int]], list[tuple[int, int]]] = field(
+        default_factory=lambda: ([], [])
+    )
+    """First and last time, nanoseconds, and timestamp."""
+    firsts: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+    """Sequence number of the SYN."""
+    shows: list[bool] = field(default_factory=lambda: [False, False])
+    """The last message of HTTP holds a picture."""
+    ids: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+    """IP IDs."""
+    latest: Kind | None = None
+    """Of its last segment."""
+    acknowledged: int = 0
+    """By that."""
+    unacknowledged: Unacknowledged = field(default_factory=Unacknowledged)
+    before: Before = NOTHING
+    """The last templates, by their numbers."""
+
+    def is_over(self, packet: Packet) -> bool:
+        """Whether a segment opens another connection on the same ports."""
+        stage = self.conversation.stage(packet.outgoing)
+        opens = packet.flags & (SYN | ACK) == SYN
+        return opens and stage not in (Stage.NEW, Stage.ASKING, Stage.ANSWERED)
+
+    def count_repeat(self, packet: Packet, kind: Kind, counts: RepeatCounts) -> None:
+        """Count whether a segment, not followed yet, says what the one before it said."""
+        me, flags = self.conversation.ends[packet.outgoing], packet.flags
+        sequence, acknowledged = struct.unpack_from("!4xII", packet.frame, packet.layout.transport)
+        behind = (me.next - sequence) % 2**32 if me.said else 0
+        is_bare = not packet.payload
+        if flags & (SYN | RST) or (flags & FIN and is_bare):
+            self.latest = None
+            return
+        probes = behind == 1 and is_bare
+        again = acknowledged == self.acknowledged if is_bare else 0 < behind <= _HALF
+        counts.see(self.latest, kind, again=again and not probes)
+        self.latest, self.acknowledged = None if probes else kind, acknowledged
+
+    def follow(self, packet: Packet) -> Said:
+        """Follow the connection by one segment."""
+        outgoing, conversation, flags = packet.outgoing, self.conversation, packet.flags
+        me, stage = conversation.ends[outgoing], conversation.stage(outgoing)
+        (sequence,) = struct.unpack_from("!4xI", packet.frame, packet.layout.transport)
+        size = len(packet.payload) + max(0, packet.length - len(packet.frame))
+        ahead = (sequence - me.next) % 2**32 if me.said else 0
+        marks = flags & (SYN | FIN | RST)
+        probes = ahead == 2**32 - 1 and size <= 1 and not marks
+        again = ahead >= _HALF and (size > 0 or marks > 0)
+        conversation.see(outgoing, flags)
+        self._note_header(packet, sequence, is_late=bool(again and marks))
+        if probes:
+            return Said(stage, probes=True)
+        if again and size:
+            return Said(stage, is_placed=False)
+        if not again and not flags & RST:
+            me.next = (sequence + size + bool(flags & SYN) + bool(flags & FIN)) % 2**32
+            if me.next != sequence:
+                self.unacknowledged.send(outgoing, me.next, packet.time_ns)
+        return self._listen(packet, stage, is_gap=ahead > 0)
+
+    def _note_header(self, packet: Packet, sequence: int, *, is_late: bool) -> None:
+        """Note what a segment says of windows, numbers and timestamps."""
+        frame, at, outgoing = packet.frame, packet.layout.transport, packet.outgoing
+        flags, acknowledged, window = packet.flags, *struct.unpack_from("!I2xH", frame, at + 8)
+        if not flags & RST and not is_late:
+            self.windows[outgoing].append((flags, acknowledged, window))
+        if flags & SYN:
+            self.firsts[outgoing][:] = [sequence]
+        if flags & ACK:
+            self.unacknowledged.acknowledge(outgoing, acknowledged, packet.time_ns)
+        if stamps := timestamps_at(frame, packet.layout):
+            stamp = int.from_bytes(frame[stamps : stamps + 4])
+            self.stamps[outgoing][1:] = [(packet.time_ns, stamp)]
+
+    def _listen(self, packet: Packet, stage: Stage, *, is_gap: bool) -> Said:
+        """What the payload of a segment says; where there is a gap before it, no record goes on."""
+        conversation, payload = self.conversation, packet.payload
+        if packet.protocols & HTTP and b"\r\n\r\n" in payload:
+            self.shows[packet.outgoing] = b"image/" in payload
+        me, version = conversation.ends[packet.outgoing], conversation.version
+        # between two segments that show TLS may be one that does not, on a port that nobody knows
+        speaks = packet.protocols & TLS or me.phase != Phase.SILENT or payload[:2] == b"\x16\x03"
+        if not speaks or not payload:
+            return Said(stage)
+        before = me.phase, me.owed
+        speech = read_records(payload, me.phase, 0 if is_gap else me.owed)
+        if speech is None:
+            me.phase, me.owed = Phase.CIPHERED, 0
+            return Said(stage, is_placed=not packet.protocols & TLS)
+        me.phase, me.owed = speech.phase, speech.left
+        conversation.version = speech.version or version
+        return Said(stage, speech, before, version, conversation.version)
+
+    def connection(self, service: int, peer: int) -> Connection:
+        """What is kept of it."""
+        windows = window_of(self.windows[0]), window_of(self.windows[1])
+        return Connection(service=service, peer=peer, windows=windows)
