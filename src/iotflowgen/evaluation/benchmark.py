@@ -78,7 +78,13 @@ class BenchmarkConfig(Settings):
     """How often `held-out` splits the captures."""
     seed: int = Field(default=0, ge=0)
     settings: Mapping[Protocol, Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"sessions": {"order": 12, "ports": {"ephemeral": "recur"}, "redraw": ()}},
+        "paper": {
+            "sessions": {
+                "order": 12,
+                "ports": {"recurrence": 0.3, "ephemeral": "recur"},
+                "redraw": (),
+            }
+        },
         "held-out": {"iotflow": {"codec": _FRESH}, "doppelganger": _FRESH, "markov": _FRESH},
     }
     """Of generators, where not their defaults. Under `paper` what belongs to one capture may recur,

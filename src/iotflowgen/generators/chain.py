@@ -105,8 +105,11 @@ class Chain:
         contexts = [context[start] for context in self._context]
         at, place = self._position[start], start - 1
         while True:
-            follows = (rng.random(len(place)) < self._follow) & (self.symbol[place] != END)
-            place = np.where(follows, place + 1, self._draw(contexts, at, rng))
+            drawn = self._draw(contexts, at, rng)
+            if self._follow:
+                follows = (rng.random(len(place)) < self._follow) & (self.symbol[place] != END)
+                drawn = np.where(follows, place + 1, drawn)
+            place = drawn
             yield place
             contexts = self._advance(contexts, self.symbol[place])
             at = at + 1

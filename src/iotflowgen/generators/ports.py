@@ -35,33 +35,23 @@ class Connections:
 
     - below `slots`, the service's port used so many others ago;
     - `slots`, a new one;
-    - from there to twice `slots`, any service's port used so many others ago;
-    - above, the service's port that was the so-manieth in use before the capture began.
+    - above, any service's port used so many others ago.
     """
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._of_service: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._of_any: dict[int, list[int]] = defaultdict(list)
-        self._earlier: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._together: dict[int, int] = defaultdict(lambda: -1)
         self.runs: dict[tuple[int, int], list[int]] = defaultdict(list)
         """The last ports of a session and service to count on from, latest first."""
 
-    def rank(self, session: int, service: int, port: int, *, earlier: bool) -> tuple[int, bool]:
-        """Which port in use it is, and whether it comes into use now.
-
-        `earlier` says that its connection began before the capture.
-        """
+    def rank(self, session: int, service: int, port: int) -> int:
+        """The rank that tells the port."""
         recent, anyone = self._of_service[session, service], self._of_any[session]
-        known = self._earlier[session, service]
         if port in recent:
-            return recent.index(port), False
-        if port in anyone:
-            return self._slots + 1 + anyone.index(port), False
-        if earlier and len(known) < self._slots:
-            return 2 * self._slots + 1 + len(known), True
-        return self._slots, True
+            return recent.index(port)
+        return self._slots + (1 + anyone.index(port) if port in anyone else 0)
 
     def port(self, session: int, service: int, rank: int) -> int | None:
         """The port of a rank; None if it has to be opened.
@@ -70,9 +60,6 @@ class Connections:
         """
         if rank == self._slots:
             return None
-        if rank > 2 * self._slots:
-            known, at = self._earlier[session, service], rank - 2 * self._slots - 1
-            return known[at] if at < len(known) else None
         if rank > self._slots:
             ports, at = self._of_any[session], rank - self._slots - 1
         else:
@@ -91,11 +78,8 @@ class Connections:
         self._together[session] = together
         return True
 
-    def use(self, session: int, service: int, port: int, *, rank: int) -> None:
+    def use(self, session: int, service: int, port: int) -> None:
         """Make a port the latest; the oldest are forgotten."""
-        known = self._earlier[session, service]
-        if rank > 2 * self._slots and port not in known:
-            known.append(port)
         for ports in (self._of_service[session, service], self._of_any[session]):
             if port in ports:
                 ports.remove(port)
@@ -111,7 +95,6 @@ class Ports:
         port: NDArray[np.int32],
         other: NDArray[np.int32],
         capture: NDArray[np.int64],
-        earlier: NDArray[np.bool_],
         constants: Iterable[int],
         slots: int,
     ) -> None:
@@ -121,7 +104,6 @@ class Ports:
             port: Of this side (P).
             other: Of the other side (P); a constant one names the service.
             capture: Which each packet is of (P).
-            earlier: Whether each packet's connection began before its capture (P).
             constants: Ports that keep their number.
             slots: Ports of a service that are told apart.
         """
@@ -140,10 +122,10 @@ class Ports:
         in_use, origin, opens = Connections(slots), dict[tuple[int, int], int](), list[int]()
         for i in ephemeral.tolist():
             number, of, service_of = int(port[i]), int(capture[i]), int(self.service[i])
-            rank, new = in_use.rank(of, service_of, number, earlier=bool(earlier[i]))
-            in_use.use(of, service_of, number, rank=rank)
+            rank = in_use.rank(of, service_of, number)
+            in_use.use(of, service_of, number)
             self.token[i] = -1 - rank
-            if new:
+            if rank == slots:
                 opens.append(i)
                 origin[of, number] = i
             self._origin[i] = origin[of, number]
@@ -206,10 +188,11 @@ class Ports:
                 number = same
             elif number is None:
                 runs = open_.runs[of, service]
-                number = _unclaimed(min(runs.pop(0) + step, _LONGEST) if runs and step else new)
+                on = runs.pop(0) + step if runs and step else new
+                number = _unclaimed(on if on <= _LONGEST else new)
                 runs.insert(0, number)
                 del runs[_RUNS:]
-            open_.use(of, service, number, rank=-1 - token)
+            open_.use(of, service, number)
             ports[i] = number
         return ports.astype(np.int32)
 

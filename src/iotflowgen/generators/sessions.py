@@ -2,8 +2,9 @@
 
 Three things set it apart from the baseline `markov`, whose chain it shares.
 
-- A walk begins where a capture begins and ends where the chain says so, and prefers places as far
-  into their capture as itself: start-up, repetition and the end keep their proportions.
+- A walk begins where a capture begins and ends where the chain says so, follows one capture for a
+  few packets at a time, and prefers places as far into their capture as itself: start-up,
+  repetition and the end keep their proportions.
 - What belongs to one capture alone is drawn anew (`accidents`, `ports`): times, ephemeral ports,
   and lengths that no other capture shows. In the chain's symbols a length is its role, what it says
   in whichever capture, so that a walk can go over from one to another there.
@@ -95,16 +96,7 @@ class Sessions(Recorded):
         # a peer that answers at the device's own ephemeral port has no port of its own to draw
         self._same_port = (device == peer) & ~np.isin(device, list(constants))
         peer = np.where(self._same_port, 0, peer)
-        earlier = _began_earlier(
-            numbered([capture, device, peer]), np.concatenate([t.tcp_payload for t in traces])
-        )
-        side = partial(
-            Ports,
-            capture=capture,
-            earlier=earlier,
-            constants=constants,
-            slots=config.ports.slots,
-        )
+        side = partial(Ports, capture=capture, constants=constants, slots=config.ports.slots)
         self._sides = side(device, peer), side(peer, device)
         tokens = [ports.token for ports in self._sides]
         kind = numbered(
@@ -193,10 +185,7 @@ class Sessions(Recorded):
             steps.append(np.where(ended, -1, place))
         place_NT = np.stack(steps, axis=1)
         walk = np.repeat(np.arange(len(first)), (place_NT >= 0).sum(axis=1))
-        packet = self._number[place_NT[place_NT >= 0]]
-        if "order" in self.config.redraw:
-            packet = self._order.draw(packet, walk, rng)
-        return packet, walk
+        return self._number[place_NT[place_NT >= 0]], walk
 
     def _columns(
         self,
@@ -209,6 +198,9 @@ class Sessions(Recorded):
 
         A walk is a session, unless connections are `open_` from before: then all go on from them.
         """
+        time_ns = np.cumsum(self._times(packet, rng))
+        if "order" in self.config.redraw:
+            packet = self._order.draw(packet, walk, rng)
         fresh = self.config.ports.ephemeral == "fresh"
         device, peer = (
             side.draw(packet, walk if open_ is None else 0 * walk, rng, fresh=fresh, connections=c)
@@ -217,7 +209,7 @@ class Sessions(Recorded):
         peer = np.where(self._same_port[packet], device, peer)
         outgoing = self._packets["outgoing"][packet]
         return {
-            "time_ns": np.cumsum(self._times(packet, rng)),
+            "time_ns": time_ns,
             "length": self._lengths.draw(packet, walk, rng),
             "outgoing": outgoing,
             "src_port": np.where(outgoing, device, peer),
@@ -245,18 +237,3 @@ class Sessions(Recorded):
             return gap_ns
         drawn_ns = np.rint(np.exp(self._gaps.draw(packet, rng)) / _RESOLUTION_NS) * _RESOLUTION_NS
         return np.where(gap_ns <= _RESOLUTION_NS, gap_ns, drawn_ns).astype(np.int64)
-
-
-def _began_earlier(
-    connection: NDArray[np.int64], tcp_payload: NDArray[np.int32]
-) -> NDArray[np.bool_]:
-    """Whether each packet (P) is of a connection that began before its capture did.
-
-    One of the first two packets has payload then; SYN and what answers it have none (RFC 9293,
-    section 3.5).
-    """
-    order = np.argsort(connection, kind="stable")
-    start = np.flatnonzero(np.diff(connection[order], prepend=-1))
-    second = np.minimum(start + 1, np.append(start[1:], len(order)) - 1)
-    earlier: NDArray[np.bool_] = (tcp_payload[order[start]] > 0) | (tcp_payload[order[second]] > 0)
-    return earlier[connection]

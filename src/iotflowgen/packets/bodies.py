@@ -20,7 +20,10 @@ _HEAD_END = b"\r\n\r\n"
 
 
 def rests(
-    packets: Sequence[PacketFeatures], flows: Sequence[Flow], goes_on: Sequence[bool]
+    packets: Sequence[PacketFeatures],
+    flows: Sequence[Flow],
+    goes_on: Sequence[bool],
+    again: Sequence[bool],
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """Places of HTTP segments after which their sender goes on with the same message.
 
@@ -28,6 +31,7 @@ def rests(
         packets: A run.
         flows: Of which connections (`flow_of`).
         goes_on: Which of them are of a kind that mostly goes on with a message.
+        again: Which of them say what was said last, and so nothing of the message.
 
     Yields:
         The place, how many segments come, and the bytes of their frames.
@@ -35,7 +39,7 @@ def rests(
     to_come: dict[tuple[Flow, bool], tuple[int, int]] = {}
     for place in range(len(packets) - 1, -1, -1):
         packet = packets[place]
-        if not packet.protocols & HTTP:
+        if again[place] or not packet.protocols & HTTP:
             continue
         mine = flows[place], packet.outgoing
         count, size = to_come.pop(mine, (0, 0))

@@ -145,7 +145,10 @@ class Hosts:
 
     def see_ended(self, stream: Stream, service: int, peer: int) -> None:
         """Note the way that both ends have with TCP, when all of a connection is read."""
-        for outgoing, notes in enumerate((self._notes[max(peer, 0)], self._notes[0])):
+        for outgoing, host in enumerate((peer, 0)):
+            if host < 0:
+                continue
+            notes = self._notes[host]
             notes.sequences.setdefault(service, []).extend(stream.firsts[outgoing])
             notes.delays += stream.unacknowledged.delays[outgoing]
             notes.strides += stream.unacknowledged.strides[outgoing]

@@ -105,7 +105,7 @@ class TemplateBuilder:
 
         ahead = look_ahead(packets, flows, carried, times_ns, heard)
         goes_on = [*map(self._choices.goes_on, kinds)]
-        for place, rest in rests(packets, flows, goes_on):
+        for place, rest in rests(packets, flows, goes_on, again):
             ahead[place] = ahead[place]._replace(rest=rest)
         for place, contact in contacts(packets, flows, self._conversations):
             ahead[place] = ahead[place]._replace(contact=kinds[contact])

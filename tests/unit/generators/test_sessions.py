@@ -6,12 +6,14 @@ import pytest
 
 from iotflowgen.generators import apart, first_packets, first_seconds, starting_at
 from iotflowgen.generators.accidents import Order
+from iotflowgen.generators.ports import Connections
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
 from iotflowgen.packets.ports import CLAIMED_PORTS
 from iotflowgen.traffic import Trace, protocol_mask
 
 TCP = protocol_mask(["ip", "tcp"])
 DNS = protocol_mask(["ip", "udp", "dns"])
+ORDERED = ("length", "outgoing", "src_port", "dst_port", "protocols")
 
 
 def capture(seed, *, repeats=5):
@@ -151,18 +153,22 @@ def test_ports_come_again_only_with_those_they_came_with():
     assert seen >= {30_000, 31_000, 32_000, 33_000}
 
 
-def test_a_connection_from_before_the_session_is_not_opened_in_it():
-    # it is heard of sooner in some captures than in others
-    captures = []
-    for i in range(8):
-        ports, services = [30_000 + 1000 * i] * 11, [443] * 11
-        if i % 2:
-            ports[:2], services[:2] = [55_000 + i] * 2, [8080] * 2
-        trace = with_ports(capture(i), ports, services)
-        captures.append(replace(trace, tcp_payload=np.where(trace.protocols == TCP, 6, 0)))
-    for session in drawn(captures):
-        towards = device_ports(session)[peer_ports(session) == 443]
-        assert len(set(towards.tolist())) <= 1
+def test_what_is_not_in_use_is_the_port_that_is_longest_in_use():
+    connections = Connections(slots=4)
+    assert connections.port(0, 1, 2) is None
+    for port in (7, 8, 9):
+        connections.use(0, 1, port)
+    assert [connections.port(0, 1, rank) for rank in range(5)] == [9, 8, 7, 7, None]
+    assert [connections.port(0, 2, rank) for rank in (0, 5, 8)] == [None, 9, 7]
+    assert [connections.rank(0, 2, port) for port in (9, 7, 6)] == [5, 7, 4]
+
+
+def test_ports_that_have_counted_to_the_end_begin_anew():
+    captures = [with_ports(capture(i), [65_000 + i] * 5 + [65_001 + i] * 6, 443) for i in range(8)]
+    stream = islice(fitted(captures).stream(np.random.default_rng(0)), 20)
+    opened = np.concatenate([device_ports(piece)[peer_ports(piece) == 443] for piece in stream])
+    assert opened.max() <= 65_535
+    assert np.mean(opened == 65_535) < 0.1
 
 
 def test_new_ports_are_none_that_wireshark_takes_for_another_protocol():
@@ -182,6 +188,20 @@ def test_neighbours_change_places_where_captures_show_both_orders():
     one_service = Order(message, np.zeros(6, dtype=np.int64), np.zeros(6, dtype=np.int64))
     packets = np.tile([0, 1], 400)
     assert (one_service.draw(packets, session, np.random.default_rng(0)) == packets).all()
+
+
+def test_neighbours_of_sessions_change_places_and_times_do_not():
+    def exchanged(trace):
+        place = np.arange(len(trace))
+        place[[1, 2]] = 2, 1
+        return replace(trace, **{name: getattr(trace, name)[place] for name in ORDERED})
+
+    captures = [exchanged(capture(i)) if i == 0 else capture(i) for i in range(8)]
+    sessions = drawn(captures)
+    assert 0.3 < np.mean([session.length[1] == 60 for session in sessions]) < 0.7
+    assert all((np.diff(session.time_ns) > 0).all() for session in sessions)
+    as_captured = drawn(captures, redraw=["times", "lengths"])
+    assert np.mean([session.length[1] == 60 for session in as_captured]) < 0.3
 
 
 def test_a_peer_that_answers_at_the_port_of_the_device_goes_on_doing_so():
@@ -209,8 +229,9 @@ def test_lengths_that_one_capture_alone_shows_are_drawn_anew():
 
 
 def test_no_packet_is_shorter_than_those_of_its_protocol():
-    captures = [with_length(capture(i), 10, 54 + i) for i in range(8)]
-    assert min(int(session.length.min()) for session in drawn(captures)) == 54
+    captures = [with_length(with_length(capture(i), 12, 54 + i), [0, 1], 42) for i in range(8)]
+    tcp = [session.length[session.protocols == TCP].min() for session in drawn(captures)]
+    assert min(tcp) == 54
 
 
 def test_lengths_that_recur_are_kept():

@@ -37,8 +37,10 @@ def test_a_message_goes_on_until_the_other_side_speaks() -> None:
         for outgoing, length in sent
     ]
     goes_on = [length in (1400, 90) for _, length in sent]
-    found = dict(rests(packets, [*map(flow_of, packets)], goes_on))
-    assert found == {1: (2, 1490), 2: (1, 90)}
+    flows, never = [*map(flow_of, packets)], [False] * len(packets)
+    assert dict(rests(packets, flows, goes_on, never)) == {1: (2, 1490), 2: (1, 90)}
+    again = [*never[:2], True, *never[3:]]
+    assert dict(rests(packets, flows, goes_on, again)) == {1: (1, 90)}
 
 
 @pytest.mark.parametrize(
