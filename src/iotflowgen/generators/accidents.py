@@ -3,8 +3,8 @@
 The exact time between two packets, an ephemeral port, a length that one capture alone shows: the
 next capture has others, not far from these. To hand them out again gives a copy away. Each is drawn
 between the values next to it in rank among its like, so that what is always the same stays, and
-is spread stays as spread. Which of two services speaks first is drawn, too, where captures show
-both orders.
+what is spread stays as spread. Which of two services speaks first is drawn as well, if captures
+show both orders.
 
 Lengths follow Good and Turing (Good 1953): values seen in one capture alone are as frequent as
 values that the next one is the first to show.
