@@ -40,8 +40,11 @@ benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, c
 		--devices Withings,WeMoLink,HomeMaticPlug --out benchmarks/results/authors
 	$(VENV)/bin/iotflowgen benchmark $(ROOT) --devices $(DEVICES) --out benchmarks/results/benchmark
 	cp benchmarks/results/benchmark/results.json benchmarks/results/benchmark.json
+	$(VENV)/bin/python benchmarks/ablation.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/realism.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/headers.py $(ROOT) --devices $(DEVICES)
+	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
+	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink
 	$(VENV)/bin/python benchmarks/tables.py
 
 lock: ## resolve the dependencies anew into requirements.lock
