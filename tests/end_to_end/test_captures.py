@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 from scapy.utils import PcapReader, PcapWriter, RawPcapReader
-from typer.testing import CliRunner
 
-from iotflowgen.cli.app import app
 from tests.conftest import REPOSITORY
+from tests.end_to_end.here import here
 
 PLUG = sorted((REPOSITORY / "samples" / "plug").iterdir())[:6]
 CAMERA = sorted((REPOSITORY / "samples" / "camera").iterdir())[:6]
@@ -52,9 +51,8 @@ def is_ip(frame: bytes) -> bool:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, " ".join(done.stderr.split())
+    done = here(*arguments)
+    return done.returncode, " ".join(done.stderr.split())
 
 
 def refused(*arguments: object) -> str:

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from pyarrow.csv import read_csv
 from pyarrow.parquet import read_table as read_parquet
-from typer.testing import CliRunner
 
-from iotflowgen.cli.app import app
 from tests.conftest import REPOSITORY
+from tests.end_to_end.here import here
 from tests.small import SMALL
 
 COMMAND = Path(sys.executable).parent / "iotflowgen"
@@ -32,12 +31,6 @@ def run(*arguments, env=None, cwd=None, timeout=120):
         cwd=cwd,
         check=False,
     )
-
-
-def here(*arguments):
-    """The same in this process, which has its libraries loaded, for the many ways to be refused."""
-    done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
-    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 def refused(done, status, *words):

@@ -11,13 +11,12 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 from scapy.utils import wrpcap
-from typer.testing import CliRunner
 
 from iotflowgen.capture import read_captures
-from iotflowgen.cli.app import app
 from iotflowgen.generators import Markov, MarkovConfig
 from iotflowgen.packets import write_capture
 from iotflowgen.tables import write_windows
+from tests.end_to_end.here import here
 from tests.end_to_end.test_cli import PLUG, refused, run
 
 QUICK = ("--window", 8, "--windows", 60, "--adversary", "boosting")
@@ -110,9 +109,7 @@ def rejected(tmp_path):
             for part in (name, *files)
         ]
         arguments = ["evaluate", *options, *QUICK, *more, "--out", out]
-        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(a) for a in arguments])
-        done.returncode = done.exit_code
-        refused(done, status, *words)
+        refused(here(*arguments), status, *words)
         assert not out.exists()
 
     return evaluate

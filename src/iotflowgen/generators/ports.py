@@ -145,9 +145,10 @@ class Ports:
         self._step, self._shared = step, shared
         kind = numbered([service, step > 0, shared > 0])
         # a port that comes again counts once: others are not drawn from itself
-        _, one, self._like = np.unique(
+        _, one, like = np.unique(
             np.stack([kind, port]), axis=1, return_index=True, return_inverse=True
         )
+        self._like = like.ravel()
         self._spread = Spread(port[one].astype(np.float64), kind[one], lone=_LONE)
 
     def draw(
@@ -174,7 +175,7 @@ class Ports:
         like = self._origin[packet[ephemeral]]
         own = self._port[like]
         opening = self._opening[like]
-        drawn = np.rint(self._spread.draw(self._like.ravel()[opening], rng)).astype(np.int64)
+        drawn = np.rint(self._spread.draw(self._like[opening], rng)).astype(np.int64)
         drawn = np.clip(drawn, _SHORTEST, _LONGEST)
         columns = (
             *(ephemeral, session[ephemeral], self.service[packet[ephemeral]], ports[ephemeral]),
