@@ -1,4 +1,4 @@
-"""Templates made ready for writing, and which of them fits a packet.
+"""Which template fits a packet.
 
 A template fits if it is of the packet's kind (length, direction, protocols, service) and of the
 connection's stage, if it says what has to be said next (the rest of a TLS record, the answer to a
@@ -9,25 +9,15 @@ done without.
 import random
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from iotflowgen.packets.build import PacketFeatures
-from iotflowgen.packets.connections import ANYBODY, NEAREST, Side, Stage
-from iotflowgen.packets.headers import Template, service_of
-from iotflowgen.packets.layout import (
-    ACK,
-    FIN,
-    RST,
-    SYN,
-    Layout,
-    find_layout,
-    set_checksums,
-    timestamps_at,
-)
-from iotflowgen.packets.mask import DNS, HTTP
+from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
+from iotflowgen.packets.layout import ACK, FIN, SYN
+from iotflowgen.packets.mask import HTTP
+from iotflowgen.packets.ready import Kind, Ready
 from iotflowgen.packets.recognition import (
     FIRST,
     PICTURE,
@@ -35,14 +25,13 @@ from iotflowgen.packets.recognition import (
     WHOLE,
     begins_picture,
     head_of,
-    is_head,
     still_owed,
 )
 from iotflowgen.packets.records import Phase
 from iotflowgen.packets.succession import UNSEEN, Before
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["ANYTHING", "Choices", "Kind", "Need", "Ready", "Wanted", "kind_of", "name_in"]
+__all__ = ["ANYTHING", "Choices", "Need", "Wanted", "name_in"]
 
 _TYPE_AND_CLASS = 4
 _MOST_ANSWERS = 2**14
@@ -51,82 +40,11 @@ _TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
 _LONGEST_BARE = 78
 """Bytes of a frame that is taken for an acknowledgment where it was not seen: it may carry options,
 but hardly more than timestamps and one block of selective acknowledgment."""
-_QUOTING = {3, 4, 5, 11, 12}
-"""Types of ICMP messages that quote a packet (RFC 792)."""
 
-Kind = tuple[int, bool, int, int, bool]
 Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
 """What a template has to say: TLS from a phase on, after bytes that are owed, of a version; the
 answer to a question; a question about a name, or whose answer has a length; what a message of HTTP
 goes on with; anything."""
-
-
-class Ready(NamedTuple):
-    """A template with all that is asked of it more than once."""
-
-    template: Template
-    frame: bytes
-    """At its full length, identifiers replaced."""
-    layout: Layout
-    peer: int
-    flags: int
-    """Of TCP."""
-    size: int
-    """Bytes of payload."""
-    acknowledges: bool
-    """It is a TCP segment that does nothing but acknowledge."""
-    stamps: int
-    """Where TCP timestamps stand; 0 without."""
-    question: bytes
-    """What a DNS message asks or answers."""
-    begins: bool
-    """It is not the rest of an HTTP message, which nobody takes for one by itself."""
-    place: int
-    """In `Headers.templates`; UNSEEN of one that was made from another."""
-
-    @property
-    def opening(self) -> int:
-        """What the window field of a SYN says; 0 of any other."""
-        at = self.layout.transport + 14
-        return int.from_bytes(self.frame[at : at + 2]) if self.flags & SYN else 0
-
-    @classmethod
-    def of(cls, template: Template, frame: bytes, place: int = UNSEEN) -> "Ready":
-        """Make a template ready; `frame` is the template's, identifiers replaced."""
-        frame = frame.ljust(template.length, b"\0")
-        layout = find_layout(frame)
-        if layout.protocol == 1 and frame[layout.transport] in _QUOTING:
-            frame = _summed(frame, layout.payload + 4)
-        is_tcp = layout.protocol == 6
-        flags = frame[layout.transport + 13] if is_tcp else 0
-        size = layout.end - layout.payload
-        return cls(
-            template=template,
-            frame=frame,
-            layout=layout,
-            peer=template.peer,
-            flags=flags,
-            size=size,
-            acknowledges=is_tcp and not (size or template.probes or flags & (SYN | FIN | RST)),
-            stamps=timestamps_at(frame, layout) if is_tcp else 0,
-            begins=not template.protocols & HTTP or is_head(frame[layout.payload : layout.end]),
-            question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
-            place=place,
-        )
-
-    def goes_on(self, me: Side, version: int) -> bool:
-        """Whether it says what its sender has to say next in TLS of a version."""
-        template = self.template
-        if template.speech != (me.phase, me.owed):
-            return False
-        # handshake messages of another version have other fields
-        return me.phase == Phase.CIPHERED or version in (0, template.version)
-
-
-def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
-    """What a template has to share with a packet; for `services` see `headers.service_of`."""
-    length, outgoing, src_port, dst_port, protocols = packet
-    return length, outgoing, protocols, *service_of(src_port, dst_port, services)
 
 
 class Wanted(NamedTuple):
@@ -352,15 +270,6 @@ class Choices:
         return [ready for ready in alike if differs(ready) == least]
 
 
-def _summed(frame: bytes, start: int) -> bytes:
-    """A frame in which the packet that an ICMP error quotes has its checksums again."""
-    quoted = bytearray(bytes(12) + b"\x08\0" + frame[start:])
-    layout = find_layout(quoted)
-    whole = layout.end - layout.network == int.from_bytes(quoted[16:18])
-    set_checksums(quoted, layout, carried=whole)
-    return frame[:start] + bytes(quoted[14:])
-
-
 def _needs(ready: Ready, answers: dict[bytes, set[int]]) -> set[Need]:
     """What a template can be needed for."""
     if ready.template.phase:
@@ -390,11 +299,3 @@ def _answers(ready: Sequence[Ready]) -> defaultdict[bytes, set[int]]:
         if each.question and each.template.from_service:
             found[each.question].add(each.template.length)
     return found
-
-
-def _question(message: bytes) -> bytes:
-    """The first question of a DNS message, its type and class included (RFC 1035)."""
-    at = 12
-    while at < len(message) and 0 < message[at] < 64:
-        at += 1 + message[at]
-    return message[12 : at + 5] if message[4:6] != b"\0\0" else b""

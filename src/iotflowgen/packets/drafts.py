@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from iotflowgen.packets.build import Frame, PacketFeatures
-from iotflowgen.packets.choices import Ready
 from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.counters import IpIds
 from iotflowgen.packets.fields import Clock
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.layout import ACK, RST, SYN, set_checksums
 from iotflowgen.packets.persona import Persona
+from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.segments import Segment, number
 
 __all__ = ["Draft", "Finisher"]

@@ -6,13 +6,13 @@ What follows from the packets around it comes later (`drafts`).
 import random
 
 from iotflowgen.packets.build import PacketFeatures
-from iotflowgen.packets.choices import Ready
 from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.counters import Numbers
 from iotflowgen.packets.fields import write_echo, write_lease, write_ntp
 from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP
+from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import recognise
 from iotflowgen.packets.records import go_on
 from iotflowgen.packets.times import write_times

@@ -8,13 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from iotflowgen.packets.captured import Packet, packets_of
-from iotflowgen.packets.choices import kind_of
 from iotflowgen.packets.counters import counting
 from iotflowgen.packets.headers import Connection, Headers, Template, service_of
 from iotflowgen.packets.identifiers import words_in
 from iotflowgen.packets.mask import mask
 from iotflowgen.packets.notes import Hosts
 from iotflowgen.packets.plain import Plain
+from iotflowgen.packets.ready import kind_of
 from iotflowgen.packets.repeats import RepeatCounts
 from iotflowgen.packets.streams import Said, Stream
 from iotflowgen.packets.succession import NOTHING, Before, Succession, Thread, heard, thread_of

@@ -9,7 +9,7 @@ from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
-from iotflowgen.packets.choices import Kind
+from iotflowgen.packets.ready import Kind
 from iotflowgen.packets.segments import HELD_NS
 from iotflowgen.traffic import protocol_mask
 

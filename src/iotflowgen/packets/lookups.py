@@ -6,8 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from iotflowgen.packets.choices import Choices, Kind, Ready, name_in
+from iotflowgen.packets.choices import Choices, name_in
 from iotflowgen.packets.connections import ANYBODY, Stage
+from iotflowgen.packets.ready import Kind, Ready
 
 __all__ = ["Lookups", "answered"]
 

@@ -10,9 +10,9 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from iotflowgen.packets.choices import Kind, Ready
 from iotflowgen.packets.headers import Repeat
 from iotflowgen.packets.lookahead import Flow
+from iotflowgen.packets.ready import Kind, Ready
 
 __all__ = ["RepeatCounts", "Repeats"]
 

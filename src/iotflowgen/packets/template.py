@@ -14,7 +14,7 @@ import numpy as np
 
 from iotflowgen.packets.bodies import follow, rests
 from iotflowgen.packets.build import Frame, PacketFeatures
-from iotflowgen.packets.choices import Choices, Kind, Ready, kind_of
+from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.chooser import Chooser, Turn
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
 from iotflowgen.packets.conversations import Conversations
@@ -27,6 +27,7 @@ from iotflowgen.packets.lookahead import Ahead, Carries, Flow, contacts, flow_of
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.persona import Persona
+from iotflowgen.packets.ready import Kind, Ready, kind_of
 from iotflowgen.packets.receiving import Receivers
 from iotflowgen.packets.recognition import asks
 from iotflowgen.packets.records import Phase

@@ -4,9 +4,10 @@ import random
 
 import pytest
 
-from iotflowgen.packets.choices import Choices, Kind, Ready
+from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.connections import ANYBODY, Stage
 from iotflowgen.packets.headers import Template
+from iotflowgen.packets.ready import Kind, Ready
 from iotflowgen.packets.succession import NOTHING, UNSEEN, Before, Succession, heard, thread_of
 from iotflowgen.traffic import protocol_mask
 
