@@ -129,6 +129,7 @@ class Choices:
         closing: defaultdict[Kind, int] = defaultdict(int)
         rests: defaultdict[Kind, int] = defaultdict(int)
         self._opening: set[Kind] = set()
+        self._probing: set[Kind] = set()
         self._rests: defaultdict[int, set[bytes]] = defaultdict(set)
         """How handshake messages go on, by the bytes that are owed."""
         answers = _answers(ready)
@@ -157,6 +158,8 @@ class Choices:
                 closing[kind] += template.count * (1 if each.flags & FIN else -1)
                 if each.flags & (SYN | ACK) == SYN:
                     self._opening.add(kind)
+                if template.probes:
+                    self._probing.add(kind)
             phase, owed = template.speech
             if phase == Phase.HANDSHAKE and owed:
                 start, size = each.layout.payload, min(owed, each.size)
@@ -224,6 +227,10 @@ class Choices:
     def closes(self, kind: Kind) -> bool:
         """Whether most packets of a kind end what their sender says."""
         return kind in self._closing
+
+    def may_probe(self, kind: Kind) -> bool:
+        """Whether a packet of a kind may ask whether the other end is alive."""
+        return kind in self._probing
 
     def goes_on(self, kind: Kind) -> bool:
         """Whether most packets of a kind go on with a message of HTTP."""

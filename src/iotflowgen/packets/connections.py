@@ -88,6 +88,8 @@ class Side:
     """When it first sent something but a SYN; -1 before."""
     sent_ns: int = 0
     """When it sent its last segment."""
+    probes: int = 0
+    """How many times it has asked whether the other is alive since it said something."""
     held: int = 0
     """How much of `heard_ns` it knew of then."""
     numbered: int = 0

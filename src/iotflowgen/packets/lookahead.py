@@ -40,10 +40,12 @@ class Carries(IntEnum):
     """Payload, and mostly the sender's FIN."""
     THE_SAME = 3
     """What the segment before it carried."""
+    A_PROBE = 4
+    """Nothing; without anything to acknowledge it asks whether the other end is alive."""
 
 
-_NOTHING_NEW = {Carries.NOTHING, Carries.THE_SAME}
-
+_BARE = {Carries.NOTHING, Carries.A_PROBE}
+_NOTHING_NEW = {*_BARE, Carries.THE_SAME}
 
 _Sent = tuple[bool, Carries, int]
 
@@ -161,7 +163,7 @@ def _closings(segments: Sequence[_Sent], heard: Heard) -> dict[int, bool]:
     tails: tuple[list[int], list[int]] = ([], [])
     closed = [False, False]
     for i, (outgoing, carries, _) in enumerate(segments[begun:], begun):
-        if carries == Carries.NOTHING:
+        if carries in _BARE:
             tails[outgoing].append(i)
         elif carries != Carries.THE_SAME:
             closed[outgoing] = carries == Carries.THE_END
@@ -222,7 +224,9 @@ def _duplicates(
         late = bisect_right(mine, time_ns - _PROMPT_NS)
         if i in fins or carries not in _NOTHING_NEW:
             waiting[not outgoing].append(time_ns)
-        elif carries == Carries.NOTHING:
+        elif carries == Carries.A_PROBE and not mine:
+            waiting[not outgoing].append(time_ns)
+        elif carries in _BARE:
             duplicates += not mine
             late = late or 1
         del mine[:late]

@@ -70,9 +70,8 @@ class Segment(NamedTuple):
         else:
             waiting(me, time_ns)
             late = bisect_right(me.heard_ns, time_ns - HELD_NS)
-            if size or flags & FIN or probes:
-                other.waiting += not again
-                other.heard_ns += [] if again else [time_ns]
+            if probes or ((size or flags & FIN) and not again):
+                _hear(me, other, time_ns, probes=probes)
             elif me.waiting and not again:
                 late = max(late, 1)
             me.waiting -= late
@@ -84,6 +83,19 @@ class Segment(NamedTuple):
                 me.waiting = len(me.heard_ns)
             me.sent_ns, me.held = time_ns, len(me.heard_ns)
         return cls(me, other, flags, size, bool(again), probes, bool(refuses), time_ns)
+
+
+def _hear(me: Side, other: Side, time_ns: int, *, probes: bool) -> None:
+    """Note that a side has something new to acknowledge, or is asked whether it is alive."""
+    if not probes:
+        # who goes on after probes without an answer has them acknowledged with the rest
+        unanswered = min(me.probes, len(other.heard_ns))
+        del other.heard_ns[len(other.heard_ns) - unanswered :]
+        other.waiting -= unanswered
+        other.held = min(other.held, len(other.heard_ns))
+    me.probes = me.probes + 1 if probes else 0
+    other.waiting += 1
+    other.heard_ns.append(time_ns)
 
 
 def waiting(me: Side, time_ns: int) -> int:
@@ -105,6 +117,7 @@ def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
     found: list[int] = []
     owed: defaultdict[int, int] = defaultdict(int)
     later_ns: dict[int, int] = {}
+    answers: set[int] = set()
     for segment in reversed(segments):
         if segment is None:
             found.append(0)
@@ -116,10 +129,14 @@ def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
         found.append(owed[me])
         if segment.again:
             continue
-        if segment.size or segment.probes or segment.flags & (SYN | FIN):
+        if segment.probes:
+            owed[other] = max(0, owed[other] - (other in answers))
+        elif segment.size or segment.flags & (SYN | FIN):
             owed[other] = max(0, owed[other] - 1)
+            answers.discard(other)
         elif not segment.flags & RST:
             owed[me] += 1
+            answers.add(me)
     return found[::-1]
 
 
@@ -129,6 +146,13 @@ def _divide(side: Side, more: int) -> None:
     steps = min(more + 1, size)
     side.ends[:0] = [(side.acknowledged + size * i // steps) & 0xFFFFFFFF for i in range(1, steps)]
     side.ends_ns[:0] = side.ends_ns[:1] * (steps - 1)
+
+
+def _forget_probes(me: Side) -> None:
+    """Have what was asked without an answer acknowledged with what comes."""
+    ends = me.ends
+    while ends and ends[-1] == me.next and me.next in (me.acknowledged, *ends[-2:-1]):
+        del ends[-1], me.ends_ns[-1]
 
 
 def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -> tuple[int, int]:
@@ -149,6 +173,7 @@ def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -
     elif probes:
         sequence = (me.next - 1) & 0xFFFFFFFF
     elif taken:
+        _forget_probes(me)
         me.next = (me.next + taken) & 0xFFFFFFFF
     if probes or (taken and not again):
         me.ends.append(me.next)
@@ -160,7 +185,7 @@ def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -
         before = range(to_come - len(other.ends), -1, -1)
         begun = other.acknowledged
         other.ends[:0] = [(begun - _MAXIMUM_SIZE * i) & 0xFFFFFFFF for i in before]
-        other.ends_ns[:0] = [time_ns] * len(before)
+        other.ends_ns[:0] = [min((time_ns - delay_ns, *other.ends_ns[:1]))] * len(before)
     late = bisect_right(other.ends_ns, time_ns - HELD_NS)
     if not (taken or again or probes or late) and 0 < len(other.ends) <= to_come:
         _divide(other, to_come + 1 - len(other.ends))

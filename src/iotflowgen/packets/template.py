@@ -119,7 +119,7 @@ class TemplateBuilder:
         if again:
             return Carries.THE_SAME
         if self._choices.is_bare(kind):
-            return Carries.NOTHING
+            return Carries.A_PROBE if self._choices.may_probe(kind) else Carries.NOTHING
         return Carries.THE_END if self._choices.closes(kind) else Carries.PAYLOAD
 
     def _heard(self, flow: Flow, kind: Kind, time_ns: int) -> tuple[int, int] | None:
