@@ -28,6 +28,7 @@ from iotflowgen.packets.recognition import (
     still_owed,
 )
 from iotflowgen.packets.records import Phase
+from iotflowgen.packets.segments import HELD_NS, PROBED_NS
 from iotflowgen.packets.succession import UNSEEN, Before
 from iotflowgen.traffic import protocol_mask
 
@@ -58,14 +59,14 @@ class Wanted(NamedTuple):
     """There is nothing that it could acknowledge."""
     asked: tuple[bytes, ...] = ()
     """Questions that are not to be asked again while there are others."""
-    waiting: tuple[bytes, ...] = ()
+    unanswered: tuple[bytes, ...] = ()
     """Questions that have no answer yet."""
 
     def fits(self, ready: Ready) -> bool:
         """Whether a template is as wanted."""
         if ready.flags & self.forbidden or (self.needed and not ready.flags & self.needed):
             return False
-        if ready.question in self.asked or ready.question in self.waiting:
+        if ready.question in self.asked or ready.question in self.unanswered:
             return False
         return not (ready.acknowledges if self.nothing_new else ready.template.probes)
 
@@ -206,7 +207,7 @@ class Choices:
         wanted: Wanted,
     ) -> _Lot | None:
         """What to draw from."""
-        lots, less = self._lots[kind], Wanted(wanted.forbidden, waiting=wanted.waiting)
+        lots, less = self._lots[kind], Wanted(wanted.forbidden, unanswered=wanted.unanswered)
         stages = (stage, *NEAREST[Stage(stage)])
         for asked in dict.fromkeys((wanted, less, ANYTHING)):
             for need, where, who in product(needs, stages, (peer, ANYBODY)):
@@ -231,6 +232,10 @@ class Choices:
     def may_probe(self, kind: Kind) -> bool:
         """Whether a packet of a kind may ask whether the other end is alive."""
         return kind in self._probing
+
+    def held_ns(self, kind: Kind) -> int:
+        """How long something may be left unacknowledged for a packet of a kind."""
+        return PROBED_NS if kind in self._probing else HELD_NS
 
     def goes_on(self, kind: Kind) -> bool:
         """Whether most packets of a kind go on with a message of HTTP."""

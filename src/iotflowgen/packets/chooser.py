@@ -17,7 +17,7 @@ from iotflowgen.packets.mask import DNS, HTTP, TLS
 from iotflowgen.packets.ready import Kind, Ready
 from iotflowgen.packets.recognition import FIRST, PICTURE, REST, WHOLE
 from iotflowgen.packets.records import Phase
-from iotflowgen.packets.segments import waiting
+from iotflowgen.packets.segments import to_acknowledge
 from iotflowgen.packets.succession import NOTHING, Before, Thread, heard, thread_of
 from iotflowgen.traffic import protocol_mask
 
@@ -141,10 +141,12 @@ class Chooser:
             forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
             closing = FIN if ahead.more else FIN | RST
             needed = closing * (bool(ahead.closes) and not me.fin)
-            return Wanted(forbidden, needed, not (repeats or waiting(me, turn.time_ns)))
+            held_ns = self._choices.held_ns(turn.kind)
+            nothing_new = not (repeats or to_acknowledge(me, turn.time_ns, held_ns))
+            return Wanted(forbidden, needed, nothing_new)
         if packet.protocols & DNS and not turn.kind[-1]:
             unanswered = tuple(conversation.asked)
-            return Wanted(asked=self._lookups.but(ahead.contact), waiting=unanswered)
+            return Wanted(asked=self._lookups.but(ahead.contact), unanswered=unanswered)
         return ANYTHING
 
     def note(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:

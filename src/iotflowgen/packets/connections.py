@@ -80,7 +80,7 @@ class Side:
     """When it sent these."""
     acknowledged: int = 0
     """What the other has acknowledged last."""
-    waiting: int = UNKNOWN
+    to_acknowledge: int = UNKNOWN
     """How many times it can acknowledge something new, as far as segments are chosen."""
     heard_ns: list[int] = field(default_factory=list)
     """When that was sent, as far as it was seen."""

@@ -32,13 +32,13 @@ class Unacknowledged:
 
     def acknowledge(self, outgoing: bool, number: int, time_ns: int) -> None:
         """Note that everything up to a number is acknowledged."""
-        others, sent_ns, waiting = self._sent[not outgoing], -1, len(self._sent[not outgoing])
+        others, sent_ns, known = self._sent[not outgoing], -1, len(self._sent[not outgoing])
         while others and (number - others[0][0]) % 2**32 < _HALF:
             sent_ns = others.popleft()[1]
         if sent_ns >= 0:
             self.delays[outgoing].append(time_ns - sent_ns)
-        if waiting > 1 and sent_ns >= 0:
-            self.strides[outgoing].append(waiting - len(others))
+        if known > 1 and sent_ns >= 0:
+            self.strides[outgoing].append(known - len(others))
 
 
 def delay_of(seen: Sequence[int]) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.ready import Kind
-from iotflowgen.packets.segments import HELD_NS
+from iotflowgen.packets.segments import HELD_NS, PROBED_NS
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Ahead", "Carries", "Flow", "contacts", "flow_of", "look_ahead"]
@@ -215,20 +215,19 @@ def _duplicates(
     segments: Sequence[_Sent], heard: Sequence[_Ear], fins: Sequence[int]
 ) -> tuple[int, list[_Ear]]:
     """How many acknowledgments say nothing new, and what both have not acknowledged then."""
-    waiting, duplicates = [ear.times_ns[:] for ear in heard], 0
+    unacknowledged, duplicates = [ear.times_ns[:] for ear in heard], 0
     held, sent_ns = [ear.held for ear in heard], [ear.sent_ns for ear in heard]
     for i, (outgoing, carries, time_ns) in enumerate(segments):
-        mine = waiting[outgoing]
-        if time_ns - sent_ns[outgoing] > HELD_NS:
+        mine = unacknowledged[outgoing]
+        if time_ns - sent_ns[outgoing] > (PROBED_NS if carries == Carries.A_PROBE else HELD_NS):
             del mine[: held[outgoing]]
         late = bisect_right(mine, time_ns - _PROMPT_NS)
-        if i in fins or carries not in _NOTHING_NEW:
-            waiting[not outgoing].append(time_ns)
-        elif carries == Carries.A_PROBE and not mine:
-            waiting[not outgoing].append(time_ns)
+        asks = carries == Carries.A_PROBE and not mine
+        if i in fins or asks or carries not in _NOTHING_NEW:
+            unacknowledged[not outgoing].append(time_ns)
         elif carries in _BARE:
             duplicates += not mine
             late = late or 1
         del mine[:late]
         held[outgoing], sent_ns[outgoing] = len(mine), time_ns
-    return duplicates, [*map(_Ear, waiting, held, sent_ns)]
+    return duplicates, [*map(_Ear, unacknowledged, held, sent_ns)]

@@ -12,10 +12,12 @@ from typing import NamedTuple
 from iotflowgen.packets.connections import Conversation, Side, Stage
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 
-__all__ = ["HELD_NS", "Segment", "acks_to_come", "number", "waiting"]
+__all__ = ["HELD_NS", "PROBED_NS", "Segment", "acks_to_come", "number", "to_acknowledge"]
 
-HELD_NS = 10**9
+HELD_NS = 60 * 10**9
 """How long something may be left unacknowledged, so that a later acknowledgment has something."""
+PROBED_NS = 10**9
+"""The same, if that may rather ask whether the other end is alive, as others of its kind do."""
 _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
@@ -36,6 +38,8 @@ class Segment(NamedTuple):
     refuses: bool
     """It answers a SYN with RST."""
     time_ns: int = 0
+    held_ns: int = HELD_NS
+    """How long something may have been left for it."""
 
     @classmethod
     def of(
@@ -48,6 +52,7 @@ class Segment(NamedTuple):
         probes: bool = False,
         repeats: bool = False,
         time_ns: int = 0,
+        held_ns: int = HELD_NS,
     ) -> "Segment":
         """The next segment of a connection.
 
@@ -59,30 +64,31 @@ class Segment(NamedTuple):
             probes: It asks whether the other end is alive.
             repeats: It says what its sender's last one said, which was no SYN.
             time_ns: When it is sent.
+            held_ns: How long something may have been left for it to acknowledge.
         """
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
         again = repeats or (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
         refuses = flags & RST and conversation.stage(outgoing) == Stage.ASKED
         conversation.see(outgoing, flags)
         if flags & SYN:
-            me.waiting, other.waiting = 0, 1
+            me.to_acknowledge, other.to_acknowledge = 0, 1
             me.heard_ns, other.heard_ns = [], [time_ns]
         else:
-            waiting(me, time_ns)
+            to_acknowledge(me, time_ns, held_ns)
             late = bisect_right(me.heard_ns, time_ns - HELD_NS)
             if probes or ((size or flags & FIN) and not again):
                 _hear(me, other, time_ns, probes=probes)
-            elif me.waiting and not again:
+            elif me.to_acknowledge and not again:
                 late = max(late, 1)
-            me.waiting -= late
+            me.to_acknowledge -= late
             del me.heard_ns[:late]
             if me.begun_ns < 0:
                 me.begun_ns = time_ns
-            elif time_ns - me.begun_ns > HELD_NS:
+            elif time_ns - me.begun_ns > held_ns:
                 # what was said before the first packet has been acknowledged by now
-                me.waiting = len(me.heard_ns)
+                me.to_acknowledge = len(me.heard_ns)
             me.sent_ns, me.held = time_ns, len(me.heard_ns)
-        return cls(me, other, flags, size, bool(again), probes, bool(refuses), time_ns)
+        return cls(me, other, flags, size, bool(again), probes, bool(refuses), time_ns, held_ns)
 
 
 def _hear(me: Side, other: Side, time_ns: int, *, probes: bool) -> None:
@@ -91,20 +97,20 @@ def _hear(me: Side, other: Side, time_ns: int, *, probes: bool) -> None:
         # who goes on after probes without an answer has them acknowledged with the rest
         unanswered = min(me.probes, len(other.heard_ns))
         del other.heard_ns[len(other.heard_ns) - unanswered :]
-        other.waiting -= unanswered
+        other.to_acknowledge -= unanswered
         other.held = min(other.held, len(other.heard_ns))
     me.probes = me.probes + 1 if probes else 0
-    other.waiting += 1
+    other.to_acknowledge += 1
     other.heard_ns.append(time_ns)
 
 
-def waiting(me: Side, time_ns: int) -> int:
+def to_acknowledge(me: Side, time_ns: int, held_ns: int = HELD_NS) -> int:
     """How many times a side can acknowledge something new, as far as segments are chosen."""
-    if me.held and time_ns - me.sent_ns > HELD_NS:
+    if me.held and time_ns - me.sent_ns > held_ns:
         # its last segment left nothing for one that comes so much later
         del me.heard_ns[: me.held]
-        me.held, me.waiting = 0, len(me.heard_ns)
-    return me.waiting
+        me.held, me.to_acknowledge = 0, len(me.heard_ns)
+    return me.to_acknowledge
 
 
 def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
@@ -116,16 +122,16 @@ def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
     """
     found: list[int] = []
     owed: defaultdict[int, int] = defaultdict(int)
-    later_ns: dict[int, int] = {}
+    since_ns: dict[int, int] = {}
     answers: set[int] = set()
     for segment in reversed(segments):
         if segment is None:
             found.append(0)
             continue
         me, other = id(segment.me), id(segment.other)
-        if later_ns.get(me, segment.time_ns) - segment.time_ns > HELD_NS:
+        if segment.time_ns < since_ns.get(me, 0):
             owed[me] = 0
-        later_ns[me] = segment.time_ns
+        since_ns[me] = segment.time_ns - segment.held_ns
         found.append(owed[me])
         if segment.again:
             continue
@@ -164,7 +170,7 @@ def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -
         delay_ns: What its sender acknowledges is older than this.
         stride: How many segments its sender acknowledges at once, where there are several.
     """
-    me, other, flags, size, again, probes, refuses, time_ns = segment
+    me, other, flags, size, again, probes, refuses, time_ns, _ = segment
     me.numbered += not again
     sequence, joins = me.next, me.numbered == 1 and not flags & SYN and not other.syn
     taken = size + bool(flags & SYN) + bool(flags & FIN)

@@ -32,7 +32,7 @@ from iotflowgen.packets.receiving import Receivers
 from iotflowgen.packets.recognition import asks
 from iotflowgen.packets.records import Phase
 from iotflowgen.packets.repeats import Repeats
-from iotflowgen.packets.segments import Segment, acks_to_come, waiting
+from iotflowgen.packets.segments import Segment, acks_to_come, to_acknowledge
 from iotflowgen.packets.stopgaps import Stopgaps
 from iotflowgen.traffic import protocol_mask
 
@@ -129,7 +129,7 @@ class TemplateBuilder:
             # who joins has all to acknowledge that was said before
             return None if self._choices.opens(kind) else (UNKNOWN, UNKNOWN)
         peer, device = conversation.ends
-        return waiting(peer, time_ns), waiting(device, time_ns)
+        return to_acknowledge(peer, time_ns), to_acknowledge(device, time_ns)
 
     def _draft(self, turn: Turn) -> Draft:
         """A frame without what follows from the packets around it, chosen by those before it."""
@@ -226,6 +226,7 @@ class TemplateBuilder:
             probes=probes,
             repeats=repeats and plain and not ready.size,
             time_ns=turn.time_ns,
+            held_ns=self._choices.held_ns(turn.kind),
         )
         if plain:
             self._repeats.note(turn.flow, turn.kind, ready, data)

@@ -8,7 +8,14 @@ from iotflowgen.packets import PacketFeatures
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 from iotflowgen.packets.lookahead import Ahead, Carries, flow_of, look_ahead
-from iotflowgen.packets.segments import Segment, acks_to_come, number, waiting
+from iotflowgen.packets.segments import (
+    HELD_NS,
+    PROBED_NS,
+    Segment,
+    acks_to_come,
+    number,
+    to_acknowledge,
+)
 from iotflowgen.traffic import protocol_mask
 
 DEVICE, PEER = True, False
@@ -16,6 +23,7 @@ FIRST = (1000, 5000)
 """Sequence numbers that the peer and the device begin with."""
 OPENING = [(DEVICE, SYN, 0), (PEER, SYN | ACK, 0), (DEVICE, ACK, 0)]
 TCP = protocol_mask(["ip", "tcp"])
+PORTS = {DEVICE: (4000, 80), PEER: (80, 4000)}
 
 
 def numbered(*sent: tuple[bool, int, int], probe: int = -1) -> list[tuple[int, int]]:
@@ -44,8 +52,7 @@ def ahead_of(
 ) -> list[Ahead]:
     """What is to come in a connection: sender, and bytes of payload."""
     packets = [
-        PacketFeatures(54 + size, outgoing, *((4000, 80) if outgoing else (80, 4000)), TCP)
-        for outgoing, size in sent
+        PacketFeatures(54 + size, outgoing, *PORTS[outgoing], TCP) for outgoing, size in sent
     ]
     carried = [Carries.PAYLOAD if size else Carries.NOTHING for _, size in sent]
     flows = [flow_of(packet) for packet in packets]
@@ -77,17 +84,25 @@ def test_data_in_between_leaves_something_to_later_acknowledgments() -> None:
     assert [acknowledged for _, acknowledged in numbers[-3:]] == [1001, 2001, 3001]
 
 
-def test_nothing_is_held_back_for_what_is_sent_much_later() -> None:
+def numbered_at(seconds: Sequence[float], held_ns: int) -> list[int]:
+    """What the last two segments acknowledge if all are sent at some times after the opening."""
     sent = [*OPENING, (PEER, ACK, 1000), (PEER, ACK, 1000), (DEVICE, ACK, 0), (DEVICE, ACK, 0)]
-    for seconds, acknowledged in ((0.1, [2001, 3001]), (10, [3001, 3001])):
-        times = [0, 0, 0, 1, 1, 1.5, 1.5 + seconds]
-        conversation = Conversation(FIRST)
-        segments = [
-            Segment.of(conversation, *each, probes=False, time_ns=int(time * 1e9))
-            for each, time in zip(sent, times, strict=True)
-        ]
-        numbers = [*map(number, segments, acks_to_come(segments))]
-        assert [said for _, said in numbers[-2:]] == acknowledged
+    conversation = Conversation(FIRST)
+    segments = [
+        Segment.of(conversation, *each, time_ns=int(time * 1e9), held_ns=held_ns)
+        for each, time in zip(sent, [0, 0, 0, *seconds], strict=True)
+    ]
+    return [said for _, said in map(number, segments, acks_to_come(segments))][-2:]
+
+
+def test_something_is_held_back_but_not_for_what_is_sent_much_later() -> None:
+    for held_ns, pause, acknowledged in (
+        (HELD_NS, 30, [2001, 3001]),
+        (HELD_NS, 90, [3001, 3001]),
+        (PROBED_NS, 0.1, [2001, 3001]),
+        (PROBED_NS, 30, [3001, 3001]),
+    ):
+        assert numbered_at([1, 1, 1.5, 1.5 + pause], held_ns) == acknowledged
 
 
 def test_whoever_was_silent_for_long_had_acknowledged_all_before() -> None:
@@ -97,9 +112,32 @@ def test_whoever_was_silent_for_long_had_acknowledged_all_before() -> None:
     for each, time in zip(sent, times, strict=True):
         Segment.of(conversation, *each, time_ns=int(time * 1e9))
     device = conversation.ends[DEVICE]
-    assert [waiting(device, int(time * 1e9)) for time in (1.3, 8)] == [1, 0]
+    assert [to_acknowledge(device, int(time * 1e9), PROBED_NS) for time in (1.3, 8)] == [1, 0]
     Segment.of(conversation, PEER, ACK, 100, time_ns=9 * 10**9)
-    assert waiting(device, 20 * 10**9) == 1
+    assert to_acknowledge(device, 20 * 10**9, PROBED_NS) == 1
+
+
+def test_probes_without_an_answer_are_acknowledged_with_what_comes_after_them() -> None:
+    conversation = Conversation(FIRST)
+    sent = [*OPENING, *[(PEER, ACK, 0)] * 2, *[(PEER, ACK, 10)] * 2, *[(DEVICE, ACK, 0)] * 2]
+    segments = [
+        Segment.of(conversation, *each, probes=place in (3, 4)) for place, each in enumerate(sent)
+    ]
+    assert to_acknowledge(conversation.ends[DEVICE], 0) == 0
+    numbers = [*map(number, segments, acks_to_come(segments))]
+    assert [acknowledged for _, acknowledged in numbers[-2:]] == [1011, 1021]
+
+
+def test_what_may_be_a_probe_closes_no_connection() -> None:
+    sent = [(DEVICE, 0), (PEER, 0), (DEVICE, 0), (DEVICE, 100), (PEER, 0), (PEER, 0), (DEVICE, 0)]
+    packets = [PacketFeatures(54 + size, out, *PORTS[out], TCP) for out, size in sent]
+    flows = [flow_of(packet) for packet in packets]
+    times_ns = [i * 10**9 for i in range(len(sent))]
+    for lone in (Carries.NOTHING, Carries.A_PROBE):
+        carried = [Carries.PAYLOAD if size else Carries.NOTHING for _, size in sent]
+        carried[5] = lone
+        ahead = look_ahead(packets, flows, carried, times_ns, lambda _: None)
+        assert (ahead[5].closes is None) == (lone == Carries.A_PROBE)
 
 
 def test_a_connection_that_begins_with_its_answer_acknowledges_nothing_before_it() -> None:
@@ -182,7 +220,7 @@ def test_a_segment_with_nothing_to_acknowledge_closes(tail: list[bool], fins: li
 
 def test_a_segment_that_comes_much_later_has_nothing_left_to_acknowledge() -> None:
     tail = [(DEVICE, 100), (DEVICE, 100), (PEER, 0), (PEER, 0), (DEVICE, 0)]
-    for last, fins in ((0.07, []), (9, [3])):
+    for last, fins in ((0.07, []), (99, [3])):
         seconds = [*[0.0] * len(OPENED), 0.05, 0.05, 0.06, last, last]
         found = ahead_of(*OPENED, *tail, seconds=seconds)[len(OPENED) :]
         assert [i for i, ahead in enumerate(found) if ahead.closes] == fins
