@@ -3,6 +3,7 @@
 RFC 9293, section 3. The numbers of segments, which only writing needs, are in `segments`.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -54,6 +55,9 @@ A sequence of packets may start in the middle of a connection, which at first is
 """
 
 
+_MOST_STAMPS = 256
+
+
 @dataclass(slots=True)
 class Side:
     """One end."""
@@ -96,12 +100,34 @@ class Side:
     """How many of its segments have their numbers."""
     stamp: int = 0
     """The TCP timestamp that the other echoes."""
+    stamps: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=_MOST_STAMPS))
+    """Of segments that the other has not heard yet: when they were sent, sequence numbers, and
+    timestamps."""
+    clock: int = -1
+    """Which of its host's counts its timestamps; -1 while that is open, or where there is one."""
     ip_id: int = 0
 
     @property
     def said(self) -> bool:
         """It has sent anything at all."""
         return self.syn or self.segments > 0
+
+    def echo(self, before: int, acknowledged: int, heard_ns: int) -> None:
+        """Settle what the other echoes in its next segment (RFC 7323, section 4.3).
+
+        Args:
+            before: What the other has acknowledged before: the first segment from there on is
+                echoed, until that is acknowledged.
+            acknowledged: What it acknowledges now.
+            heard_ns: It has heard what was sent up to then.
+        """
+        while self.stamps:
+            sent_ns, start, stamp = self.stamps[0]
+            if sent_ns > heard_ns and not 0 < (acknowledged - start) % 2**32 < UNKNOWN:
+                break
+            if (before - start) % 2**32 < UNKNOWN:
+                self.stamp = stamp
+            self.stamps.popleft()
 
 
 class Conversation:
@@ -114,6 +140,7 @@ class Conversation:
         "ends",
         "joined",
         "known",
+        "own",
         "peer",
         "receiving",
         "reset",
@@ -136,6 +163,8 @@ class Conversation:
         self.address = b""
         """The peer's IP address, where it is not its usual one."""
         self.peer = ANYBODY
+        self.own = 0
+        """Place of the device's end in `Headers.hosts`."""
         self.receiving: list[Receiving | None] = [None, None]
         """What the window field of either says."""
         self.ttl = 0

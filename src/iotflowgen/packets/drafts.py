@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from iotflowgen.packets.build import Frame, PacketFeatures
+from iotflowgen.packets.clocks import Clocks
 from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.counters import IpIds
-from iotflowgen.packets.fields import Clock
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.layout import ACK, RST, SYN, set_checksums
+from iotflowgen.packets.openings import Openings
 from iotflowgen.packets.persona import Persona
 from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.segments import Segment, number
@@ -50,17 +51,15 @@ class Finisher:
         self._ttls = [host.ttl for host in hosts]
         self._macs = [_mac(persona.mac(host.mac)) for host in hosts]
         self._ip_ids = IpIds(hosts, draws)
-        self._clock = Clock(hosts, draws)
+        self._clocks = Clocks(hosts, draws)
+        self._openings = Openings(hosts, draws)
         self._ways = [(host.delay_ns, host.stride) for host in hosts]
-        self._sequences = [
-            {service: begins for service, *begins in host.sequences} for host in hosts
-        ]
-        self._draws = draws
 
     def begin(self) -> None:
         """A run begins of which the one before knows nothing."""
         self._ip_ids.begin()
-        self._clock.begin()
+        self._clocks.begin()
+        self._openings.begin()
 
     def finish(self, draft: Draft, time_ns: int, to_come: int) -> Frame:
         """What follows from the packets around it; `to_come` is of `acks_to_come`."""
@@ -72,12 +71,17 @@ class Finisher:
         layout, peer = ready.layout, conversation.peer
         if ready.peer >= 0 and peer >= 0 and (peer != ready.peer or conversation.address):
             self._readdress(data, ready, packet.outgoing, conversation)
+        if segment and conversation.own != ready.template.own and layout.is_ip4:
+            at = layout.network + 16 - 4 * packet.outgoing
+            data[at : at + 4] = self.ips[conversation.own]
         if segment and not packet.outgoing and layout.is_ip4:
             conversation.ttl = data[layout.network + 8] = (
                 conversation.ttl or data[layout.network + 8]
             )
         if ready.template.has_ip_id:
-            sender = 0 if packet.outgoing else max(peer, ready.peer)
+            sender = max(peer, ready.peer)
+            if packet.outgoing:
+                sender = conversation.own if segment else ready.template.own
             side = conversation.ends[packet.outgoing] if segment else None
             number = self._ip_ids.next(sender, side)
             data[layout.network + 4 : layout.network + 6] = number.to_bytes(2)
@@ -111,13 +115,13 @@ class Finisher:
         """The fields of TCP that count."""
         at, flags, outgoing = ready.layout.transport, segment.flags, packet.outgoing
         me, other = segment.me, segment.other
-        host = 0 if outgoing else conversation.peer
+        host = conversation.own if outgoing else conversation.peer
         if flags & SYN and not me.numbered and host >= 0:
-            begins = self._sequences[host].get(ready.template.service)
-            if begins:
-                me.next = me.acknowledged = self._draws.randint(*begins)
-        is_next = me.next == me.acknowledged
-        sequence, acknowledgment = number(segment, to_come, *self._ways[max(host, 0)])
+            begins = self._openings.next(host, ready.template.service, time_ns)
+            if begins is not None:
+                me.next = me.acknowledged = begins
+        before, way = other.acknowledged, self._ways[max(host, 0)]
+        sequence, acknowledgment = number(segment, to_come, *way)
         if (receiving := conversation.receiving[outgoing]) and not flags & RST:
             if not flags & SYN:
                 data[at + 14 : at + 16] = receiving.next(acknowledgment).to_bytes(2)
@@ -126,17 +130,17 @@ class Finisher:
         numbers = packet.src_port << 80 | packet.dst_port << 64 | sequence << 32 | acknowledgment
         data[at : at + 12] = numbers.to_bytes(12)
         if ready.stamps:
-            peer = max(conversation.peer, 0)
-            hosts = (0, peer) if outgoing else (peer, 0)
-            stamp = self._clock.ticks(hosts[0], time_ns)
-            # of several segments that are acknowledged at once the first is echoed (RFC 7323, 4.3)
-            me.stamp = stamp if is_next or not me.stamp else me.stamp
+            own, peer = conversation.own, max(conversation.peer, 0)
+            host, listener = (own, peer) if outgoing else (peer, own)
+            stamp = self._clocks.ticks(host, me, time_ns, opens=bool(flags & SYN))
+            me.stamps.append((time_ns, sequence, stamp))
+            other.echo(before, acknowledgment, time_ns - way[0])
             if not flags & ACK:
                 echo = 0
             elif other.stamp:
                 echo = other.stamp
             else:
-                echo = self._clock.ticks(hosts[1], time_ns - 50_000_000)
+                echo = self._clocks.ticks(listener, other, time_ns - 50_000_000)
             data[ready.stamps : ready.stamps + 8] = (stamp << 32 | echo).to_bytes(8)
 
 

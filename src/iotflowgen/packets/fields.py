@@ -1,53 +1,17 @@
 """Fields that count, tell the time, or match an answer to its question."""
 
 import random
-from collections.abc import Sequence
 
 from iotflowgen.packets.connections import Conversation
-from iotflowgen.packets.headers import Host
 from iotflowgen.packets.layout import Layout
 from iotflowgen.packets.mask import NTP_TIMES
 
-__all__ = ["Clock", "write_echo", "write_lease", "write_ntp"]
+__all__ = ["write_echo", "write_lease", "write_ntp"]
 
 _NTP_EPOCH = 2_208_988_800
 """Seconds from 1900 to 1970 (RFC 5905, figure 4)."""
 _REQUESTS = {1: 8, 58: 128}
 """Types of echo requests, by protocol."""
-_TICKS = 100
-"""TCP timestamps a second of a host whose rate was not seen."""
-
-
-class Clock:
-    """The TCP timestamps of all hosts."""
-
-    def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
-        self._hosts = hosts
-        self._draws = draws
-        self._boot: dict[int, int] = {}
-
-    def begin(self) -> None:
-        """Start again: who begins, does so with another number."""
-        self._boot.clear()
-
-    def ticks(self, host: int, time_ns: int) -> int:
-        """What a host's clock says."""
-        passed = int(time_ns // 1000 * (self._hosts[host].ticks or _TICKS) / 10**6)
-        if host not in self._boot:
-            self._boot[host] = self._first(self._hosts[host].stamps) - passed
-        return (self._boot[host] + passed) & 0xFFFFFFFF
-
-    def _first(self, seen: Sequence[int]) -> int:
-        """A number between two neighbours of those that were seen first in captures.
-
-        Of random ones this is nearly random; of clocks that start with their host it is near one.
-        """
-        if not seen:
-            return self._draws.getrandbits(32)
-        if len(seen) == 1:
-            return self._draws.randint(seen[0] // 2, min(2 * seen[0], 2**32 - 1))
-        i = self._draws.randrange(len(seen) - 1)
-        return self._draws.randint(seen[i], seen[i + 1])
 
 
 def write_echo(

@@ -16,6 +16,7 @@ __all__ = [
     "Counting",
     "Headers",
     "Host",
+    "Opening",
     "Repeat",
     "Template",
     "Window",
@@ -50,6 +51,19 @@ class Counting(_Frozen):
     """What is added, each as often as it was seen."""
 
 
+class Opening(_Frozen):
+    """What the sequence numbers of a host's SYNs are, where they are not random."""
+
+    rate: int = 0
+    """How much they grow a second, whatever the service; 0 where no clock counts them."""
+    jumps: float = 0
+    """Share of connections before which that clock was set."""
+    first: tuple[int, int] | None = None
+    """Between which the first of a capture lies, if a clock counts them and begins alike."""
+    services: tuple[tuple[int, int, int], ...] = ()
+    """Services in whose connections they are near each other, and between which they lie."""
+
+
 class Host(_Frozen):
     """Somebody who sends."""
 
@@ -64,13 +78,16 @@ class Host(_Frozen):
     no law is to be seen."""
     connection_ids: Counting | None
     """Of IP IDs in a TCP connection, where each counts for itself."""
-    sequences: tuple[tuple[int, int, int], ...] = ()
-    """Services in whose connections the sequence numbers of its SYNs are not random, and between
-    which they lie."""
+    opening: Opening = Opening()
+    """Of its connections."""
     stamps: tuple[int, ...] = ()
-    """Its first TCP timestamps of captures, in ascending order."""
+    """The first TCP timestamps of its clocks in captures, in ascending order."""
     delay_ns: int = 0
     """What it acknowledges is older than this, where captures are made."""
+    late_ns: tuple[int, ...] = ()
+    """How much later than other segments its SYNs pass after their timestamps; none if no later."""
+    clocks: int = 1
+    """How many count its TCP timestamps, each those of some connections."""
     stride: int = 1
     """Segments that it acknowledges at once, where there are several."""
     ticks: float
@@ -113,6 +130,8 @@ class Template(_Frozen):
     """Whether that is the sender's port."""
     peer: int
     """Who is at the other end, as a place in `Headers.hosts`; -1 for a group, or nobody."""
+    own: int = 0
+    """Place of the device there, which may have addresses with laws of their own."""
     stage: int
     """How far a TCP connection was (`connections.Stage`); 0 without."""
     speech: tuple[int, int] = (0, 0)
@@ -157,7 +176,7 @@ class Headers(_Frozen):
     """What the headers of one device's packets hold."""
 
     hosts: tuple[Host, ...]
-    """The device first."""
+    """The device first; then those of its addresses that have clocks of their own."""
     own_addresses: tuple[str, ...]
     """All addresses of the device: it may have another in each capture."""
     gateway: int

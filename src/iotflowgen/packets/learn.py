@@ -16,6 +16,7 @@ from iotflowgen.packets.notes import Hosts
 from iotflowgen.packets.plain import Plain
 from iotflowgen.packets.ready import kind_of
 from iotflowgen.packets.repeats import RepeatCounts
+from iotflowgen.packets.selves import addresses_apart
 from iotflowgen.packets.streams import Said, Stream
 from iotflowgen.packets.succession import NOTHING, Before, Succession, Thread, heard, thread_of
 from iotflowgen.traffic import Trace
@@ -42,7 +43,8 @@ def learn_headers(captures: Iterable[tuple[Trace, Sequence[bytes]]]) -> Headers 
     if not own:
         return None
     plain = Plain([(_message(p), p.payload) for p in packets] for packets in read)
-    learner = _Learner(Hosts(own), _services(read), plain, repeats_ids=_repeats_ids(read))
+    hosts = Hosts(own, addresses_apart(read, [pair for pair, _ in own.most_common()]))
+    learner = _Learner(hosts, _services(read), plain, repeats_ids=_repeats_ids(read))
     for packets in read:
         learner.read(packets)
     return learner.headers()
@@ -114,7 +116,7 @@ class _Learner:
                 if stream is None or stream.is_over(packet):
                     if stream:
                         self._end(stream, service, peer)
-                    stream = streams[key] = Stream()
+                    stream = streams[key] = Stream(own=self._hosts.own(packet))
             self._hosts.see(packet, peer, stream)
             self._learn(packet, peer, stream)
         for (service, _, peer), stream in streams.items():
@@ -159,6 +161,7 @@ class _Learner:
             service=service,
             from_service=from_service,
             peer=peer,
+            own=self._hosts.own(packet),
             stage=said.stage,
             speech=said.before,
             phase=said.speech.phase if said.speech else 0,

@@ -3,25 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from math import log
-from statistics import median
 
 from iotflowgen.packets.captured import Packet
-from iotflowgen.packets.counters import begins, counting
+from iotflowgen.packets.clocks import late_of, ticking_of
+from iotflowgen.packets.counters import counting
 from iotflowgen.packets.delays import delay_of, stride_of
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.identifiers import addresses_in, is_host
+from iotflowgen.packets.openings import opening_of
 from iotflowgen.packets.streams import Stream
 
 __all__ = ["HostNotes", "Hosts"]
-
-_RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
-"""Ticks a second that TCP timestamps have."""
-_FASTEST = 4000
-"""More is no clock, but several hosts behind one address, or each connection by itself."""
-_LONG_NS = 10**9
-"""Between timestamps, for their rate to be more than delay."""
 
 
 @dataclass
@@ -50,12 +42,17 @@ class HostNotes:
     """How many segments it has acknowledged at once."""
     sequences: dict[int, list[int]] = field(default_factory=dict)
     """Sequence numbers of its SYNs, by service."""
+    firsts: list[list[tuple[int, int]]] = field(default_factory=list)
+    """When its SYNs were sent, and their sequence numbers, a list a capture."""
+    opened: list[tuple[int, int]] = field(default_factory=list)
+    """Nanoseconds, and ticks of TCP timestamps, from its SYNs to its last segments."""
 
     def begin(self) -> None:
         """A capture begins."""
         self.ids.append([])
         self.lone_ids.append([])
         self.stamps.append([])
+        self.firsts.append([])
 
     def see_id(self, ip_id: int, connection: list[int] | None) -> None:
         """Note an IP ID; `connection` has those of its connection, which is none without TCP."""
@@ -74,8 +71,7 @@ class HostNotes:
         """What comes of it."""
         shared = counting(self.turns) or not self.connection_ids
         seen = [run for run in (self.ids if shared else self.lone_ids) if run]
-        stamps = [sorted(seen) for seen in self.stamps if seen]
-        rate = _rate(stamps)
+        ticking = ticking_of([sorted(seen) for seen in self.stamps])
         return Host.model_validate(
             {
                 "mac": self.mac,
@@ -83,15 +79,13 @@ class HostNotes:
                 "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
                 "ids": counting(seen) if seen else None,
                 "connection_ids": None if shared else counting(self.connection_ids),
-                "sequences": tuple(
-                    (service, *found)
-                    for service, seen in self.sequences.items()
-                    if (found := begins(seen, 2**32))
-                ),
-                "stamps": tuple(sorted(seen[0][1] for seen in stamps)),
+                "opening": opening_of([sorted(seen) for seen in self.firsts], self.sequences),
+                "stamps": ticking.firsts,
+                "late_ns": late_of(self.opened, ticking.rate),
+                "clocks": ticking.clocks,
                 "delay_ns": delay_of(self.delays),
                 "stride": stride_of(self.strides),
-                "ticks": min(_RATES, key=lambda known: abs(log(known / rate))) if rate else 0,
+                "ticks": ticking.rate,
             }
         )
 
@@ -101,13 +95,22 @@ class Hosts:
 
     Args:
         own: How many packets the device sends, by its MAC and IP address.
+        apart: Of those addresses the ones that have clocks of their own, each in a list with
+            others of its network.
     """
 
-    def __init__(self, own: Mapping[tuple[str, str], int]) -> None:
+    def __init__(
+        self, own: Mapping[tuple[str, str], int], apart: Sequence[Sequence[str]] = ()
+    ) -> None:
         named = {pair: count for pair, count in own.items() if pair[1] and is_host(pair[1])}
         mac, ip = max(named or own, key=own.__getitem__)
         self._notes = [HostNotes(mac, ip)]
+        self._notes += [HostNotes(mac, addresses[0]) for addresses in apart]
+        self._own = len(self._notes)
+        """How many of the places are the device's."""
         self._places = {address: 0 for _, address in named}
+        for place, addresses in enumerate(apart, 1):
+            self._places |= dict.fromkeys(addresses, place)
         self._macs = {mac}
         self._addresses = set(self._places)
 
@@ -130,11 +133,15 @@ class Hosts:
             self._places[ip] = len(self._notes)
             self._notes.append(HostNotes(packet.frame[at].hex(":"), ip))
             self._notes[-1].begin()
-        return self._places[ip] or -1
+        return self._places[ip] if self._places[ip] >= self._own else -1
+
+    def own(self, packet: Packet) -> int:
+        """The place of the device, by the address that it has in a packet."""
+        return self._places.get(packet.addresses[not packet.outgoing], 0)
 
     def see(self, packet: Packet, peer: int, stream: Stream | None) -> None:
         """Note the sender's way with IPv4."""
-        sender = 0 if packet.outgoing else peer
+        sender = self.own(packet) if packet.outgoing else peer
         if sender < 0 or not packet.layout.is_ip4:
             return
         notes = self._notes[sender]
@@ -145,14 +152,19 @@ class Hosts:
 
     def see_ended(self, stream: Stream, service: int, peer: int) -> None:
         """Note the way that both ends have with TCP, when all of a connection is read."""
-        for outgoing, host in enumerate((peer, 0)):
+        for outgoing, host in enumerate((peer, stream.own)):
             if host < 0:
                 continue
             notes = self._notes[host]
-            notes.sequences.setdefault(service, []).extend(stream.firsts[outgoing])
+            firsts, stamps = stream.firsts[outgoing], stream.stamps[outgoing]
+            notes.sequences.setdefault(service, []).extend(number for _, number in firsts)
+            notes.firsts[-1] += firsts
+            if firsts and len(stamps) > 1:
+                (begun, first), (ended, last) = stamps
+                notes.opened.append((ended - begun, (last - first) % 2**32))
             notes.delays += stream.unacknowledged.delays[outgoing]
             notes.strides += stream.unacknowledged.strides[outgoing]
-            notes.stamps[-1] += stream.stamps[outgoing]
+            notes.stamps[-1] += stamps
 
     def hosts(self) -> tuple[Host, ...]:
         """What comes of all."""
@@ -160,7 +172,7 @@ class Hosts:
 
     def own_addresses(self) -> tuple[str, ...]:
         """All IP addresses of the device."""
-        return tuple(ip for ip, place in self._places.items() if place == 0)
+        return tuple(ip for ip, place in self._places.items() if place < self._own)
 
     def macs(self) -> tuple[str, ...]:
         """All MAC addresses of hosts."""
@@ -172,7 +184,7 @@ class Hosts:
 
     def gateway(self) -> tuple[int, str]:
         """Place and MAC address of the host behind which most others are."""
-        others = [notes for notes in self._notes[1:] if "." in notes.ip]
+        others = [notes for notes in self._notes[self._own :] if "." in notes.ip]
         home = self._notes[0].ip.rpartition(".")[0]
         far = Counter(notes.mac for notes in others if notes.ip.rpartition(".")[0] != home)
         mac = max(far, key=far.__getitem__, default="")
@@ -180,18 +192,3 @@ class Hosts:
         if not near:
             return 0, mac
         return self._notes.index(max(near, key=lambda notes: notes.ttl.total())), mac
-
-
-def _rate(stamps: Sequence[Sequence[tuple[int, int]]]) -> float:
-    """Ticks a second of timestamps in order, a list a capture: of most, far apart if there are any.
-
-    0 without.
-    """
-    steps = [
-        ((last[1] - first[1]) % 2**32, last[0] - first[0])
-        for seen in stamps
-        for first, last in pairwise(seen)
-    ]
-    steps = [(ticks, ns) for ticks, ns in steps if 0 < ticks * 10**9 < _FASTEST * ns]
-    far = [(ticks, ns) for ticks, ns in steps if ns >= _LONG_NS]
-    return median(ticks * 1e9 / ns for ticks, ns in far or steps) if steps else 0

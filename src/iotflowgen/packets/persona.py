@@ -88,7 +88,12 @@ class Persona:
             if chosen := {old: new for old, new in given.items() if new}:
                 self._prefixes |= {_prefix(old): _prefix(new) for old, new in chosen.items()}
                 ips = {each: self._draw_ip(each) for each in sorted(addresses)} | chosen
-            own = [each for each in headers.own_addresses if ":" not in each + device.ip]
+            apart = {host.ip for host in headers.hosts[1:]}
+            own = [
+                each
+                for each in headers.own_addresses
+                if ":" not in each + device.ip and each not in apart
+            ]
             self._ips = ips | dict.fromkeys(own, ips.get(device.ip, ""))
             self._shown = {
                 old: new if len(new) == len(old) else self._alike(old) for old, new in drawn.items()

@@ -53,8 +53,12 @@ class Stream:
         default_factory=lambda: ([], [])
     )
     """First and last time, nanoseconds, and timestamp."""
-    firsts: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
-    """Sequence number of the SYN."""
+    firsts: tuple[list[tuple[int, int]], list[tuple[int, int]]] = field(
+        default_factory=lambda: ([], [])
+    )
+    """When the SYN was sent, nanoseconds, and its sequence number."""
+    own: int = 0
+    """Place of the device's end in `Headers.hosts`."""
     shows: list[bool] = field(default_factory=lambda: [False, False])
     """The last message of HTTP holds a picture."""
     ids: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
@@ -115,8 +119,8 @@ class Stream:
         flags, acknowledged, window = packet.flags, *struct.unpack_from("!I2xH", frame, at + 8)
         if not flags & RST and not is_late:
             self.windows[outgoing].append((flags, acknowledged, window))
-        if flags & SYN:
-            self.firsts[outgoing][:] = [sequence]
+        if flags & SYN and not (first := self.firsts[outgoing]):
+            first.append((packet.time_ns, sequence))
         if flags & ACK:
             self.unacknowledged.acknowledge(outgoing, acknowledged, packet.time_ns)
         if stamps := timestamps_at(frame, packet.layout):

@@ -188,7 +188,7 @@ class TemplateBuilder:
         """Settle who is at the other end, if it is the first packet that says so."""
         if conversation.peer != ANYBODY or ready.peer < 0:
             return
-        conversation.peer = ready.peer
+        conversation.peer, conversation.own = ready.peer, ready.template.own
         conversation.address = self._lookups.address(ready.peer)
         if turn.packet.protocols & _TCP:
             ip = conversation.address or self._ips[ready.peer]

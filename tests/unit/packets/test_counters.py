@@ -6,9 +6,6 @@ from itertools import pairwise
 import pytest
 
 from iotflowgen.packets.counters import Numbers, begins, counting
-from iotflowgen.packets.fields import Clock
-from iotflowgen.packets.headers import Host
-from iotflowgen.packets.notes import HostNotes
 
 
 def test_a_counter_that_starts_again_in_each_capture() -> None:
@@ -47,34 +44,3 @@ def test_beginnings_that_are_closer_than_random_ones_are_known() -> None:
     assert begins([6509, 7021, 6800], 2**32) == (6509, 7021)
     assert begins([6509, 2**31, 6800], 2**32) is None
     assert begins([6509], 2**32) is None
-
-
-def test_a_clock_begins_between_two_neighbours_of_those_that_were_seen() -> None:
-    host = Host(
-        mac="02:00:00:00:00:01",
-        ip="10.0.0.5",
-        ttl=64,
-        ids=None,
-        connection_ids=None,
-        ticks=100,
-        stamps=(50, 60, 2**32 - 60, 2**32 - 50),
-    )
-    clock = Clock([host], random.Random(0))
-    first = clock.ticks(0, 10**18)
-    assert clock.ticks(0, 10**18 + 10**9) == (first + 100) % 2**32
-    begins = []
-    for second in range(300):
-        clock.begin()
-        begins.append(clock.ticks(0, 10**18 + second * 10**9))
-    assert min(begins) == 50
-    assert sum(number <= 60 for number in begins) > 50
-    assert max(begins) <= 2**32 - 50
-
-
-def test_a_clock_that_all_connections_share_is_timed_from_one_to_the_next() -> None:
-    notes = HostNotes("02:00:00:00:00:01", "10.0.0.5")
-    notes.begin()
-    for begun in (0, 10, 30, 70):
-        # what comes within milliseconds says more about delays
-        notes.stamps[-1] += [(begun * 10**9, begun * 200), (begun * 10**9 + 10**7, begun * 200 + 5)]
-    assert notes.host().ticks == 200

@@ -1,0 +1,170 @@
+"""TCP timestamps: whose clock counts them, how fast, and from where (RFC 7323).
+
+Most hosts have one clock. Behind one address may also be several machines, each with its own, as
+behind a service's load balancer; a connection then has that of one machine. A radio that sleeps
+has to wake up first, so that a SYN passes later after its stamp than what follows it.
+"""
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+from math import log
+from statistics import median
+from typing import NamedTuple
+
+from iotflowgen.packets.connections import Side
+from iotflowgen.packets.headers import Host
+
+__all__ = ["Clocks", "Ticking", "Times", "are_one", "late_of", "ticking_of"]
+
+Times = Sequence[tuple[int, int]]
+"""When timestamps passed, nanoseconds, and what they said; in order."""
+
+_RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
+"""Ticks a second that TCP timestamps have."""
+_USUAL = (100, 250, 1000)
+"""Those that most hosts have: of others more has to be seen."""
+_UNKNOWN = 100
+"""Of a host whose rate was not seen."""
+_FASTEST = 4000
+"""More is no clock, but several hosts behind one address."""
+_LONG_NS = 4 * 10**9
+"""Between timestamps, for their rate to be more than delay."""
+_OFF, _DRIFT = 1.0, 0.02
+"""Seconds, and share of what has passed, that a clock may be off and still be the same."""
+_MOST_CLOCKS = 32
+_STARTS = 2
+"""Clocks that one machine seems to have in a capture in which it starts anew."""
+_LATE_PARTS = 8
+
+
+class Ticking(NamedTuple):
+    """How a host's timestamps count."""
+
+    rate: float
+    """Ticks a second; 0 without timestamps."""
+    clocks: int
+    """How many count."""
+    firsts: tuple[int, ...]
+    """What they said first in captures, in ascending order."""
+
+
+def ticking_of(captures: Sequence[Times]) -> Ticking:
+    """The law of the timestamps that a host has sent."""
+    rate = _rate(captures)
+    found = [_apart(seen, rate) for seen in captures if seen]
+    clocks = max(map(len, found), default=1)
+    is_pool = clocks > _STARTS
+    firsts = [first for seen in found for first in (seen if is_pool else seen[:1])]
+    return Ticking(rate, clocks if is_pool else 1, tuple(sorted(firsts)))
+
+
+def are_one(some: Sequence[Times], others: Sequence[Times]) -> bool:
+    """Whether two addresses have one clock, by what they say in the same captures.
+
+    So it is taken to be where nothing says otherwise, as that only the others send timestamps.
+    """
+    if any(others) and not any(some):
+        return False
+    rate, votes = _rate(some), 0
+    for mine, theirs in zip(some, others, strict=True):
+        if mine and theirs:
+            near = min(mine, key=lambda seen: abs(seen[0] - theirs[0][0]))
+            votes += 1 if _is_on(near, theirs[0], rate) else -1
+    return votes >= 0
+
+
+def late_of(seen: Sequence[tuple[int, int]], rate: float) -> tuple[int, ...]:
+    """How much later than others SYNs pass after their stamps, nanoseconds; none if no later.
+
+    Args:
+        seen: Of connections, nanoseconds and ticks between a SYN and the last segment.
+        rate: Ticks a second.
+    """
+    if not rate or not seen:
+        return ()
+    late = sorted(int(ticks * 1e9 / rate) - ns for ns, ticks in seen if ns < _LONG_NS)
+    if not late or late[len(late) // 2] * rate < 10**9:
+        return ()
+    return tuple(late[len(late) * (2 * i + 1) // (2 * _LATE_PARTS)] for i in range(_LATE_PARTS))
+
+
+def _rate(captures: Sequence[Times]) -> float:
+    """Ticks a second of most timestamps, far apart if there are any; 0 without."""
+    steps = [
+        ((last[1] - first[1]) % 2**32, last[0] - first[0])
+        for seen in captures
+        for first, last in pairwise(seen)
+    ]
+    steps = [(ticks, ns) for ticks, ns in steps if 0 < ticks * 10**9 < _FASTEST * ns]
+    far = [(ticks, ns) for ticks, ns in steps if ns >= _LONG_NS]
+    if not steps:
+        return 0
+    rate = median(ticks * 1e9 / ns for ticks, ns in far or steps)
+    return min(_RATES if far else _USUAL, key=lambda known: abs(log(known / rate)))
+
+
+def _apart(seen: Times, rate: float) -> list[int]:
+    """What the clocks of a capture said first."""
+    latest: list[tuple[int, int]] = []
+    firsts: list[int] = []
+    for each in seen:
+        clock = next((i for i, then in enumerate(latest) if _is_on(then, each, rate)), len(latest))
+        if clock < len(latest):
+            latest[clock] = each
+        elif clock < _MOST_CLOCKS:
+            latest.append(each)
+            firsts.append(each[1])
+    return firsts
+
+
+def _is_on(then: tuple[int, int], now: tuple[int, int], rate: float) -> bool:
+    """Whether a clock that said one thing then says another now."""
+    passed = (now[0] - then[0]) / 1e9
+    off = (now[1] - then[1] - round(passed * rate) + 2**31) % 2**32 - 2**31
+    return abs(off) <= rate * (_OFF + _DRIFT * abs(passed))
+
+
+class Clocks:
+    """The TCP timestamps of all hosts."""
+
+    def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
+        self._hosts = hosts
+        self._draws = draws
+        self._boot: dict[tuple[int, int], int] = {}
+
+    def begin(self) -> None:
+        """Start again: who begins, does so with another number."""
+        self._boot.clear()
+
+    def ticks(self, host: int, side: Side, time_ns: int, *, opens: bool = False) -> int:
+        """What a host's clock says.
+
+        Args:
+            host: Place of the host.
+            side: Its end of the connection.
+            time_ns: When the segment passes.
+            opens: It is a SYN.
+        """
+        law = self._hosts[host]
+        if opens and law.late_ns:
+            time_ns -= self._draws.choice(law.late_ns)
+        if law.clocks > 1 and side.clock < 0:
+            side.clock = self._draws.randrange(law.clocks)
+        passed = int(time_ns // 1000 * (law.ticks or _UNKNOWN) / 10**6)
+        clock = host, side.clock
+        if clock not in self._boot:
+            self._boot[clock] = self._first(law.stamps) - passed
+        return (self._boot[clock] + passed) & 0xFFFFFFFF
+
+    def _first(self, seen: Sequence[int]) -> int:
+        """A number between two neighbours of those that were seen first in captures.
+
+        Of random ones this is nearly random; of clocks that start with their host it is near one.
+        """
+        if not seen:
+            return self._draws.getrandbits(32)
+        if len(seen) == 1:
+            return self._draws.randint(seen[0] // 2, min(2 * seen[0], 2**32 - 1))
+        i = self._draws.randrange(len(seen) - 1)
+        return self._draws.randint(seen[i], seen[i + 1])
