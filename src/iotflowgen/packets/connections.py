@@ -6,12 +6,16 @@ RFC 9293, section 3. The numbers of segments, which only writing needs, are in `
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
 
 from iotflowgen.packets.layout import FIN, RST, SYN
 from iotflowgen.packets.receiving import Receiving
 from iotflowgen.packets.succession import NOTHING
 
-__all__ = ["ANYBODY", "NEAREST", "UNKNOWN", "Conversation", "Side", "Stage"]
+if TYPE_CHECKING:
+    from iotflowgen.packets.ready import Kind, Ready
+
+__all__ = ["ANYBODY", "NEAREST", "UNKNOWN", "Conversation", "Sent", "Side", "Stage"]
 
 UNKNOWN = 2**31
 """As much as anybody may ask for: what was said before the first packet that there is."""
@@ -56,6 +60,14 @@ A sequence of packets may start in the middle of a connection, which at first is
 
 
 _MOST_STAMPS = 256
+
+
+class Sent(NamedTuple):
+    """A segment with payload."""
+
+    kind: "Kind"
+    ready: "Ready"
+    data: bytearray
 
 
 @dataclass(slots=True)
@@ -106,6 +118,8 @@ class Side:
     clock: int = -1
     """Which of its host's counts its timestamps; -1 while that is open, or where there is one."""
     ip_id: int = 0
+    sent: Sent | None = None
+    """Its last segment with payload, if it may send that again."""
 
     @property
     def said(self) -> bool:
@@ -140,6 +154,7 @@ class Conversation:
         "ends",
         "joined",
         "known",
+        "latest",
         "own",
         "peer",
         "receiving",
@@ -156,6 +171,8 @@ class Conversation:
         """Either has broken it off."""
         self.known = False
         """A message of its application was sent from its beginning on."""
+        self.latest: Kind | None = None
+        """Of its last segment."""
         self.version = 0
         """Of TLS; 0 while that is open."""
         self.joined = False

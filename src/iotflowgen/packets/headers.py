@@ -168,8 +168,10 @@ class Repeat(_Frozen):
 
     kind: tuple[int, bool, int, int, bool]
     """Length, direction, protocols, service, and whether that is the sender's, as in templates."""
+    follows: bool = True
+    """It comes right after its like in the connection, or after others."""
     share: float
-    """Of those that follow their like in a connection: how many say the same again."""
+    """Of these, how many say again what their sender said last."""
 
 
 class Headers(_Frozen):

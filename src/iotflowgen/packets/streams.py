@@ -64,9 +64,15 @@ class Stream:
     ids: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
     """IP IDs."""
     latest: Kind | None = None
-    """Of its last segment."""
-    acknowledged: int = 0
-    """By that."""
+    """Of its last segment; None after what says again nothing that was said."""
+    probed: bool = False
+    """Its last segment asked whether the other end is alive."""
+    acknowledged: list[int | None] = field(default_factory=lambda: [None, None])
+    """By the last segment of either end."""
+    heard_twice: list[int] = field(default_factory=lambda: [0, 0])
+    """How many times either has heard payload again that it has not said so of."""
+    payload: list[Kind | None] = field(default_factory=lambda: [None, None])
+    """The kinds of their last segments with payload."""
     unacknowledged: Unacknowledged = field(default_factory=Unacknowledged)
     before: Before = NOTHING
     """The last templates, by their numbers."""
@@ -78,18 +84,29 @@ class Stream:
         return opens and stage not in (Stage.NEW, Stage.ASKING, Stage.ANSWERED)
 
     def count_repeat(self, packet: Packet, kind: Kind, counts: RepeatCounts) -> None:
-        """Count whether a segment, not followed yet, says what the one before it said."""
-        me, flags = self.conversation.ends[packet.outgoing], packet.flags
+        """Count whether a segment, not followed yet, says again what its sender said last."""
+        sender, flags, is_bare = packet.outgoing, packet.flags, not packet.payload
+        me, follows, probed = self.conversation.ends[sender], self.latest == kind, self.probed
         sequence, acknowledged = struct.unpack_from("!4xII", packet.frame, packet.layout.transport)
         behind = (me.next - sequence) % 2**32 if me.said else 0
-        is_bare = not packet.payload
+        before, self.acknowledged[sender] = self.acknowledged[sender], acknowledged
+        self.latest, self.probed = None, False
         if flags & (SYN | RST) or (flags & FIN and is_bare):
-            self.latest = None
+            self.acknowledged[sender] = acknowledged if flags & ACK else None
             return
-        probes = behind == 1 and is_bare
-        again = acknowledged == self.acknowledged if is_bare else 0 < behind <= _HALF
-        counts.see(self.latest, kind, again=again and not probes)
-        self.latest, self.acknowledged = None if probes else kind, acknowledged
+        if is_bare:
+            self.probed = behind == 1
+            again = acknowledged == before and not self.probed
+            may = before is not None and not probed and (follows or self.heard_twice[sender])
+            self.heard_twice[sender] -= bool(self.heard_twice[sender] and again)
+        else:
+            again = 0 < behind <= _HALF
+            may = self.payload[sender] == kind
+            self.heard_twice[not sender] += again
+            self.payload[sender] = kind
+        if may:
+            counts.see(kind, follows=follows, again=again)
+        self.latest = None if self.probed else kind
 
     def follow(self, packet: Packet) -> Said:
         """Follow the connection by one segment."""

@@ -16,7 +16,7 @@ from iotflowgen.packets.bodies import follow, rests
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.chooser import Chooser, Turn
-from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
+from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Sent, Stage
 from iotflowgen.packets.conversations import Conversations
 from iotflowgen.packets.drafts import Draft, Finisher
 from iotflowgen.packets.filler import Filler
@@ -72,7 +72,7 @@ class TemplateBuilder:
         self._stopgaps = Stopgaps(self._choices, rng, draws)
         self._fuzz = FuzzBuilder(rng, persona.home)
         self._receivers = Receivers(headers.connections, draws)
-        self._repeats = Repeats(headers.repeats, draws)
+        self._repeats = Repeats(headers.repeats, self._choices, draws)
         self._conversations = Conversations(self._ips, draws)
 
     @property
@@ -91,14 +91,13 @@ class TemplateBuilder:
         """One frame a packet, in order."""
         if begins:
             self._conversations.forget()
-            self._repeats.forget()
             self._lookups.forget()
             self._chooser.begin()
             self._filler.begin()
             self._finisher.begin()
         kinds = [kind_of(packet, self._services) for packet in packets]
         flows = [*map(flow_of, packets)]
-        again = self._repeats.plan(flows, kinds)
+        again = self._repeats.plan(flows, kinds, self._conversations.get)
         carried = [*map(self._carries, kinds, again)]
 
         def heard(i: int) -> tuple[int, int] | None:
@@ -137,15 +136,15 @@ class TemplateBuilder:
         conversation = self._conversations.take_up(flow)
         stage = conversation.stage(packet.outgoing) if packet.protocols & _TCP else Stage.NEW
         notes: list[str] = []
-        latest = self._repeats.latest(flow)
-        repeats = latest is not None and ahead.again
-        if latest and repeats and latest[0].size:
-            return self._again(turn, conversation, *latest)
+        me = conversation.ends[packet.outgoing]
+        repeats, conversation.latest = ahead.again and me.said, kind
+        if repeats and me.sent and me.sent.kind == kind:
+            return self._again(turn, conversation, me.sent)
         ready = self._chooser.choose(turn, conversation, stage, notes, repeats=repeats)
         if ready is not None:
             data = self._filler.fill(ready, packet, conversation, time_ns)
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
-            data, me = bytearray(ready.frame), conversation.ends[packet.outgoing]
+            data = bytearray(ready.frame)
             self._stopgaps.fill(data, packet, kind, ready, me, conversation.version, notes)
         else:
             (frame,) = self._fuzz.build([packet])
@@ -173,15 +172,17 @@ class TemplateBuilder:
             conversation.known = True
         return Draft(data, ready, packet, conversation, segment, notes)
 
-    def _again(
-        self, turn: Turn, conversation: Conversation, ready: Ready, sent: bytearray
-    ) -> Draft:
+    def _again(self, turn: Turn, conversation: Conversation, sent: Sent) -> Draft:
         """The payload that was sent last."""
-        packet, data, flags = turn.packet, sent[:], sent[ready.layout.transport + 13]
+        packet, ready, data = turn.packet, sent.ready, sent.data[:]
         segment = Segment.of(
-            conversation, packet.outgoing, flags, ready.size, repeats=True, time_ns=turn.time_ns
+            conversation,
+            packet.outgoing,
+            data[ready.layout.transport + 13],
+            ready.size,
+            repeats=True,
+            time_ns=turn.time_ns,
         )
-        self._repeats.note(turn.flow, turn.kind, ready, data)
         return Draft(data, ready, packet, conversation, segment, [])
 
     def _meet(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
@@ -228,8 +229,11 @@ class TemplateBuilder:
             time_ns=turn.time_ns,
             held_ns=self._choices.held_ns(turn.kind),
         )
-        if plain:
-            self._repeats.note(turn.flow, turn.kind, ready, data)
+        if flags & FIN and not ready.size:
+            # what is sent again after it would have to lie before it
+            conversation.ends[outgoing].sent = None
+        elif plain and ready.size:
+            self._repeats.note(conversation, turn.kind, ready, data)
         return segment
 
 

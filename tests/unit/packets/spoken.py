@@ -36,7 +36,9 @@ def learnt_from(
     ports, next_, packets = (port, 40_000), [1000, 5000], []
     for place, (outgoing, flags, payload) in enumerate(said):
         if flags == AGAIN:
-            packets.append(packets[-1].copy())
+            # an end's last segment with payload
+            said_last = (p for p in reversed(packets) if p.sport == ports[outgoing] and Raw in p)
+            packets.append(next(p for p in said_last if p[Raw].load).copy())
             packets[-1].time = place / 1000
             continue
         sequence = next_[outgoing] - (flags == PROBE)

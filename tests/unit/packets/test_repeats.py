@@ -13,12 +13,16 @@ TCP = protocol_mask(["ip", "tcp"])
 KIND, OTHER = (154, True, TCP, 80, False), (60, True, TCP, 80, False)
 
 
-def test_repetitions_are_counted_among_those_that_follow_their_like() -> None:
+def test_repetitions_are_counted_by_what_they_come_after() -> None:
     counts = RepeatCounts()
-    for latest, again in ((None, False), (KIND, True), (KIND, False), (OTHER, False), (KIND, True)):
-        counts.see(latest, KIND, again=again)
-    (repeat,) = counts.repeats()
-    assert (repeat.kind, repeat.share) == (KIND, 2 / 3)
+    for kind, follows, again in (
+        *((KIND, True, again) for again in (True, False, True)),
+        *((KIND, False, again) for again in (False, True)),
+        (OTHER, True, False),
+    ):
+        counts.see(kind, follows=follows, again=again)
+    shares = {(repeat.kind, repeat.follows): repeat.share for repeat in counts.repeats()}
+    assert shares == {(KIND, True): 2 / 3, (KIND, False): 1 / 2}
 
 
 def test_what_is_repeated_has_the_numbers_that_it_had() -> None:
@@ -50,3 +54,22 @@ def test_the_end_of_a_connection_is_repeated_as_it_was(tmp_path: Path) -> None:
     stream(headers, [trace], path)
     found = complaints(path, wrong="tcp.analysis.flags")
     assert [line.split()[0] for line in found] == ["6"]
+
+
+def test_payload_comes_again_after_others_and_whoever_hears_it_twice_says_so(
+    tmp_path: Path,
+) -> None:
+    asks, answers = (True, "PA", b"?" * 40), (False, "PA", b"!" * 90)
+    hears, thanks = (True, "A", b""), (True, "PA", b"." * 7)
+    said = [*OPENING, asks, answers, hears, (False, AGAIN, b""), hears, thanks, (False, "A", b"")]
+    trace, headers = learnt_from(tmp_path / "device.pcap", said)
+    assert {(each.kind[0], each.follows, each.share) for each in headers.repeats} == {
+        (144, False, 1),
+        (54, False, 1),
+    }
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [trace], path)
+    spurious = complaints(path, wrong="tcp.analysis.spurious_retransmission")
+    duplicates = complaints(path, wrong="tcp.analysis.duplicate_ack")
+    assert [line.split()[0] for line in spurious] == ["7"]
+    assert [line.split()[0] for line in duplicates] == ["8"]
