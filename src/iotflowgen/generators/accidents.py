@@ -82,8 +82,7 @@ class Lengths:
         kind: NDArray[np.int64],
         protocol: NDArray[np.int64],
         capture: NDArray[np.int64],
-        *,
-        redraw: bool = True,
+        redraw: NDArray[np.bool_],
     ) -> None:
         """Sort lengths.
 
@@ -92,7 +91,8 @@ class Lengths:
             kind: What each packet is beside its length (P).
             protocol: Of each packet (P); none gets shorter or longer than those of the captures.
             capture: Which each is of (P).
-            redraw: Whether to draw anew those of one capture; otherwise all count as recurring.
+            redraw: Whether each (P) may be drawn anew, if it is of one capture; what may not counts
+                as recurring.
         """
         (kind_D, length_D), which = np.unique(np.stack([kind, length]), axis=1, return_inverse=True)
         count_DC = np.zeros((len(length_D), capture.max() + 1), dtype=np.int64)
@@ -102,9 +102,13 @@ class Lengths:
             among = which.ravel()[protocol == each]
             least_D[among], most_D[among] = length_D[among].min(), length_D[among].max()
         self._bounds_D = least_D, most_D
-        role_D = _roles(kind_D, length_D, count_DC) if redraw else np.arange(len(length_D))
+        redraw_D = np.zeros(len(length_D), dtype=np.bool_)
+        redraw_D[which.ravel()] = redraw
+        # what stays as it is shares no role
+        alone_D = np.where(redraw_D, kind_D, -1 - np.arange(len(kind_D)))
+        role_D = _roles(alone_D, length_D, count_DC)
         several_D = np.bincount(role_D)[role_D] > 1
-        self._once_D = redraw & (np.count_nonzero(count_DC, axis=1) == 1)
+        self._once_D = redraw_D & (np.count_nonzero(count_DC, axis=1) == 1)
         self._own_R = np.zeros(len(length_D), dtype=bool)
         self._own_R[role_D] = several_D | self._once_D
         self._length, self._length_D, self._capture = length, length_D, capture

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from iotflowgen.generators.accidents import Spread, numbered
 from iotflowgen.packets.ports import CLAIMED_PORTS
 
-__all__ = ["Connections", "Ports"]
+__all__ = ["Connections", "Ports", "under_way"]
 
 _SHORTEST = 1024  # of ephemeral ports
 _LONGEST = 65535
@@ -117,8 +117,6 @@ class Ports:
         self._origin = np.full(len(port), -1)
         """Where the port of each packet was opened (P); -1 for a constant one."""
         ephemeral = np.flatnonzero(~np.isin(port, constant))
-        self.held = _held(port[ephemeral], capture[ephemeral], ephemeral, len(port))
-        """How many ephemeral ports were used before each packet, and will be again (P)."""
         in_use, origin, opens = Connections(slots), dict[tuple[int, int], int](), list[int]()
         for i in ephemeral.tolist():
             number, of, service_of = int(port[i]), int(capture[i]), int(self.service[i])
@@ -245,20 +243,21 @@ def _unclaimed(port: int) -> int:
     return port
 
 
-def _held(
-    port: NDArray[np.int32],
-    capture: NDArray[np.int64],
-    place: NDArray[np.int64],
-    packets: int,
+def under_way(
+    connection: NDArray[np.int64], place: NDArray[np.int64], packets: int
 ) -> NDArray[np.int64]:
-    """How many ports are in use across the start of each packet, from the places that use them."""
-    _, first, which = np.unique(
-        np.stack([capture, port]), axis=1, return_index=True, return_inverse=True
-    )
+    """How many connections were used before each packet (P), and will be again.
+
+    Args:
+        connection: Each packet of a connection has the connection's number.
+        place: Of each such packet among all.
+        packets: P.
+    """
+    _, first, which = np.unique(connection, return_index=True, return_inverse=True)
     last = np.zeros(len(first), dtype=np.int64)
-    np.maximum.at(last, which.ravel(), place)
+    np.maximum.at(last, which, place)
     change = np.zeros(packets + 1, dtype=np.int64)
     np.add.at(change, place[first] + 1, 1)
     np.add.at(change, last + 1, -1)
-    held: NDArray[np.int64] = np.cumsum(change)[:packets]
-    return held
+    counts: NDArray[np.int64] = np.cumsum(change)[:packets]
+    return counts

@@ -29,18 +29,22 @@ from pydantic import Field
 from iotflowgen.encoding import PortConfig, PortEncoder
 from iotflowgen.generators.accidents import Lengths, Order, Spread, numbered
 from iotflowgen.generators.chain import END, Chain, lay, magnitude
-from iotflowgen.generators.ports import Connections, Ports
+from iotflowgen.generators.ports import Connections, Ports, under_way
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places
+from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places, protocol_mask
 
 __all__ = ["Sessions", "SessionsConfig"]
 
 _WELL_KNOWN = range(1024)  # ports of services (RFC 6335), constant even if rare
+_TCP = protocol_mask(["tcp"])
+_BARE_TCP = [protocol_mask(["tcp"]), protocol_mask(["ip", "tcp"])]
+_ETHERNET_IPV4_TCP = 14 + 20 + 20  # bytes of headers without options
+_LONGEST_BARE = _ETHERNET_IPV4_TCP + 40  # with as many options as fit (RFC 9293, section 3.1)
+_SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
-_PAUSES = 0.9  # a longer time between packets than so many is a pause
 _WALKS = 64  # drawn together to go on with a stream
 _LONGEST = 1.5  # times the longest capture, should a walk not end
 
@@ -107,7 +111,7 @@ class Sessions(Recorded):
             kind,
             numbered([outgoing, self._packets["protocols"]]),
             capture,
-            redraw="lengths" in config.redraw,
+            ~_headers_alone(self._packets) & ("lengths" in config.redraw),
         )
         message = numbered([self._lengths.role, kind, *tokens])
         service = numbered([ports.service for ports in self._sides])
@@ -126,7 +130,13 @@ class Sessions(Recorded):
         self._chain = Chain(symbols, packet, config.order, reach, config.follow)
         self._number = np.cumsum(packet) - packet
         self._firsts = np.flatnonzero(packet & ~np.roll(packet, 1))
-        self._pauses = self._after_start_up(packet)
+        # a connection may use the same two ports in every capture
+        is_tcp = self._packets["protocols"] & _TCP > 0
+        lasts = np.flatnonzero(is_tcp | (np.min(tokens, axis=0) < 0))
+        connection = numbered([capture, device, peer])[lasts]
+        self._resumes = self._after_start_up(packet, under_way(connection, lasts, len(capture)))
+        longest = np.array([part.max() for part in np.split(logs, np.cumsum(sizes)[:-1])])
+        self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
         self._most = int(_LONGEST * max(sizes))
         progress("count", 1, 1)
         return self
@@ -157,20 +167,24 @@ class Sessions(Recorded):
     def stream(self, rng: np.random.Generator) -> Iterator[Trace]:
         """One session that never ends, from time 0 on, piece by piece under one name.
 
-        It starts up as the captures do. Where a walk comes to an end another goes on from a pause
-        of the second half of a capture, connections and all: after start-up, activity and idle
-        phases alternate as they do there.
+        It starts up as the captures do. Where a walk comes to an end, it is silent for as long as
+        captures are at most; then another goes on from where in the first half of a capture no
+        connection was under way for the last time. So what comes after start-up is repeated, with
+        its connections from their beginnings on.
         """
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
-        start, now_ns = rng.choice(self._firsts, 1), 0
+        start, end_ns = rng.choice(self._firsts, 1), 0
         while True:
             packet, walk = self._walk(start, rng)
             columns = self._columns(packet, walk, rng, open_)
-            columns["time_ns"] = now_ns + columns["time_ns"]
+            gaps_ns = np.diff(columns["time_ns"], prepend=0)
+            idle = np.exp(self._idle.draw(rng.integers(len(self._resumes), size=len(start)), rng))
+            gaps_ns[np.diff(walk, prepend=-1) > 0] = idle if end_ns else 0
+            columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
             yield Trace(name="stream", **columns)
-            now_ns = int(columns["time_ns"][-1])
-            start = rng.choice(self._pauses, _WALKS)
+            end_ns = int(columns["time_ns"][-1])
+            start = rng.choice(self._resumes, _WALKS)
 
     def _walk(
         self, first: NDArray[np.int64], rng: np.random.Generator
@@ -218,17 +232,18 @@ class Sessions(Recorded):
             "tcp_payload": np.zeros(len(packet), dtype=np.int32),
         }
 
-    def _after_start_up(self, packet: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Places of the second halves of captures, after pauses and with the fewest open ports."""
+    def _after_start_up(
+        self, packet: NDArray[np.bool_], under_way: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """A place of each capture: in its first half, the last one with no connection under way."""
         places = np.flatnonzero(packet)
         size = np.bincount(self._capture)
         start = np.cumsum(size) - size
-        late = np.arange(len(places)) - start[self._capture] >= size[self._capture] / 2
-        # a connection that goes on across a pause would do so without its beginning
-        held = sum(side.held[late] for side in self._sides)
-        pause_ns = np.where(held == np.min(held), self._gap_ns[late], 0)
-        pauses: NDArray[np.int64] = places[late][pause_ns >= np.quantile(pause_ns, _PAUSES)]
-        return pauses
+        early = np.arange(len(places)) - start[self._capture] <= size[self._capture] / 2
+        free = np.flatnonzero(early & (under_way == 0))  # the first packet of each at least
+        last = np.searchsorted(self._capture[free], np.arange(len(size)), side="right") - 1
+        after: NDArray[np.int64] = places[free[last]]
+        return after
 
     def _times(self, packet: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Nanoseconds before each packet (E)."""
@@ -237,3 +252,11 @@ class Sessions(Recorded):
             return gap_ns
         drawn_ns = np.rint(np.exp(self._gaps.draw(packet, rng)) / _RESOLUTION_NS) * _RESOLUTION_NS
         return np.where(gap_ns <= _RESOLUTION_NS, gap_ns, drawn_ns).astype(np.int64)
+
+
+def _headers_alone(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Whether headers of TCP and their options, which take 4 bytes each, explain lengths (P)."""
+    bare = np.isin(packets["protocols"], _BARE_TCP)
+    words = (packets["length"] - _ETHERNET_IPV4_TCP) % 4 == 0
+    explained: NDArray[np.bool_] = (words | (packets["length"] == _SHORTEST)) & bare
+    return explained & (packets["length"] <= _LONGEST_BARE)

@@ -51,11 +51,14 @@ class Filler:
         data, me = bytearray(ready.frame), conversation.ends[packet.outgoing]
         start, end = ready.layout.payload, ready.layout.end
         if ranges := ready.template.random:
-            is_http = packet.protocols & HTTP
+            # one draw for all ranges, and what is between them: a call costs more than a few bytes
+            begin = ranges[0][0]
+            noise = self._draws.randbytes(min(ranges[-1][1], len(data)) - begin)
+            if packet.protocols & HTTP:
+                noise = noise.translate(_BODY)
             for first, last in ranges:
-                noise = self._draws.randbytes(min(last, len(data)) - first)
-                data[first:last] = noise.translate(_BODY) if is_http else noise
-            if ranges[0][0] == start:
+                data[first:last] = noise[first - begin : last - begin]
+            if begin == start:
                 recognise(data, *ranges[0], packet.protocols, ready.template.phase)
         if ready.template.times:
             write_times(data, start, ready.template.times, time_ns)

@@ -24,6 +24,10 @@ _PROMPT_NS = 100_000_000
 """After which what was heard is acknowledged by whatever is sent."""
 _MOST_KNOWN = 2**12
 """Short connections whose ends are kept."""
+_LEAST_OPEN = 3
+"""Segments of a connection that has been opened."""
+_MOST_CROSSED = 3
+"""Segments without payload that come after a RST: others like it, or sent before it was heard."""
 _MOST_PLACES = 6
 """Segments from the end of a connection in which either side may close it."""
 
@@ -56,7 +60,7 @@ class Ahead(NamedTuple):
     data: bool
     """The same side sends payload later."""
     more: bool
-    """Anything comes later."""
+    """More comes later, from either side, than what a RST crosses."""
     reply: int
     """Length of what the other side sends next; 0 where it is silent."""
     closes: bool | None
@@ -107,6 +111,7 @@ def look_ahead(
     packets: Sequence[PacketFeatures],
     flows: Sequence[Flow],
     carried: Sequence[Carries],
+    opens: Sequence[bool],
     times_ns: Sequence[int],
     heard: Callable[[int], Heard],
 ) -> list[Ahead]:
@@ -116,30 +121,44 @@ def look_ahead(
         packets: A run.
         flows: Of which connections (`flow_of`).
         carried: What they carry; PAYLOAD unless they are TCP segments.
+        opens: Whether they are SYNs that open a connection, as far as their kind says.
         times_ns: When they are sent.
         heard: How much the peer and the device have heard, and not acknowledged, when a connection
             goes on with the packet at a place; None where it opens.
     """
-    together: defaultdict[Flow, list[int]] = defaultdict(list)
-    for place, flow in enumerate(flows):
-        together[flow].append(place)
     found = [Ahead(data=False, more=False, reply=0, closes=None)] * len(packets)
-    for (carriers, _, _), places in together.items():
+    for ((carriers, _, _), number), places in _connections(flows, opens).items():
         closings: dict[int, bool] = {}
         if carriers & _TCP:
             is_short = times_ns[places[-1]] - times_ns[places[0]] < _PROMPT_NS
             sent = ((packets[i].outgoing, carried[i], times_ns[i] * (not is_short)) for i in places)
             # many short connections are alike, once time plays no part in them
-            closings = (_known_closings if is_short else _closings)((*sent,), heard(places[0]))
+            had = None if number else heard(places[0])
+            closings = (_known_closings if is_short else _closings)((*sent,), had)
         lengths, data = [0, 0], [False, False]
         for i, place in reversed([*enumerate(places)]):
             length, outgoing = packets[place][:2]
-            more = any(lengths)
+            more = any(data) or len(places) - 1 - i > _MOST_CROSSED
             again = carried[place] == Carries.THE_SAME
             closes = closings.get(i)
             found[place] = Ahead(data[outgoing], more, lengths[not outgoing], closes, again)
             lengths[outgoing] = length
             data[outgoing] |= carried[place] not in _NOTHING_NEW
+    return found
+
+
+def _connections(flows: Sequence[Flow], opens: Sequence[bool]) -> dict[tuple[Flow, int], list[int]]:
+    """Places of the packets of each connection, those on the same ports numbered."""
+    found: defaultdict[tuple[Flow, int], list[int]] = defaultdict(list)
+    number: defaultdict[Flow, int] = defaultdict(int)
+    asked: defaultdict[Flow, int] = defaultdict(int)
+    for place, flow in enumerate(flows):
+        if opens[place]:
+            # who was refused asks again
+            if len(found[flow, number[flow]]) - asked[flow] >= _LEAST_OPEN:
+                number[flow] += 1
+            asked[flow] = len(found[flow, number[flow]])
+        found[flow, number[flow]].append(place)
     return found
 
 

@@ -62,12 +62,12 @@ class Receiving:
         """What the next segment says that acknowledges up to a number."""
         if self._begun < 0:
             self.begin(acknowledged)
-        self._turn = self._turn + 1 if acknowledged == self._last else 0
-        self._last = acknowledged
         now = self._offset + ((acknowledged - self._begun) & 0xFFFFFFFF)
-        if len(self._windows) > 1:
+        self._turn = self._turn + 1 if acknowledged == self._last else 0
+        if len(self._windows) > 1 and not self._turn:
             agree = [window for window in self._windows if _has(window.heard, now)]
             self._windows = agree or self._windows
+        self._last = acknowledged
         heard, said = self._windows[0].heard, self._windows[0].said
         end = max(1, bisect_right(heard, now))
         start = bisect_left(heard, heard[end - 1], 0, end)

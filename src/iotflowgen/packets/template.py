@@ -103,7 +103,8 @@ class TemplateBuilder:
         def heard(i: int) -> tuple[int, int] | None:
             return self._heard(flows[i], kinds[i], times_ns[i])
 
-        ahead = look_ahead(packets, flows, carried, times_ns, heard)
+        opens = [*map(self._choices.opens, kinds)]
+        ahead = look_ahead(packets, flows, carried, opens, times_ns, heard)
         goes_on = [*map(self._choices.goes_on, kinds)]
         for place, rest in rests(packets, flows, goes_on, again):
             ahead[place] = ahead[place]._replace(rest=rest)

@@ -310,7 +310,25 @@ def test_sessions_follow_each_other():
         assert following.time_ns[0] - one.time_ns[-1] == 60 * 10**9
 
 
-def test_a_stream_goes_on_where_no_connection_is_open():
-    generator = fitted([capture(i) for i in range(6)])
-    pieces = list(islice(generator.stream(np.random.default_rng(0)), 3))
-    assert {int(piece.length[0]) for piece in pieces[1:]} <= {60}
+@pytest.mark.parametrize("seeds_of_ports", [range(6), [0] * 6])
+def test_a_stream_goes_on_where_no_connection_is_open(seeds_of_ports):
+    def connections(seed, seed_of_ports):
+        """One after the other, each with a pause before its first packet and before its fifth."""
+        one = capture(seed, repeats=19)
+        ports = np.random.default_rng(seed_of_ports).integers(33_000, 60_000, 6)
+        device = np.repeat(ports, 8)[: len(one)]
+        peer = np.full(len(one), 443)
+        first = np.arange(len(one)) % 8 == 0
+        gap_ns = np.where(np.arange(len(one)) % 4 == 0, 2e9, 1e7).astype(np.int64)
+        return replace(
+            one,
+            time_ns=np.cumsum(gap_ns),
+            length=np.where(first, 58, one.length).astype(np.int32),
+            src_port=np.where(one.outgoing, device, peer).astype(np.int32),
+            dst_port=np.where(one.outgoing, peer, device).astype(np.int32),
+            protocols=np.full(len(one), TCP, dtype=np.uint16),
+        )
+
+    generator = fitted(list(map(connections, range(6), seeds_of_ports)))
+    pieces = list(islice(generator.stream(np.random.default_rng(0)), 9))
+    assert {int(piece.length[0]) for piece in pieces} == {58}

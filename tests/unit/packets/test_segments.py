@@ -48,9 +48,12 @@ def test_who_is_refused_asks_again_with_the_same_number() -> None:
 
 
 def ahead_of(
-    *sent: tuple[bool, int], opens: bool = True, seconds: Sequence[float] = ()
+    *sent: tuple[bool, int],
+    opens: bool = True,
+    seconds: Sequence[float] = (),
+    asks: Sequence[int] = (),
 ) -> list[Ahead]:
-    """What is to come in a connection: sender, and bytes of payload."""
+    """What is to come between two ports: sender, and bytes of payload; SYNs are at `asks`."""
     packets = [
         PacketFeatures(54 + size, outgoing, *PORTS[outgoing], TCP) for outgoing, size in sent
     ]
@@ -58,7 +61,8 @@ def ahead_of(
     flows = [flow_of(packet) for packet in packets]
     times_ns = [int(each * 1e9) for each in seconds] or [0] * len(sent)
     heard = None if opens else (2**31, 2**31)
-    return look_ahead(packets, flows, carried, times_ns, lambda _: heard)
+    syns = [i in asks for i in range(len(sent))]
+    return look_ahead(packets, flows, carried, syns, times_ns, lambda _: heard)
 
 
 def test_a_connection_opens_carries_and_closes() -> None:
@@ -136,7 +140,7 @@ def test_what_may_be_a_probe_closes_no_connection() -> None:
     for lone in (Carries.NOTHING, Carries.A_PROBE):
         carried = [Carries.PAYLOAD if size else Carries.NOTHING for _, size in sent]
         carried[5] = lone
-        ahead = look_ahead(packets, flows, carried, times_ns, lambda _: None)
+        ahead = look_ahead(packets, flows, carried, [False] * len(sent), times_ns, lambda _: None)
         assert (ahead[5].closes is None) == (lone == Carries.A_PROBE)
 
 
@@ -229,6 +233,27 @@ def test_a_segment_that_comes_much_later_has_nothing_left_to_acknowledge() -> No
 def test_whoever_joins_a_connection_need_not_close_it() -> None:
     found = ahead_of((DEVICE, 0), (PEER, 0), (DEVICE, 0), (PEER, 0), opens=False)
     assert [ahead.closes for ahead in found] == [None] * 4
+
+
+def test_a_connection_ends_before_the_next_one_on_its_ports() -> None:
+    one = [*OPENED, (DEVICE, 0), (PEER, 0), (PEER, 0), (DEVICE, 0)]
+    closing = [i for i, ahead in enumerate(ahead_of(*one)) if ahead.closes]
+    found = ahead_of(*one, *one, asks=[0, len(one)])
+    assert closing
+    assert [i for i, ahead in enumerate(found) if ahead.closes] == [
+        i + start for start in (0, len(one)) for i in closing
+    ]
+
+
+def test_who_is_refused_asks_in_the_same_connection() -> None:
+    refused = [(DEVICE, 0), (PEER, 0)]
+    found = ahead_of(*refused * 4, asks=[0, 2, 4, 6])
+    assert [ahead.reply for ahead in found] == [54] * 7 + [0]
+
+
+def test_a_connection_is_broken_off_after_its_last_payload() -> None:
+    found = ahead_of(*OPENED, (PEER, 100), *[(DEVICE, 0)] * 3)
+    assert [ahead.more for ahead in found][len(OPENED) - 1 :] == [True, *[False] * 4]
 
 
 def test_what_is_to_come_is_known() -> None:
