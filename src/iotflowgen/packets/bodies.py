@@ -4,19 +4,22 @@ RFC 9112, section 6. Which segments come is settled by the features, whose messa
 a head that announces more than itself has its `Content-Length` written anew.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.lookahead import Flow
 from iotflowgen.packets.mask import HTTP
-from iotflowgen.packets.recognition import OPEN, announces_picture, is_head, still_owed
+from iotflowgen.packets.recognition import (
+    HEAD_END,
+    OPEN,
+    announce,
+    announces_picture,
+    is_head,
+    still_owed,
+)
 
 __all__ = ["follow", "rests"]
-
-_LENGTH = re.compile(rb"(?i)\r\ncontent-length: ?( *\d+)")
-_HEAD_END = b"\r\n\r\n"
 
 
 def rests(
@@ -68,24 +71,10 @@ def follow(
         me.body = max(0, me.body - len(text))
         return
     if is_head(text) or me.body == OPEN:
-        me.body, other.body = still_owed(text), 0
+        me.answers |= text.startswith(b"HTTP/")
+        me.body, other.body = still_owed(text, answers=me.answers), 0
         count, size = rest
-        if me.body > 0 or (count and _HEAD_END in text):
-            _announce(data, start, end, size - count * start)
-            me.body = still_owed(data[start:end])
+        if me.body > 0 or (count and HEAD_END in text):
+            announce(data, start, end, size - count * start)
+            me.body = still_owed(data[start:end], answers=me.answers)
     me.shows = announces_picture(text)
-
-
-def _announce(data: bytearray, start: int, end: int, to_come: int) -> None:
-    """Have a head say how long its body is; where there is no room, some of the body gives way."""
-    head = data.find(_HEAD_END, start, end) + len(_HEAD_END)
-    length = _LENGTH.search(data, start, head)
-    if length is None:
-        return
-    room = length.end(1) - length.start(1)
-    said = b"%d" % (end - head + to_come)
-    more = max(0, len(said) - room)
-    if more > end - head:
-        return
-    said = b"%d" % (end - head - more + to_come)
-    data[length.start(1) : end] = said.rjust(room) + data[length.end(1) : end - more]

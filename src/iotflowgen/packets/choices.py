@@ -123,7 +123,7 @@ class Choices:
 
     def __init__(self, ready: Sequence[Ready]) -> None:
         self._lots: dict[Kind, defaultdict[tuple[int, Need, int], _Lot]] = {}
-        self._messages: defaultdict[tuple[bool, int, bool], list[tuple[int, int, bytes]]]
+        self._messages: defaultdict[tuple[bool, int, bool, bool], list[tuple[int, int, bytes]]]
         self._messages = defaultdict(list)
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
         payload: defaultdict[Kind, int] = defaultdict(int)
@@ -149,9 +149,11 @@ class Choices:
                     lots[template.stage, need, peer].add(each, template.count)
             self._alike[template.outgoing, template.protocols].append(each)
             message = each.frame[each.layout.payload : each.layout.end]
-            if template.protocols & HTTP and each.begins and (head := len(head_of(message))):
+            if template.protocols & HTTP and message:
+                head = len(head_of(message)) if each.begins else 0
                 senders = (template.outgoing, template.protocols, template.from_service)
-                self._messages[senders].append((template.length, head, message))
+                if head or not each.begins:
+                    self._messages[*senders, each.begins].append((template.length, head, message))
             if template.protocols & HTTP and message:
                 rests[kind] += template.count * (-1 if each.begins else 1)
             if each.layout.protocol == 6:
@@ -252,13 +254,13 @@ class Choices:
             rest += max(pieces, key=len)
         return rest
 
-    def message(self, kind: Kind, size: int) -> bytes:
-        """An HTTP message with a body, of the same sender and about as long; empty where none is.
+    def message(self, kind: Kind, size: int, begins: bool) -> bytes:
+        """An HTTP message, or what goes on with one, of the same sender and about as long.
 
-        Its head is shorter than `size`.
+        Its head is shorter than `size`; empty where none is.
         """
         length, outgoing, protocols, _, from_service = kind
-        known = self._messages[outgoing, protocols, from_service]
+        known = self._messages[outgoing, protocols, from_service, begins]
         found = [(abs(at - length), message) for at, head, message in known if head < size]
         return min(found, default=(0, b""))[1]
 

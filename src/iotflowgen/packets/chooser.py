@@ -104,6 +104,8 @@ class Chooser:
         says = ready.size and not ready.template.probes
         if me.phase and says and not ready.goes_on(me, conversation.version):
             return None
+        if not me.phase and ready.ends_record and not packet.protocols & TLS:
+            return None
         if ready.flags & wanted.forbidden:
             notes.append(_ENDED)
         if packet.protocols & _TCP and ready.template.stage != stage:

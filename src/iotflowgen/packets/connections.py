@@ -90,6 +90,8 @@ class Side:
     """It has announced a picture."""
     body: int = 0
     """Bytes of its last message of HTTP that are to come; -1 while that is open."""
+    answers: bool = False
+    """It has sent a response of HTTP, and so sends no requests."""
     ends: list[int] = field(default_factory=list)
     """Where its segments end that the other has not acknowledged."""
     ends_ns: list[int] = field(default_factory=list)

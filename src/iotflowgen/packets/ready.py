@@ -17,7 +17,7 @@ from iotflowgen.packets.layout import (
 )
 from iotflowgen.packets.mask import DNS, HTTP
 from iotflowgen.packets.recognition import is_head
-from iotflowgen.packets.records import Phase
+from iotflowgen.packets.records import HEADER, Phase
 from iotflowgen.packets.succession import UNSEEN
 
 __all__ = ["Kind", "Ready", "kind_of"]
@@ -82,6 +82,13 @@ class Ready(NamedTuple):
             question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
             place=place,
         )
+
+    @property
+    def ends_record(self) -> bool:
+        """Whether it begins with a whole record of TLS, which anybody recognises."""
+        at, (_, owed) = self.layout.payload + 3, self.template.speech
+        begins = self.template.phase > 0 and not owed
+        return begins and HEADER + int.from_bytes(self.frame[at : at + 2]) <= self.size
 
     def goes_on(self, me: Side, version: int) -> bool:
         """Whether it says what its sender has to say next in TLS of a version."""

@@ -12,10 +12,12 @@ from iotflowgen.packets.records import Phase
 
 __all__ = [
     "FIRST",
+    "HEAD_END",
     "OPEN",
     "PICTURE",
     "REST",
     "WHOLE",
+    "announce",
     "announces_picture",
     "asks",
     "begins_picture",
@@ -27,12 +29,13 @@ __all__ = [
 ]
 
 _HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.|[A-Z]{3,8} \Z")
-_LENGTH = re.compile(rb"(?i)(\r\ncontent-length: *)(\d+)")
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: ?( *\d+)")
 _NO_TEXT = bytes(0x80 | byte & 0x3F for byte in range(256))
 """Random bytes as ones that nobody takes for text."""
 _PLAIN = 4
 """Printable bytes that are taken for plain text."""
 
+HEAD_END = b"\r\n\r\n"
 OPEN = -1
 """A message that does not say how long it is: it ends when the other side speaks."""
 PICTURE, REST = b"a picture", b"the rest"
@@ -58,29 +61,47 @@ def is_head(payload: bytes | bytearray) -> bool:
 
 def head_of(message: bytes) -> bytes:
     """The head of an HTTP message that says how long its body is; empty without."""
-    head, separator, _ = message.partition(b"\r\n\r\n")
+    head, separator, _ = message.partition(HEAD_END)
     return head + separator if separator and _LENGTH.search(head) else b""
 
 
-def still_owed(payload: bytes | bytearray) -> int:
-    """Bytes of a message that come after the segment that begins it, or goes on with its head."""
-    head, separator, body = payload.partition(b"\r\n\r\n")
+def still_owed(payload: bytes | bytearray, *, answers: bool = False) -> int:
+    """Bytes of a message that come after the segment that begins it, or goes on with its head.
+
+    Whose sender `answers` sends responses, which may end with the connection.
+    """
+    head, separator, body = payload.partition(HEAD_END)
     if separator and (length := _LENGTH.search(head)):
-        return max(0, int(length[2]) - len(body))
-    return 0 if separator and not payload.startswith(b"HTTP/") else OPEN
+        return max(0, int(length[1]) - len(body))
+    return 0 if separator and not (answers or payload.startswith(b"HTTP/")) else OPEN
+
+
+def announce(data: bytearray, start: int, end: int, to_come: int) -> None:
+    """Have a head say how long its body is; where there is no room, some of the body gives way."""
+    head = data.find(HEAD_END, start, end) + len(HEAD_END)
+    length = _LENGTH.search(data, start, head)
+    if length is None:
+        return
+    room = length.end(1) - length.start(1)
+    said = b"%d" % (end - head + to_come)
+    more = max(0, len(said) - room)
+    if more > end - head:
+        return
+    said = b"%d" % (end - head - more + to_come)
+    data[length.start(1) : end] = said.rjust(room) + data[length.end(1) : end - more]
 
 
 def lengthened(message: bytes, size: int, draw: Callable[[int], bytes]) -> bytes:
     """An HTTP message at another length: its body goes on, or ends early, or is random bytes."""
-    head = new = head_of(message)
-    body = message[len(head) :]
-    for _ in range(3):
-        # another length may have more digits, and so need a shorter body
-        new = _LENGTH.sub(rb"\g<1>%d" % max(0, size - len(new)), head)
-    room = max(0, size - len(new))
+    head = head_of(message)
+    body, room = message[len(head) :], max(0, size - len(head))
     if body and all(body):
-        return (new + body * (room // len(body) + 1))[:size]
-    return (new + draw(room).translate(_NO_TEXT))[:size]
+        body *= room // len(body) + 1
+    else:
+        body = draw(room).translate(_NO_TEXT)
+    data = bytearray((head + body)[:size])
+    announce(data, 0, size, 0)
+    return bytes(data)
 
 
 def asks(payload: bytes | bytearray) -> bool:

@@ -103,7 +103,8 @@ class Stopgaps:
                 recognise(data, start, end, packet.protocols, me.phase)
             return
         notes.append(_MADE_UP)
-        if packet.protocols & HTTP and (seen := self._message(kind, size)):
+        seen = self._message(kind, size, not me.body) if packet.protocols & HTTP else b""
+        if seen or (packet.protocols & HTTP and me.body):
             data[start:end] = lengthened(seen, size, self._draws.randbytes)
         elif message := _MESSAGES.get(packet.protocols):
             made_up = message(size, not ready.template.from_service, self._rng)

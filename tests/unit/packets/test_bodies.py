@@ -30,6 +30,16 @@ def test_what_is_owed_of_a_message_is_known(payload: bytes, owed: int) -> None:
     assert still_owed(payload) == owed
 
 
+def test_a_head_in_two_segments_is_of_a_message_that_goes_on() -> None:
+    first, second = b"HTTP/1.1 200 OK\r\n", b"Connection: close\r\n\r\n{"
+    me, other = Side(), Side()
+    for text in (first, second, b'"a": 1}'):
+        follow(bytearray(text), 0, len(text), me, other, (0, 0))
+        assert me.body == OPEN
+    follow(bytearray(b"GET / HTTP/1.1\r\n\r\n"), 0, 18, other, me, (0, 0))
+    assert (me.body, other.body) == (0, 0)
+
+
 def test_a_message_goes_on_until_the_other_side_speaks() -> None:
     sent = [(True, 200), (False, 300), (False, 1400), (False, 90), (True, 200), (False, 90)]
     packets = [
