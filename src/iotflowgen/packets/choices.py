@@ -270,6 +270,23 @@ class Choices:
         alike = self._most_alike(outgoing, protocols, stage, service)
         return min(alike, key=lambda ready: abs(ready.template.length - length), default=None)
 
+    def shorter(self, kind: Kind, stage: Stage) -> Ready | None:
+        """The longest template of the same direction and protocols that is shorter.
+
+        Of TCP it carries nothing, and is of the stage if there is any.
+        """
+        length, outgoing, protocols, *_ = kind
+        found = [
+            ready
+            for ready in self._alike.get((outgoing, protocols), ())
+            if ready.template.length < length and not (ready.layout.protocol == 6 and ready.size)
+        ]
+
+        def fits(ready: Ready) -> tuple[bool, int]:
+            return ready.template.stage == stage, ready.template.length
+
+        return max(found, key=fits, default=None)
+
     def _find_alike(
         self, outgoing: bool, protocols: int, stage: Stage, service: int
     ) -> list[Ready]:

@@ -110,6 +110,8 @@ class Side:
     """How many times it has asked whether the other is alive since it said something."""
     held: int = 0
     """How much of `heard_ns` it knew of then."""
+    closed: bool = False
+    """Its FIN has its number."""
     numbered: int = 0
     """How many of its segments have their numbers."""
     stamp: int = 0

@@ -14,10 +14,12 @@ import numpy as np
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.headers import Counting, Host
 
-__all__ = ["IpIds", "Numbers", "begins", "counting"]
+__all__ = ["IpIds", "Numbers", "begins", "counting", "is_next"]
 
 _NEAR = 8192
 """What counts as the next values of a counter, of 65,536."""
+_NEXT = 256
+"""The same within one connection."""
 _MOSTLY = 0.6
 _CHANCE = 0.01
 """That numbers drawn at random are taken for those of a counter, or for beginnings alike."""
@@ -32,9 +34,15 @@ def counting(runs: Sequence[Sequence[int]]) -> Counting | None:
     by_chance = not near or (near[-1] / 65_536) ** len(near) > _CHANCE
     if by_chance or len(near) < _MOSTLY * len(steps):
         return None
-    kept = np.linspace(0, len(near) - 1, min(len(near), _MOST_STEPS)).astype(int)
+    count = min(len(near), _MOST_STEPS)
+    kept = ((np.arange(count) + 0.5) * len(near) / count).astype(int)
     first = begins([run[0] for run in runs], 65_536) or _ANY
     return Counting(begins=first, steps=tuple(near[i] for i in kept))
+
+
+def is_next(number: int, last: int) -> bool:
+    """Whether a number may be one of the next values of a counter."""
+    return 0 < (number - last) % 65_536 <= _NEXT
 
 
 def begins(firsts: Sequence[int], size: int) -> tuple[int, int] | None:
@@ -78,6 +86,7 @@ class IpIds:
     def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
         self._connections = [host.connection_ids for host in hosts]
         self._hosts = [Numbers(host.ids, draws) for host in hosts]
+        self._strays = [host.strays for host in hosts]
         self._nobody = Numbers(None, draws)
         self._draws = draws
 
@@ -86,16 +95,19 @@ class IpIds:
         for numbers in self._hosts:
             numbers.begin()
 
-    def next(self, host: int, side: Side | None) -> int:
+    def next(self, host: int, side: Side | None, *, ends: bool = False) -> int:
         """The next ID of a host, never 0.
 
         Args:
             host: Place of the sender; -1 for one that is not known.
             side: The sender's end of the connection; None without TCP.
+            ends: It is of the last acknowledgment there, which some systems do not count.
         """
         if host < 0:
             return self._nobody.next()
         if side is None or (law := self._connections[host]) is None:
             return self._hosts[host].next()
+        if ends and self._draws.random() < self._strays[host]:
+            return self._nobody.next()
         side.ip_id = _following(side.ip_id, law, self._draws)
         return side.ip_id

@@ -30,8 +30,8 @@ class Unacknowledged:
         if not mine or 0 < (end - mine[-1][0]) % 2**32 < _HALF:
             mine.append((end, time_ns))
 
-    def acknowledge(self, outgoing: bool, number: int, time_ns: int) -> None:
-        """Note that everything up to a number is acknowledged."""
+    def acknowledge(self, outgoing: bool, number: int, time_ns: int) -> bool:
+        """Note that everything up to a number is acknowledged, and tell whether that says more."""
         others, sent_ns, known = self._sent[not outgoing], -1, len(self._sent[not outgoing])
         while others and (number - others[0][0]) % 2**32 < _HALF:
             sent_ns = others.popleft()[1]
@@ -39,6 +39,7 @@ class Unacknowledged:
             self.delays[outgoing].append(time_ns - sent_ns)
         if known > 1 and sent_ns >= 0:
             self.strides[outgoing].append(known - len(others))
+        return sent_ns >= 0
 
 
 def delay_of(seen: Sequence[int]) -> int:

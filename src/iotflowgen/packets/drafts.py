@@ -53,7 +53,7 @@ class Finisher:
         self._ip_ids = IpIds(hosts, draws)
         self._clocks = Clocks(hosts, draws)
         self._openings = Openings(hosts, draws)
-        self._ways = [(host.delay_ns, host.stride) for host in hosts]
+        self._ways = [(host.delay_ns, host.stride, host.spares_fin) for host in hosts]
 
     def begin(self) -> None:
         """A run begins of which the one before knows nothing."""
@@ -83,7 +83,8 @@ class Finisher:
             if packet.outgoing:
                 sender = conversation.own if segment else ready.template.own
             side = conversation.ends[packet.outgoing] if segment else None
-            number = self._ip_ids.next(sender, side)
+            ends = segment is not None and segment.ends
+            number = self._ip_ids.next(sender, side, ends=ends)
             data[layout.network + 4 : layout.network + 6] = number.to_bytes(2)
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))

@@ -90,6 +90,10 @@ class Host(_Frozen):
     """How many count its TCP timestamps, each those of some connections."""
     stride: int = 1
     """Segments that it acknowledges at once, where there are several."""
+    spares_fin: bool = False
+    """It leaves the other's FIN for its own to acknowledge."""
+    strays: float = 0
+    """Of its acknowledgments after both FINs, how many have an IP ID beside their connection's."""
     ticks: float
     """TCP timestamps a second; 0 without."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.clocks import late_of, ticking_of
-from iotflowgen.packets.counters import counting
+from iotflowgen.packets.counters import counting, is_next
 from iotflowgen.packets.delays import delay_of, stride_of
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.identifiers import addresses_in, is_host
@@ -31,6 +31,10 @@ class HostNotes:
     """IP IDs without TCP, a list a capture."""
     connection_ids: list[list[int]] = field(default_factory=list)
     """IP IDs of each connection."""
+    strays: list[bool] = field(default_factory=list)
+    """Of its last acknowledgments in connections, whether their IP IDs are not the next ones."""
+    spared: list[bool] = field(default_factory=list)
+    """Of its FINs that answer another, but not at once, whether that is what they acknowledge."""
     last_ids: list[int] | None = None
     """Those of the connection that the last one is of."""
     stamps: list[list[tuple[int, int]]] = field(default_factory=list)
@@ -54,8 +58,14 @@ class HostNotes:
         self.stamps.append([])
         self.firsts.append([])
 
-    def see_id(self, ip_id: int, connection: list[int] | None) -> None:
-        """Note an IP ID; `connection` has those of its connection, which is none without TCP."""
+    def see_id(self, ip_id: int, connection: list[int] | None, *, ends: bool = False) -> None:
+        """Note an IP ID.
+
+        Args:
+            ip_id: The ID.
+            connection: Those of its connection, which is none without TCP.
+            ends: The packet is the last acknowledgment there.
+        """
         if self.ids[-1] and (connection is None or connection is not self.last_ids):
             self.turns.append((self.ids[-1][-1], ip_id))
         if connection is None:
@@ -63,7 +73,11 @@ class HostNotes:
         else:
             if not connection:
                 self.connection_ids.append(connection)
-            connection.append(ip_id)
+            is_stray = ends and bool(connection) and not is_next(ip_id, connection[-1])
+            if ends:
+                self.strays.append(is_stray)
+            if not is_stray:
+                connection.append(ip_id)
         self.ids[-1].append(ip_id)
         self.last_ids = connection
 
@@ -85,6 +99,8 @@ class HostNotes:
                 "clocks": ticking.clocks,
                 "delay_ns": delay_of(self.delays),
                 "stride": stride_of(self.strides),
+                "spares_fin": sum(self.spared) > len(self.spared) / 2,
+                "strays": sum(self.strays) / max(1, len(self.strays)),
                 "ticks": ticking.rate,
             }
         )
@@ -148,7 +164,8 @@ class Hosts:
         if peer > 0:
             notes.ttl[packet.frame[packet.layout.network + 8]] += 1
         if packet.ip_id:
-            notes.see_id(packet.ip_id, stream.ids[packet.outgoing] if stream else None)
+            ids = stream.ids[packet.outgoing] if stream else None
+            notes.see_id(packet.ip_id, ids, ends=stream is not None and stream.ends_with(packet))
 
     def see_ended(self, stream: Stream, service: int, peer: int) -> None:
         """Note the way that both ends have with TCP, when all of a connection is read."""
@@ -164,6 +181,7 @@ class Hosts:
                 notes.opened.append((ended - begun, (last - first) % 2**32))
             notes.delays += stream.unacknowledged.delays[outgoing]
             notes.strides += stream.unacknowledged.strides[outgoing]
+            notes.spared += stream.spared[outgoing]
             notes.stamps[-1] += stamps
 
     def hosts(self) -> tuple[Host, ...]:

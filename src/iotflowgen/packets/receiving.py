@@ -17,7 +17,7 @@ from iotflowgen.packets.layout import ACK, RST, SYN
 __all__ = ["Receivers", "Receiving", "window_of"]
 
 _MOST_SEGMENTS = 128
-_MOST_COMPARED = 8
+_MOST_COMPARED = 16
 _ANY = -2
 _WITHOUT = Window(opening=0, heard=(0,), said=(65_535,))
 """Of an end that was never heard."""
@@ -39,17 +39,18 @@ class Receiving:
     """One end of a connection, window by window.
 
     Args:
-        windows: Of connections that were seen. The first counts, as long as the others agree no
-            better with how much is heard, segment by segment.
+        windows: Of connections that were seen. The first counts until another agrees better with
+            how much is heard.
         joined: Draws where in the first to begin, for a connection that is joined.
     """
 
-    __slots__ = ("_begun", "_last", "_offset", "_turn", "_windows")
+    __slots__ = ("_begun", "_last", "_nearest", "_offset", "_turn", "_windows")
 
     def __init__(
         self, windows: Sequence[Window] = (), *, joined: random.Random | None = None
     ) -> None:
         self._windows = [window for window in windows if window.said] or [_WITHOUT]
+        self._nearest = self._windows[0]
         self._offset = joined.choice(self._windows[0].heard) if joined else 0
         self._begun = self._last = -1
         self._turn = 0
@@ -64,19 +65,21 @@ class Receiving:
             self.begin(acknowledged)
         now = self._offset + ((acknowledged - self._begun) & 0xFFFFFFFF)
         self._turn = self._turn + 1 if acknowledged == self._last else 0
-        if len(self._windows) > 1 and not self._turn:
-            agree = [window for window in self._windows if _has(window.heard, now)]
-            self._windows = agree or self._windows
         self._last = acknowledged
-        heard, said = self._windows[0].heard, self._windows[0].said
-        end = max(1, bisect_right(heard, now))
-        start = bisect_left(heard, heard[end - 1], 0, end)
+        if not self._turn and len(self._windows) > 1 and _near(self._nearest.heard, now) != now:
+            known = (self._nearest, *self._windows)
+            self._nearest = min(known, key=lambda window: abs(_near(window.heard, now) - now))
+        heard, said = self._nearest.heard, self._nearest.said
+        near = _near(heard, now)
+        start, end = bisect_left(heard, near), bisect_right(heard, near)
         return said[min(start + self._turn, end - 1)]
 
 
-def _has(rising: Sequence[int], number: int) -> bool:
+def _near(rising: Sequence[int], number: int) -> int:
+    """The nearest of numbers to one; of two the lower one."""
     place = bisect_left(rising, number)
-    return place < len(rising) and rising[place] == number
+    around = rising[max(0, place - 1) : place + 1]
+    return min(around, key=lambda known: abs(known - number))
 
 
 class Receivers:

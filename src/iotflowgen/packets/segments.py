@@ -18,6 +18,8 @@ HELD_NS = 60 * 10**9
 """How long something may be left unacknowledged, so that a later acknowledgment has something."""
 PROBED_NS = 10**9
 """The same, if that may rather ask whether the other end is alive, as others of its kind do."""
+_PROMPT_NS = 100_000_000
+"""After which a FIN is acknowledged, whatever comes."""
 _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
@@ -40,6 +42,11 @@ class Segment(NamedTuple):
     time_ns: int = 0
     held_ns: int = HELD_NS
     """How long something may have been left for it."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether it does nothing but acknowledge, once both FINs have their numbers."""
+        return self.me.closed and self.other.closed and not (self.size or self.flags & FIN)
 
     @classmethod
     def of(
@@ -154,6 +161,13 @@ def _divide(side: Side, more: int) -> None:
     side.ends_ns[:0] = side.ends_ns[:1] * (steps - 1)
 
 
+def _closes(me: Side, other: Side, flags: int, time_ns: int) -> bool:
+    """Whether the other's FIN, just heard, is acknowledged by one that is still to come."""
+    is_alone = (other.ends[-1] - other.ends[-2]) & 0xFFFFFFFF == 1
+    is_new = time_ns - other.ends_ns[-1] < _PROMPT_NS
+    return other.closed and is_alone and is_new and me.fin and not (me.closed or flags & FIN)
+
+
 def _forget_probes(me: Side) -> None:
     """Have what was asked without an answer acknowledged with what comes."""
     ends = me.ends
@@ -161,7 +175,13 @@ def _forget_probes(me: Side) -> None:
         del ends[-1], me.ends_ns[-1]
 
 
-def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -> tuple[int, int]:
+def number(
+    segment: Segment,
+    to_come: int,
+    delay_ns: int = 0,
+    stride: int = 1,
+    spares_fin: bool = False,
+) -> tuple[int, int]:
     """Sequence and acknowledgment number of a segment.
 
     Args:
@@ -169,6 +189,7 @@ def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -
         to_come: Of `acks_to_come`.
         delay_ns: What its sender acknowledges is older than this.
         stride: How many segments its sender acknowledges at once, where there are several.
+        spares_fin: It leaves a FIN for its own to acknowledge.
     """
     me, other, flags, size, again, probes, refuses, time_ns, _ = segment
     me.numbered += not again
@@ -184,6 +205,7 @@ def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -
     if probes or (taken and not again):
         me.ends.append(me.next)
         me.ends_ns.append(time_ns)
+    me.closed |= bool(flags & FIN)
     if not flags & ACK:
         return 0 if refuses else sequence, 0
     if joins:
@@ -202,6 +224,8 @@ def number(segment: Segment, to_come: int, delay_ns: int = 0, stride: int = 1) -
         if free >= stride:
             new = max(late, stride, new - new % stride)
         new = min(max(new, 1), len(other.ends))
+        if spares_fin and new == len(other.ends) > 1 and _closes(me, other, flags, time_ns):
+            new -= 1
     if new > 0 and not again:
         other.acknowledged = other.ends[new - 1]
         del other.ends[:new], other.ends_ns[:new]

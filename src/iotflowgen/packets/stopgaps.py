@@ -19,10 +19,12 @@ from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Stopgaps"]
 
+_PADDED = "of a kind that was not seen in this length, padded"
 _MADE_UP = "of a kind that was not seen in this length, made up"
 _MOST_BORROWED = 1024
 """Templates that are kept at another length."""
 _LONGEST_IP = 65_535
+_MOST_PADDING = 32
 _TLS_1_2 = 0x0303
 _TCP = protocol_mask(["tcp"])
 _BARE = {protocol_mask(["ip", *names]) for names in (("tcp",), ("udp",))} | {
@@ -49,6 +51,7 @@ class Stopgaps:
         self._rng = rng
         self._draws = draws
         self._stretched = lru_cache(_MOST_BORROWED)(self._stretch)
+        self._padded = lru_cache(_MOST_BORROWED)(self._pad)
         self._message = lru_cache(_MOST_BORROWED)(choices.message)
 
     def borrow(
@@ -68,6 +71,20 @@ class Stopgaps:
         """The nearest template at the length that is wanted, if it can have that."""
         found = self._choices.nearest(kind, stage)
         return _stretched(found, kind[0]) if found else None
+
+    def pad(self, kind: Kind, stage: Stage, notes: list[str]) -> Ready | None:
+        """The longest shorter template without payload of TCP, with padding; None without."""
+        found = self._padded(kind, stage)
+        notes += [_PADDED] * (found is not None)
+        return found
+
+    def _pad(self, kind: Kind, stage: Stage) -> Ready | None:
+        found = self._choices.shorter(kind, stage)
+        if found is None or kind[0] - found.template.length > _MOST_PADDING:
+            return None
+        random = tuple(each for each in found.template.random if each[0] < found.layout.end)
+        template = found.template.model_copy(update={"length": kind[0], "random": random})
+        return Ready.of(template, found.frame)
 
     def fill(
         self,

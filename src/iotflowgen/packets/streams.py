@@ -63,6 +63,10 @@ class Stream:
     """The last message of HTTP holds a picture."""
     ids: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
     """IP IDs."""
+    spared: tuple[list[bool], list[bool]] = field(default_factory=lambda: ([], []))
+    """Of FINs that answer the other's, but not at once, whether that is what they acknowledge."""
+    answers: list[bool] = field(default_factory=lambda: [False, False])
+    """Anything was sent since the other's FIN."""
     latest: Kind | None = None
     """Of its last segment; None after what says again nothing that was said."""
     probed: bool = False
@@ -82,6 +86,11 @@ class Stream:
         stage = self.conversation.stage(packet.outgoing)
         opens = packet.flags & (SYN | ACK) == SYN
         return opens and stage not in (Stage.NEW, Stage.ASKING, Stage.ANSWERED)
+
+    def ends_with(self, packet: Packet) -> bool:
+        """Whether it is the last acknowledgment that a segment, not followed yet, has to give."""
+        me, other = (self.conversation.ends[way] for way in (packet.outgoing, not packet.outgoing))
+        return me.fin and other.fin and not packet.payload
 
     def count_repeat(self, packet: Packet, kind: Kind, counts: RepeatCounts) -> None:
         """Count whether a segment, not followed yet, says again what its sender said last."""
@@ -139,7 +148,11 @@ class Stream:
         if flags & SYN and not (first := self.firsts[outgoing]):
             first.append((packet.time_ns, sequence))
         if flags & ACK:
-            self.unacknowledged.acknowledge(outgoing, acknowledged, packet.time_ns)
+            is_new = self.unacknowledged.acknowledge(outgoing, acknowledged, packet.time_ns)
+            if self.conversation.ends[not outgoing].fin:
+                if flags & FIN and not packet.payload and self.answers[outgoing]:
+                    self.spared[outgoing].append(is_new)
+                self.answers[outgoing] = True
         if stamps := timestamps_at(frame, packet.layout):
             stamp = int.from_bytes(frame[stamps : stamps + 4])
             self.stamps[outgoing][1:] = [(packet.time_ns, stamp)]

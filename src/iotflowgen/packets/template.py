@@ -147,6 +147,8 @@ class TemplateBuilder:
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
             data = bytearray(ready.frame)
             self._stopgaps.fill(data, packet, kind, ready, me, conversation.version, notes)
+        elif ready := self._stopgaps.pad(kind, stage, notes):
+            data = self._filler.fill(ready, packet, conversation, time_ns)
         else:
             (frame,) = self._fuzz.build([packet])
             notes += [*frame.compromises, _FUZZED]

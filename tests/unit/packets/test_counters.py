@@ -5,7 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from iotflowgen.packets.counters import Numbers, begins, counting
+from iotflowgen.packets.connections import Side
+from iotflowgen.packets.counters import IpIds, Numbers, begins, counting
+from iotflowgen.packets.notes import HostNotes
 
 
 def test_a_counter_that_starts_again_in_each_capture() -> None:
@@ -38,6 +40,31 @@ def test_random_numbers_have_no_law(seed: int) -> None:
     draws = random.Random(seed)
     assert counting([[draws.randrange(1, 65_536) for _ in range(20)] for _ in range(8)]) is None
     assert counting([[draws.randrange(1, 65_536)]]) is None
+
+
+def test_a_step_that_was_seen_once_in_very_many_is_hardly_ever_drawn() -> None:
+    law = counting([[*range(1, 500), 700]])
+    assert law is not None
+    assert set(law.steps) == {1}
+
+
+def test_the_last_acknowledgment_may_have_an_id_beside_the_others() -> None:
+    notes = HostNotes("02:00:00:00:00:01", "10.0.0.5")
+    notes.begin()
+    for begun in (100, 9000, 40_000, 22_000):
+        ids: list[int] = []
+        for number in range(begun, begun + 4):
+            notes.see_id(number, ids)
+        notes.see_id((begun * 7) % 65_536, ids, ends=True)
+    host = notes.host()
+    assert host.strays == 1
+    assert host.connection_ids is not None
+    assert set(host.connection_ids.steps) == {1}
+    numbers, side = IpIds([host], random.Random(0)), Side()
+    first = numbers.next(0, side)
+    assert numbers.next(0, side) == first + 1
+    assert numbers.next(0, side, ends=True) != first + 2
+    assert numbers.next(0, side) == first + 2
 
 
 def test_beginnings_that_are_closer_than_random_ones_are_known() -> None:

@@ -27,8 +27,8 @@ def test_the_same_connection_says_the_same_again() -> None:
         assert windows(0, 500, 500, 1500, begun=begun) == [8000, 7500, 8000, 7000]
 
 
-def test_another_one_says_what_was_said_when_less_was_heard() -> None:
-    assert windows(0, 0, 499, 700, 701, 9999) == [8000, 8000, 8000, 7500, 7500, 7000]
+def test_another_one_says_what_was_said_when_about_as_much_was_heard() -> None:
+    assert windows(0, 0, 499, 700, 701, 9999) == [8000, 8000, 7500, 7500, 7500, 7000]
 
 
 def test_of_several_the_one_counts_that_hears_as_much() -> None:

@@ -262,3 +262,19 @@ def test_what_is_to_come_is_known() -> None:
     assert first.more
     assert first.reply == 54
     assert last == Ahead(data=False, more=False, reply=0, closes=None)
+
+
+@pytest.mark.parametrize(("spares", "said"), [(True, (2000, 2001)), (False, (2001, 2001))])
+def test_who_leaves_a_fin_for_its_own_to_acknowledge_does_so(
+    spares: bool, said: tuple[int, int]
+) -> None:
+    conversation = Conversation((1000, 5000))
+    sent = [
+        (PEER, ACK, 1000),
+        (PEER, FIN | ACK, 0),
+        (DEVICE, ACK, 0),
+        (DEVICE, FIN | ACK, 0),
+    ]
+    segments = [Segment.of(conversation, *each) for each in sent]
+    found = [number(segment, 0, spares_fin=spares) for segment in segments]
+    assert tuple(acknowledged for _, acknowledged in found[2:]) == said

@@ -299,3 +299,16 @@ def test_a_connection_ends_once_where_payload_comes_with_the_end(
     path = tmp_path / "honeydata.pcap"
     stream(headers, [trace], path)
     assert complaints(path, wrong="tcp.analysis.flags") == []
+
+
+def test_a_segment_too_long_for_an_acknowledgment_is_padded(tmp_path: Path) -> None:
+    path = tmp_path / "learnt.pcap"
+    trace, headers = learnt_from(path, [*OPENING, (False, "A", b"")], port=80)
+    longer = trace.length.copy()
+    longer[-1] += 5
+    report = stream(headers, [replace(trace, length=longer)], tmp_path / "honeydata.pcap")
+    assert report.compromises == {"of a kind that was not seen in this length, padded": 1}
+    frame = frames_in(tmp_path / "honeydata.pcap")[-1]
+    assert frame[:54][22] == headers.hosts[1].ttl
+    assert frame[54:] == bytes(5)
+    assert complaints(tmp_path / "honeydata.pcap") == []
