@@ -36,6 +36,7 @@ _MOST_CLOCKS = 32
 _STARTS = 2
 """Clocks that one machine seems to have in a capture in which it starts anew."""
 _LATE_PARTS = 8
+"""Quantiles that are kept of how late SYNs are."""
 
 
 class Ticking(NamedTuple):
@@ -84,7 +85,7 @@ def late_of(seen: Sequence[tuple[int, int]], rate: float) -> tuple[int, ...]:
     if not rate or not seen:
         return ()
     late = sorted(int(ticks * 1e9 / rate) - ns for ns, ticks in seen if ns < _LONG_NS)
-    if not late or late[len(late) // 2] * rate < 10**9:
+    if len(late) < _LATE_PARTS or late[len(late) // 2] * rate < 10**9:
         return ()
     return tuple(late[len(late) * (2 * i + 1) // (2 * _LATE_PARTS)] for i in range(_LATE_PARTS))
 

@@ -15,8 +15,8 @@ from iotflowgen.packets.headers import Host, Opening
 
 __all__ = ["Openings", "opening_of"]
 
-_RATES = (250_000, 1_000_000, 15_625_000)
-"""A second, of clocks that count sequence numbers."""
+_RATES = (0, 250_000, 1_000_000, 15_625_000)
+"""A second, of clocks that count sequence numbers; 0 of none."""
 _SPREAD = 2**24
 """How much is added to what the clock says, at most."""
 _LEAST, _SHARE = 4, 0.5
@@ -29,21 +29,24 @@ Firsts = Sequence[tuple[int, int]]
 def opening_of(captures: Sequence[Firsts], services: Mapping[int, Sequence[int]]) -> Opening:
     """The law of the sequence numbers of a host's SYNs, a list a capture, and by service."""
     steps = [
-        (now[0] - then[0], now[1] - then[1]) for seen in captures for then, now in pairwise(seen)
+        (now[0] - then[0], now[1] - then[1])
+        for seen in captures
+        for then, now in pairwise(seen)
+        if now[1] != then[1]  # who is refused asks again
     ]
-    explained = {rate: sum(_explains(rate, *step) for step in steps) for rate in _RATES}
-    rate = max(explained, key=explained.__getitem__)
-    if explained[rate] >= max(_LEAST, _SHARE * len(steps)):
+    off = {rate: [_off(rate, *step) for step in steps] for rate in _RATES}
+    explained = {rate: sum(each <= _SPREAD for each in off[rate]) for rate in _RATES}
+    rate = min(_RATES, key=lambda rate: (-explained[rate], sum(off[rate])))
+    if rate and explained[rate] >= max(_LEAST, _SHARE * len(steps)):
         first = begins([seen[0][1] for seen in captures if seen], 2**32)
         return Opening(rate=rate, first=first, jumps=1 - explained[rate] / len(steps))
     found = ((service, begins(seen, 2**32)) for service, seen in services.items())
     return Opening(services=tuple((service, *law) for service, law in found if law))
 
 
-def _explains(rate: int, ns: int, step: int) -> bool:
-    """Whether a clock makes a step."""
-    more = (step - rate * ns // 10**9 + 2**31) % 2**32 - 2**31
-    return abs(more) <= _SPREAD
+def _off(rate: int, ns: int, step: int) -> int:
+    """How far a clock is off that counts on for a time instead of making a step."""
+    return abs((step - rate * ns // 10**9 + 2**31) % 2**32 - 2**31)
 
 
 class Openings:

@@ -50,6 +50,8 @@ def test_random_beginnings_have_no_law() -> None:
 
 
 def test_beginnings_near_each_other_stay_near() -> None:
+    seen = [(0, 6509), (30 * SECOND, 6640), (60 * SECOND, 6750), (99 * SECOND, 6900)]
+    assert opening_of([seen, seen], {}).rate == 0
     law = opening_of([[(0, 6509)], [(5, 7021)]], {23: [6509, 7021]})
     assert law.services == ((23, 6509, 7021),)
     number = openings(law).next(0, 23, 0)
