@@ -13,10 +13,11 @@ from iotflowgen.packets.ready import Kind
 from iotflowgen.packets.segments import HELD_NS, PROBED_NS
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["Ahead", "Carries", "Flow", "contacts", "flow_of", "look_ahead"]
+__all__ = ["Ahead", "Carries", "Flow", "contacts", "flow_of", "look_ahead", "within_records"]
 
 _CARRIERS = protocol_mask(["ip", "tcp", "udp", "icmp", "icmpv6"])
 _TCP = protocol_mask(["tcp"])
+_TLS = protocol_mask(["https"])
 _DNS = protocol_mask(["dns"])
 _CARRIED = protocol_mask(["tcp", "udp"])
 _AT_HOME = protocol_mask(["dns", "mdns", "ssdp", "bootp"])
@@ -70,7 +71,8 @@ class Ahead(NamedTuple):
     contact: Kind | None = None
     """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
     rest: tuple[int, int] = (0, 0)
-    """Of a message of HTTP, the segments that go on with it, and the bytes of their frames."""
+    """Of a message of HTTP, or of the last record of TLS, the segments that go on with it, and the
+    bytes of their frames."""
 
 
 def flow_of(packet: PacketFeatures) -> Flow:
@@ -105,6 +107,30 @@ def contacts(
 def _looked_up(packet: PacketFeatures) -> bool:
     """Whether a packet goes to a host that has a name."""
     return bool(packet.protocols & _CARRIED) and not packet.protocols & _AT_HOME
+
+
+def within_records(
+    packets: Sequence[PacketFeatures], flows: Sequence[Flow], carried: Sequence[Carries]
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Places of TLS segments after which their sender goes on with the middle of a record.
+
+    That is what Wireshark takes for no TLS after a segment that it takes for that.
+
+    Yields:
+        The place, how many such segments come, and the bytes of their frames.
+    """
+    to_come: dict[tuple[Flow, bool], tuple[int, int]] = {}
+    for place in range(len(packets) - 1, -1, -1):
+        packet, mine = packets[place], (flows[place], packets[place].outgoing)
+        if carried[place] in _NOTHING_NEW or not packet.protocols & _TCP:
+            continue
+        count, size = to_come.get(mine, (0, 0))
+        if packet.protocols & _TLS:
+            if count:
+                yield place, (count, size)
+            to_come[mine] = 0, 0
+        else:
+            to_come[mine] = count + 1, size + packet.length
 
 
 def look_ahead(

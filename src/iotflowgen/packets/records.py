@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from iotflowgen.packets.connections import Side
 
-__all__ = ["DATA", "HEADER", "Phase", "Speech", "go_on", "read_records"]
+__all__ = ["DATA", "HEADER", "Phase", "Speech", "go_on", "lengthen", "read_records"]
 
 HEADER = 5
 _LONGEST = 2**14 + 2048
@@ -96,6 +96,25 @@ def go_on(side: Side, size: int, version: int, draw: Callable[[int], bytes]) -> 
         side.due = record[room:]
         side.owed = 0 if room > HEADER else body
     return said
+
+
+def lengthen(data: bytearray, start: int, end: int, side: Side, more: int) -> None:
+    """Have the last record of an encrypted segment go on for more bytes, if it ends there.
+
+    Args:
+        data: The frame.
+        start: Where in its payload the first record begins.
+        end: Where the payload ends.
+        side: Who sends it.
+        more: Bytes that are to come in other segments.
+    """
+    at, size = start, -HEADER
+    while at + HEADER + size < end and at + HEADER <= end:
+        at += HEADER + size
+        size = int.from_bytes(data[at + 3 : at + HEADER])
+    if at < end == at + HEADER + size and data[at] != _CHANGE and size + more <= _MOST_DATA:
+        data[at + 3 : at + HEADER] = (size + more).to_bytes(2)
+        side.owed = more
 
 
 def _in_handshake(payload: bytes, at: int, end: int) -> list[tuple[int, int]]:

@@ -23,14 +23,22 @@ from iotflowgen.packets.filler import Filler
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
-from iotflowgen.packets.lookahead import Ahead, Carries, Flow, contacts, flow_of, look_ahead
+from iotflowgen.packets.lookahead import (
+    Ahead,
+    Carries,
+    Flow,
+    contacts,
+    flow_of,
+    look_ahead,
+    within_records,
+)
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.persona import Persona
 from iotflowgen.packets.ready import Kind, Ready, kind_of
 from iotflowgen.packets.receiving import Receivers
 from iotflowgen.packets.recognition import asks
-from iotflowgen.packets.records import Phase
+from iotflowgen.packets.records import HEADER, Phase, lengthen
 from iotflowgen.packets.repeats import Repeats
 from iotflowgen.packets.segments import Segment, acks_to_come, to_acknowledge
 from iotflowgen.packets.stopgaps import Stopgaps
@@ -108,6 +116,8 @@ class TemplateBuilder:
         goes_on = [*map(self._choices.goes_on, kinds)]
         for place, rest in rests(packets, flows, goes_on, again):
             ahead[place] = ahead[place]._replace(rest=rest)
+        for place, rest in within_records(packets, flows, carried):
+            ahead[place] = ahead[place]._replace(rest=rest)
         for place, contact in contacts(packets, flows, self._conversations):
             ahead[place] = ahead[place]._replace(contact=kinds[contact])
         drafts = [*map(self._draft, map(Turn, packets, times_ns, kinds, flows, ahead))]
@@ -138,6 +148,7 @@ class TemplateBuilder:
         stage = conversation.stage(packet.outgoing) if packet.protocols & _TCP else Stage.NEW
         notes: list[str] = []
         me = conversation.ends[packet.outgoing]
+        owed = me.owed + len(me.due)
         repeats, conversation.latest = ahead.again and me.said, kind
         if repeats and me.sent and me.sent.kind == kind:
             return self._again(turn, conversation, me.sent)
@@ -173,6 +184,11 @@ class TemplateBuilder:
             me.body *= conversation.known
         elif packet.protocols & TLS:
             conversation.known = True
+            count, size = ahead.rest
+            if count and me.phase == Phase.CIPHERED and not (me.owed or me.due):
+                start = ready.layout.payload
+                begun = ready.template.speech[1] if ready.template.phase else owed
+                lengthen(data, start + begun, ready.layout.end, me, size - count * start + HEADER)
         return Draft(data, ready, packet, conversation, segment, notes)
 
     def _again(self, turn: Turn, conversation: Conversation, sent: Sent) -> Draft:

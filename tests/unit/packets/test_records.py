@@ -1,4 +1,5 @@
 import random
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from iotflowgen.capture import read_frames
 from iotflowgen.packets import learn_headers
 from iotflowgen.packets.connections import Side
-from iotflowgen.packets.records import Phase, go_on, read_records
+from iotflowgen.packets.records import DATA, Phase, go_on, lengthen, read_records
 from iotflowgen.traffic import protocol_mask
 from tests.unit.packets.spoken import OPENING, learnt_from
 from tests.unit.packets.test_template import stream
@@ -64,3 +65,17 @@ def test_a_greeting_of_another_length_is_no_malformed_one(tmp_path: Path) -> Non
     longer = np.where(trace.length == trace.length.max(), trace.length + 40, trace.length)
     stream(headers, [replace(plain, length=longer)], tmp_path / "honeydata.pcap")
     assert complaints(tmp_path / "honeydata.pcap") == []
+
+
+def test_the_last_record_of_a_segment_goes_on_in_others() -> None:
+    whole = struct.pack("!BHH", DATA, 0x0303, 3) + b"abc"
+    rest, side = b"12", Side(phase=Phase.CIPHERED)
+    frame = bytearray(b"head" + rest + 2 * whole)
+    lengthen(frame, len(b"head" + rest), len(frame), side, 100)
+    speech = read_records(bytes(frame[4:]), Phase.CIPHERED, len(rest))
+    assert speech is not None
+    assert (speech.left, side.owed) == (100, 100)
+    # a record that goes on already is as long as it was
+    before, side.owed = bytes(frame), 7
+    lengthen(frame, len(b"head" + rest), len(frame), side, 100)
+    assert (bytes(frame), side.owed) == (before, 7)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from iotflowgen.packets import PacketFeatures
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
-from iotflowgen.packets.lookahead import Ahead, Carries, flow_of, look_ahead
+from iotflowgen.packets.lookahead import Ahead, Carries, flow_of, look_ahead, within_records
 from iotflowgen.packets.segments import (
     HELD_NS,
     PROBED_NS,
@@ -278,3 +278,15 @@ def test_who_leaves_a_fin_for_its_own_to_acknowledge_does_so(
     segments = [Segment.of(conversation, *each) for each in sent]
     found = [number(segment, 0, spares_fin=spares) for segment in segments]
     assert tuple(acknowledged for _, acknowledged in found[2:]) == said
+
+
+def test_what_is_no_tls_after_tls_is_the_middle_of_a_record() -> None:
+    tls = protocol_mask(["ip", "tcp", "https"])
+    said = [(PEER, TCP), (PEER, tls), (DEVICE, tls), (PEER, TCP), (PEER, TCP), (PEER, tls)]
+    packets = [
+        PacketFeatures(100 + i, out, *PORTS[out], what) for i, (out, what) in enumerate(said)
+    ]
+    flows, carried = [*map(flow_of, packets)], [Carries.PAYLOAD] * len(packets)
+    assert dict(within_records(packets, flows, carried)) == {1: (2, 103 + 104)}
+    carried[3] = Carries.THE_SAME
+    assert dict(within_records(packets, flows, carried)) == {1: (1, 104)}
