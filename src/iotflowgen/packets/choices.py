@@ -133,6 +133,8 @@ class Choices:
         self._probing: set[Kind] = set()
         self._rests: defaultdict[int, set[bytes]] = defaultdict(set)
         """How handshake messages go on, by the bytes that are owed."""
+        self._lefts: defaultdict[Kind, list[int]] = defaultdict(list)
+        """Bytes of a record of data that are to come after a segment."""
         answers = _answers(ready)
         for each in ready:
             template = each.template
@@ -164,7 +166,9 @@ class Choices:
                 if template.probes:
                     self._probing.add(kind)
             phase, owed = template.speech
-            if phase == Phase.HANDSHAKE and owed:
+            if template.phase == Phase.CIPHERED and template.left >= 0:
+                self._lefts[kind] += [template.left] * template.count
+            if phase == Phase.HANDSHAKE and owed > 0:
                 start, size = each.layout.payload, min(owed, each.size)
                 self._rests[owed].add(each.frame[start : start + size])
         # the same few questions are asked for most packets
@@ -253,6 +257,10 @@ class Choices:
         while pieces := self._rests.get(owed - len(rest)):
             rest += max(pieces, key=len)
         return rest
+
+    def left(self, kind: Kind, draws: random.Random) -> int:
+        """How many bytes of a record may be to come after a packet of a kind."""
+        return draws.choice(self._lefts.get(kind) or (0,))
 
     def message(self, kind: Kind, size: int, begins: bool) -> bytes:
         """An HTTP message, or what goes on with one, of the same sender and about as long.

@@ -143,7 +143,7 @@ class Template(_Frozen):
     phase: int = 0
     """Phase after it."""
     left: int = 0
-    """Bytes of the last record to come after it."""
+    """Bytes of the last record to come after it; negative if its header is cut in two."""
     version: int = 0
     """Of TLS in the connection before it, as records say; 0 before the client offers one."""
     new_version: int = 0

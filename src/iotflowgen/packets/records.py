@@ -43,7 +43,7 @@ class Speech(NamedTuple):
     phase: Phase
     """After it."""
     left: int
-    """Bytes of its last record still to come."""
+    """Bytes of its last record still to come; negative where a header is cut in two (`_cut`)."""
     version: int
     """Of its last record, or the one that a client offers; 0 where no record begins."""
 
@@ -52,14 +52,25 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
     """Read a segment that starts with `owed` bytes of a record before it.
 
     Returns:
-        None where it is no TLS, or a record's header is cut in two.
+        None where it is no TLS.
     """
+    if owed < 0:
+        begun = _begun(owed)
+        speech = read_records(begun + payload, phase, 0)
+        if speech is None:
+            return None
+        shifted = ((start - len(begun), end - len(begun)) for start, end in speech.random)
+        return speech._replace(random=tuple(shifted))
     at = min(owed, len(payload))
     random = [(0, at)] if at and phase == Phase.CIPHERED else []
     left, version = owed - at, 0
     while at < len(payload):
-        if at + HEADER > len(payload) or payload[at + 1] != 3:
+        if payload[at + 1 : at + 2] not in (b"\3", b""):
             return None
+        if at + HEADER > len(payload):
+            is_known = _CHANGE <= payload[at] <= DATA
+            cut = Speech(tuple(random), Phase(phase), _cut(payload[at:]), version)
+            return cut if is_known and phase == Phase.CIPHERED else None
         kind, size = payload[at], int.from_bytes(payload[at + 3 : at + 5])
         if not _CHANGE <= kind <= DATA + 1 or size > _LONGEST:
             return None
@@ -80,8 +91,28 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
     return Speech(tuple(random), Phase(phase), left, version)
 
 
-def go_on(side: Side, size: int, version: int, draw: Callable[[int], bytes]) -> bytes:
-    """Go on with what a side owes, and then with records of data, for exactly `size` bytes."""
+def _cut(header: bytes) -> int:
+    """The first bytes of a record's header as a number below 0."""
+    return -int.from_bytes(b"\1" + header)
+
+
+def _begun(owed: int) -> bytes:
+    """The first bytes of a record's header, of that number."""
+    return (-owed).to_bytes(HEADER).lstrip(b"\0")[1:]
+
+
+def go_on(
+    side: Side, size: int, version: int, draw: Callable[[int], bytes], left: int = 0
+) -> bytes:
+    """Go on with what a side owes, and then with records of data, for exactly `size` bytes.
+
+    Of the last record that begins in them `left` bytes are still to come.
+    """
+    if side.owed < 0:
+        begun = _begun(side.owed)
+        body = max(1, size - HEADER + len(begun))
+        header = begun + struct.pack("!BHH", DATA, version, min(body, _MOST_DATA))[len(begun) :]
+        side.due, side.owed = header[len(begun) :], int.from_bytes(header[3:])
     said = side.due[:size]
     side.due = side.due[size:]
     rest = min(size - len(said), side.owed)
@@ -90,11 +121,12 @@ def go_on(side: Side, size: int, version: int, draw: Callable[[int], bytes]) -> 
     if len(said) < size or side.owed:
         side.phase = Phase.CIPHERED
     while room := size - len(said):
-        body = min(room - HEADER, _MOST_DATA) if room > HEADER else _SHORT
-        record = struct.pack("!BHH", DATA, version, body) + draw(body if room > HEADER else 0)
+        is_whole = room > HEADER
+        body = min(room - HEADER + left, _MOST_DATA) if is_whole else _SHORT
+        record = struct.pack("!BHH", DATA, version, body) + draw(min(body, room) * is_whole)
         said += record[:room]
-        side.due = record[room:]
-        side.owed = 0 if room > HEADER else body
+        side.due = b"" if is_whole else record[room:]
+        side.owed = max(0, HEADER + body - room) if is_whole else body
     return said
 
 

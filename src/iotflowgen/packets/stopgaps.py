@@ -115,7 +115,8 @@ class Stopgaps:
             elif me.phase != Phase.CIPHERED and not me.due:
                 notes.append(_MADE_UP)
             is_open = not me.due
-            data[start:end] = go_on(me, size, version or _TLS_1_2, self._draws.randbytes)
+            left = self._choices.left(kind, self._draws)
+            data[start:end] = go_on(me, size, version or _TLS_1_2, self._draws.randbytes, left)
             if is_open:
                 recognise(data, start, end, packet.protocols, me.phase)
             return

@@ -50,6 +50,30 @@ def test_a_record_may_go_on_in_the_next_segment() -> None:
     assert (second.random, second.left) == (((0, 10), (15, 17)), 0)
 
 
+@given(st.integers(1, 4), st.integers(1, 3000))
+def test_a_header_that_is_cut_in_two_goes_on_in_the_next_segment(cut: int, size: int) -> None:
+    whole = b"\x17\3\1\0\x20" + bytes(32)
+    first = read_records(whole + whole[:cut], Phase.CIPHERED, 0)
+    assert first is not None
+    assert first.random == ((5, 37),)
+    second = read_records(whole[cut:] + whole, Phase.CIPHERED, first.left)
+    assert second is not None
+    assert (second.random, second.left) == (((5 - cut, 37 - cut), (42 - cut, 74 - cut)), 0)
+    side = Side(phase=Phase.CIPHERED, owed=first.left)
+    said = go_on(side, size, 0x0301, random.Random(0).randbytes) + side.due
+    speech = read_records(whole[:cut] + said, Phase.CIPHERED, 0)
+    assert speech is not None
+    assert speech.left == max(0, side.owed)
+
+
+def test_a_record_is_left_open_for_the_next_segment() -> None:
+    side = Side(phase=Phase.CIPHERED)
+    said = go_on(side, 1000, 0x0303, random.Random(0).randbytes, 200)
+    speech = read_records(said, Phase.CIPHERED, 0)
+    assert speech is not None
+    assert (len(said), speech.left, side.owed) == (1000, 200, 200)
+
+
 def test_what_is_no_record_is_said_so() -> None:
     assert read_records(b"GET / HTTP/1.1\r\n", Phase.SILENT, 0) is None
 
