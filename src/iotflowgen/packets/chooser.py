@@ -10,7 +10,7 @@ from typing import NamedTuple
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import ANYTHING, Choices, Need, Wanted, name_in
 from iotflowgen.packets.connections import ANYBODY, Conversation, Stage
-from iotflowgen.packets.layout import ACK, FIN, RST, SYN
+from iotflowgen.packets.layout import ACK, SYN
 from iotflowgen.packets.lookahead import Ahead, Flow
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import DNS, HTTP, TLS
@@ -140,12 +140,9 @@ class Chooser:
         packet, ahead = turn.packet, turn.ahead
         if packet.protocols & _TCP:
             me = conversation.ends[packet.outgoing]
-            forbidden = FIN * (ahead.data or ahead.closes is False) | RST * ahead.more
-            closing = FIN if ahead.more else FIN | RST
-            needed = closing * (bool(ahead.closes) and not me.fin)
             held_ns = self._choices.held_ns(turn.kind)
             nothing_new = not (repeats or to_acknowledge(me, turn.time_ns, held_ns))
-            return Wanted(forbidden, needed, nothing_new)
+            return Wanted(ahead.forbidden, ahead.needed, nothing_new)
         if packet.protocols & DNS and not turn.kind[-1]:
             unanswered = tuple(conversation.asked)
             return Wanted(asked=self._lookups.but(ahead.contact), unanswered=unanswered)

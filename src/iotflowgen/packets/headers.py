@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 __all__ = [
     "Connection",
     "Counting",
+    "Ending",
     "Headers",
     "Host",
     "Opening",
@@ -178,6 +179,17 @@ class Repeat(_Frozen):
     """Of these, how many say again what their sender said last."""
 
 
+class Ending(_Frozen):
+    """The last segments of TCP connections."""
+
+    kinds: tuple[tuple[int, bool, int, int, bool], ...]
+    """As in `Repeat`."""
+    marks: tuple[int, ...]
+    """Which of the flags FIN and RST each has."""
+    count: int = 1
+    """How often that was seen."""
+
+
 class Headers(_Frozen):
     """What the headers of one device's packets hold."""
 
@@ -197,6 +209,8 @@ class Headers(_Frozen):
     """Ports that have many others at the other end."""
     connections: tuple[Connection, ...]
     templates: tuple[Template, ...]
+    endings: tuple[Ending, ...] = ()
+    """How TCP connections ended."""
     repeats: tuple[Repeat, ...] = ()
     macs: tuple[str, ...]
     """Every MAC address of a host that was seen: with `addresses` and `words`, what identifies."""

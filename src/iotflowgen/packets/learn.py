@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from iotflowgen.packets.captured import Packet, packets_of
 from iotflowgen.packets.counters import counting
+from iotflowgen.packets.endings import EndingCounts
 from iotflowgen.packets.headers import Connection, Headers, Template, service_of
 from iotflowgen.packets.identifiers import words_in
 from iotflowgen.packets.mask import mask
@@ -95,6 +96,7 @@ class _Learner:
         """The last templates without TCP."""
         self._connections: dict[tuple[int, ...], list[Connection]] = defaultdict(list)
         self._repeats = RepeatCounts()
+        self._endings = EndingCounts()
         self._words: set[bytes] = set()
         self._questions: list[list[int]] = []
         """Ids of the device's questions to DNS, a list a capture."""
@@ -127,7 +129,9 @@ class _Learner:
         layout, frame, payload = packet.layout, packet.frame, packet.payload
         said = Said()
         if stream is not None:
-            stream.count_repeat(packet, kind_of(packet.features, self._services), self._repeats)
+            kind = kind_of(packet.features, self._services)
+            stream.segments.append((kind, packet.flags))
+            stream.count_repeat(packet, kind, self._repeats)
             said = stream.follow(packet)
         # of a frame that was cut off only what was captured would be plain
         is_cut = len(frame) < packet.length
@@ -193,6 +197,7 @@ class _Learner:
 
     def _end(self, stream: Stream, service: int, peer: int) -> None:
         """Note a connection of which all is read."""
+        self._endings.see(stream.segments)
         connection = stream.connection(service, peer)
         openings = (window.opening for window in connection.windows)
         known = self._connections[service, peer, *openings]
@@ -223,6 +228,7 @@ class _Learner:
             repeats_ids=self._repeats_ids,
             templates=tuple(self._told(*each, places) for each in kept.items()),
             repeats=self._repeats.repeats(),
+            endings=self._endings.endings(),
             macs=self._hosts.macs(),
             addresses=self._hosts.addresses(),
             words=tuple(sorted(word.decode("latin-1") for word in self._words)),

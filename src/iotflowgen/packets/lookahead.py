@@ -9,6 +9,7 @@ from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.layout import FIN, RST
 from iotflowgen.packets.ready import Kind
 from iotflowgen.packets.segments import HELD_NS, PROBED_NS
 from iotflowgen.traffic import protocol_mask
@@ -58,14 +59,12 @@ _Sent = tuple[bool, Carries, int]
 class Ahead(NamedTuple):
     """What the rest of a run holds for the connection of one packet."""
 
-    data: bool
-    """The same side sends payload later."""
-    more: bool
-    """More comes later, from either side, than what a RST crosses."""
-    reply: int
+    needed: int = 0
+    """Flags of TCP of which it has one; 0 if it need not."""
+    forbidden: int = 0
+    """Flags of TCP of which it has none."""
+    reply: int = 0
     """Length of what the other side sends next; 0 where it is silent."""
-    closes: bool | None
-    """Whether it has to be the FIN of its sender, or must not be; None where that is open."""
     again: bool = False
     """It says what the packet before it said."""
     contact: Kind | None = None
@@ -140,6 +139,7 @@ def look_ahead(
     opens: Sequence[bool],
     times_ns: Sequence[int],
     heard: Callable[[int], Heard],
+    ending: Callable[[Sequence[int]], Sequence[int]],
 ) -> list[Ahead]:
     """For each packet, what comes after it.
 
@@ -151,11 +151,14 @@ def look_ahead(
         times_ns: When they are sent.
         heard: How much the peer and the device have heard, and not acknowledged, when a connection
             goes on with the packet at a place; None where it opens.
+        ending: FIN and RST of the last packets of a connection that has those at some places; empty
+            where that is open.
     """
-    found = [Ahead(data=False, more=False, reply=0, closes=None)] * len(packets)
+    found = [Ahead()] * len(packets)
     for ((carriers, _, _), number), places in _connections(flows, opens).items():
+        last = ending(places) if carriers & _TCP else ()
         closings: dict[int, bool] = {}
-        if carriers & _TCP:
+        if carriers & _TCP and not last:
             is_short = times_ns[places[-1]] - times_ns[places[0]] < _PROMPT_NS
             sent = ((packets[i].outgoing, carried[i], times_ns[i] * (not is_short)) for i in places)
             # many short connections are alike, once time plays no part in them
@@ -164,10 +167,16 @@ def look_ahead(
         lengths, data = [0, 0], [False, False]
         for i, place in reversed([*enumerate(places)]):
             length, outgoing = packets[place][:2]
-            more = any(data) or len(places) - 1 - i > _MOST_CROSSED
+            to_come = len(places) - 1 - i
+            if to_come < len(last):
+                needed = last[-1 - to_come]
+                forbidden = (FIN | RST) & ~needed
+            else:
+                goes_on = RST * (any(data) or to_come > _MOST_CROSSED)
+                needed = (FIN | RST & ~goes_on) * closings.get(i, False)
+                forbidden = FIN * (data[outgoing] or not closings.get(i, not last)) | goes_on
             again = carried[place] == Carries.THE_SAME
-            closes = closings.get(i)
-            found[place] = Ahead(data[outgoing], more, lengths[not outgoing], closes, again)
+            found[place] = Ahead(needed, forbidden, lengths[not outgoing], again)
             lengths[outgoing] = length
             data[outgoing] |= carried[place] not in _NOTHING_NEW
     return found

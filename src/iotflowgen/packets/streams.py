@@ -67,6 +67,8 @@ class Stream:
     """Of FINs that answer the other's, but not at once, whether that is what they acknowledge."""
     answers: list[bool] = field(default_factory=lambda: [False, False])
     """Anything was sent since the other's FIN."""
+    segments: list[tuple[Kind, int]] = field(default_factory=list)
+    """Their kinds and flags."""
     latest: Kind | None = None
     """Of its last segment; None after what says again nothing that was said."""
     probed: bool = False

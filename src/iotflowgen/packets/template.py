@@ -19,6 +19,7 @@ from iotflowgen.packets.chooser import Chooser, Turn
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Sent, Stage
 from iotflowgen.packets.conversations import Conversations
 from iotflowgen.packets.drafts import Draft, Finisher
+from iotflowgen.packets.endings import Endings
 from iotflowgen.packets.filler import Filler
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Headers
@@ -80,6 +81,7 @@ class TemplateBuilder:
         self._stopgaps = Stopgaps(self._choices, rng, draws)
         self._fuzz = FuzzBuilder(rng, persona.home)
         self._receivers = Receivers(headers.connections, draws)
+        self._endings = Endings(headers.endings, self._choices.is_bare, draws)
         self._repeats = Repeats(headers.repeats, self._choices, draws)
         self._conversations = Conversations(self._ips, draws)
 
@@ -111,8 +113,11 @@ class TemplateBuilder:
         def heard(i: int) -> tuple[int, int] | None:
             return self._heard(flows[i], kinds[i], times_ns[i])
 
+        def ending(places: Sequence[int]) -> Sequence[int]:
+            return self._endings.draw([kinds[place] for place in places])
+
         opens = [*map(self._choices.opens, kinds)]
-        ahead = look_ahead(packets, flows, carried, opens, times_ns, heard)
+        ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending)
         goes_on = [*map(self._choices.goes_on, kinds)]
         for place, rest in rests(packets, flows, goes_on, again):
             ahead[place] = ahead[place]._replace(rest=rest)
@@ -271,7 +276,7 @@ def _note_speech(ready: Ready, outgoing: bool, conversation: Conversation, stage
 def _flags(ready: Ready, ahead: Ahead, stage: Stage) -> int:
     """The flags of TCP: a template's, but for FIN, which depends on what comes."""
     is_bare = ready.template.probes or not ready.size
-    if ahead.data or ahead.closes is False:
+    if ahead.forbidden & FIN:
         return ready.flags & ~FIN
     may_close = is_bare and stage != Stage.LEAVING and ready.flags & (SYN | RST | ACK) == ACK
-    return ready.flags | FIN if ahead.closes and may_close else ready.flags
+    return ready.flags | FIN if ahead.needed & FIN and may_close else ready.flags

@@ -52,8 +52,12 @@ def ahead_of(
     opens: bool = True,
     seconds: Sequence[float] = (),
     asks: Sequence[int] = (),
+    ends: Sequence[int] = (),
 ) -> list[Ahead]:
-    """What is to come between two ports: sender, and bytes of payload; SYNs are at `asks`."""
+    """What is to come between two ports: sender, and bytes of payload.
+
+    SYNs are at `asks`, and `ends` are flags of the last segments of a connection, if known.
+    """
     packets = [
         PacketFeatures(54 + size, outgoing, *PORTS[outgoing], TCP) for outgoing, size in sent
     ]
@@ -62,7 +66,7 @@ def ahead_of(
     times_ns = [int(each * 1e9) for each in seconds] or [0] * len(sent)
     heard = None if opens else (2**31, 2**31)
     syns = [i in asks for i in range(len(sent))]
-    return look_ahead(packets, flows, carried, syns, times_ns, lambda _: heard)
+    return look_ahead(packets, flows, carried, syns, times_ns, lambda _: heard, lambda _: ends)
 
 
 def test_a_connection_opens_carries_and_closes() -> None:
@@ -140,8 +144,10 @@ def test_what_may_be_a_probe_closes_no_connection() -> None:
     for lone in (Carries.NOTHING, Carries.A_PROBE):
         carried = [Carries.PAYLOAD if size else Carries.NOTHING for _, size in sent]
         carried[5] = lone
-        ahead = look_ahead(packets, flows, carried, [False] * len(sent), times_ns, lambda _: None)
-        assert (ahead[5].closes is None) == (lone == Carries.A_PROBE)
+        ahead = look_ahead(
+            packets, flows, carried, [False] * len(sent), times_ns, lambda _: None, lambda _: ()
+        )
+        assert (ahead[5].needed == 0) == (lone == Carries.A_PROBE)
 
 
 def test_a_connection_that_begins_with_its_answer_acknowledges_nothing_before_it() -> None:
@@ -219,7 +225,7 @@ OPENED = [(DEVICE, 0), (PEER, 0), (DEVICE, 0), (DEVICE, 100), (PEER, 0), (PEER, 
 )
 def test_a_segment_with_nothing_to_acknowledge_closes(tail: list[bool], fins: list[int]) -> None:
     found = ahead_of(*OPENED, *((outgoing, 0) for outgoing in tail))[len(OPENED) :]
-    assert [i for i, ahead in enumerate(found) if ahead.closes] == fins
+    assert [i for i, ahead in enumerate(found) if ahead.needed] == fins
 
 
 def test_a_segment_that_comes_much_later_has_nothing_left_to_acknowledge() -> None:
@@ -227,20 +233,20 @@ def test_a_segment_that_comes_much_later_has_nothing_left_to_acknowledge() -> No
     for last, fins in ((0.07, []), (99, [3])):
         seconds = [*[0.0] * len(OPENED), 0.05, 0.05, 0.06, last, last]
         found = ahead_of(*OPENED, *tail, seconds=seconds)[len(OPENED) :]
-        assert [i for i, ahead in enumerate(found) if ahead.closes] == fins
+        assert [i for i, ahead in enumerate(found) if ahead.needed] == fins
 
 
 def test_whoever_joins_a_connection_need_not_close_it() -> None:
     found = ahead_of((DEVICE, 0), (PEER, 0), (DEVICE, 0), (PEER, 0), opens=False)
-    assert [ahead.closes for ahead in found] == [None] * 4
+    assert [(ahead.needed, ahead.forbidden & FIN) for ahead in found] == [(0, 0)] * 4
 
 
 def test_a_connection_ends_before_the_next_one_on_its_ports() -> None:
     one = [*OPENED, (DEVICE, 0), (PEER, 0), (PEER, 0), (DEVICE, 0)]
-    closing = [i for i, ahead in enumerate(ahead_of(*one)) if ahead.closes]
+    closing = [i for i, ahead in enumerate(ahead_of(*one)) if ahead.needed]
     found = ahead_of(*one, *one, asks=[0, len(one)])
     assert closing
-    assert [i for i, ahead in enumerate(found) if ahead.closes] == [
+    assert [i for i, ahead in enumerate(found) if ahead.needed] == [
         i + start for start in (0, len(one)) for i in closing
     ]
 
@@ -253,15 +259,22 @@ def test_who_is_refused_asks_in_the_same_connection() -> None:
 
 def test_a_connection_is_broken_off_after_its_last_payload() -> None:
     found = ahead_of(*OPENED, (PEER, 100), *[(DEVICE, 0)] * 3)
-    assert [ahead.more for ahead in found][len(OPENED) - 1 :] == [True, *[False] * 4]
+    assert [bool(ahead.forbidden & RST) for ahead in found[len(OPENED) - 1 :]] == [
+        True,
+        *[False] * 4,
+    ]
+
+
+def test_an_ending_that_was_seen_counts() -> None:
+    found = ahead_of(*OPENED, (DEVICE, 0), (PEER, 0), ends=[0, FIN, RST])
+    assert [ahead.needed for ahead in found[-3:]] == [0, FIN, RST]
+    assert [ahead.forbidden for ahead in found[-3:]] == [FIN | RST, RST, FIN]
 
 
 def test_what_is_to_come_is_known() -> None:
     first, *_, last = ahead_of(*OPENED)
-    assert first.data
-    assert first.more
-    assert first.reply == 54
-    assert last == Ahead(data=False, more=False, reply=0, closes=None)
+    assert first == Ahead(forbidden=FIN | RST, reply=54)
+    assert last == Ahead()
 
 
 @pytest.mark.parametrize(("spares", "said"), [(True, (2000, 2001)), (False, (2001, 2001))])

@@ -1,0 +1,77 @@
+"""How TCP connections end: which of their last segments are FIN or RST (RFC 9293, section 3.6).
+
+Who closes first, and whether what comes then is acknowledged or refused, goes with the application
+and the stacks at both ends. So the last segments of each connection are kept, and where a generated
+one ends with segments of the same kinds, they are what those were. How long payload is does not
+matter for that.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+
+from iotflowgen.packets.headers import Ending
+from iotflowgen.packets.layout import FIN, RST
+from iotflowgen.packets.ready import Kind
+
+__all__ = ["EndingCounts", "Endings"]
+
+_LAST = 6
+"""Segments that are kept of a connection."""
+
+
+class EndingCounts:
+    """Counts endings while captures are read."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Ending] = Counter()
+
+    def see(self, segments: Sequence[tuple[Kind, int]]) -> None:
+        """Note a connection by the kinds and flags of its segments."""
+        if segments:
+            kinds, flags = zip(*segments[-_LAST:], strict=True)
+            marks = tuple(each & (FIN | RST) for each in flags)
+            self._counts[Ending(kinds=kinds, marks=marks)] += 1
+
+    def endings(self) -> tuple[Ending, ...]:
+        """What there was, how often."""
+        return tuple(
+            ending.model_copy(update={"count": count}) for ending, count in self._counts.items()
+        )
+
+
+class Endings:
+    """Draws how connections end while segments are written.
+
+    Args:
+        endings: What was seen.
+        is_bare: Tells which kinds are without payload.
+        draws: Draws.
+    """
+
+    def __init__(
+        self, endings: Sequence[Ending], is_bare: Callable[[Kind], bool], draws: random.Random
+    ) -> None:
+        self._is_bare = is_bare
+        self._draws = draws
+        self._seen: defaultdict[tuple[Kind, ...], Counter[tuple[int, ...]]] = defaultdict(Counter)
+        for ending in endings:
+            for last in self._wholly_or_after_payload(ending.kinds):
+                self._seen[last][ending.marks[-len(last) :]] += ending.count
+
+    def draw(self, kinds: Sequence[Kind]) -> tuple[int, ...]:
+        """FIN and RST of the last segments of a connection; empty if its like was not seen.
+
+        Args:
+            kinds: Of all its segments.
+        """
+        for last in self._wholly_or_after_payload(kinds):
+            if seen := self._seen.get(last):
+                return self._draws.choices([*seen], [*seen.values()])[0]
+        return ()
+
+    def _wholly_or_after_payload(self, kinds: Sequence[Kind]) -> list[tuple[Kind, ...]]:
+        """The last kinds, without lengths where there is payload; those after the last payload."""
+        last = [kind if self._is_bare(kind) else (0, *kind[1:]) for kind in kinds[-_LAST:]]
+        after = max((i + 1 for i, kind in enumerate(last) if not kind[0]), default=0)
+        return [tuple(last), *([tuple(last[after:])] if 0 < after < len(last) else [])]
