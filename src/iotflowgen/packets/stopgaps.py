@@ -95,6 +95,8 @@ class Stopgaps:
         me: Side,
         version: int,
         notes: list[str],
+        *,
+        ends: bool = True,
     ) -> None:
         """Give a frame payload that no template has: the rest of a record, or a message.
 
@@ -106,6 +108,7 @@ class Stopgaps:
             me: Who sends it, as far as TCP and TLS go.
             version: Of TLS in its connection; 0 while that is open.
             notes: Gets a note if the payload is made up.
+            ends: What follows is not known to go on with the last record.
         """
         start, end, size = ready.layout.payload, ready.layout.end, ready.size
         if packet.protocols & TLS or me.owed or me.due:
@@ -115,7 +118,7 @@ class Stopgaps:
             elif me.phase != Phase.CIPHERED and not me.due:
                 notes.append(_MADE_UP)
             is_open = not me.due
-            left = self._choices.left(kind, self._draws)
+            left = self._choices.left(kind, self._draws) if ends else 0
             data[start:end] = go_on(me, size, version or _TLS_1_2, self._draws.randbytes, left)
             if is_open:
                 recognise(data, start, end, packet.protocols, me.phase)

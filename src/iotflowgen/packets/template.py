@@ -162,7 +162,8 @@ class TemplateBuilder:
             data = self._filler.fill(ready, packet, conversation, time_ns)
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
             data = bytearray(ready.frame)
-            self._stopgaps.fill(data, packet, kind, ready, me, conversation.version, notes)
+            version, ends = conversation.version, not ahead.rest[0]
+            self._stopgaps.fill(data, packet, kind, ready, me, version, notes, ends=ends)
         elif ready := self._stopgaps.pad(kind, stage, notes):
             data = self._filler.fill(ready, packet, conversation, time_ns)
         else:
@@ -190,9 +191,11 @@ class TemplateBuilder:
         elif packet.protocols & TLS:
             conversation.known = True
             count, size = ahead.rest
-            if count and me.phase == Phase.CIPHERED and not (me.owed or me.due):
+            begun = ready.template.speech[1] if ready.template.phase else owed
+            # of a header that began before this segment only the rest is here
+            is_whole = begun >= 0 and not (me.owed or me.due)
+            if count and me.phase == Phase.CIPHERED and is_whole:
                 start = ready.layout.payload
-                begun = ready.template.speech[1] if ready.template.phase else owed
                 lengthen(data, start + begun, ready.layout.end, me, size - count * start + HEADER)
         return Draft(data, ready, packet, conversation, segment, notes)
 
