@@ -86,6 +86,8 @@ class Side:
     """Bytes of its last TLS record that are to come."""
     due: bytes = b""
     """Bytes that come before those: a record header that a segment cut in two."""
+    nonce: int = -1
+    """What its last TLS record began with; -1 before the first, or where that does not count."""
     shows: bool = False
     """It has announced a picture."""
     body: int = 0
@@ -124,6 +126,11 @@ class Side:
     ip_id: int = 0
     sent: Sent | None = None
     """Its last segment with payload, if it may send that again."""
+
+    def next_nonce(self) -> bytes:
+        """What its next TLS record begins with, if that counts."""
+        self.nonce = (self.nonce + 1) % 2**64
+        return self.nonce.to_bytes(8)
 
     @property
     def said(self) -> bool:

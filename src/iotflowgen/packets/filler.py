@@ -6,7 +6,7 @@ What follows from the packets around it comes later (`drafts`).
 import random
 
 from iotflowgen.packets.build import PacketFeatures
-from iotflowgen.packets.connections import Conversation
+from iotflowgen.packets.connections import Conversation, Side
 from iotflowgen.packets.counters import Numbers
 from iotflowgen.packets.fields import write_echo, write_lease, write_ntp
 from iotflowgen.packets.headers import Headers
@@ -19,6 +19,8 @@ from iotflowgen.packets.times import write_times
 
 __all__ = ["Filler"]
 
+_MOST_BEFORE = 256
+"""Records before the first of a connection that is joined."""
 _BODY = bytes.maketrans(b"\xff\n", b"\xfe\v")
 """Random bytes of a body begin no marker in a picture, and end no line of a head."""
 
@@ -60,11 +62,24 @@ class Filler:
                 data[first:last] = noise[first - begin : last - begin]
             if begin == start:
                 recognise(data, *ranges[0], packet.protocols, ready.template.phase)
+        if ready.template.nonces:
+            self._count(data, ready, me, joined=conversation.joined)
         if ready.template.times:
             write_times(data, start, ready.template.times, time_ns)
         if me.due and ready.layout.protocol == 6:
             data[start:end] = go_on(me, ready.size, conversation.version, self._draws.randbytes)
         return data
+
+    def _count(self, data: bytearray, ready: Ready, me: Side, *, joined: bool) -> None:
+        """The nonces of TLS records, which go on from the last one."""
+        template, start, end = ready.template, ready.layout.payload, ready.layout.end
+        if me.nonce < 0 and not template.from_zero:
+            me.nonce = self._draws.getrandbits(63)
+        elif me.nonce < 0 and joined:
+            me.nonce = self._draws.randrange(_MOST_BEFORE)
+        for body in template.nonces:
+            nonce = me.next_nonce()[: end - start - body]
+            data[start + body : start + body + len(nonce)] = nonce
 
     def match(
         self,

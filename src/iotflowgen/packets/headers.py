@@ -149,6 +149,10 @@ class Template(_Frozen):
     """Of TLS in the connection before it, as records say; 0 before the client offers one."""
     new_version: int = 0
     """After it."""
+    nonces: tuple[int, ...] = ()
+    """Where in its payload TLS records begin with nonces that count up."""
+    from_zero: bool = False
+    """They did so from 0 on."""
     frame: _Bytes
     """What changes is 0, and zeros at the end are left out."""
     random: tuple[tuple[int, int], ...] = ()

@@ -172,6 +172,8 @@ class _Learner:
             left=said.speech.left if said.speech else 0,
             version=said.version,
             new_version=said.new_version,
+            nonces=said.nonces,
+            from_zero=bool(said.nonces) and said.from_zero,
             frame=masked,
             random=random,
             times=times,

@@ -6,15 +6,19 @@ bytes but for those that are drawn anew in each connection.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
 from iotflowgen.packets.connections import Side
 
-__all__ = ["DATA", "HEADER", "Phase", "Speech", "go_on", "lengthen", "read_records"]
+__all__ = ["DATA", "HEADER", "Nonces", "Phase", "Speech", "go_on", "lengthen", "read_records"]
 
 HEADER = 5
+_NONCE = 8
+"""Bytes of the nonce with which a record may begin (RFC 5288, section 3)."""
+_LOW = 2**20
+"""Nonces that are less count from 0."""
 _LONGEST = 2**14 + 2048
 _MOST_DATA = 2**14
 _SHORT = 27
@@ -46,6 +50,8 @@ class Speech(NamedTuple):
     """Bytes of its last record still to come; negative where a header is cut in two (`_cut`)."""
     version: int
     """Of its last record, or the one that a client offers; 0 where no record begins."""
+    bodies: tuple[int, ...] = ()
+    """Where in the payload the bodies of encrypted records begin."""
 
 
 def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
@@ -60,16 +66,19 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
         if speech is None:
             return None
         shifted = ((start - len(begun), end - len(begun)) for start, end in speech.random)
-        return speech._replace(random=tuple(shifted))
+        later = (start - len(begun) for start in speech.bodies)
+        return speech._replace(random=tuple(shifted), bodies=tuple(later))
     at = min(owed, len(payload))
     random = [(0, at)] if at and phase == Phase.CIPHERED else []
     left, version = owed - at, 0
+    bodies: list[int] = []
     while at < len(payload):
         if payload[at + 1 : at + 2] not in (b"\3", b""):
             return None
         if at + HEADER > len(payload):
             is_known = _CHANGE <= payload[at] <= DATA
-            cut = Speech(tuple(random), Phase(phase), _cut(payload[at:]), version)
+            left = _cut(payload[at:])
+            cut = Speech(tuple(random), Phase(phase), left, version, tuple(bodies))
             return cut if is_known and phase == Phase.CIPHERED else None
         kind, size = payload[at], int.from_bytes(payload[at + 3 : at + 5])
         if not _CHANGE <= kind <= DATA + 1 or size > _LONGEST:
@@ -87,8 +96,26 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
         else:
             phase = Phase.CIPHERED
             random.append((start, end))
+            bodies.append(start)
         left, at = at + HEADER + size - end, end
-    return Speech(tuple(random), Phase(phase), left, version)
+    return Speech(tuple(random), Phase(phase), left, version, tuple(bodies))
+
+
+class Nonces:
+    """What one side's records begin with, while captures are read: a counter, or random bytes."""
+
+    def __init__(self) -> None:
+        self._last = -1
+
+    def follow(self, payload: bytes, bodies: Sequence[int]) -> tuple[bool, bool]:
+        """Whether all records of a segment count on, and whether they did so from 0 on."""
+        counts = from_zero = bool(bodies)
+        for body in bodies:
+            expected, whole = self._last + 1, payload[body : body + _NONCE]
+            self._last = int.from_bytes(whole) if len(whole) == _NONCE else expected
+            counts &= self._last == expected or self._last < _LOW
+            from_zero &= self._last < _LOW
+        return counts, from_zero
 
 
 def _cut(header: bytes) -> int:
@@ -123,7 +150,10 @@ def go_on(
     while room := size - len(said):
         is_whole = room > HEADER
         body = min(room - HEADER + left, _MOST_DATA) if is_whole else _SHORT
-        record = struct.pack("!BHH", DATA, version, body) + draw(min(body, room) * is_whole)
+        noise = draw(min(body, room) * is_whole)
+        if side.nonce >= 0:
+            noise = side.next_nonce()[: len(noise)] + noise[_NONCE:]
+        record = struct.pack("!BHH", DATA, version, body) + noise
         said += record[:room]
         side.due = b"" if is_whole else record[room:]
         side.owed = max(0, HEADER + body - room) if is_whole else body

@@ -12,7 +12,7 @@ from iotflowgen.packets.layout import ACK, FIN, RST, SYN, timestamps_at
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.ready import Kind
 from iotflowgen.packets.receiving import window_of
-from iotflowgen.packets.records import Phase, Speech, read_records
+from iotflowgen.packets.records import Nonces, Phase, Speech, read_records
 from iotflowgen.packets.repeats import RepeatCounts
 from iotflowgen.packets.succession import NOTHING, Before
 
@@ -34,6 +34,10 @@ class Said(NamedTuple):
     """Of TLS in the connection before it."""
     new_version: int = 0
     """After it."""
+    nonces: tuple[int, ...] = ()
+    """Where in its payload nonces stand that count up."""
+    from_zero: bool = False
+    """They did so from 0 on."""
     probes: bool = False
     """It asks whether the other end is alive."""
     is_placed: bool = True
@@ -59,6 +63,7 @@ class Stream:
     """When the SYN was sent, nanoseconds, and its sequence number."""
     own: int = 0
     """Place of the device's end in `Headers.hosts`."""
+    nonces: tuple[Nonces, Nonces] = field(default_factory=lambda: (Nonces(), Nonces()))
     shows: list[bool] = field(default_factory=lambda: [False, False])
     """The last message of HTTP holds a picture."""
     ids: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
@@ -176,7 +181,9 @@ class Stream:
             return Said(stage, is_placed=not packet.protocols & TLS)
         me.phase, me.owed = speech.phase, speech.left
         conversation.version = speech.version or version
-        return Said(stage, speech, before, version, conversation.version)
+        counts, from_zero = self.nonces[packet.outgoing].follow(payload, speech.bodies)
+        nonces = speech.bodies if counts else ()
+        return Said(stage, speech, before, version, conversation.version, nonces, from_zero)
 
     def connection(self, service: int, peer: int) -> Connection:
         """What is kept of it."""

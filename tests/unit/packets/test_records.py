@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from iotflowgen.capture import read_frames
 from iotflowgen.packets import learn_headers
 from iotflowgen.packets.connections import Side
-from iotflowgen.packets.records import DATA, Phase, go_on, lengthen, read_records
+from iotflowgen.packets.records import DATA, Nonces, Phase, go_on, lengthen, read_records
 from iotflowgen.traffic import protocol_mask
 from tests.unit.packets.spoken import OPENING, learnt_from
 from tests.unit.packets.test_template import stream
@@ -72,6 +72,24 @@ def test_a_record_is_left_open_for_the_next_segment() -> None:
     speech = read_records(said, Phase.CIPHERED, 0)
     assert speech is not None
     assert (len(said), speech.left, side.owed) == (1000, 200, 200)
+
+
+def test_nonces_that_count_are_told_from_random_ones() -> None:
+    nonces = Nonces()
+    for number in (2**63 + 5, 2**63 + 6):
+        payload = b"\x17\3\3\0\x20" + number.to_bytes(8) + bytes(24)
+        speech = read_records(payload, Phase.CIPHERED, 0)
+        assert speech is not None
+        assert nonces.follow(payload, speech.bodies) == (number == 2**63 + 6, False)
+    assert Nonces().follow(bytes(7) + b"\2" + payload, [0]) == (True, True)
+
+
+def test_nonces_go_on_in_records_that_are_made_up() -> None:
+    side = Side(phase=Phase.CIPHERED, nonce=41)
+    said = go_on(side, 2 * 2**14, 0x0303, random.Random(0).randbytes)
+    speech = read_records(said, Phase.CIPHERED, 0)
+    assert speech is not None
+    assert [int.from_bytes(said[body : body + 8]) for body in speech.bodies] == [42, 43]
 
 
 def test_what_is_no_record_is_said_so() -> None:
