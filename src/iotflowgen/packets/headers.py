@@ -205,6 +205,8 @@ class Headers(_Frozen):
     """Place of the gateway; 0 where none was seen under an address of its own."""
     gateway_mac: str
     """MAC address of the gateway, behind which the other hosts are; empty where none was seen."""
+    other_gateways: tuple[str, ...] = ()
+    """MAC addresses that its IP address had in other captures."""
     questions: Counting | None = None
     """Of the ids of the device's questions to DNS; None where they are random, or in templates."""
     repeats_ids: bool = False

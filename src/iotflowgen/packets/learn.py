@@ -218,12 +218,13 @@ class _Learner:
             if groups[group] <= _MOST_TEMPLATES:
                 kept[template] = count
         places = {self._numbers[template]: place for place, template in enumerate(kept)}
-        gateway, mac = self._hosts.gateway()
+        gateway, (mac, *others) = self._hosts.gateway()
         return Headers(
             hosts=self._hosts.hosts(),
             own_addresses=self._hosts.own_addresses(),
             gateway=gateway,
             gateway_mac=mac,
+            other_gateways=tuple(others),
             questions=counting([run for run in self._questions if run]),
             services=tuple(sorted(self._services)),
             connections=tuple(c for known in self._connections.values() for c in known),

@@ -22,6 +22,8 @@ class HostNotes:
 
     mac: str
     ip: str
+    macs: set[str] = field(default_factory=set)
+    """Under which it was seen, in whichever capture."""
     ttl: Counter[int] = field(default_factory=Counter)
     ids: list[list[int]] = field(default_factory=list)
     """IP IDs in order, a list a capture."""
@@ -144,12 +146,14 @@ class Hosts:
         ip = packet.addresses[packet.outgoing]
         if not ip or not is_host(ip) or ip.endswith(".255"):
             return -1
+        peer = packet.frame[slice(0, 6) if packet.outgoing else slice(6, 12)].hex(":")
         if ip not in self._places:
-            at = slice(0, 6) if packet.outgoing else slice(6, 12)
             self._places[ip] = len(self._notes)
-            self._notes.append(HostNotes(packet.frame[at].hex(":"), ip))
+            self._notes.append(HostNotes(peer, ip))
             self._notes[-1].begin()
-        return self._places[ip] if self._places[ip] >= self._own else -1
+        place = self._places[ip]
+        self._notes[place].macs.add(peer)
+        return place if place >= self._own else -1
 
     def own(self, packet: Packet) -> int:
         """The place of the device, by the address that it has in a packet."""
@@ -200,13 +204,17 @@ class Hosts:
         """All IP addresses of hosts, also of those that are only named."""
         return tuple(sorted(self._addresses))
 
-    def gateway(self) -> tuple[int, str]:
-        """Place and MAC address of the host behind which most others are."""
+    def gateway(self) -> tuple[int, tuple[str, ...]]:
+        """Place of the host behind which most others are; its MAC address, and others it had.
+
+        It is another machine in captures in which its IP address has another MAC address.
+        """
         others = [notes for notes in self._notes[self._own :] if "." in notes.ip]
         home = self._notes[0].ip.rpartition(".")[0]
         far = Counter(notes.mac for notes in others if notes.ip.rpartition(".")[0] != home)
         mac = max(far, key=far.__getitem__, default="")
         near = [n for n in others if n.mac == mac and n.ip.rpartition(".")[0] == home]
         if not near:
-            return 0, mac
-        return self._notes.index(max(near, key=lambda notes: notes.ttl.total())), mac
+            return 0, (mac,)
+        found = max(near, key=lambda notes: notes.ttl.total())
+        return self._notes.index(found), (mac, *sorted(found.macs - {mac, self._notes[0].mac}))

@@ -83,6 +83,9 @@ class Persona:
             self._macs[device.mac] = (mac or self._draw_mac(device.mac)).lower()
             for each in sorted(macs - {device.mac}):
                 self._macs[each] = self._draw_mac(each)
+            # captures of several homes are shown in one: two who have one address would be noticed
+            shown = self._macs.get(headers.gateway_mac, "")
+            self._macs |= dict.fromkeys(macs.intersection(headers.other_gateways), shown)
             given = {device.ip: ip, router.ip: gateway} if headers.gateway else {device.ip: ip}
             ips = drawn = {each: self._draw_ip(each) for each in sorted(addresses)}
             if chosen := {old: new for old, new in given.items() if new}:

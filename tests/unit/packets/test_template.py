@@ -312,3 +312,12 @@ def test_a_segment_too_long_for_an_acknowledgment_is_padded(tmp_path: Path) -> N
     assert frame[:54][22] == headers.hosts[1].ttl
     assert frame[54:] == bytes(5)
     assert complaints(tmp_path / "honeydata.pcap") == []
+
+
+def test_the_gateways_of_several_homes_are_shown_as_one(learnt: Learnt) -> None:
+    mac = learnt.headers.gateway_mac
+    other = "02:00:5e:10:20:30"
+    both = {"macs": (*learnt.headers.macs, other), "other_gateways": (other,)}
+    headers = learnt.headers.model_copy(update=both)
+    persona = Persona(headers, rng())
+    assert persona.mac(other) == persona.mac(mac) == persona.gateway_mac
