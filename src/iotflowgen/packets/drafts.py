@@ -125,7 +125,10 @@ class Finisher:
         sequence, acknowledgment = number(segment, to_come, *way)
         if (receiving := conversation.receiving[outgoing]) and not flags & RST:
             if not flags & SYN:
-                data[at + 14 : at + 16] = receiving.next(acknowledgment).to_bytes(2)
+                # without payload, that is an update of the window: only where one was seen
+                stays = not (segment.size or segment.again)
+                window = receiving.next(acknowledgment, stays=stays)
+                data[at + 14 : at + 16] = window.to_bytes(2)
             elif flags & ACK:
                 receiving.begin(acknowledgment)
         numbers = packet.src_port << 80 | packet.dst_port << 64 | sequence << 32 | acknowledgment

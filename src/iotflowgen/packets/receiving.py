@@ -59,12 +59,15 @@ class Receiving:
         """Note the number from which on things are heard."""
         self._begun = acknowledged
 
-    def next(self, acknowledged: int) -> int:
-        """What the next segment says that acknowledges up to a number."""
+    def next(self, acknowledged: int, *, stays: bool = False) -> int:
+        """What the next segment says that acknowledges up to a number.
+
+        If it `stays`, it says what the last one did that acknowledged the same.
+        """
         if self._begun < 0:
             self.begin(acknowledged)
         now = self._offset + ((acknowledged - self._begun) & 0xFFFFFFFF)
-        self._turn = self._turn + 1 if acknowledged == self._last else 0
+        self._turn = self._turn + (not stays) if acknowledged == self._last else 0
         self._last = acknowledged
         if not self._turn and len(self._windows) > 1 and _near(self._nearest.heard, now) != now:
             known = (self._nearest, *self._windows)

@@ -52,3 +52,11 @@ def test_a_connection_is_drawn_whose_syn_says_the_same() -> None:
         for service, peer in ((80, 3), (80, 9), (443, 9)):
             drawn = receivers.draw(service, peer, outgoing=True, opening=opening, joined=False)
             assert drawn.next(1) == window
+
+
+def test_the_window_stays_for_who_says_nothing_else() -> None:
+    segments = [(ACK, 1000, 10), (ACK, 1000, 20), (ACK, 1000, 30), (ACK, 1100, 40)]
+    receiving = Receiving([window_of(segments)])
+    said = [receiving.next(1000, stays=stays) for stays in (False, True, False, True, False)]
+    assert said == [10, 10, 20, 20, 30]
+    assert receiving.next(1100, stays=True) == 40
