@@ -169,7 +169,8 @@ def look_ahead(
             length, outgoing = packets[place][:2]
             to_come = len(places) - 1 - i
             if to_come < len(last):
-                needed = last[-1 - to_come]
+                # payload after its sender's FIN would be malformed, unless it was said before that
+                needed = last[-1 - to_come] & ~(FIN * data[outgoing])
                 forbidden = (FIN | RST) & ~needed
             else:
                 goes_on = RST * (any(data) or to_come > _MOST_CROSSED)

@@ -303,3 +303,10 @@ def test_what_is_no_tls_after_tls_is_the_middle_of_a_record() -> None:
     assert dict(within_records(packets, flows, carried)) == {1: (2, 103 + 104)}
     carried[3] = Carries.THE_SAME
     assert dict(within_records(packets, flows, carried)) == {1: (1, 104)}
+
+
+def test_a_known_ending_puts_no_fin_before_payload_of_its_sender() -> None:
+    sent = [*OPENED, (PEER, 100), (PEER, 90), (DEVICE, 0)]
+    *_, first, second, last = ahead_of(*sent, ends=(FIN, FIN, FIN))
+    assert [each.needed for each in (first, second, last)] == [0, FIN, FIN]
+    assert first.forbidden & FIN
