@@ -95,7 +95,8 @@ class Repeats:
                 heard_twice[mine] -= 1
             elif says_again:
                 heard_twice[flow, not kind[1]] += 1
-            latest[flow] = kind
+            # an acknowledgment is hardly said three times
+            latest[flow] = None if says_again and is_bare else kind
             payload[mine] = payload.get(mine) if is_bare else kind
             again.append(says_again)
         return again

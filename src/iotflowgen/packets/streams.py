@@ -122,7 +122,7 @@ class Stream:
             self.payload[sender] = kind
         if may:
             counts.see(kind, follows=follows, again=again)
-        self.latest = None if self.probed else kind
+        self.latest = None if self.probed or (is_bare and again) else kind
 
     def follow(self, packet: Packet) -> Said:
         """Follow the connection by one segment."""

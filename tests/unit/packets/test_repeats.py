@@ -45,6 +45,20 @@ def test_a_keep_alive_probe_repeats_nothing(tmp_path: Path) -> None:
     assert (repeat.kind[1], repeat.share) == (False, 1 / 4)
 
 
+def test_an_acknowledgment_that_is_said_again_is_not_said_a_third_time(tmp_path: Path) -> None:
+    asks, answers = (True, "PA", b"x" * 100), (False, "A", b"")
+    said = [*OPENING, *[asks, answers, answers] * 3]
+    _, headers = learnt_from(tmp_path / "device.pcap", said)
+    (repeat,) = headers.repeats
+    assert (repeat.kind[1], repeat.follows, repeat.share) == (False, True, 1)
+    path = tmp_path / "honeydata.pcap"
+    # four acknowledgments in a row: two say something new, and each of these is said twice
+    longer, _ = learnt_from(tmp_path / "longer.pcap", [*OPENING, asks, *[answers] * 4, asks])
+    stream(headers, [longer], path)
+    found = complaints(path, wrong="tcp.analysis.duplicate_ack")
+    assert [line.split()[0] for line in found] == ["6", "8"]
+
+
 def test_the_end_of_a_connection_is_repeated_as_it_was(tmp_path: Path) -> None:
     asks, ends = (True, "PA", b"?" * 40), (False, "FPA", b"!" * 90)
     rest = [(True, "A", b""), (True, "FA", b""), (False, "A", b"")]
