@@ -2,7 +2,8 @@
 
 Each device is learnt from half of its captures, G, and 16 sessions are written as the command line
 writes them by default. What tshark, p0f and tcpreplay say of them stands next to what they say of
-the other half, H; G against H is the control. Devices that are done are not measured again.
+the other half, H; G against H is the control. What tshark says of a continuous stream is noted as
+well. Devices that are done are not measured again.
 
     python benchmarks/realism.py CAPTURES --devices Withings,WeMoLink
 """
@@ -33,6 +34,8 @@ from iotflowgen.traffic import PROTOCOLS
 
 SEED = 0
 SESSIONS = 16
+STREAMED = 50_000
+"""Packets of the stream."""
 COMMAND = Path(sys.executable).parent / "iotflowgen"
 OWN_PART = ":5a:0f:31"
 """The end of the generated device's MAC address; it begins as the vendor's do."""
@@ -54,14 +57,16 @@ def halves(folder: Path) -> tuple[list[Path], list[Path]]:
     return train, unseen
 
 
-def generate(train: Sequence[Path], mac: str, scratch: Path) -> tuple[Path, Path]:
-    """Sessions as a capture, and the same as a table."""
+def generate(train: Sequence[Path], mac: str, scratch: Path) -> tuple[Path, Path, Path]:
+    """Sessions as a capture, the same as a table, and a stream."""
     model, made, table = (scratch / f"made.{kind}" for kind in ("model", "pcap", "parquet"))
+    streamed = scratch / "streamed.pcap"
     run("fit", *train, "--out", model)
     so_many = ("--sessions", str(SESSIONS), "--seed", str(SEED), "--start", "2026-01-01")
     run("generate", model, *so_many, "--out", made, "--mac", mac)
     run("generate", model, *so_many, "--out", table)
-    return made, table
+    run("generate", model, "--packets", str(STREAMED), "--out", streamed, "--mac", mac)
+    return made, table, streamed
 
 
 def changed(made: Path, table: Path, mac: str) -> dict[str, int]:
@@ -146,19 +151,19 @@ def measure(folder: Path, scratch: Path) -> dict[str, Any]:
     if device is None or not device.mac:
         raise SystemExit(f"{folder}: the device has no MAC address")
     own = device.mac[:8] + OWN_PART
-    made, table = generate(train, own, scratch)
-    paths = {"generated": [made], "H": unseen, "G": train}
+    made, table, streamed = generate(train, own, scratch)
+    paths = {"generated": [made], "stream": [streamed], "H": unseen, "G": train}
     said = {
-        name: [outside.opinion(path, own if name == "generated" else device.mac) for path in of]
+        name: [outside.opinion(path, device.mac if of in (unseen, train) else own) for path in of]
         for name, of in paths.items()
     }
-    marks = {name: signatures(said[name], of) for name, of in paths.items()}
+    marks = {name: signatures(said[name], paths[name]) for name in ("generated", "H", "G")}
     counts = {name: SESSIONS if name == "generated" else len(of) for name, of in paths.items()}
     return {
         "device": folder.name,
         "captures": {name: counts[name] for name in ("G", "H")},
         **{name: pooled(of, counts[name]) for name, of in said.items()},
-        "beside_H": {name: beside(said[name], said["H"]) for name in ("generated", "G")},
+        "beside_H": {name: beside(said[name], said["H"]) for name in ("generated", "stream", "G")},
         "signatures": {
             kind: {
                 "generated": len(of),
@@ -210,6 +215,7 @@ def main() -> None:
     joined = {
         "seed": SEED,
         "sessions": SESSIONS,
+        "streamed": STREAMED,
         "versions": versions(),
         "devices": [json.loads(path.read_text()) for path in done],
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from outside import FLAGS
 
-__all__ = ["conversations", "fingerprints", "flags", "tools"]
+__all__ = ["conversations", "fingerprints", "flags", "streams", "tools"]
 
 Device = dict[str, Any]
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -38,6 +38,24 @@ def tools(devices: Sequence[Device]) -> Table:
     heads = ["device", "packets", *(title for title, _, _ in columns), "read otherwise"]
     last = ("**all**", f"{packets:,}", *map(_with_control, sums))
     return [*heads, "replayed otherwise"], [*rows, last]
+
+
+def streams(devices: Sequence[Device]) -> Table:
+    """What tshark says of streams; in brackets how many flags G has out of range."""
+    rows = []
+    for device in devices:
+        streamed = device["stream"]
+        named = [flag.replace("_", " ") for flag in device["beside_H"]["stream"]["flags_outside"]]
+        rows.append(
+            (
+                device["device"],
+                f"{streamed['malformed']:,}",
+                f"{streamed['bad_checksums']:,}",
+                _with_control((len(named), len(device["beside_H"]["G"]["flags_outside"]))),
+                ", ".join(named),
+            )
+        )
+    return ["device", "malformed", "bad checksums", "flags out of H's range", "which"], rows
 
 
 def _found(device: Device, key: str, other: str) -> tuple[int, int]:
