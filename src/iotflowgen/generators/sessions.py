@@ -175,16 +175,19 @@ class Sessions(Recorded):
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
         start, end_ns = rng.choice(self._firsts, 1), 0
+        idle_ns: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         while True:
             packet, walk = self._walk(start, rng)
             columns = self._columns(packet, walk, rng, open_)
             gaps_ns = np.diff(columns["time_ns"], prepend=0)
-            idle = np.exp(self._idle.draw(rng.integers(len(self._resumes), size=len(start)), rng))
-            gaps_ns[np.diff(walk, prepend=-1) > 0] = idle if end_ns else 0
+            gaps_ns[np.diff(walk, prepend=-1) > 0] = idle_ns
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
             yield Trace(name="stream", **columns)
             end_ns = int(columns["time_ns"][-1])
             start = rng.choice(self._resumes, _WALKS)
+            idle_ns = _nanoseconds(
+                self._idle.draw(rng.integers(len(self._resumes), size=_WALKS), rng)
+            )
 
     def _walk(
         self, first: NDArray[np.int64], rng: np.random.Generator
@@ -250,8 +253,13 @@ class Sessions(Recorded):
         gap_ns = self._gap_ns[packet]
         if "times" not in self.config.redraw:
             return gap_ns
-        drawn_ns = np.rint(np.exp(self._gaps.draw(packet, rng)) / _RESOLUTION_NS) * _RESOLUTION_NS
-        return np.where(gap_ns <= _RESOLUTION_NS, gap_ns, drawn_ns).astype(np.int64)
+        drawn_ns = _nanoseconds(self._gaps.draw(packet, rng))
+        return np.where(gap_ns <= _RESOLUTION_NS, gap_ns, drawn_ns)
+
+
+def _nanoseconds(logs: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Times by their logarithms, as captures resolve them."""
+    return np.rint(np.exp(logs) / _RESOLUTION_NS).astype(np.int64) * _RESOLUTION_NS
 
 
 def _headers_alone(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:

@@ -283,6 +283,7 @@ def test_a_stream_starts_up_once_and_goes_on():
     time_ns = np.concatenate([piece.time_ns for piece in pieces])
     assert time_ns[0] == 0
     assert (np.diff(time_ns) >= 0).all()
+    assert (time_ns % 1000 == 0).all()
     assert {piece.name for piece in pieces} == {"stream"}
     lengths = np.concatenate([piece.length for piece in pieces])
     assert np.mean(lengths == 74) < 0.01
