@@ -82,6 +82,7 @@ class Sessions(Recorded):
         Raises:
             TooShort: No capture holds a window.
         """
+        traces = [trace for trace in traces if len(trace)]
         super().fit(traces)
         config: SessionsConfig = self.config
         sizes = list(map(len, traces))

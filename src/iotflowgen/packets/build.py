@@ -45,7 +45,12 @@ class PacketBuilder(Protocol):
         """The IPv4 address of the device."""
 
     def build(
-        self, packets: Sequence[PacketFeatures], times_ns: Sequence[int], *, begins: bool = True
+        self,
+        packets: Sequence[PacketFeatures],
+        times_ns: Sequence[int],
+        *,
+        begins: bool = True,
+        following: Sequence[PacketFeatures] = (),
     ) -> list[Frame]:
         """One frame a packet, in order.
 
@@ -53,4 +58,5 @@ class PacketBuilder(Protocol):
             packets: A run of packets, of any length, or a piece of one.
             times_ns: When each is sent, nanoseconds since the epoch.
             begins: Whether a run begins here, which knows nothing of the connections before it.
+            following: The next piece of the run; empty where it ends.
         """

@@ -255,7 +255,7 @@ class Choices:
         """How a handshake message went on that owed as many bytes, to its end or nearly so."""
         rest = b""
         while pieces := self._rests.get(owed - len(rest)):
-            rest += max(pieces, key=len)
+            rest += max(pieces, key=lambda piece: (len(piece), piece))
         return rest
 
     def left(self, kind: Kind, draws: random.Random) -> int:

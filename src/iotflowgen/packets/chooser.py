@@ -80,7 +80,7 @@ class Chooser:
             conversation: What it goes on with, or begins.
             stage: How far that is for its sender.
             notes: Gets notes of what the template does not fit.
-            repeats: It is a segment without payload that says the same as the one before it.
+            repeats: It says what its sender said last.
         """
         packet, kind = turn.packet, turn.kind
         me = conversation.ends[packet.outgoing]

@@ -84,7 +84,10 @@ def late_of(seen: Sequence[tuple[int, int]], rate: float) -> tuple[int, ...]:
     """
     if not rate or not seen:
         return ()
-    late = sorted(int(ticks * 1e9 / rate) - ns for ns, ticks in seen if ns < _LONG_NS)
+    # of a clock that was set back nothing follows
+    late = sorted(
+        int(ticks * 1e9 / rate) - ns for ns, ticks in seen if ns < _LONG_NS and ticks < 2**31
+    )
     if len(late) < _LATE_PARTS or late[len(late) // 2] * rate < 10**9:
         return ()
     return tuple(late[len(late) * (2 * i + 1) // (2 * _LATE_PARTS)] for i in range(_LATE_PARTS))

@@ -46,7 +46,7 @@ class Finisher:
     """
 
     def __init__(self, hosts: Sequence[Host], persona: Persona, draws: random.Random) -> None:
-        self.ips = [_ip(persona.ip(host.ip)) for host in hosts]
+        self.ips = [_ip(persona.ip(host.ip)) if host.ip else b"" for host in hosts]
         """The address of each host; empty for one without."""
         self._ttls = [host.ttl for host in hosts]
         self._macs = [_mac(persona.mac(host.mac)) for host in hosts]
@@ -71,7 +71,7 @@ class Finisher:
         layout, peer = ready.layout, conversation.peer
         if ready.peer >= 0 and peer >= 0 and (peer != ready.peer or conversation.address):
             self._readdress(data, ready, packet.outgoing, conversation)
-        if segment and conversation.own != ready.template.own and layout.is_ip4:
+        if segment and (conversation.own or ready.template.own) and layout.is_ip4:
             at = layout.network + 16 - 4 * packet.outgoing
             data[at : at + 4] = self.ips[conversation.own]
         if segment and not packet.outgoing and layout.is_ip4:

@@ -164,6 +164,7 @@ class FuzzBuilder:
         times_ns: Sequence[int] = (),  # noqa: ARG002 - as every builder; fuzzing needs none
         *,
         begins: bool = True,
+        following: Sequence[PacketFeatures] = (),  # noqa: ARG002
     ) -> list[Frame]:
         """One frame a packet, in order."""
         if begins:

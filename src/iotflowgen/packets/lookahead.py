@@ -45,7 +45,7 @@ class Carries(IntEnum):
     THE_END = 2
     """Payload, and mostly the sender's FIN."""
     THE_SAME = 3
-    """What the segment before it carried."""
+    """What its sender said last."""
     A_PROBE = 4
     """Nothing; without anything to acknowledge it asks whether the other end is alive."""
 
@@ -66,7 +66,7 @@ class Ahead(NamedTuple):
     reply: int = 0
     """Length of what the other side sends next; 0 where it is silent."""
     again: bool = False
-    """It says what the packet before it said."""
+    """It says what its sender said last."""
     contact: Kind | None = None
     """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
     rest: tuple[int, int] = (0, 0)
@@ -140,6 +140,7 @@ def look_ahead(
     times_ns: Sequence[int],
     heard: Callable[[int], Heard],
     ending: Callable[[Sequence[int]], Sequence[int]],
+    go_on: Container[Flow] = (),
 ) -> list[Ahead]:
     """For each packet, what comes after it.
 
@@ -153,12 +154,15 @@ def look_ahead(
             goes on with the packet at a place; None where it opens.
         ending: FIN and RST of the last packets of a connection that has those at some places; empty
             where that is open.
+        go_on: Connections that have packets after these.
     """
     found = [Ahead()] * len(packets)
-    for ((carriers, _, _), number), places in _connections(flows, opens).items():
-        last = ending(places) if carriers & _TCP else ()
+    connections = _connections(flows, opens)
+    for (flow, number), places in connections.items():
+        ends = bool(flow[0] & _TCP) and (flow not in go_on or (flow, number + 1) in connections)
+        last = ending(places) if ends else ()
         closings: dict[int, bool] = {}
-        if carriers & _TCP and not last:
+        if ends and not last:
             is_short = times_ns[places[-1]] - times_ns[places[0]] < _PROMPT_NS
             sent = ((packets[i].outgoing, carried[i], times_ns[i] * (not is_short)) for i in places)
             # many short connections are alike, once time plays no part in them

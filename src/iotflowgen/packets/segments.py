@@ -20,6 +20,8 @@ PROBED_NS = 10**9
 """The same, if that may rather ask whether the other end is alive, as others of its kind do."""
 _PROMPT_NS = 100_000_000
 """After which a FIN is acknowledged, whatever comes."""
+_MOST_KEPT = 8192
+"""Segments that are kept for the other end to acknowledge, should it be silent."""
 _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
@@ -109,6 +111,9 @@ def _hear(me: Side, other: Side, time_ns: int, *, probes: bool) -> None:
     me.probes = me.probes + 1 if probes else 0
     other.to_acknowledge += 1
     other.heard_ns.append(time_ns)
+    if len(other.heard_ns) > _MOST_KEPT:
+        del other.heard_ns[: _MOST_KEPT // 2]
+        other.held = max(0, other.held - _MOST_KEPT // 2)
 
 
 def to_acknowledge(me: Side, time_ns: int, held_ns: int = HELD_NS) -> int:
@@ -205,6 +210,8 @@ def number(
     if probes or (taken and not again):
         me.ends.append(me.next)
         me.ends_ns.append(time_ns)
+        if len(me.ends) > _MOST_KEPT:
+            del me.ends[: _MOST_KEPT // 2], me.ends_ns[: _MOST_KEPT // 2]
     me.closed |= bool(flags & FIN)
     if not flags & ACK:
         return 0 if refuses else sequence, 0

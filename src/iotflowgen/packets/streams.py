@@ -75,7 +75,7 @@ class Stream:
     segments: list[tuple[Kind, int]] = field(default_factory=list)
     """Their kinds and flags."""
     latest: Kind | None = None
-    """Of its last segment; None after what says again nothing that was said."""
+    """Of its last segment; None after a probe, and after an acknowledgment that was said again."""
     probed: bool = False
     """Its last segment asked whether the other end is alive."""
     acknowledged: list[int | None] = field(default_factory=lambda: [None, None])

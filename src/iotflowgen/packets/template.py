@@ -96,7 +96,12 @@ class TemplateBuilder:
         return self._persona.device_ip
 
     def build(
-        self, packets: Sequence[PacketFeatures], times_ns: Sequence[int], *, begins: bool = True
+        self,
+        packets: Sequence[PacketFeatures],
+        times_ns: Sequence[int],
+        *,
+        begins: bool = True,
+        following: Sequence[PacketFeatures] = (),
     ) -> list[Frame]:
         """One frame a packet, in order."""
         if begins:
@@ -117,7 +122,8 @@ class TemplateBuilder:
             return self._endings.draw([kinds[place] for place in places])
 
         opens = [*map(self._choices.opens, kinds)]
-        ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending)
+        go_on = self._go_on(following)
+        ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending, go_on)
         goes_on = [*map(self._choices.goes_on, kinds)]
         for place, rest in rests(packets, flows, goes_on, again):
             ahead[place] = ahead[place]._replace(rest=rest)
@@ -128,6 +134,17 @@ class TemplateBuilder:
         drafts = [*map(self._draft, map(Turn, packets, times_ns, kinds, flows, ahead))]
         to_come = acks_to_come([draft.segment for draft in drafts])
         return [*map(self._finisher.finish, drafts, times_ns, to_come)]
+
+    def _go_on(self, following: Sequence[PacketFeatures]) -> set[Flow]:
+        """Connections that go on in the next piece of a run."""
+        first: dict[Flow, PacketFeatures] = {}
+        for packet in following:
+            first.setdefault(flow_of(packet), packet)
+        return {
+            flow
+            for flow, packet in first.items()
+            if not self._choices.opens(kind_of(packet, self._services))
+        }
 
     def _carries(self, kind: Kind, again: bool) -> Carries:
         """What a packet of a kind carries, which may repeat the one before it."""

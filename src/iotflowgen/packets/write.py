@@ -83,10 +83,9 @@ def write_capture(
     with whole_file(path) as temporary, temporary.open("wb") as file:
         output = _Output(file, capture, builder)
         for i in range(len(windows)):
-            for start in range(0, windows.size, _BLOCK):
-                block = slice(start, start + _BLOCK)
-                columns = (getattr(windows, name)[i, block] for name in PacketFeatures._fields)
-                output.write(_packets(columns), times_ns[i, block].tolist(), begins=not start)
+            columns = [getattr(windows, name)[i] for name in PacketFeatures._fields]
+            for number, block in enumerate(_blocks(columns, times_ns[i])):
+                output.write(*block, begins=not number)
             progress("write", i + 1, len(windows))
     return output.report()
 
@@ -123,11 +122,9 @@ def write_sessions(
                 _check_times(session.time_ns, path, capture)
                 if session.time_ns[0] < last_ns:
                     raise OutputError(f"{session.name} begins before what comes first has ended")
-                for start in range(0, len(session), _BLOCK):
-                    block = session[start : start + _BLOCK]
-                    columns = (getattr(block, column) for column in PacketFeatures._fields)
-                    begins = not start and session.name != name
-                    output.write(_packets(columns), block.time_ns.tolist(), begins=begins)
+                columns = [getattr(session, column) for column in PacketFeatures._fields]
+                for number, block in enumerate(_blocks(columns, session.time_ns)):
+                    output.write(*block, begins=not number and session.name != name)
                     progress("write", output.packets, 0)
                 last_ns, name = int(session.time_ns[-1]), session.name
         except KeyboardInterrupt:
@@ -164,10 +161,15 @@ class _Output:
 
     @_uncollected()
     def write(
-        self, packets: Sequence[PacketFeatures], times_ns: Sequence[int], *, begins: bool
+        self,
+        packets: Sequence[PacketFeatures],
+        times_ns: Sequence[int],
+        following: Sequence[PacketFeatures],
+        *,
+        begins: bool,
     ) -> None:
         """Build packets, as `PacketBuilder.build` says, and append them."""
-        frames = self._builder.build(packets, times_ns, begins=begins)
+        frames = self._builder.build(packets, times_ns, begins=begins, following=following)
         data = [frame.data for frame in frames]
         written = self._file.write(b"".join(map(self._record, times_ns, data)))
         self._end += written
@@ -206,6 +208,17 @@ def _check_times(times_ns: NDArray[np.int64], path: Path, capture: CaptureFormat
         raise OutputError(
             f"{path} holds times from 1970-01-01 to {last} only; choose another --start"
         )
+
+
+def _blocks(
+    columns: Sequence[NDArray[np.generic]], times_ns: NDArray[np.int64]
+) -> Iterator[tuple[list[PacketFeatures], list[int], list[PacketFeatures]]]:
+    """Packets in blocks, their times, and the packets of the next block."""
+    following = _packets(column[:_BLOCK] for column in columns)
+    for start in range(0, len(times_ns), _BLOCK):
+        packets, end = following, start + _BLOCK
+        following = _packets(column[end : end + _BLOCK] for column in columns)
+        yield packets, times_ns[start:end].tolist(), following
 
 
 def _packets(columns: Iterable[NDArray[np.generic]]) -> list[PacketFeatures]:

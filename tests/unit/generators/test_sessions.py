@@ -333,3 +333,13 @@ def test_a_stream_goes_on_where_no_connection_is_open(seeds_of_ports):
     generator = fitted(list(map(connections, range(6), seeds_of_ports)))
     pieces = list(islice(generator.stream(np.random.default_rng(0)), 9))
     assert {int(piece.length[0]) for piece in pieces} == {58}
+
+
+def test_a_capture_without_packets_changes_nothing():
+    captures = [capture(i) for i in range(4)]
+    some = fitted([captures[0][:0], *captures[:2], captures[0][:0], *captures[2:]])
+    found = [
+        generator.sessions(3, np.random.default_rng(0)) for generator in (some, fitted(captures))
+    ]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one.length, other.length)

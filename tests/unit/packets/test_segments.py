@@ -310,3 +310,12 @@ def test_a_known_ending_puts_no_fin_before_payload_of_its_sender() -> None:
     *_, first, second, last = ahead_of(*sent, ends=(FIN, FIN, FIN))
     assert [each.needed for each in (first, second, last)] == [0, FIN, FIN]
     assert first.forbidden & FIN
+
+
+def test_what_nobody_acknowledges_is_not_kept_forever() -> None:
+    conversation = Conversation(FIRST)
+    for i in range(20_000):
+        segment = Segment.of(conversation, DEVICE, ACK, 100, time_ns=i * 10**6)
+        number(segment, 0)
+    kept = [conversation.ends[DEVICE].ends, conversation.ends[PEER].heard_ns]
+    assert all(0 < len(each) <= 8192 for each in kept)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scapy.utils import RawPcapReader
+from scapy.layers.l2 import ARP, Ether
+from scapy.utils import RawPcapReader, wrpcap
 
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.errors import OutputError
@@ -321,3 +322,31 @@ def test_the_gateways_of_several_homes_are_shown_as_one(learnt: Learnt) -> None:
     headers = learnt.headers.model_copy(update=both)
     persona = Persona(headers, rng())
     assert persona.mac(other) == persona.mac(mac) == persona.gateway_mac
+
+
+@pytest.mark.parametrize("block", [4096, 9, 13])
+def test_a_connection_ends_where_it_does_not_where_a_block_does(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iotflowgen.packets.write._BLOCK", block)
+    asks = (True, "PA", b"?" * 40)
+    exchange = [asks, (False, "A", b""), (False, "PA", b"!" * 90), (True, "A", b"")]
+    said = [*OPENING, *exchange * 5, asks, (False, "RA", b"")]
+    trace, headers = learnt_from(tmp_path / "learnt.pcap", said)
+    stream(headers, [trace], tmp_path / "honeydata.pcap")
+    flags = [
+        frame[find_layout(frame).transport + 13] & (FIN | RST)
+        for frame in frames_in(tmp_path / "honeydata.pcap")
+    ]
+    assert flags == [0] * (len(said) - 1) + [RST]
+
+
+def test_a_device_with_arp_alone_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "learnt.pcap"
+    asks = Ether(src="02:00:00:00:00:02", dst="ff:ff:ff:ff:ff:ff") / ARP(psrc="0.0.0.0")
+    wrpcap(str(path), [asks] * 3)
+    (trace,) = traces = read_captures([path], "02:00:00:00:00:02", cache=None)
+    headers = learn_headers(read_frames([path], traces))
+    assert headers is not None
+    stream(headers, [trace], tmp_path / "honeydata.pcap")
+    assert len(frames_in(tmp_path / "honeydata.pcap")) == 3
