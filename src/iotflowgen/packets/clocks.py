@@ -68,6 +68,8 @@ def are_one(some: Sequence[Times], others: Sequence[Times]) -> bool:
     if any(others) and not any(some):
         return False
     rate, votes = _rate(some), 0
+    if not rate:
+        return True
     for mine, theirs in zip(some, others, strict=True):
         if mine and theirs:
             near = min(mine, key=lambda seen: abs(seen[0] - theirs[0][0]))

@@ -157,7 +157,8 @@ class Hosts:
 
     def own(self, packet: Packet) -> int:
         """The place of the device, by the address that it has in a packet."""
-        return self._places.get(packet.addresses[not packet.outgoing], 0)
+        place = self._places.get(packet.addresses[not packet.outgoing], 0)
+        return place if place < self._own else 0  # a peer's, where the device stands in for it
 
     def see(self, packet: Packet, peer: int, stream: Stream | None) -> None:
         """Note the sender's way with IPv4."""

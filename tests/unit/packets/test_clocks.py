@@ -86,3 +86,12 @@ def test_two_addresses_are_one_host_if_their_clock_is_one() -> None:
     assert not are_one([mine], [other])
     assert are_one([[]], [[]])
     assert not are_one([[]], [other])
+
+
+def test_two_addresses_are_one_where_too_little_is_seen_to_tell() -> None:
+    assert are_one([[(0, 1000)]], [[(10**9, 1250)]])
+
+
+def test_a_clock_that_was_set_back_is_no_delay() -> None:
+    usual = [(10**7, 4)] * 40
+    assert late_of([*usual, (10**7, 2**32 - 1)], 250) == late_of(usual, 250)
