@@ -121,7 +121,21 @@ class Sessions(Recorded):
         symbol = numbered([message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
         self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
+        packet = self._lay_out(symbol, sizes)
 
+        # a connection may use the same two ports in every capture
+        is_tcp = self._packets["protocols"] & _TCP > 0
+        places = np.flatnonzero(is_tcp | (np.min(tokens, axis=0) < 0))
+        connection = numbered([capture, device, peer])[places]
+        self._resumes = self._after_start_up(packet, under_way(connection, places, len(capture)))
+        longest = np.array([part.max() for part in np.split(logs, np.cumsum(sizes)[:-1])])
+        self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
+        progress("count", 1, 1)
+        return self
+
+    def _lay_out(self, symbol: NDArray[np.int64], sizes: Sequence[int]) -> NDArray[np.bool_]:
+        """Lay captures of some sizes in a row for the chain; which places of that are packets."""
+        config: SessionsConfig = self.config
         # ends between captures, as many as the order, keep every context within one capture
         lay_out = partial(lay, ends=config.order)
         by_capture = np.split(symbol, np.cumsum(sizes)[:-1])
@@ -131,16 +145,8 @@ class Sessions(Recorded):
         self._chain = Chain(symbols, packet, config.order, reach, config.follow)
         self._number = np.cumsum(packet) - packet
         self._firsts = np.flatnonzero(packet & ~np.roll(packet, 1))
-        # a connection may use the same two ports in every capture
-        is_tcp = self._packets["protocols"] & _TCP > 0
-        lasts = np.flatnonzero(is_tcp | (np.min(tokens, axis=0) < 0))
-        connection = numbered([capture, device, peer])[lasts]
-        self._resumes = self._after_start_up(packet, under_way(connection, lasts, len(capture)))
-        longest = np.array([part.max() for part in np.split(logs, np.cumsum(sizes)[:-1])])
-        self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
         self._most = int(_LONGEST * max(sizes))
-        progress("count", 1, 1)
-        return self
+        return packet
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` windows of as many sessions, up to `sessions`; of more if these are short."""

@@ -111,7 +111,7 @@ class Chooser:
         if packet.protocols & _TCP and ready.template.stage != stage:
             _note_turn(ready, stage, notes)
             conversation.joined |= stage == Stage.NEW
-        if kind[-1] and conversation.asked and ready.question not in conversation.asked:
+        if kind[-1] and conversation.unanswered and ready.question not in conversation.unanswered:
             notes.append(_UNASKED)
         return ready
 
@@ -131,8 +131,8 @@ class Chooser:
             needs = (*begins, None) if not me.body else (PICTURE if me.shows else REST, None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
             # who asks more than one question at once does so about one name
-            names = (*map(name_in, conversation.asked), ahead.reply)
-            needs = (*(conversation.asked if turn.kind[-1] else names), None)
+            names = (*map(name_in, conversation.unanswered), ahead.reply)
+            needs = (*(conversation.unanswered if turn.kind[-1] else names), None)
         return needs
 
     def _wanted(self, turn: Turn, conversation: Conversation, *, repeats: bool) -> Wanted:
@@ -144,7 +144,7 @@ class Chooser:
             nothing_new = not (repeats or to_acknowledge(me, turn.time_ns, held_ns))
             return Wanted(ahead.forbidden, ahead.needed, nothing_new)
         if packet.protocols & DNS and not turn.kind[-1]:
-            unanswered = tuple(conversation.asked)
+            unanswered = tuple(conversation.unanswered)
             return Wanted(asked=self._lookups.but(ahead.contact), unanswered=unanswered)
         return ANYTHING
 

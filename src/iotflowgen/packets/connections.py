@@ -160,7 +160,6 @@ class Conversation:
 
     __slots__ = (
         "address",
-        "asked",
         "before",
         "ends",
         "joined",
@@ -172,6 +171,7 @@ class Conversation:
         "reset",
         "transaction",
         "ttl",
+        "unanswered",
         "version",
     )
 
@@ -199,7 +199,7 @@ class Conversation:
         """Time to live of the peer's segments, for they take one way; 0 before the first."""
         self.before = NOTHING
         """What was said last, by places of templates."""
-        self.asked: dict[bytes, int] = {}
+        self.unanswered: dict[bytes, int] = {}
         """Questions to DNS that are not answered, and their transaction ids."""
         self.transaction = 0
         """What an answer repeats: an echo's number, or when an NTP request was sent."""

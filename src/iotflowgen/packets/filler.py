@@ -100,12 +100,12 @@ class Filler:
         if packet.protocols & DNS:
             if ready.template.from_service:
                 self._lookups.note(data, payload)
-                number = conversation.asked.pop(ready.question, self._draws.getrandbits(16))
+                number = conversation.unanswered.pop(ready.question, self._draws.getrandbits(16))
             else:
                 kept = self._repeats_ids and ready.place >= 0
                 said = int.from_bytes(data[payload : payload + 2])
                 number = said if kept else self._questions.next()
-                conversation.asked[ready.question] = number
+                conversation.unanswered[ready.question] = number
                 self._lookups.asked[ready.question] = None
             data[payload : payload + 2] = number.to_bytes(2)
         elif packet.protocols & NTP:
