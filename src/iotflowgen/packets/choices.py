@@ -15,9 +15,10 @@ from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
+from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import ACK, FIN, SYN
 from iotflowgen.packets.mask import HTTP
-from iotflowgen.packets.ready import Kind, Ready
+from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import (
     FIRST,
     PICTURE,

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import ANYTHING, Choices, Need, Wanted, name_in
 from iotflowgen.packets.connections import ANYBODY, Conversation, Stage
+from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import ACK, SYN
 from iotflowgen.packets.lookahead import Ahead, Flow
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import DNS, HTTP, TLS
-from iotflowgen.packets.ready import Kind, Ready
+from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import FIRST, PICTURE, REST, WHOLE
 from iotflowgen.packets.records import Phase
 from iotflowgen.packets.segments import to_acknowledge

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import FIN, RST, SYN
 from iotflowgen.packets.receiving import Receiving
 from iotflowgen.packets.succession import NOTHING
 
 if TYPE_CHECKING:
-    from iotflowgen.packets.ready import Kind, Ready
+    from iotflowgen.packets.ready import Ready
 
 __all__ = ["ANYBODY", "NEAREST", "UNKNOWN", "Conversation", "Sent", "Side", "Stage"]
 
@@ -65,7 +66,7 @@ _MOST_STAMPS = 256
 class Sent(NamedTuple):
     """A segment with payload."""
 
-    kind: "Kind"
+    kind: Kind
     ready: "Ready"
     data: bytearray
 

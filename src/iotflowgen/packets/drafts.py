@@ -84,8 +84,8 @@ class Finisher:
                 sender = conversation.own if segment else ready.template.own
             side = conversation.ends[packet.outgoing] if segment else None
             ends = segment is not None and segment.ends
-            number = self._ip_ids.next(sender, side, ends=ends)
-            data[layout.network + 4 : layout.network + 6] = number.to_bytes(2)
+            ip_id = self._ip_ids.next(sender, side, ends=ends)
+            data[layout.network + 4 : layout.network + 6] = ip_id.to_bytes(2)
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))
 

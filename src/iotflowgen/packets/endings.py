@@ -10,9 +10,8 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from iotflowgen.packets.headers import Ending
+from iotflowgen.packets.headers import Ending, Kind
 from iotflowgen.packets.layout import FIN, RST
-from iotflowgen.packets.ready import Kind
 
 __all__ = ["EndingCounts", "Endings"]
 
@@ -24,19 +23,20 @@ class EndingCounts:
     """Counts endings while captures are read."""
 
     def __init__(self) -> None:
-        self._counts: Counter[Ending] = Counter()
+        self._counts: Counter[tuple[tuple[Kind, ...], tuple[int, ...]]] = Counter()
 
     def see(self, segments: Sequence[tuple[Kind, int]]) -> None:
         """Note a connection by the kinds and flags of its segments."""
         if segments:
             kinds, flags = zip(*segments[-_LAST:], strict=True)
             marks = tuple(each & (FIN | RST) for each in flags)
-            self._counts[Ending(kinds=kinds, marks=marks)] += 1
+            self._counts[kinds, marks] += 1
 
     def endings(self) -> tuple[Ending, ...]:
         """What there was, how often."""
         return tuple(
-            ending.model_copy(update={"count": count}) for ending, count in self._counts.items()
+            Ending(kinds=kinds, marks=marks, count=count)
+            for (kinds, marks), count in self._counts.items()
         )
 
 

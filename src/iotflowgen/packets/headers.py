@@ -17,6 +17,7 @@ __all__ = [
     "Ending",
     "Headers",
     "Host",
+    "Kind",
     "Opening",
     "Repeat",
     "Template",
@@ -33,6 +34,11 @@ _Bytes = Annotated[
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Kind = tuple[int, bool, int, int, bool]
+"""What a packet shares with the templates for it: length, direction, protocols, and its service as
+`service_of` tells it."""
 
 
 def service_of(src_port: int, dst_port: int, services: Container[int]) -> tuple[int, bool]:
@@ -175,8 +181,7 @@ class Template(_Frozen):
 class Repeat(_Frozen):
     """A kind of TCP segment that its sender repeats."""
 
-    kind: tuple[int, bool, int, int, bool]
-    """Length, direction, protocols, service, and whether that is the sender's, as in templates."""
+    kind: Kind
     follows: bool = True
     """It comes right after its like in the connection, or after others."""
     share: float
@@ -186,11 +191,10 @@ class Repeat(_Frozen):
 class Ending(_Frozen):
     """The last segments of TCP connections."""
 
-    kinds: tuple[tuple[int, bool, int, int, bool], ...]
-    """As in `Repeat`."""
+    kinds: tuple[Kind, ...]
     marks: tuple[int, ...]
     """Which of the flags FIN and RST each has."""
-    count: int = 1
+    count: int
     """How often that was seen."""
 
 

@@ -9,8 +9,8 @@ from itertools import product
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import FIN, RST
-from iotflowgen.packets.ready import Kind
 from iotflowgen.packets.segments import HELD_NS, PROBED_NS
 from iotflowgen.traffic import protocol_mask
 
@@ -140,7 +140,7 @@ def look_ahead(
     times_ns: Sequence[int],
     heard: Callable[[int], Heard],
     ending: Callable[[Sequence[int]], Sequence[int]],
-    go_on: Container[Flow] = (),
+    continued: Container[Flow] = (),
 ) -> list[Ahead]:
     """For each packet, what comes after it.
 
@@ -154,12 +154,12 @@ def look_ahead(
             goes on with the packet at a place; None where it opens.
         ending: FIN and RST of the last packets of a connection that has those at some places; empty
             where that is open.
-        go_on: Connections that have packets after these.
+        continued: Connections that have packets after these.
     """
     found = [Ahead()] * len(packets)
     connections = _connections(flows, opens)
     for (flow, number), places in connections.items():
-        ends = bool(flow[0] & _TCP) and (flow not in go_on or (flow, number + 1) in connections)
+        ends = bool(flow[0] & _TCP) and (flow not in continued or (flow, number + 1) in connections)
         last = ending(places) if ends else ()
         closings: dict[int, bool] = {}
         if ends and not last:

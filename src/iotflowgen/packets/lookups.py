@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from iotflowgen.packets.choices import Choices, name_in
 from iotflowgen.packets.connections import ANYBODY, Stage
-from iotflowgen.packets.ready import Kind, Ready
+from iotflowgen.packets.headers import Kind
+from iotflowgen.packets.ready import Ready
 
 __all__ = ["Lookups", "answered"]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import Side
-from iotflowgen.packets.headers import Template, service_of
+from iotflowgen.packets.headers import Kind, Template, service_of
 from iotflowgen.packets.layout import (
     FIN,
     RST,
@@ -20,14 +20,10 @@ from iotflowgen.packets.recognition import is_head
 from iotflowgen.packets.records import HEADER, Phase
 from iotflowgen.packets.succession import UNSEEN
 
-__all__ = ["Kind", "Ready", "kind_of"]
+__all__ = ["Ready", "kind_of"]
 
 _QUOTING = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
-
-Kind = tuple[int, bool, int, int, bool]
-"""What a packet shares with the templates for it: length, direction, protocols, and its service as
-`headers.service_of` tells it."""
 
 
 class Ready(NamedTuple):

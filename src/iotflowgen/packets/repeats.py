@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 
 from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.connections import Conversation, Sent
-from iotflowgen.packets.headers import Repeat
+from iotflowgen.packets.headers import Kind, Repeat
 from iotflowgen.packets.lookahead import Flow
-from iotflowgen.packets.ready import Kind, Ready
+from iotflowgen.packets.ready import Ready
 
 __all__ = ["RepeatCounts", "Repeats"]
 

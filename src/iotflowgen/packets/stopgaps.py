@@ -10,9 +10,10 @@ from iotflowgen.packets import messages
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.connections import Conversation, Side, Stage
+from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.ports import claimed_port
-from iotflowgen.packets.ready import Kind, Ready
+from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import lengthened, recognise
 from iotflowgen.packets.records import Phase, go_on
 from iotflowgen.traffic import protocol_mask

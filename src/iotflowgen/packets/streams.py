@@ -7,10 +7,9 @@ from typing import NamedTuple
 from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.delays import Unacknowledged
-from iotflowgen.packets.headers import Connection
+from iotflowgen.packets.headers import Connection, Kind
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, timestamps_at
 from iotflowgen.packets.mask import HTTP, TLS
-from iotflowgen.packets.ready import Kind
 from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Nonces, Phase, Speech, read_records
 from iotflowgen.packets.repeats import RepeatCounts

@@ -22,7 +22,7 @@ from iotflowgen.packets.drafts import Draft, Finisher
 from iotflowgen.packets.endings import Endings
 from iotflowgen.packets.filler import Filler
 from iotflowgen.packets.fuzz import FuzzBuilder
-from iotflowgen.packets.headers import Headers
+from iotflowgen.packets.headers import Headers, Kind
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 from iotflowgen.packets.lookahead import (
     Ahead,
@@ -36,7 +36,7 @@ from iotflowgen.packets.lookahead import (
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.persona import Persona
-from iotflowgen.packets.ready import Kind, Ready, kind_of
+from iotflowgen.packets.ready import Ready, kind_of
 from iotflowgen.packets.receiving import Receivers
 from iotflowgen.packets.recognition import asks
 from iotflowgen.packets.records import HEADER, Phase, lengthen
@@ -122,8 +122,8 @@ class TemplateBuilder:
             return self._endings.draw([kinds[place] for place in places])
 
         opens = [*map(self._choices.opens, kinds)]
-        go_on = self._go_on(following)
-        ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending, go_on)
+        continued = self._continued(following)
+        ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending, continued)
         goes_on = [*map(self._choices.goes_on, kinds)]
         for place, rest in rests(packets, flows, goes_on, again):
             ahead[place] = ahead[place]._replace(rest=rest)
@@ -135,7 +135,7 @@ class TemplateBuilder:
         to_come = acks_to_come([draft.segment for draft in drafts])
         return [*map(self._finisher.finish, drafts, times_ns, to_come)]
 
-    def _go_on(self, following: Sequence[PacketFeatures]) -> set[Flow]:
+    def _continued(self, following: Sequence[PacketFeatures]) -> set[Flow]:
         """Connections that go on in the next piece of a run."""
         first: dict[Flow, PacketFeatures] = {}
         for packet in following:

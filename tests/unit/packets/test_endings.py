@@ -4,8 +4,8 @@ from collections import Counter
 import pytest
 
 from iotflowgen.packets.endings import EndingCounts, Endings
+from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
-from iotflowgen.packets.ready import Kind
 from iotflowgen.traffic import protocol_mask
 
 TCP = protocol_mask(["ip", "tcp"])

@@ -13,8 +13,8 @@ from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.packets import learn_headers
 from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.connections import ANYBODY, Stage
-from iotflowgen.packets.headers import Template
-from iotflowgen.packets.ready import Kind, Ready
+from iotflowgen.packets.headers import Kind, Template
+from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.succession import NOTHING, UNSEEN, Before, Succession, heard, thread_of
 from iotflowgen.traffic import protocol_mask
 from tests.unit.packets.test_template import stream
