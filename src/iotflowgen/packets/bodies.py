@@ -16,6 +16,7 @@ from iotflowgen.packets.recognition import (
     announce,
     announces_picture,
     is_head,
+    is_interim,
     still_owed,
 )
 
@@ -26,7 +27,7 @@ def rests(
     packets: Sequence[PacketFeatures],
     flows: Sequence[Flow],
     goes_on: Sequence[bool],
-    again: Sequence[bool],
+    silent: Sequence[bool],
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """Places of HTTP segments after which their sender goes on with the same message.
 
@@ -34,7 +35,8 @@ def rests(
         packets: A run.
         flows: Of which connections (`flow_of`).
         goes_on: Which of them are of a kind that mostly goes on with a message.
-        again: Which of them say what was said last, and so nothing of the message.
+        silent: Which of them neither begin nor go on with a message, nor end that of the other side:
+            they say what was said last, or that the other side may go on.
 
     Yields:
         The place, how many segments come, and the bytes of their frames.
@@ -42,7 +44,7 @@ def rests(
     to_come: dict[tuple[Flow, bool], tuple[int, int]] = {}
     for place in range(len(packets) - 1, -1, -1):
         packet = packets[place]
-        if again[place] or not packet.protocols & HTTP:
+        if silent[place] or not packet.protocols & HTTP:
             continue
         mine = flows[place], packet.outgoing
         count, size = to_come.pop(mine, (0, 0))
@@ -69,6 +71,8 @@ def follow(
     text = data[start:end]
     if me.body > 0 or not text:
         me.body = max(0, me.body - len(text))
+        return
+    if is_interim(text):
         return
     if is_head(text) or me.body == OPEN:
         me.answers |= text.startswith(b"HTTP/")

@@ -8,10 +8,10 @@ done without.
 
 import random
 from bisect import bisect
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
@@ -26,6 +26,7 @@ from iotflowgen.packets.recognition import (
     WHOLE,
     begins_picture,
     head_of,
+    is_interim,
     still_owed,
 )
 from iotflowgen.packets.records import Phase
@@ -78,14 +79,15 @@ ANYTHING = Wanted()
 class _Lot:
     """Templates to draw from, each as often as it was seen."""
 
-    __slots__ = ("_after", "ready", "up_to")
+    __slots__ = ("_after", "_ahead_of", "ready", "up_to")
 
     def __init__(self) -> None:
         self.ready: list[Ready] = []
-        self.up_to: list[int] = []
+        self.up_to: list[float] = []
         self._after: dict[Before | int, _Lot] = {}
+        self._ahead_of: dict[Kind, _Lot | None] = {}
 
-    def add(self, ready: Ready, times: int) -> None:
+    def add(self, ready: Ready, times: float) -> None:
         self.ready.append(ready)
         self.up_to.append((self.up_to[-1] if self.up_to else 0) + times)
 
@@ -118,6 +120,20 @@ class _Lot:
             self._after = {UNSEEN: self, **lots}
         return self._after.get(before) or self._after.get(before[0]) or self
 
+    def ahead_of(self, then: Kind, followed: Mapping[int, Counter[Kind]]) -> "_Lot | None":
+        """Those that were seen before a kind, by what follows each, if there are any.
+
+        Each as often as it was seen, times the share of that kind in what follows it.
+        """
+        if then not in self._ahead_of:
+            lot, up_to = _Lot(), [0, *self.up_to]
+            for ready, (start, end) in zip(self.ready, pairwise(up_to), strict=True):
+                follow = followed.get(ready.place)
+                if follow and follow[then]:
+                    lot.add(ready, (end - start) * follow[then] / follow.total())
+            self._ahead_of[then] = lot if lot.ready else None
+        return self._ahead_of[then]
+
 
 class Choices:
     """All templates, by what they fit."""
@@ -130,22 +146,21 @@ class Choices:
         payload: defaultdict[Kind, int] = defaultdict(int)
         closing: defaultdict[Kind, int] = defaultdict(int)
         rests: defaultdict[Kind, int] = defaultdict(int)
+        interim: defaultdict[Kind, int] = defaultdict(int)
         self._opening: set[Kind] = set()
         self._probing: set[Kind] = set()
         self._rests: defaultdict[int, set[bytes]] = defaultdict(set)
         """How handshake messages go on, by the bytes that are owed."""
         self._lefts: defaultdict[Kind, list[int]] = defaultdict(list)
         """Bytes of a record of data that are to come after a segment."""
+        self._followed: defaultdict[int, Counter[Kind]] = defaultdict(Counter)
+        """What kinds were seen after a template without TCP, and how often."""
         answers = _answers(ready)
         for each in ready:
             template = each.template
-            kind = (
-                template.length,
-                template.outgoing,
-                template.protocols,
-                template.service,
-                template.from_service,
-            )
+            kind = template.kind
+            for place, _, times in template.before if each.layout.protocol != 6 else ():
+                self._followed[place][kind] += times
             lots = self._lots.setdefault(kind, defaultdict(_Lot))
             for need in {None, *_needs(each, answers)}:
                 for peer in {ANYBODY, each.peer}:
@@ -159,6 +174,7 @@ class Choices:
                     self._messages[*senders, each.begins].append((template.length, head, message))
             if template.protocols & HTTP and message:
                 rests[kind] += template.count * (-1 if each.begins else 1)
+                interim[kind] += template.count * (1 if is_interim(message) else -1)
             if each.layout.protocol == 6:
                 payload[kind] += template.count * (1 if each.size and not template.probes else -1)
                 closing[kind] += template.count * (1 if each.flags & FIN else -1)
@@ -178,6 +194,7 @@ class Choices:
         self._bare = {kind: balance < 0 for kind, balance in payload.items()}
         self._closing = {kind for kind, balance in closing.items() if balance > 0}
         self._rest = {kind for kind, balance in rests.items() if balance > 0}
+        self._interim = {kind for kind, balance in interim.items() if balance > 0}
 
     def draw(
         self,
@@ -188,6 +205,7 @@ class Choices:
         draws: random.Random,
         wanted: Wanted = ANYTHING,
         before: Before = (UNSEEN, 0),
+        then: Kind | None = None,
     ) -> Ready | None:
         """Draw a template that fits, or comes nearest; None where none does.
 
@@ -199,11 +217,18 @@ class Choices:
             draws: Draws.
             wanted: What it has to be besides, if that can be had.
             before: What was written before, by places.
+            then: What kind comes after it; None where that is open.
         """
         if kind not in self._lots:
             return None
         lot = self._fitting(kind, int(stage), needs, peer, wanted)
-        return lot.after(before).draw(draws) if lot else None
+        if lot is None:
+            return None
+        after = lot.after(before)
+        if then:
+            fits = after.ahead_of(then, self._followed) or lot.ahead_of(then, self._followed)
+            after = fits or after
+        return after.draw(draws)
 
     def _find(
         self,
@@ -247,6 +272,10 @@ class Choices:
     def goes_on(self, kind: Kind) -> bool:
         """Whether most packets of a kind go on with a message of HTTP."""
         return kind in self._rest
+
+    def is_interim(self, kind: Kind) -> bool:
+        """Whether most packets of a kind are responses of HTTP before the actual one."""
+        return kind in self._interim
 
     def opens(self, kind: Kind) -> bool:
         """Whether a packet of a kind may open a connection."""

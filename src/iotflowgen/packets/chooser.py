@@ -99,7 +99,8 @@ class Chooser:
         if not packet.protocols & _TCP:
             thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
             before = self._latest.get(thread, NOTHING)
-        ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted, before)
+        then = turn.ahead.then
+        ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted, before, then)
         if ready is None or not (ready.begins or me.body):
             return None
         says = ready.size and not ready.template.probes

@@ -138,10 +138,13 @@ class Clocks:
         self._hosts = hosts
         self._draws = draws
         self._boot: dict[tuple[int, int], int] = {}
+        self._to_come: dict[int, list[int]] = {}
+        """Of a host, in what order clocks begin near those that were seen."""
 
     def begin(self) -> None:
         """Start again: who begins, does so with another number."""
         self._boot.clear()
+        self._to_come.clear()
 
     def ticks(self, host: int, side: Side, time_ns: int, *, opens: bool = False) -> int:
         """What a host's clock says.
@@ -160,17 +163,25 @@ class Clocks:
         passed = int(time_ns // 1000 * (law.ticks or _UNKNOWN) / 10**6)
         clock = host, side.clock
         if clock not in self._boot:
-            self._boot[clock] = self._first(law.stamps) - passed
+            self._boot[clock] = self._first(host) - passed
         return (self._boot[clock] + passed) & 0xFFFFFFFF
 
-    def _first(self, seen: Sequence[int]) -> int:
-        """A number between two neighbours of those that were seen first in captures.
+    def _first(self, host: int) -> int:
+        """A number between one that was seen first in a capture and the nearest other one.
 
-        Of random ones this is nearly random; of clocks that start with their host it is near one.
+        Numbers go round: Linux begins five minutes below 0, so that they soon pass it.
         """
+        seen = self._hosts[host].stamps
         if not seen:
             return self._draws.getrandbits(32)
         if len(seen) == 1:
             return self._draws.randint(seen[0] // 2, min(2 * seen[0], 2**32 - 1))
-        i = self._draws.randrange(len(seen) - 1)
-        return self._draws.randint(seen[i], seen[i + 1])
+        to_come = self._to_come.setdefault(host, [])
+        if not to_come:
+            to_come += self._draws.sample(range(len(seen)), len(seen))
+        i = to_come.pop()
+        below = (seen[i] - seen[i - 1]) % 2**32
+        above = (seen[(i + 1) % len(seen)] - seen[i]) % 2**32
+        if below <= above:
+            return seen[i] - self._draws.randint(0, below)
+        return seen[i] + self._draws.randint(0, above)

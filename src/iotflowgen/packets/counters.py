@@ -6,6 +6,7 @@ not seen.
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ import numpy as np
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.headers import Counting, Host
 
-__all__ = ["IpIds", "Numbers", "begins", "counting", "is_next"]
+__all__ = ["IpIds", "Numbers", "begins", "counting", "counting_by_kind", "is_next"]
 
 _NEAR = 8192
 """What counts as the next values of a counter, of 65,536."""
@@ -34,10 +35,44 @@ def counting(runs: Sequence[Sequence[int]]) -> Counting | None:
     by_chance = not near or (near[-1] / 65_536) ** len(near) > _CHANCE
     if by_chance or len(near) < _MOSTLY * len(steps):
         return None
-    count = min(len(near), _MOST_STEPS)
-    kept = ((np.arange(count) + 0.5) * len(near) / count).astype(int)
     first = begins([run[0] for run in runs], 65_536) or _ANY
-    return Counting(begins=first, steps=tuple(near[i] for i in kept))
+    return Counting(begins=first, steps=_kept(near))
+
+
+def counting_by_kind(
+    runs: Sequence[Sequence[tuple[int, int]]], law: Counting
+) -> dict[int, Counting]:
+    """How numbers that follow a law do so by what they are of.
+
+    What is counted and not seen, as a first request that is sent before a capture begins, mostly
+    comes before the same kind of packet.
+
+    Args:
+        runs: Protocol configurations and numbers that were seen in a row.
+        law: Of all numbers, whatever they are of.
+    """
+    firsts: defaultdict[int, list[int]] = defaultdict(list)
+    steps: defaultdict[int, list[int]] = defaultdict(list)
+    for run in runs:
+        firsts[run[0][0]].append(run[0][1])
+        for (_, last), (kind, number) in pairwise(run):
+            if 0 < (step := (number - last) % 65_536) <= _NEAR:
+                steps[kind].append(step)
+    found: dict[int, Counting] = {}
+    for kind in {*firsts, *steps}:
+        seen = firsts[kind] if law.begins != _ANY else []
+        found[kind] = Counting(
+            begins=(min(seen), max(seen)) if seen else law.begins,
+            steps=_kept(sorted(steps[kind])) or law.steps,
+        )
+    return found
+
+
+def _kept(ascending: Sequence[int]) -> tuple[int, ...]:
+    """Some of them, evenly spread."""
+    count = min(len(ascending), _MOST_STEPS)
+    places = ((np.arange(count) + 0.5) * len(ascending) / max(1, count)).astype(int)
+    return tuple(ascending[place] for place in places)
 
 
 def is_next(number: int, last: int) -> bool:
@@ -67,9 +102,12 @@ class Numbers:
         if self._law and self._law.begins != _ANY:
             self.last = 0
 
-    def next(self) -> int:
-        """The next number; never 0, which says that there is none."""
-        self.last = _following(self.last, self._law, self._draws)
+    def next(self, law: Counting | None = None) -> int:
+        """The next number, by another law than usual if need be.
+
+        It is never 0, which says that there is none.
+        """
+        self.last = _following(self.last, law or self._law, self._draws)
         return self.last
 
 
@@ -86,6 +124,7 @@ class IpIds:
     def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
         self._connections = [host.connection_ids for host in hosts]
         self._hosts = [Numbers(host.ids, draws) for host in hosts]
+        self._by_kind = [dict(host.ids_by_kind) for host in hosts]
         self._strays = [host.strays for host in hosts]
         self._nobody = Numbers(None, draws)
         self._draws = draws
@@ -95,18 +134,19 @@ class IpIds:
         for numbers in self._hosts:
             numbers.begin()
 
-    def next(self, host: int, side: Side | None, *, ends: bool = False) -> int:
+    def next(self, host: int, side: Side | None, protocols: int = 0, *, ends: bool = False) -> int:
         """The next ID of a host, never 0.
 
         Args:
             host: Place of the sender; -1 for one that is not known.
             side: The sender's end of the connection; None without TCP.
+            protocols: Protocol configuration of the packet.
             ends: It is of the last acknowledgment there, which some systems do not count.
         """
         if host < 0:
             return self._nobody.next()
         if side is None or (law := self._connections[host]) is None:
-            return self._hosts[host].next()
+            return self._hosts[host].next(self._by_kind[host].get(protocols))
         if ends and self._draws.random() < self._strays[host]:
             return self._nobody.next()
         side.ip_id = _following(side.ip_id, law, self._draws)

@@ -18,7 +18,7 @@ from iotflowgen.packets.layout import ACK, RST, SYN, set_checksums
 from iotflowgen.packets.openings import Openings
 from iotflowgen.packets.persona import Persona
 from iotflowgen.packets.ready import Ready
-from iotflowgen.packets.segments import Segment, number
+from iotflowgen.packets.segments import Left, Segment, number
 
 __all__ = ["Draft", "Finisher"]
 
@@ -49,11 +49,12 @@ class Finisher:
         self.ips = [_ip(persona.ip(host.ip)) if host.ip else b"" for host in hosts]
         """The address of each host; empty for one without."""
         self._ttls = [host.ttl for host in hosts]
+        self._routes = [[*zip(*host.ttls, strict=True)] for host in hosts]
+        self._draws = draws
         self._macs = [_mac(persona.mac(host.mac)) for host in hosts]
         self._ip_ids = IpIds(hosts, draws)
         self._clocks = Clocks(hosts, draws)
         self._openings = Openings(hosts, draws)
-        self._ways = [(host.delay_ns, host.stride, host.spares_fin) for host in hosts]
 
     def begin(self) -> None:
         """A run begins of which the one before knows nothing."""
@@ -61,13 +62,13 @@ class Finisher:
         self._clocks.begin()
         self._openings.begin()
 
-    def finish(self, draft: Draft, time_ns: int, to_come: int) -> Frame:
-        """What follows from the packets around it; `to_come` is of `acks_to_come`."""
+    def finish(self, draft: Draft, time_ns: int, left: Left) -> Frame:
+        """What follows from the packets around it; for `left` see `leave`."""
         data, ready, packet, conversation, segment, notes = draft
         if ready is None:
             return Frame(bytes(data), tuple(notes))
         if segment is not None:
-            self._number(data, ready, packet, conversation, segment, time_ns, to_come)
+            self._number(data, ready, packet, conversation, segment, time_ns, left)
         layout, peer = ready.layout, conversation.peer
         if ready.peer >= 0 and peer >= 0 and (peer != ready.peer or conversation.address):
             self._readdress(data, ready, packet.outgoing, conversation)
@@ -75,19 +76,26 @@ class Finisher:
             at = layout.network + 16 - 4 * packet.outgoing
             data[at : at + 4] = self.ips[conversation.own]
         if segment and not packet.outgoing and layout.is_ip4:
-            conversation.ttl = data[layout.network + 8] = (
-                conversation.ttl or data[layout.network + 8]
-            )
+            if not conversation.ttl:
+                conversation.ttl = self._ttl(peer) or data[layout.network + 8]
+            data[layout.network + 8] = conversation.ttl
         if ready.template.has_ip_id:
             sender = max(peer, ready.peer)
             if packet.outgoing:
                 sender = conversation.own if segment else ready.template.own
             side = conversation.ends[packet.outgoing] if segment else None
             ends = segment is not None and segment.ends
-            ip_id = self._ip_ids.next(sender, side, ends=ends)
+            ip_id = self._ip_ids.next(sender, side, packet.protocols, ends=ends)
             data[layout.network + 4 : layout.network + 6] = ip_id.to_bytes(2)
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))
+
+    def _ttl(self, peer: int) -> int:
+        """Time to live in a connection with a peer; 0 where none was seen."""
+        if peer < 0 or not self._routes[peer]:
+            return 0
+        ttls, counts = self._routes[peer]
+        return self._draws.choices(ttls, counts)[0]
 
     def _readdress(
         self, data: bytearray, ready: Ready, outgoing: bool, conversation: Conversation
@@ -111,7 +119,7 @@ class Finisher:
         conversation: Conversation,
         segment: Segment,
         time_ns: int,
-        to_come: int,
+        left: Left,
     ) -> None:
         """The fields of TCP that count."""
         at, flags, outgoing = ready.layout.transport, segment.flags, packet.outgoing
@@ -121,8 +129,8 @@ class Finisher:
             begins = self._openings.next(host, ready.template.service, time_ns)
             if begins is not None:
                 me.next = me.acknowledged = begins
-        before, way = other.acknowledged, self._ways[max(host, 0)]
-        sequence, acknowledgment = number(segment, to_come, *way)
+        before = other.acknowledged
+        sequence, acknowledgment = number(segment, left)
         if (receiving := conversation.receiving[outgoing]) and not flags & RST:
             if not flags & SYN:
                 # without payload, that is an update of the window: only where one was seen
@@ -138,7 +146,7 @@ class Finisher:
             host, listener = (own, peer) if outgoing else (peer, own)
             stamp = self._clocks.ticks(host, me, time_ns, opens=bool(flags & SYN))
             me.stamps.append((time_ns, sequence, stamp))
-            other.echo(before, acknowledgment, time_ns - way[0])
+            other.echo(before, acknowledgment, time_ns - segment.way.delay_ns)
             if not flags & ACK:
                 echo = 0
             elif other.stamp:

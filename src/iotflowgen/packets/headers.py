@@ -80,9 +80,13 @@ class Host(_Frozen):
     """IPv4 or IPv6."""
     ttl: int
     """Time to live, or hop limit, of what it sends."""
+    ttls: tuple[tuple[int, int], ...] = ()
+    """Of its TCP connections, which take one way each, and how many had it."""
     ids: Counting | None
     """Of IP IDs that are not 0, those of connections left out that count for themselves; None where
     no law is to be seen."""
+    ids_by_kind: tuple[tuple[int, Counting], ...] = ()
+    """Their law by the protocol configuration of the packet, where there is a law."""
     connection_ids: Counting | None
     """Of IP IDs in a TCP connection, where each counts for itself."""
     opening: Opening = Opening()
@@ -97,6 +101,8 @@ class Host(_Frozen):
     """How many count its TCP timestamps, each those of some connections."""
     stride: int = 1
     """Segments that it acknowledges at once, where there are several."""
+    pace: float = 1
+    """How many of several segments it acknowledges at once on the whole."""
     spares_fin: bool = False
     """It leaves the other's FIN for its own to acknowledge."""
     strays: float = 0
@@ -176,6 +182,11 @@ class Template(_Frozen):
     often."""
     count: int
     """How often it was seen."""
+
+    @property
+    def kind(self) -> Kind:
+        """What a packet has to share with it."""
+        return self.length, self.outgoing, self.protocols, self.service, self.from_service
 
 
 class Repeat(_Frozen):

@@ -12,9 +12,19 @@ from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import FIN, RST
 from iotflowgen.packets.segments import HELD_NS, PROBED_NS
+from iotflowgen.packets.succession import Thread, thread_of
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["Ahead", "Carries", "Flow", "contacts", "flow_of", "look_ahead", "within_records"]
+__all__ = [
+    "Ahead",
+    "Carries",
+    "Flow",
+    "contacts",
+    "flow_of",
+    "followers",
+    "look_ahead",
+    "within_records",
+]
 
 _CARRIERS = protocol_mask(["ip", "tcp", "udp", "icmp", "icmpv6"])
 _TCP = protocol_mask(["tcp"])
@@ -67,6 +77,8 @@ class Ahead(NamedTuple):
     """Length of what the other side sends next; 0 where it is silent."""
     again: bool = False
     """It says what its sender said last."""
+    then: Kind | None = None
+    """Without TCP, the kind of the next packet of the same protocols and service."""
     contact: Kind | None = None
     """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
     rest: tuple[int, int] = (0, 0)
@@ -101,6 +113,24 @@ def contacts(
             yield place, contact
         elif packet.outgoing and opens.get(flows[place]) == place and _looked_up(packet):
             contact = place
+
+
+def followers(
+    packets: Sequence[PacketFeatures], kinds: Sequence[Kind]
+) -> Iterator[tuple[int, Kind]]:
+    """Places of packets without TCP, each with the kind of the next one in its thread.
+
+    ARP has one length: what comes next says whether a question is one that gets an answer.
+    """
+    latest: dict[Thread, Kind] = {}
+    for place in range(len(packets) - 1, -1, -1):
+        packet, kind = packets[place], kinds[place]
+        if packet.protocols & _TCP:
+            continue
+        thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
+        if thread in latest:
+            yield place, latest[thread]
+        latest[thread] = kind
 
 
 def _looked_up(packet: PacketFeatures) -> bool:

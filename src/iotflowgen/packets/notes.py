@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.clocks import late_of, ticking_of
-from iotflowgen.packets.counters import counting, is_next
+from iotflowgen.packets.counters import counting, counting_by_kind, is_next
 from iotflowgen.packets.delays import delay_of, stride_of
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.identifiers import addresses_in, is_host
@@ -25,12 +26,14 @@ class HostNotes:
     macs: set[str] = field(default_factory=set)
     """Under which it was seen, in whichever capture."""
     ttl: Counter[int] = field(default_factory=Counter)
-    ids: list[list[int]] = field(default_factory=list)
-    """IP IDs in order, a list a capture."""
+    ttls: Counter[int] = field(default_factory=Counter)
+    """Of connections."""
+    ids: list[list[tuple[int, int]]] = field(default_factory=list)
+    """Protocol configurations and IP IDs in order, a list a capture."""
     turns: list[tuple[int, int]] = field(default_factory=list)
     """IP IDs that follow each other in different connections."""
-    lone_ids: list[list[int]] = field(default_factory=list)
-    """IP IDs without TCP, a list a capture."""
+    lone_ids: list[list[tuple[int, int]]] = field(default_factory=list)
+    """The same without TCP."""
     connection_ids: list[list[int]] = field(default_factory=list)
     """IP IDs of each connection."""
     strays: list[bool] = field(default_factory=list)
@@ -60,18 +63,21 @@ class HostNotes:
         self.stamps.append([])
         self.firsts.append([])
 
-    def see_id(self, ip_id: int, connection: list[int] | None, *, ends: bool = False) -> None:
+    def see_id(
+        self, ip_id: int, connection: list[int] | None, protocols: int = 0, *, ends: bool = False
+    ) -> None:
         """Note an IP ID.
 
         Args:
             ip_id: The ID.
             connection: Those of its connection, which is none without TCP.
+            protocols: Protocol configuration of the packet.
             ends: The packet is the last acknowledgment there.
         """
         if self.ids[-1] and (connection is None or connection is not self.last_ids):
-            self.turns.append((self.ids[-1][-1], ip_id))
+            self.turns.append((self.ids[-1][-1][1], ip_id))
         if connection is None:
-            self.lone_ids[-1].append(ip_id)
+            self.lone_ids[-1].append((protocols, ip_id))
         else:
             if not connection:
                 self.connection_ids.append(connection)
@@ -80,20 +86,23 @@ class HostNotes:
                 self.strays.append(is_stray)
             if not is_stray:
                 connection.append(ip_id)
-        self.ids[-1].append(ip_id)
+        self.ids[-1].append((protocols, ip_id))
         self.last_ids = connection
 
     def host(self) -> Host:
         """What comes of it."""
         shared = counting(self.turns) or not self.connection_ids
         seen = [run for run in (self.ids if shared else self.lone_ids) if run]
+        ids = counting([[number for _, number in run] for run in seen])
         ticking = ticking_of([sorted(seen) for seen in self.stamps])
         return Host.model_validate(
             {
                 "mac": self.mac,
                 "ip": self.ip,
                 "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
-                "ids": counting(seen) if seen else None,
+                "ttls": sorted(self.ttls.items()),
+                "ids": ids,
+                "ids_by_kind": sorted(counting_by_kind(seen, ids).items()) if ids else (),
                 "connection_ids": None if shared else counting(self.connection_ids),
                 "opening": opening_of([sorted(seen) for seen in self.firsts], self.sequences),
                 "stamps": ticking.firsts,
@@ -101,6 +110,7 @@ class HostNotes:
                 "clocks": ticking.clocks,
                 "delay_ns": delay_of(self.delays),
                 "stride": stride_of(self.strides),
+                "pace": fmean(self.strides or (1,)),
                 "spares_fin": sum(self.spared) > len(self.spared) / 2,
                 "strays": sum(self.strays) / max(1, len(self.strays)),
                 "ticks": ticking.rate,
@@ -165,12 +175,15 @@ class Hosts:
         sender = self.own(packet) if packet.outgoing else peer
         if sender < 0 or not packet.layout.is_ip4:
             return
-        notes = self._notes[sender]
+        notes, ttl = self._notes[sender], packet.frame[packet.layout.network + 8]
         if peer > 0:
-            notes.ttl[packet.frame[packet.layout.network + 8]] += 1
+            notes.ttl[ttl] += 1
+        if stream and not stream.conversation.ends[packet.outgoing].said:
+            notes.ttls[ttl] += 1
         if packet.ip_id:
             ids = stream.ids[packet.outgoing] if stream else None
-            notes.see_id(packet.ip_id, ids, ends=stream is not None and stream.ends_with(packet))
+            ends = stream is not None and stream.ends_with(packet)
+            notes.see_id(packet.ip_id, ids, packet.protocols, ends=ends)
 
     def see_ended(self, stream: Stream, service: int, peer: int) -> None:
         """Note the way that both ends have with TCP, when all of a connection is read."""

@@ -16,6 +16,7 @@ _LEAST = 4
 """Messages of one kind that it takes to tell."""
 
 Kind = tuple[int, ...]
+"""The length first."""
 
 
 class Plain:
@@ -31,7 +32,8 @@ class Plain:
         for payloads in captures:
             whole.update({payload for _, payload in payloads})
             for kind, payload in payloads:
-                heads[kind].append(payload[:HEAD])
+                for known in (kind, kind[1:]):
+                    heads[known].append(payload[:HEAD])
         self._recurring = frozenset(payload for payload, count in whole.items() if count > 1)
         self._heads = {kind: _told(seen) for kind, seen in heads.items() if len(seen) >= _LEAST}
 
@@ -40,8 +42,11 @@ class Plain:
         return payload in self._recurring
 
     def head(self, kind: Kind) -> frozenset[int]:
-        """Which of the first bytes of a kind of message are not random."""
-        return self._heads.get(kind, frozenset())
+        """Which of the first bytes of a kind of message are not random.
+
+        If that length is too rare to tell, those of its like at any length.
+        """
+        return self._heads.get(kind) or self._heads.get(kind[1:], frozenset())
 
 
 def _told(heads: Sequence[bytes]) -> frozenset[int]:

@@ -23,12 +23,14 @@ __all__ = [
     "begins_picture",
     "head_of",
     "is_head",
+    "is_interim",
     "lengthened",
     "recognise",
     "still_owed",
 ]
 
 _HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.|[A-Z]{3,8} \Z")
+_INTERIM = re.compile(rb"HTTP/1\.\d 1\d\d ")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: ?( *\d+)")
 _NO_TEXT = bytes(0x80 | byte & 0x3F for byte in range(256))
 """Random bytes as ones that nobody takes for text."""
@@ -57,6 +59,14 @@ def begins_picture(payload: bytes | bytearray) -> bool:
 def is_head(payload: bytes | bytearray) -> bool:
     """Whether an HTTP message begins here; what ends a connection may be called one, too."""
     return not payload or _HEAD.match(payload) is not None
+
+
+def is_interim(payload: bytes | bytearray) -> bool:
+    """Whether it is a response before the actual one, upon which the other side goes on.
+
+    As one that waited to be told to send the body of its request (RFC 9110, section 10.1.1).
+    """
+    return _INTERIM.match(payload) is not None
 
 
 def head_of(message: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from iotflowgen.packets.connections import Conversation, Side, Stage
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 
-__all__ = ["HELD_NS", "PROBED_NS", "Segment", "acks_to_come", "number", "to_acknowledge"]
+__all__ = ["HELD_NS", "PROBED_NS", "Left", "Segment", "Way", "leave", "number", "to_acknowledge"]
 
 HELD_NS = 60 * 10**9
 """How long something may be left unacknowledged, so that a later acknowledgment has something."""
@@ -20,10 +20,36 @@ PROBED_NS = 10**9
 """The same, if that may rather ask whether the other end is alive, as others of its kind do."""
 _PROMPT_NS = 100_000_000
 """After which a FIN is acknowledged, whatever comes."""
+_MOST_SAID = 2
+"""Segments with payload that go before a lone acknowledgment and leave something for it."""
+_SILENT_NS = 500_000_000
+"""How long a host may wait to acknowledge what it has heard (RFC 9293, section 3.8.6.3)."""
 _MOST_KEPT = 8192
 """Segments that are kept for the other end to acknowledge, should it be silent."""
 _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
+
+
+class Way(NamedTuple):
+    """How a host acknowledges."""
+
+    delay_ns: int = 0
+    """What it acknowledges is older than this, where captures are made."""
+    stride: int = 1
+    """How many segments it acknowledges at once, where there are several."""
+    pace: float = 1
+    """How many of several it acknowledges at once on the whole."""
+    spares_fin: bool = False
+    """It leaves a FIN for its own to acknowledge."""
+
+
+class Left(NamedTuple):
+    """Of the other's segments, how many a segment leaves unacknowledged."""
+
+    least: int = 0
+    """So that every acknowledgment that is still to come says something new."""
+    most: float = 0
+    """So that those can still acknowledge all before its sender falls silent."""
 
 
 class Segment(NamedTuple):
@@ -44,6 +70,8 @@ class Segment(NamedTuple):
     time_ns: int = 0
     held_ns: int = HELD_NS
     """How long something may have been left for it."""
+    way: Way = Way()
+    """Its sender's."""
 
     @property
     def ends(self) -> bool:
@@ -62,6 +90,7 @@ class Segment(NamedTuple):
         repeats: bool = False,
         time_ns: int = 0,
         held_ns: int = HELD_NS,
+        way: Way = Way(),
     ) -> "Segment":
         """The next segment of a connection.
 
@@ -74,6 +103,7 @@ class Segment(NamedTuple):
             repeats: It says what its sender's last one said, which was no SYN.
             time_ns: When it is sent.
             held_ns: How long something may have been left for it to acknowledge.
+            way: How its sender acknowledges.
         """
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
         again = repeats or (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
@@ -97,7 +127,8 @@ class Segment(NamedTuple):
                 # what was said before the first packet has been acknowledged by now
                 me.to_acknowledge = len(me.heard_ns)
             me.sent_ns, me.held = time_ns, len(me.heard_ns)
-        return cls(me, other, flags, size, bool(again), probes, bool(refuses), time_ns, held_ns)
+        marks = bool(again), probes, bool(refuses)
+        return cls(me, other, flags, size, *marks, time_ns, held_ns, way)
 
 
 def _hear(me: Side, other: Side, time_ns: int, *, probes: bool) -> None:
@@ -125,35 +156,47 @@ def to_acknowledge(me: Side, time_ns: int, held_ns: int = HELD_NS) -> int:
     return me.to_acknowledge
 
 
-def acks_to_come(segments: Sequence[Segment | None]) -> list[int]:
+def leave(segments: Sequence[Segment | None]) -> list[Left]:
     """For each packet of a run, how many of the other's segments its sender leaves unacknowledged.
 
     An acknowledgment that says nothing new is a duplicate, or an update of the window (RFC 5681,
     section 2). So whoever acknowledges more often later on than it hears segments in between leaves
-    one of those that it has heard for each, but for nothing that it sends much later.
+    one of those that it has heard for each, but for nothing that it sends much later, nor for what
+    comes after more payload of its own: that acknowledges all. Nor does it acknowledge more at once
+    than it has to: a burst is acknowledged stride by stride.
     """
-    found: list[int] = []
+    found: list[Left] = []
     owed: defaultdict[int, int] = defaultdict(int)
+    room: defaultdict[int, float] = defaultdict(float)
     since_ns: dict[int, int] = {}
+    next_ns: dict[int, int] = {}
+    said: defaultdict[int, int] = defaultdict(int)
     answers: set[int] = set()
     for segment in reversed(segments):
         if segment is None:
-            found.append(0)
+            found.append(Left())
             continue
         me, other = id(segment.me), id(segment.other)
         if segment.time_ns < since_ns.get(me, 0):
             owed[me] = 0
+        if segment.time_ns < next_ns.get(me, 0) - _SILENT_NS:
+            room[me] = 0
         since_ns[me] = segment.time_ns - segment.held_ns
-        found.append(owed[me])
+        next_ns[me] = segment.time_ns
+        found.append(Left(owed[me], room[me]))
         if segment.again:
             continue
         if segment.probes:
             owed[other] = max(0, owed[other] - (other in answers))
         elif segment.size or segment.flags & (SYN | FIN):
+            said[me], said[other] = said[me] + 1, 0
+            owed[me] *= said[me] <= _MOST_SAID
             owed[other] = max(0, owed[other] - 1)
+            room[other] = max(0, room[other] - 1)
             answers.discard(other)
         elif not segment.flags & RST:
             owed[me] += 1
+            room[me] += max(segment.way.stride, segment.way.pace)
             answers.add(me)
     return found[::-1]
 
@@ -180,23 +223,10 @@ def _forget_probes(me: Side) -> None:
         del ends[-1], me.ends_ns[-1]
 
 
-def number(
-    segment: Segment,
-    to_come: int,
-    delay_ns: int = 0,
-    stride: int = 1,
-    spares_fin: bool = False,
-) -> tuple[int, int]:
-    """Sequence and acknowledgment number of a segment.
-
-    Args:
-        segment: The segment.
-        to_come: Of `acks_to_come`.
-        delay_ns: What its sender acknowledges is older than this.
-        stride: How many segments its sender acknowledges at once, where there are several.
-        spares_fin: It leaves a FIN for its own to acknowledge.
-    """
-    me, other, flags, size, again, probes, refuses, time_ns, _ = segment
+def number(segment: Segment, left: Left) -> tuple[int, int]:
+    """Sequence and acknowledgment number of a segment; for `left` see `leave`."""
+    me, other, flags, size, again, probes, refuses, time_ns, _, way = segment
+    to_come, delay_ns = left.least, way.delay_ns
     me.numbered += not again
     sequence, joins = me.next, me.numbered == 1 and not flags & SYN and not other.syn
     taken = size + bool(flags & SYN) + bool(flags & FIN)
@@ -228,10 +258,10 @@ def number(
     free = len(other.ends) - to_come
     new = len(other.ends) if flags & SYN else max(late, min(heard, free))
     if not taken:
-        if free >= stride:
-            new = max(late, stride, new - new % stride)
+        if free >= way.stride:
+            new = max(late, way.stride, min(new, len(other.ends) - int(left.most)))
         new = min(max(new, 1), len(other.ends))
-        if spares_fin and new == len(other.ends) > 1 and _closes(me, other, flags, time_ns):
+        if way.spares_fin and new == len(other.ends) > 1 and _closes(me, other, flags, time_ns):
             new -= 1
     if new > 0 and not again:
         other.acknowledged = other.ends[new - 1]

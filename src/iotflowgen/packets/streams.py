@@ -91,7 +91,8 @@ class Stream:
         """Whether a segment opens another connection on the same ports."""
         stage = self.conversation.stage(packet.outgoing)
         opens = packet.flags & (SYN | ACK) == SYN
-        return opens and stage not in (Stage.NEW, Stage.ASKING, Stage.ANSWERED)
+        reopens = opens and stage not in (Stage.NEW, Stage.ASKING, Stage.ANSWERED)
+        return reopens and not self.conversation.asks_again(packet.outgoing)
 
     def ends_with(self, packet: Packet) -> bool:
         """Whether it is the last acknowledgment that a segment, not followed yet, has to give."""

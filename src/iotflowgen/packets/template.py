@@ -9,6 +9,7 @@ borrows the headers of a similar one, and at last is fuzzed; both are counted.
 import random
 from collections.abc import Sequence
 from itertools import count
+from operator import or_
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from iotflowgen.packets.lookahead import (
     Flow,
     contacts,
     flow_of,
+    followers,
     look_ahead,
     within_records,
 )
@@ -41,7 +43,7 @@ from iotflowgen.packets.receiving import Receivers
 from iotflowgen.packets.recognition import asks
 from iotflowgen.packets.records import HEADER, Phase, lengthen
 from iotflowgen.packets.repeats import Repeats
-from iotflowgen.packets.segments import Segment, acks_to_come, to_acknowledge
+from iotflowgen.packets.segments import Segment, Way, leave, to_acknowledge
 from iotflowgen.packets.stopgaps import Stopgaps
 from iotflowgen.traffic import protocol_mask
 
@@ -72,6 +74,9 @@ class TemplateBuilder:
         frames = persona.disguise([template.frame for template in headers.templates])
         ready = [*map(Ready.of, headers.templates, frames, count())]
         self._services = frozenset(headers.services)
+        self._ways = [
+            Way(host.delay_ns, host.stride, host.pace, host.spares_fin) for host in headers.hosts
+        ]
         self._finisher = Finisher(headers.hosts, persona, draws)
         self._ips = self._finisher.ips
         self._choices = Choices(ready)
@@ -125,15 +130,18 @@ class TemplateBuilder:
         continued = self._continued(following)
         ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending, continued)
         goes_on = [*map(self._choices.goes_on, kinds)]
-        for place, rest in rests(packets, flows, goes_on, again):
+        silent = [*map(or_, again, map(self._choices.is_interim, kinds))]
+        for place, rest in rests(packets, flows, goes_on, silent):
             ahead[place] = ahead[place]._replace(rest=rest)
         for place, rest in within_records(packets, flows, carried):
             ahead[place] = ahead[place]._replace(rest=rest)
+        for place, then in followers(packets, kinds):
+            ahead[place] = ahead[place]._replace(then=then)
         for place, contact in contacts(packets, flows, self._conversations):
             ahead[place] = ahead[place]._replace(contact=kinds[contact])
         drafts = [*map(self._draft, map(Turn, packets, times_ns, kinds, flows, ahead))]
-        to_come = acks_to_come([draft.segment for draft in drafts])
-        return [*map(self._finisher.finish, drafts, times_ns, to_come)]
+        left = leave([draft.segment for draft in drafts])
+        return [*map(self._finisher.finish, drafts, times_ns, left)]
 
     def _continued(self, following: Sequence[PacketFeatures]) -> set[Flow]:
         """Connections that go on in the next piece of a run."""
@@ -226,6 +234,7 @@ class TemplateBuilder:
             ready.size,
             repeats=True,
             time_ns=turn.time_ns,
+            way=self._ways[max(0, conversation.own if packet.outgoing else conversation.peer)],
         )
         return Draft(data, ready, packet, conversation, segment, [])
 
@@ -272,6 +281,7 @@ class TemplateBuilder:
             repeats=repeats and plain and not ready.size,
             time_ns=turn.time_ns,
             held_ns=self._choices.held_ns(turn.kind),
+            way=self._ways[max(0, conversation.own if outgoing else conversation.peer)],
         )
         if flags & FIN and not ready.size:
             # what is sent again after it would have to lie before it

@@ -52,7 +52,7 @@ def test_a_rate_that_was_seen_for_moments_is_a_usual_one() -> None:
 def test_machines_behind_one_address_count_each_for_itself() -> None:
     begun = (10, 10**6, 10**8, 10**9)
     seen = [(i * SECOND // 2, begun[i // 2 % 4] + 125 * i) for i in range(80)]
-    law = ticking_of([seen, seen])
+    law = ticking_of([seen, [(ns, stamp + 7) for ns, stamp in seen]])
     assert (law.rate, law.clocks) == (250, 4)
     clocks = Clocks([host(law.rate, law.firsts, law.clocks)], random.Random(0))
     side = Side()

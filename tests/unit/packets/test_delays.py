@@ -5,7 +5,7 @@ import pytest
 from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.delays import Unacknowledged, delay_of, stride_of
 from iotflowgen.packets.layout import ACK, SYN
-from iotflowgen.packets.segments import Segment, number
+from iotflowgen.packets.segments import Left, Segment, Way, number
 
 DEVICE, PEER = True, False
 MS = 10**6
@@ -36,8 +36,9 @@ def test_what_has_just_passed_is_not_acknowledged_yet(stride: int, said: list[in
     sent = [(DEVICE, SYN, 0, 0), (PEER, SYN | ACK, 0, 0), (DEVICE, ACK, 0, 0)]
     sent += [(PEER, ACK, 100, 10 * MS), (PEER, ACK, 100, 14 * MS), (DEVICE, ACK, 0, 15 * MS)]
     sent += [(PEER, ACK, 100, 20 * MS), (DEVICE, ACK, 0, 40 * MS)]
+    way = Way(3 * MS, stride)
     found = [
-        number(Segment.of(conversation, way, flags, size, time_ns=at), 0, 3 * MS, stride)[1]
-        for way, flags, size, at in sent
+        number(Segment.of(conversation, who, flags, size, time_ns=at, way=way), Left())[1]
+        for who, flags, size, at in sent
     ]
     assert [found[5], found[7]] == said

@@ -3,7 +3,7 @@ from pathlib import Path
 from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.layout import ACK
 from iotflowgen.packets.repeats import RepeatCounts
-from iotflowgen.packets.segments import Segment, acks_to_come, number
+from iotflowgen.packets.segments import Segment, leave, number
 from iotflowgen.traffic import protocol_mask
 from tests.unit.packets.spoken import AGAIN, OPENING, PROBE, learnt_from
 from tests.unit.packets.test_template import stream
@@ -32,7 +32,7 @@ def test_what_is_repeated_has_the_numbers_that_it_had() -> None:
         Segment.of(conversation, outgoing, ACK, size, repeats=repeats)
         for outgoing, size, repeats in sent
     ]
-    numbers = [*map(number, segments, acks_to_come(segments))]
+    numbers = [*map(number, segments, leave(segments))]
     assert numbers[0] == numbers[1] == (5000, 1000)
     assert numbers[2] == numbers[3] == (1000, 5100)
 

@@ -11,8 +11,10 @@ from iotflowgen.packets.lookahead import Ahead, Carries, flow_of, look_ahead, wi
 from iotflowgen.packets.segments import (
     HELD_NS,
     PROBED_NS,
+    Left,
     Segment,
-    acks_to_come,
+    Way,
+    leave,
     number,
     to_acknowledge,
 )
@@ -33,7 +35,7 @@ def numbered(*sent: tuple[bool, int, int], probe: int = -1) -> list[tuple[int, i
         Segment.of(conversation, outgoing, flags, size, probes=i == probe)
         for i, (outgoing, flags, size) in enumerate(sent)
     ]
-    return [*map(number, segments, acks_to_come(segments))]
+    return [*map(number, segments, leave(segments))]
 
 
 def test_who_is_refused_asks_again_with_the_same_number() -> None:
@@ -43,7 +45,7 @@ def test_who_is_refused_asks_again_with_the_same_number() -> None:
         if conversation.stage(outgoing) == Stage.RESET:
             assert not conversation.asks_again(not outgoing)
             assert conversation.asks_again(outgoing)
-        said.append(number(Segment.of(conversation, outgoing, flags, 0), 0))
+        said.append(number(Segment.of(conversation, outgoing, flags, 0), Left()))
     assert said == [(1000, 0), (0, 0), (1000, 0), (0, 1001)]
 
 
@@ -100,7 +102,7 @@ def numbered_at(seconds: Sequence[float], held_ns: int) -> list[int]:
         Segment.of(conversation, *each, time_ns=int(time * 1e9), held_ns=held_ns)
         for each, time in zip(sent, [0, 0, 0, *seconds], strict=True)
     ]
-    return [said for _, said in map(number, segments, acks_to_come(segments))][-2:]
+    return [said for _, said in map(number, segments, leave(segments))][-2:]
 
 
 def test_something_is_held_back_but_not_for_what_is_sent_much_later() -> None:
@@ -132,7 +134,7 @@ def test_probes_without_an_answer_are_acknowledged_with_what_comes_after_them() 
         Segment.of(conversation, *each, probes=place in (3, 4)) for place, each in enumerate(sent)
     ]
     assert to_acknowledge(conversation.ends[DEVICE], 0) == 0
-    numbers = [*map(number, segments, acks_to_come(segments))]
+    numbers = [*map(number, segments, leave(segments))]
     assert [acknowledged for _, acknowledged in numbers[-2:]] == [1011, 1021]
 
 
@@ -288,8 +290,9 @@ def test_who_leaves_a_fin_for_its_own_to_acknowledge_does_so(
         (DEVICE, ACK, 0),
         (DEVICE, FIN | ACK, 0),
     ]
-    segments = [Segment.of(conversation, *each) for each in sent]
-    found = [number(segment, 0, spares_fin=spares) for segment in segments]
+    way = Way(spares_fin=spares)
+    segments = [Segment.of(conversation, *each, way=way) for each in sent]
+    found = [number(segment, Left()) for segment in segments]
     assert tuple(acknowledged for _, acknowledged in found[2:]) == said
 
 
@@ -316,6 +319,6 @@ def test_what_nobody_acknowledges_is_not_kept_forever() -> None:
     conversation = Conversation(FIRST)
     for i in range(20_000):
         segment = Segment.of(conversation, DEVICE, ACK, 100, time_ns=i * 10**6)
-        number(segment, 0)
+        number(segment, Left())
     kept = [conversation.ends[DEVICE].ends, conversation.ends[PEER].heard_ns]
     assert all(0 < len(each) <= 8192 for each in kept)
