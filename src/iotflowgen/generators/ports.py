@@ -36,12 +36,15 @@ class Connections:
     - below `slots`, the service's port used so many others ago;
     - `slots`, a new one;
     - above, any service's port used so many others ago.
+
+    A connection that is over counts until another one of its service is used.
     """
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._of_service: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._of_any: dict[int, list[int]] = defaultdict(list)
+        self._over: set[tuple[int, int, int]] = set()
         self._together: dict[int, int] = defaultdict(lambda: -1)
         self.runs: dict[tuple[int, int], list[int]] = defaultdict(list)
         """The last ports of a session and service to count on from, latest first."""
@@ -78,13 +81,24 @@ class Connections:
         self._together[session] = together
         return True
 
-    def use(self, session: int, service: int, port: int) -> None:
-        """Make a port the latest; the oldest are forgotten."""
-        for ports in (self._of_service[session, service], self._of_any[session]):
+    def use(self, session: int, service: int, port: int, *, ends: bool = False) -> None:
+        """Make a port the latest, which a connection may end with; the oldest are forgotten."""
+        of_service, of_any = self._of_service[session, service], self._of_any[session]
+        latest = session, service, of_service[0] if of_service else port
+        if latest[2] != port and latest in self._over:
+            self._over.remove(latest)
+            of_service.remove(latest[2])
+            if latest[2] in of_any:
+                of_any.remove(latest[2])
+        for ports in (of_service, of_any):
             if port in ports:
                 ports.remove(port)
             ports.insert(0, port)
             del ports[self._slots :]
+        if ends:
+            self._over.add((session, service, port))
+        else:
+            self._over.discard((session, service, port))
 
 
 class Ports:
@@ -118,10 +132,14 @@ class Ports:
         """Where the port of each packet was opened (P); -1 for a constant one."""
         ephemeral = np.flatnonzero(~np.isin(port, constant))
         in_use, origin, opens = Connections(slots), dict[tuple[int, int], int](), list[int]()
+        self._ends = np.zeros(len(port), dtype=bool)
+        """Whether a packet is the last one with its port in its capture (P)."""
+        _, last = np.unique(numbered([capture, port])[ephemeral][::-1], return_index=True)
+        self._ends[ephemeral[::-1][last]] = True
         for i in ephemeral.tolist():
             number, of, service_of = int(port[i]), int(capture[i]), int(self.service[i])
             rank = in_use.rank(of, service_of, number)
-            in_use.use(of, service_of, number)
+            in_use.use(of, service_of, number, ends=bool(self._ends[i]))
             self.token[i] = -1 - rank
             if rank == slots:
                 opens.append(i)
@@ -178,8 +196,9 @@ class Ports:
         columns = (
             *(ephemeral, session[ephemeral], self.service[packet[ephemeral]], ports[ephemeral]),
             *(own, drawn, self._shared[opening], self._step[opening]),
+            self._ends[packet[ephemeral]],
         )
-        for i, of, service, token, same, new, shared, step in zip(
+        for i, of, service, token, same, new, shared, step, ends in zip(
             *(column.tolist() for column in columns), strict=True
         ):
             number = open_.port(of, service, -1 - token)
@@ -191,7 +210,7 @@ class Ports:
                 number = _unclaimed(on if on <= _LONGEST else new)
                 runs.insert(0, number)
                 del runs[_RUNS:]
-            open_.use(of, service, number)
+            open_.use(of, service, number, ends=ends)
             ports[i] = number
         return ports.astype(np.int32)
 

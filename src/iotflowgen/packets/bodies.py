@@ -35,8 +35,8 @@ def rests(
         packets: A run.
         flows: Of which connections (`flow_of`).
         goes_on: Which of them are of a kind that mostly goes on with a message.
-        silent: Which of them neither begin nor go on with a message, nor end that of the other side:
-            they say what was said last, or that the other side may go on.
+        silent: Which of them are no part of a message, and end none of the other side's: they say
+            what was said last, or that the other side may go on.
 
     Yields:
         The place, how many segments come, and the bytes of their frames.

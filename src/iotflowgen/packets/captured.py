@@ -49,6 +49,12 @@ class Packet(NamedTuple):
         return self.frame[self.layout.transport + 13]
 
     @property
+    def acknowledged(self) -> int:
+        """The acknowledgment number of a TCP segment."""
+        at = self.layout.transport
+        return int.from_bytes(self.frame[at + 8 : at + 12])
+
+    @property
     def addresses(self) -> tuple[str, str]:
         """Source and destination; empty without IP."""
         at = self.layout.network

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
 from iotflowgen.packets.headers import Kind
-from iotflowgen.packets.layout import ACK, FIN, SYN
 from iotflowgen.packets.mask import HTTP
 from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import (
@@ -26,24 +25,16 @@ from iotflowgen.packets.recognition import (
     WHOLE,
     begins_picture,
     head_of,
-    is_interim,
     still_owed,
 )
 from iotflowgen.packets.records import Phase
-from iotflowgen.packets.segments import HELD_NS, PROBED_NS
 from iotflowgen.packets.succession import UNSEEN, Before
-from iotflowgen.traffic import protocol_mask
 
 __all__ = ["ANYTHING", "Choices", "Need", "Wanted", "name_in"]
 
 _TYPE_AND_CLASS = 4
 _MOST_ANSWERS = 2**14
 """That are kept, to questions about templates."""
-_TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
-_LONGEST_BARE = 78
-"""Bytes of a frame that is taken for an acknowledgment where it was not seen: it may carry options,
-but hardly more than timestamps and one block of selective acknowledgment."""
-
 Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
 """What a template has to say: TLS from a phase on, after bytes that are owed, of a version; the
 answer to a question; a question about a name, or whose answer has a length; what a message of HTTP
@@ -59,6 +50,8 @@ class Wanted(NamedTuple):
     """Flags of which it has one; 0 if it need not."""
     nothing_new: bool = False
     """There is nothing that it could acknowledge."""
+    may_probe: bool = False
+    """Whether there is, nobody knows: it may as well ask whether the other end is alive."""
     asked: tuple[bytes, ...] = ()
     """Questions that are not to be asked again while there are others."""
     unanswered: tuple[bytes, ...] = ()
@@ -70,7 +63,9 @@ class Wanted(NamedTuple):
             return False
         if ready.question in self.asked or ready.question in self.unanswered:
             return False
-        return not (ready.acknowledges if self.nothing_new else ready.template.probes)
+        if self.nothing_new:
+            return not ready.acknowledges
+        return self.may_probe or not ready.template.probes
 
 
 ANYTHING = Wanted()
@@ -143,12 +138,6 @@ class Choices:
         self._messages: defaultdict[tuple[bool, int, bool, bool], list[tuple[int, int, bytes]]]
         self._messages = defaultdict(list)
         self._alike: defaultdict[tuple[bool, int], list[Ready]] = defaultdict(list)
-        payload: defaultdict[Kind, int] = defaultdict(int)
-        closing: defaultdict[Kind, int] = defaultdict(int)
-        rests: defaultdict[Kind, int] = defaultdict(int)
-        interim: defaultdict[Kind, int] = defaultdict(int)
-        self._opening: set[Kind] = set()
-        self._probing: set[Kind] = set()
         self._rests: defaultdict[int, set[bytes]] = defaultdict(set)
         """How handshake messages go on, by the bytes that are owed."""
         self._lefts: defaultdict[Kind, list[int]] = defaultdict(list)
@@ -172,16 +161,6 @@ class Choices:
                 senders = (template.outgoing, template.protocols, template.from_service)
                 if head or not each.begins:
                     self._messages[*senders, each.begins].append((template.length, head, message))
-            if template.protocols & HTTP and message:
-                rests[kind] += template.count * (-1 if each.begins else 1)
-                interim[kind] += template.count * (1 if is_interim(message) else -1)
-            if each.layout.protocol == 6:
-                payload[kind] += template.count * (1 if each.size and not template.probes else -1)
-                closing[kind] += template.count * (1 if each.flags & FIN else -1)
-                if each.flags & (SYN | ACK) == SYN:
-                    self._opening.add(kind)
-                if template.probes:
-                    self._probing.add(kind)
             phase, owed = template.speech
             if template.phase == Phase.CIPHERED and template.left >= 0:
                 self._lefts[kind] += [template.left] * template.count
@@ -191,10 +170,6 @@ class Choices:
         # the same few questions are asked for most packets
         self._fitting = lru_cache(_MOST_ANSWERS)(self._find)
         self._most_alike = lru_cache(_MOST_ANSWERS)(self._find_alike)
-        self._bare = {kind: balance < 0 for kind, balance in payload.items()}
-        self._closing = {kind for kind, balance in closing.items() if balance > 0}
-        self._rest = {kind for kind, balance in rests.items() if balance > 0}
-        self._interim = {kind for kind, balance in interim.items() if balance > 0}
 
     def draw(
         self,
@@ -252,34 +227,6 @@ class Choices:
         """The first of some peers that packets of a kind were seen with; ANYBODY without."""
         lots = self._lots.get(kind, ())
         return next((peer for peer in peers if (stage, None, peer) in lots), ANYBODY)
-
-    def is_bare(self, kind: Kind) -> bool:
-        """Whether packets of a kind are TCP segments without payload."""
-        return self._bare.get(kind, kind[0] <= _LONGEST_BARE and kind[2] in _TCP)
-
-    def closes(self, kind: Kind) -> bool:
-        """Whether most packets of a kind end what their sender says."""
-        return kind in self._closing
-
-    def may_probe(self, kind: Kind) -> bool:
-        """Whether a packet of a kind may ask whether the other end is alive."""
-        return kind in self._probing
-
-    def held_ns(self, kind: Kind) -> int:
-        """How long something may be left unacknowledged for a packet of a kind."""
-        return PROBED_NS if kind in self._probing else HELD_NS
-
-    def goes_on(self, kind: Kind) -> bool:
-        """Whether most packets of a kind go on with a message of HTTP."""
-        return kind in self._rest
-
-    def is_interim(self, kind: Kind) -> bool:
-        """Whether most packets of a kind are responses of HTTP before the actual one."""
-        return kind in self._interim
-
-    def opens(self, kind: Kind) -> bool:
-        """Whether a packet of a kind may open a connection."""
-        return kind in self._opening
 
     def rest(self, owed: int) -> bytes:
         """How a handshake message went on that owed as many bytes, to its end or nearly so."""

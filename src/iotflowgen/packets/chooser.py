@@ -5,12 +5,14 @@ segment is or is no FIN by what is still to come.
 """
 
 import random
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import ANYTHING, Choices, Need, Wanted, name_in
-from iotflowgen.packets.connections import ANYBODY, Conversation, Stage
+from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
 from iotflowgen.packets.headers import Kind
+from iotflowgen.packets.kinds import Kinds
 from iotflowgen.packets.layout import ACK, SYN
 from iotflowgen.packets.lookahead import Ahead, Flow
 from iotflowgen.packets.lookups import Lookups
@@ -50,20 +52,34 @@ class Chooser:
 
     Args:
         choices: All templates.
+        kinds: What they mostly are.
         lookups: Whom the device has looked up.
+        stays: By service, how many connections are with the same host as the one before.
         draws: Draws.
     """
 
-    def __init__(self, choices: Choices, lookups: Lookups, draws: random.Random) -> None:
+    def __init__(
+        self,
+        choices: Choices,
+        kinds: Kinds,
+        lookups: Lookups,
+        stays: Iterable[tuple[int, float]],
+        draws: random.Random,
+    ) -> None:
         self._choices = choices
+        self._kinds = kinds
         self._lookups = lookups
         self._draws = draws
         self._latest: dict[Thread, Before] = {}
         """The last templates without TCP, by places."""
+        self._stays = dict(stays)
+        self._with: dict[int, int] = {}
+        """Place of the host that a service was last used with."""
 
     def begin(self) -> None:
         """A run begins of which the one before knows nothing."""
         self._latest.clear()
+        self._with.clear()
 
     def choose(
         self,
@@ -95,7 +111,7 @@ class Chooser:
         wanted = self._wanted(turn, conversation, repeats=repeats)
         peer, before = conversation.peer, conversation.before
         if peer == ANYBODY:
-            peer = self._choices.whom(kind, stage, self._lookups)
+            peer = self._choices.whom(kind, stage, self._candidates(kind[3]))
         if not packet.protocols & _TCP:
             thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
             before = self._latest.get(thread, NOTHING)
@@ -116,6 +132,12 @@ class Chooser:
         if kind[-1] and conversation.unanswered and ready.question not in conversation.unanswered:
             notes.append(_UNASKED)
         return ready
+
+    def _candidates(self, service: int) -> Iterator[int]:
+        """With whom a connection may be that begins, the likeliest first."""
+        yield from self._lookups
+        if service in self._with and self._draws.random() < self._stays.get(service, 0):
+            yield self._with[service]
 
     def _needs(self, turn: Turn, conversation: Conversation, stage: Stage) -> tuple[Need, ...]:
         """What the packet has to say, the best first."""
@@ -142,9 +164,10 @@ class Chooser:
         packet, ahead = turn.packet, turn.ahead
         if packet.protocols & _TCP:
             me = conversation.ends[packet.outgoing]
-            held_ns = self._choices.held_ns(turn.kind)
-            nothing_new = not (repeats or to_acknowledge(me, turn.time_ns, held_ns))
-            return Wanted(ahead.forbidden, ahead.needed, nothing_new)
+            held_ns = self._kinds.held_ns(turn.kind)
+            heard = to_acknowledge(me, turn.time_ns, held_ns)
+            is_open = not repeats and heard >= UNKNOWN // 2
+            return Wanted(ahead.forbidden, ahead.needed, not (repeats or heard), is_open)
         if packet.protocols & DNS and not turn.kind[-1]:
             unanswered = tuple(conversation.unanswered)
             return Wanted(asked=self._lookups.but(ahead.contact), unanswered=unanswered)
@@ -157,6 +180,7 @@ class Chooser:
             thread = thread_of(turn.packet.protocols, turn.kind[3], outgoing=outgoing)
             self._latest[thread] = ready.place, 0
             return
+        self._with[turn.kind[3]] = conversation.peer
         is_bare = ready.template.probes or not ready.size
         conversation.before = heard(
             conversation.before, ready.place, outgoing=outgoing, is_bare=is_bare

@@ -49,7 +49,7 @@ class Finisher:
         self.ips = [_ip(persona.ip(host.ip)) if host.ip else b"" for host in hosts]
         """The address of each host; empty for one without."""
         self._ttls = [host.ttl for host in hosts]
-        self._routes = [[*zip(*host.ttls, strict=True)] for host in hosts]
+        self._routes = [dict(host.ttls) for host in hosts]
         self._draws = draws
         self._macs = [_mac(persona.mac(host.mac)) for host in hosts]
         self._ip_ids = IpIds(hosts, draws)
@@ -94,8 +94,8 @@ class Finisher:
         """Time to live in a connection with a peer; 0 where none was seen."""
         if peer < 0 or not self._routes[peer]:
             return 0
-        ttls, counts = self._routes[peer]
-        return self._draws.choices(ttls, counts)[0]
+        seen = self._routes[peer]
+        return self._draws.choices([*seen], [*seen.values()])[0]
 
     def _readdress(
         self, data: bytearray, ready: Ready, outgoing: bool, conversation: Conversation

@@ -14,13 +14,11 @@ from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP
 from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import recognise
-from iotflowgen.packets.records import go_on
+from iotflowgen.packets.records import begin_nonces, go_on
 from iotflowgen.packets.times import write_times
 
 __all__ = ["Filler"]
 
-_MOST_BEFORE = 256
-"""Records before the first of a connection that is joined."""
 _BODY = bytes.maketrans(b"\xff\n", b"\xfe\v")
 """Random bytes of a body begin no marker in a picture, and end no line of a head."""
 
@@ -73,10 +71,7 @@ class Filler:
     def _count(self, data: bytearray, ready: Ready, me: Side, *, joined: bool) -> None:
         """The nonces of TLS records, which go on from the last one."""
         template, start, end = ready.template, ready.layout.payload, ready.layout.end
-        if me.nonce < 0 and not template.from_zero:
-            me.nonce = self._draws.getrandbits(63)
-        elif me.nonce < 0 and joined:
-            me.nonce = self._draws.randrange(_MOST_BEFORE)
+        begin_nonces(me, from_zero=template.from_zero, joined=joined, draws=self._draws)
         for body in template.nonces:
             nonce = me.next_nonce()[: end - start - body]
             data[start + body : start + body + len(nonce)] = nonce

@@ -232,6 +232,8 @@ class Headers(_Frozen):
     templates: tuple[Template, ...]
     endings: tuple[Ending, ...] = ()
     """How TCP connections ended."""
+    stays: tuple[tuple[int, float], ...] = ()
+    """By service, the share of TCP connections that are with the same host as the one before."""
     repeats: tuple[Repeat, ...] = ()
     macs: tuple[str, ...]
     """Every MAC address of a host that was seen: with `addresses` and `words`, what identifies."""

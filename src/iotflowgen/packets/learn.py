@@ -6,12 +6,14 @@ where that stands in its stream would not be known.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from iotflowgen.packets.captured import Packet, packets_of
 from iotflowgen.packets.counters import counting
 from iotflowgen.packets.endings import EndingCounts
 from iotflowgen.packets.headers import Connection, Headers, Template, service_of
 from iotflowgen.packets.identifiers import words_in
+from iotflowgen.packets.layout import ACK
 from iotflowgen.packets.mask import mask
 from iotflowgen.packets.notes import Hosts
 from iotflowgen.packets.plain import Plain
@@ -81,6 +83,26 @@ def _message(packet: Packet) -> tuple[int, ...]:
     return packet.length, packet.outgoing, packet.protocols, service
 
 
+_Ends = tuple[tuple[str, int], tuple[str, int]]
+
+
+def _ends(packet: Packet) -> _Ends:
+    """Address and port of the peer, and of the device."""
+    sender, receiver = zip(packet.addresses, (packet.src_port, packet.dst_port), strict=True)
+    return (receiver, sender) if packet.outgoing else (sender, receiver)
+
+
+def _awaited(packets: Sequence[Packet]) -> dict[_Ends, tuple[int, int]]:
+    """By the ends of TCP connections, what of either is acknowledged first; -1 if nothing is."""
+    found: dict[_Ends, list[int]] = defaultdict(lambda: [-1, -1])
+    for packet in packets:
+        if packet.layout.protocol == 6 and packet.flags & ACK:
+            first = found[_ends(packet)]
+            if first[not packet.outgoing] < 0:
+                first[not packet.outgoing] = packet.acknowledged
+    return {ends: (peer, device) for ends, (peer, device) in found.items()}
+
+
 class _Learner:
     def __init__(
         self, hosts: Hosts, services: frozenset[int], plain: Plain, *, repeats_ids: bool
@@ -98,6 +120,10 @@ class _Learner:
         self._repeats = RepeatCounts()
         self._endings = EndingCounts()
         self._words: set[bytes] = set()
+        self._stays: defaultdict[int, list[bool]] = defaultdict(list)
+        """Of the connections with a service, whether the one before was with the same host."""
+        self._with: dict[int, int] = {}
+        """Place of the host that the last connection with a service was with."""
         self._questions: list[list[int]] = []
         """Ids of the device's questions to DNS, a list a capture."""
 
@@ -106,7 +132,8 @@ class _Learner:
         streams: dict[tuple[int, int, int], Stream] = {}
         self._hosts.begin()
         self._questions.append([])
-        self._latest = {}
+        self._latest, self._with = {}, {}
+        awaited = _awaited(packets)
         for packet in packets:
             peer = self._hosts.peer(packet)
             stream = None
@@ -118,7 +145,11 @@ class _Learner:
                 if stream is None or stream.is_over(packet):
                     if stream:
                         self._end(stream, service, peer)
-                    stream = streams[key] = Stream(own=self._hosts.own(packet))
+                    if service in self._with:
+                        self._stays[service].append(peer == self._with[service])
+                    self._with[service] = peer
+                    first = awaited.get(_ends(packet), (-1, -1))
+                    stream = streams[key] = Stream(own=self._hosts.own(packet), awaited=first)
             self._hosts.see(packet, peer, stream)
             self._learn(packet, peer, stream)
         for (service, _, peer), stream in streams.items():
@@ -232,6 +263,7 @@ class _Learner:
             templates=tuple(self._told(*each, places) for each in kept.items()),
             repeats=self._repeats.repeats(),
             endings=self._endings.endings(),
+            stays=tuple((service, fmean(same)) for service, same in sorted(self._stays.items())),
             macs=self._hosts.macs(),
             addresses=self._hosts.addresses(),
             words=tuple(sorted(word.decode("latin-1") for word in self._words)),

@@ -5,6 +5,7 @@ cipher; from then on a record is 5 plain bytes and random ones. A handshake mess
 bytes but for those that are drawn anew in each connection.
 """
 
+import random
 import struct
 from collections.abc import Callable, Sequence
 from enum import IntEnum
@@ -12,9 +13,21 @@ from typing import NamedTuple
 
 from iotflowgen.packets.connections import Side
 
-__all__ = ["DATA", "HEADER", "Nonces", "Phase", "Speech", "go_on", "lengthen", "read_records"]
+__all__ = [
+    "DATA",
+    "HEADER",
+    "Nonces",
+    "Phase",
+    "Speech",
+    "begin_nonces",
+    "go_on",
+    "lengthen",
+    "read_records",
+]
 
 HEADER = 5
+_MOST_BEFORE = 256
+"""Records before the first of a connection that is joined."""
 _NONCE = 8
 """Bytes of the nonce with which a record may begin (RFC 5288, section 3)."""
 _LOW = 2**20
@@ -116,6 +129,24 @@ class Nonces:
             counts &= self._last == expected or self._last < _LOW
             from_zero &= self._last < _LOW
         return counts, from_zero
+
+
+def begin_nonces(side: Side, *, from_zero: bool, joined: bool, draws: random.Random) -> None:
+    """Settle what the records of a side begin with that counts, unless it has sent one.
+
+    Args:
+        side: Who sends them.
+        from_zero: It counts from 0 on, and not from a random number.
+        joined: It may have sent some before the first packet of the connection that there is.
+        draws: Draws.
+    """
+    if side.nonce >= 0:
+        return
+    if from_zero:
+        # the next one is 0
+        side.nonce = draws.randrange(_MOST_BEFORE) if joined else 2**64 - 1
+    else:
+        side.nonce = draws.getrandbits(63)
 
 
 def _cut(header: bytes) -> int:

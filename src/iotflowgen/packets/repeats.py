@@ -13,9 +13,9 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.connections import Conversation, Sent
 from iotflowgen.packets.headers import Kind, Repeat
+from iotflowgen.packets.kinds import Kinds
 from iotflowgen.packets.lookahead import Flow
 from iotflowgen.packets.ready import Ready
 
@@ -54,14 +54,14 @@ class Repeats:
 
     Args:
         repeats: How often each kind is repeated.
-        choices: Tells which kinds are without payload, and may probe.
+        kinds: Tells which are without payload, and may probe.
         draws: Draws.
     """
 
-    def __init__(self, repeats: Sequence[Repeat], choices: Choices, draws: random.Random) -> None:
+    def __init__(self, repeats: Sequence[Repeat], kinds: Kinds, draws: random.Random) -> None:
         self._shares = {(repeat.kind, repeat.follows): repeat.share for repeat in repeats}
         self._repeated = {repeat.kind for repeat in repeats}
-        self._choices = choices
+        self._kinds = kinds
         self._draws = draws
 
     def plan(
@@ -84,7 +84,7 @@ class Repeats:
         again: list[bool] = []
         for flow, kind in zip(flows, kinds, strict=True):
             mine, follows = (flow, kind[1]), latest.get(flow) == kind
-            is_bare = self._choices.is_bare(kind)
+            is_bare = self._kinds.is_bare(kind)
             if is_bare:
                 may = mine in payload and (follows or heard_twice[mine] > 0)
             else:

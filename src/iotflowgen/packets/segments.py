@@ -43,6 +43,9 @@ class Way(NamedTuple):
     """It leaves a FIN for its own to acknowledge."""
 
 
+_USUAL = Way()
+
+
 class Left(NamedTuple):
     """Of the other's segments, how many a segment leaves unacknowledged."""
 
@@ -70,7 +73,7 @@ class Segment(NamedTuple):
     time_ns: int = 0
     held_ns: int = HELD_NS
     """How long something may have been left for it."""
-    way: Way = Way()
+    way: Way = _USUAL
     """Its sender's."""
 
     @property
@@ -90,7 +93,7 @@ class Segment(NamedTuple):
         repeats: bool = False,
         time_ns: int = 0,
         held_ns: int = HELD_NS,
-        way: Way = Way(),
+        way: Way = _USUAL,
     ) -> "Segment":
         """The next segment of a connection.
 

@@ -15,7 +15,7 @@ from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.ports import claimed_port
 from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import lengthened, recognise
-from iotflowgen.packets.records import Phase, go_on
+from iotflowgen.packets.records import Phase, begin_nonces, go_on
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Stopgaps"]
@@ -98,6 +98,7 @@ class Stopgaps:
         notes: list[str],
         *,
         ends: bool = True,
+        joined: bool = False,
     ) -> None:
         """Give a frame payload that no template has: the rest of a record, or a message.
 
@@ -110,6 +111,7 @@ class Stopgaps:
             version: Of TLS in its connection; 0 while that is open.
             notes: Gets a note if the payload is made up.
             ends: What follows is not known to go on with the last record.
+            joined: Its connection began before the first packet of it that there is.
         """
         start, end, size = ready.layout.payload, ready.layout.end, ready.size
         if packet.protocols & TLS or me.owed or me.due:
@@ -118,6 +120,9 @@ class Stopgaps:
                 me.owed -= len(me.due)
             elif me.phase != Phase.CIPHERED and not me.due:
                 notes.append(_MADE_UP)
+            if ready.template.nonces:
+                law = ready.template.from_zero
+                begin_nonces(me, from_zero=law, joined=joined, draws=self._draws)
             is_open = not me.due
             left = self._choices.left(kind, self._draws) if ends else 0
             data[start:end] = go_on(me, size, version or _TLS_1_2, self._draws.randbytes, left)

@@ -62,6 +62,8 @@ class Stream:
     """When the SYN was sent, nanoseconds, and its sequence number."""
     own: int = 0
     """Place of the device's end in `Headers.hosts`."""
+    awaited: tuple[int, int] = (-1, -1)
+    """What the other end of either acknowledges first in the capture; -1 if it never does."""
     nonces: tuple[Nonces, Nonces] = field(default_factory=lambda: (Nonces(), Nonces()))
     shows: list[bool] = field(default_factory=lambda: [False, False])
     """The last message of HTTP holds a picture."""
@@ -133,10 +135,15 @@ class Stream:
         ahead = (sequence - me.next) % 2**32 if me.said else 0
         marks = flags & (SYN | FIN | RST)
         probes = ahead == 2**32 - 1 and size <= 1 and not marks
+        if not me.said and not size and not marks:
+            # before the first packet of a connection that is joined only the answer tells
+            probes = self.awaited[outgoing] == (sequence + 1) % 2**32
+            ahead = -probes % 2**32
         again = ahead >= _HALF and (size > 0 or marks > 0)
         conversation.see(outgoing, flags)
         self._note_header(packet, sequence, is_late=bool(again and marks))
         if probes:
+            me.next = (sequence + 1) % 2**32
             return Said(stage, probes=True)
         if again and size:
             return Said(stage, is_placed=False)

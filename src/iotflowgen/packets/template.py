@@ -24,6 +24,7 @@ from iotflowgen.packets.endings import Endings
 from iotflowgen.packets.filler import Filler
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Headers, Kind
+from iotflowgen.packets.kinds import Kinds
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 from iotflowgen.packets.lookahead import (
     Ahead,
@@ -79,15 +80,16 @@ class TemplateBuilder:
         ]
         self._finisher = Finisher(headers.hosts, persona, draws)
         self._ips = self._finisher.ips
+        self._kinds = Kinds(ready)
         self._choices = Choices(ready)
         self._lookups = Lookups(self._ips, ready, self._choices, draws)
-        self._chooser = Chooser(self._choices, self._lookups, draws)
+        self._chooser = Chooser(self._choices, self._kinds, self._lookups, headers.stays, draws)
         self._filler = Filler(headers, self._lookups, draws)
         self._stopgaps = Stopgaps(self._choices, rng, draws)
         self._fuzz = FuzzBuilder(rng, persona.home)
         self._receivers = Receivers(headers.connections, draws)
-        self._endings = Endings(headers.endings, self._choices.is_bare, draws)
-        self._repeats = Repeats(headers.repeats, self._choices, draws)
+        self._endings = Endings(headers.endings, self._kinds.is_bare, draws)
+        self._repeats = Repeats(headers.repeats, self._kinds, draws)
         self._conversations = Conversations(self._ips, draws)
 
     @property
@@ -126,11 +128,11 @@ class TemplateBuilder:
         def ending(places: Sequence[int]) -> Sequence[int]:
             return self._endings.draw([kinds[place] for place in places])
 
-        opens = [*map(self._choices.opens, kinds)]
+        opens = [*map(self._kinds.opens, kinds)]
         continued = self._continued(following)
         ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending, continued)
-        goes_on = [*map(self._choices.goes_on, kinds)]
-        silent = [*map(or_, again, map(self._choices.is_interim, kinds))]
+        goes_on = [*map(self._kinds.goes_on, kinds)]
+        silent = [*map(or_, again, map(self._kinds.is_interim, kinds))]
         for place, rest in rests(packets, flows, goes_on, silent):
             ahead[place] = ahead[place]._replace(rest=rest)
         for place, rest in within_records(packets, flows, carried):
@@ -151,23 +153,23 @@ class TemplateBuilder:
         return {
             flow
             for flow, packet in first.items()
-            if not self._choices.opens(kind_of(packet, self._services))
+            if not self._kinds.opens(kind_of(packet, self._services))
         }
 
     def _carries(self, kind: Kind, again: bool) -> Carries:
         """What a packet of a kind carries, which may repeat the one before it."""
         if again:
             return Carries.THE_SAME
-        if self._choices.is_bare(kind):
-            return Carries.A_PROBE if self._choices.may_probe(kind) else Carries.NOTHING
-        return Carries.THE_END if self._choices.closes(kind) else Carries.PAYLOAD
+        if self._kinds.is_bare(kind):
+            return Carries.A_PROBE if self._kinds.may_probe(kind) else Carries.NOTHING
+        return Carries.THE_END if self._kinds.closes(kind) else Carries.PAYLOAD
 
     def _heard(self, flow: Flow, kind: Kind, time_ns: int) -> tuple[int, int] | None:
         """What both ends have to acknowledge when a packet comes; None if it opens."""
         conversation = self._conversations.get(flow)
         if conversation is None:
             # who joins has all to acknowledge that was said before
-            return None if self._choices.opens(kind) else (UNKNOWN, UNKNOWN)
+            return None if self._kinds.opens(kind) else (UNKNOWN, UNKNOWN)
         peer, device = conversation.ends
         return to_acknowledge(peer, time_ns), to_acknowledge(device, time_ns)
 
@@ -188,7 +190,10 @@ class TemplateBuilder:
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
             data = bytearray(ready.frame)
             version, ends = conversation.version, not ahead.rest[0]
-            self._stopgaps.fill(data, packet, kind, ready, me, version, notes, ends=ends)
+            joined = conversation.joined
+            self._stopgaps.fill(
+                data, packet, kind, ready, me, version, notes, ends=ends, joined=joined
+            )
         elif ready := self._stopgaps.pad(kind, stage, notes):
             data = self._filler.fill(ready, packet, conversation, time_ns)
         else:
@@ -280,7 +285,7 @@ class TemplateBuilder:
             probes=probes,
             repeats=repeats and plain and not ready.size,
             time_ns=turn.time_ns,
-            held_ns=self._choices.held_ns(turn.kind),
+            held_ns=self._kinds.held_ns(turn.kind),
             way=self._ways[max(0, conversation.own if outgoing else conversation.peer)],
         )
         if flags & FIN and not ready.size:
