@@ -22,6 +22,9 @@ from iotflowgen.packets.segments import Left, Segment, number
 
 __all__ = ["Draft", "Finisher"]
 
+_BEFORE_NS = 50_000_000
+"""How long ago the other end of a connection that is joined has spoken."""
+
 
 class Draft(NamedTuple):
     """A frame without what depends on the packets around it."""
@@ -152,7 +155,8 @@ class Finisher:
             elif other.stamp:
                 echo = other.stamp
             else:
-                echo = self._clocks.ticks(listener, other, time_ns - 50_000_000)
+                # of what was said before the first packet that there is
+                echo = other.stamp = self._clocks.ticks(listener, other, time_ns - _BEFORE_NS)
             data[ready.stamps : ready.stamps + 8] = (stamp << 32 | echo).to_bytes(8)
 
 

@@ -63,8 +63,8 @@ class Opening(_Frozen):
 
     rate: int = 0
     """How much they grow a second, whatever the service; 0 where no clock counts them."""
-    jumps: float = 0
-    """Share of connections before which that clock was set."""
+    jumps: tuple[tuple[int, float], ...] = ()
+    """By service, the share of connections before which that clock was set."""
     first: tuple[int, int] | None = None
     """Between which the first of a capture lies, if a clock counts them and begins alike."""
     services: tuple[tuple[int, int, int], ...] = ()

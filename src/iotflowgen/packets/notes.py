@@ -49,10 +49,8 @@ class HostNotes:
     """After which it has acknowledged, nanoseconds."""
     strides: list[int] = field(default_factory=list)
     """How many segments it has acknowledged at once."""
-    sequences: dict[int, list[int]] = field(default_factory=dict)
-    """Sequence numbers of its SYNs, by service."""
-    firsts: list[list[tuple[int, int]]] = field(default_factory=list)
-    """When its SYNs were sent, and their sequence numbers, a list a capture."""
+    firsts: list[list[tuple[int, int, int]]] = field(default_factory=list)
+    """When its SYNs were sent, their sequence numbers and services, a list a capture."""
     opened: list[tuple[int, int]] = field(default_factory=list)
     """Nanoseconds, and ticks of TCP timestamps, from its SYNs to its last segments."""
 
@@ -104,7 +102,7 @@ class HostNotes:
                 "ids": ids,
                 "ids_by_kind": sorted(counting_by_kind(seen, ids).items()) if ids else (),
                 "connection_ids": None if shared else counting(self.connection_ids),
-                "opening": opening_of([sorted(seen) for seen in self.firsts], self.sequences),
+                "opening": opening_of([sorted(seen) for seen in self.firsts]),
                 "stamps": ticking.firsts,
                 "late_ns": late_of(self.opened, ticking.rate),
                 "clocks": ticking.clocks,
@@ -192,15 +190,14 @@ class Hosts:
                 continue
             notes = self._notes[host]
             firsts, stamps = stream.firsts[outgoing], stream.stamps[outgoing]
-            notes.sequences.setdefault(service, []).extend(number for _, number in firsts)
-            notes.firsts[-1] += firsts
+            notes.firsts[-1] += [(*first, service) for first in firsts]
             if firsts and len(stamps) > 1:
                 (begun, first), (ended, last) = stamps
                 notes.opened.append((ended - begun, (last - first) % 2**32))
             notes.delays += stream.unacknowledged.delays[outgoing]
             notes.strides += stream.unacknowledged.strides[outgoing]
             notes.spared += stream.spared[outgoing]
-            notes.stamps[-1] += stamps
+            notes.stamps[-1] += stamps or stream.echoes[outgoing]
 
     def hosts(self) -> tuple[Host, ...]:
         """What comes of all."""

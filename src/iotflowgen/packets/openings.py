@@ -7,8 +7,10 @@ connections with a service.
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain, pairwise
+from statistics import fmean
 
 from iotflowgen.packets.counters import begins
 from iotflowgen.packets.headers import Host, Opening
@@ -22,25 +24,33 @@ _SPREAD = 2**24
 _LEAST, _SHARE = 4, 0.5
 """Steps that a clock has to explain, and their share."""
 
-Firsts = Sequence[tuple[int, int]]
-"""When SYNs were sent, nanoseconds, and their sequence numbers; in order."""
+Firsts = Sequence[tuple[int, int, int]]
+"""When SYNs were sent, nanoseconds, their sequence numbers and services; in order."""
 
 
-def opening_of(captures: Sequence[Firsts], services: Mapping[int, Sequence[int]]) -> Opening:
-    """The law of the sequence numbers of a host's SYNs, a list a capture, and by service."""
-    steps = [
-        (now[0] - then[0], now[1] - then[1])
+def opening_of(captures: Sequence[Firsts]) -> Opening:
+    """The law of the sequence numbers of a host's SYNs, a list a capture."""
+    pairs = [
+        (then, now)
         for seen in captures
         for then, now in pairwise(seen)
         if now[1] != then[1]  # who is refused asks again
     ]
+    steps = [(now[0] - then[0], now[1] - then[1]) for then, now in pairs]
     off = {rate: [_off(rate, *step) for step in steps] for rate in _RATES}
     explained = {rate: sum(each <= _SPREAD for each in off[rate]) for rate in _RATES}
     rate = min(_RATES, key=lambda rate: (-explained[rate], sum(off[rate])))
     if rate and explained[rate] >= max(_LEAST, _SHARE * len(steps)):
         first = begins([seen[0][1] for seen in captures if seen], 2**32)
-        return Opening(rate=rate, first=first, jumps=1 - explained[rate] / len(steps))
-    found = ((service, begins(seen, 2**32)) for service, seen in services.items())
+        set_before: defaultdict[int, list[bool]] = defaultdict(list)
+        for (_, (*_, service)), by in zip(pairs, off[rate], strict=True):
+            set_before[service].append(by > _SPREAD)
+        jumps = tuple((service, fmean(seen)) for service, seen in sorted(set_before.items()))
+        return Opening(rate=rate, first=first, jumps=jumps)
+    by_service: defaultdict[int, list[int]] = defaultdict(list)
+    for _, number, service in chain.from_iterable(captures):
+        by_service[service].append(number)
+    found = ((service, begins(seen, 2**32)) for service, seen in by_service.items())
     return Opening(services=tuple((service, *law) for service, law in found if law))
 
 
@@ -57,6 +67,7 @@ class Openings:
         self._services = [
             {service: (low, high) for service, low, high in law.services} for law in self._laws
         ]
+        self._jumps = [dict(law.jumps) for law in self._laws]
         self._draws = draws
         self._begun: dict[int, tuple[int, int]] = {}
         """When a host's clock was first asked since it jumped, and what it said."""
@@ -76,7 +87,7 @@ class Openings:
         if host not in self._begun:
             low, high = law.first or (0, 2**32 - 1)
             self._begun[host] = time_ns, self._draws.randint(low, max(low, high - _SPREAD))
-        elif host not in self._jumped and self._draws.random() < law.jumps:
+        elif host not in self._jumped and self._draws.random() < self._jumps[host].get(service, 0):
             self._begun[host] = time_ns, self._draws.getrandbits(32)
             self._jumped.add(host)
         then_ns, said = self._begun[host]

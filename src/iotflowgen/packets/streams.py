@@ -56,6 +56,10 @@ class Stream:
         default_factory=lambda: ([], [])
     )
     """First and last time, nanoseconds, and timestamp."""
+    echoes: tuple[list[tuple[int, int]], list[tuple[int, int]]] = field(
+        default_factory=lambda: ([], [])
+    )
+    """The first timestamp that the other end echoes of either, and when it did."""
     firsts: tuple[list[tuple[int, int]], list[tuple[int, int]]] = field(
         default_factory=lambda: ([], [])
     )
@@ -168,8 +172,10 @@ class Stream:
                     self.spared[outgoing].append(is_new)
                 self.answers[outgoing] = True
         if stamps := timestamps_at(frame, packet.layout):
-            stamp = int.from_bytes(frame[stamps : stamps + 4])
+            stamp, echo = struct.unpack_from("!II", frame, stamps)
             self.stamps[outgoing][1:] = [(packet.time_ns, stamp)]
+            if flags & ACK and not (echoes := self.echoes[not outgoing]):
+                echoes.append((packet.time_ns, echo))
 
     def _listen(self, packet: Packet, stage: Stage, *, is_gap: bool) -> Said:
         """What the payload of a segment says; where there is a gap before it, no record goes on."""

@@ -23,8 +23,8 @@ def openings(law: Opening) -> Openings:
 
 def test_a_clock_of_microseconds_counts_on() -> None:
     draws = random.Random(1)
-    seen = [(i * SECOND, 10**9 + i * 10**6 + draws.randrange(2**24)) for i in range(0, 60, 10)]
-    law = opening_of([seen, seen], {})
+    seen = [(i * SECOND, 10**9 + i * 10**6 + draws.randrange(2**24), 80) for i in range(0, 60, 10)]
+    law = opening_of([seen, seen])
     assert law.rate == 10**6
     assert law.first == (seen[0][1], seen[0][1])
     numbers = openings(law)
@@ -36,23 +36,26 @@ def test_a_clock_of_microseconds_counts_on() -> None:
 
 
 def test_a_clock_that_is_set_goes_on_from_there() -> None:
-    seen = [(i * SECOND * 9, (i * 9 * 15_625_000 + 10**9 * (i > 4)) % 2**32) for i in range(9)]
-    law = opening_of([seen], {})
+    seen = [
+        (i * SECOND * 9, (i * 9 * 15_625_000 + 10**9 * (i > 4)) % 2**32, 80 + (i > 4))
+        for i in range(9)
+    ]
+    law = opening_of([seen])
     assert law.rate == 15_625_000
-    assert law.jumps == 1 / 8
+    assert law.jumps == ((80, 0), (81, 1 / 4))
 
 
 def test_random_beginnings_have_no_law() -> None:
     draws = random.Random(2)
-    seen = [(i * SECOND, draws.getrandbits(32)) for i in range(30)]
-    assert opening_of([seen], {80: [number for _, number in seen]}) == Opening()
+    seen = [(i * SECOND, draws.getrandbits(32), 80) for i in range(30)]
+    assert opening_of([seen]) == Opening()
     assert openings(Opening()).next(0, 80, 0) is None
 
 
 def test_beginnings_near_each_other_stay_near() -> None:
     seen = [(0, 6509), (30 * SECOND, 6640), (60 * SECOND, 6750), (99 * SECOND, 6900)]
-    assert opening_of([seen, seen], {}).rate == 0
-    law = opening_of([[(0, 6509)], [(5, 7021)]], {23: [6509, 7021]})
+    assert opening_of([[(*each, 23) for each in seen]] * 2).rate == 0
+    law = opening_of([[(0, 6509, 23)], [(5, 7021, 23)]])
     assert law.services == ((23, 6509, 7021),)
     number = openings(law).next(0, 23, 0)
     assert number is not None
