@@ -19,6 +19,8 @@ from iotflowgen.packets.times import write_times
 
 __all__ = ["Filler"]
 
+_NOW = 60
+"""Seconds that a clock may be wrong for what it tells to be the time of the packet."""
 _BODY = bytes.maketrans(b"\xff\n", b"\xfe\v")
 """Random bytes of a body begin no marker in a picture, and end no line of a head."""
 
@@ -38,11 +40,14 @@ class Filler:
         self._lookups = lookups
         self._draws = draws
         self._lease = b""
+        self._skews: dict[int, int] = {}
+        """By how many seconds the clock of a host is wrong, in this run."""
 
     def begin(self) -> None:
         """A run begins of which the one before knows nothing."""
         self._questions.begin()
         self._lease = b""
+        self._skews.clear()
 
     def fill(
         self, ready: Ready, packet: PacketFeatures, conversation: Conversation, time_ns: int
@@ -63,10 +68,21 @@ class Filler:
         if ready.template.nonces:
             self._count(data, ready, me, joined=conversation.joined)
         if ready.template.times:
-            write_times(data, start, ready.template.times, time_ns)
+            host = conversation.own if packet.outgoing else max(conversation.peer, ready.peer)
+            times = [
+                (at, form, self._after(host, after)) for at, form, after in ready.template.times
+            ]
+            write_times(data, start, times, time_ns)
         if me.due and ready.layout.protocol == 6:
             data[start:end] = go_on(me, ready.size, conversation.version, self._draws.randbytes)
         return data
+
+    def _after(self, host: int, after: int) -> int:
+        """How many seconds after a packet a time is that its sender tells by its clock.
+
+        Captures differ in how far that clock is off, and one session would show it going back.
+        """
+        return self._skews.setdefault(host, after) if abs(after) <= _NOW else after
 
     def _count(self, data: bytearray, ready: Ready, me: Side, *, joined: bool) -> None:
         """The nonces of TLS records, which go on from the last one."""
