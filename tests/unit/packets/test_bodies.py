@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from scapy.utils import RawPcapReader
 
 from iotflowgen.packets import PacketFeatures
 from iotflowgen.packets.bodies import follow, rests
@@ -95,3 +96,20 @@ def test_a_download_of_another_length_is_whole_to_tshark(tmp_path: Path) -> None
         stream(headers, [trace], path)
         assert complaints(path) == []
         assert len(complaints(path, wrong="http.response and http.file_data")) == 1
+
+
+def test_a_body_comes_once_the_other_side_says_so(tmp_path: Path) -> None:
+    """The head waits for `100 Continue` (RFC 9110, section 10.1.1), which ends no message."""
+    body = b"action=store&data=" + bytes(range(0x41, 0x5B))
+    asks = b"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+    goes_on, answer = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"
+    heard = (False, "A", b"")
+    said = [(True, "PA", asks), heard, (False, "PA", goes_on), (True, "PA", body), heard]
+    said += [(False, "PA", answer), (True, "FA", b""), (False, "FA", b""), (True, "A", b"")]
+    trace, headers = learnt_from(tmp_path / "learnt.pcap", [*OPENING, *said], port=80)
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [trace], path)
+    with RawPcapReader(str(path)) as reader:
+        sent = [bytes(frame)[54:] for frame, _ in reader]
+    assert [payload for payload in sent if payload] == [asks, goes_on, body, answer]
+    assert complaints(path) == []

@@ -95,3 +95,15 @@ def test_two_addresses_are_one_where_too_little_is_seen_to_tell() -> None:
 def test_a_clock_that_was_set_back_is_no_delay() -> None:
     usual = [(10**7, 4)] * 40
     assert late_of([*usual, (10**7, 2**32 - 1)], 250) == late_of(usual, 250)
+
+
+def test_a_clock_begins_near_one_that_was_seen() -> None:
+    """Linux counts from five minutes below 0: numbers on both sides of that are near each other."""
+    seen = (600, 10_000, 2**32 - 25_000, 2**32 - 9000)
+    clocks = Clocks([host(100, tuple(sorted(seen)))], random.Random(0))
+    begun = set()
+    for _ in range(200):
+        clocks.begin()
+        begun.add((clocks.ticks(0, Side(), 0) + 25_000) % 2**32)
+    assert max(begun) <= 35_000
+    assert len(begun) > 100

@@ -71,3 +71,18 @@ def test_beginnings_that_are_closer_than_random_ones_are_known() -> None:
     assert begins([6509, 7021, 6800], 2**32) == (6509, 7021)
     assert begins([6509, 2**31, 6800], 2**32) is None
     assert begins([6509], 2**32) is None
+
+
+def test_what_is_counted_unseen_comes_before_the_same_kind_of_packet() -> None:
+    lease, question, segment = 1, 2, 3
+    # a first request is sent before the capture begins, and another before the question
+    seen = [(lease, 3), (question, 5), (segment, 6), (segment, 7), (segment, 8)]
+    notes = HostNotes("02:00:00:00:00:01", "10.0.0.5")
+    for _ in range(4):
+        notes.begin()
+        for kind, number in seen:
+            notes.see_id(number, None, kind)
+    ids = IpIds([notes.host()], random.Random(0))
+    for _ in range(20):
+        ids.begin()
+        assert [ids.next(0, None, kind) for kind, _ in seen] == [number for _, number in seen]

@@ -322,3 +322,31 @@ def test_what_nobody_acknowledges_is_not_kept_forever() -> None:
         number(segment, Left())
     kept = [conversation.ends[DEVICE].ends, conversation.ends[PEER].heard_ns]
     assert all(0 < len(each) <= 8192 for each in kept)
+
+
+def test_a_burst_is_acknowledged_stride_by_stride() -> None:
+    conversation, way = Conversation(FIRST), Way(stride=2, pace=1.7)
+    sent = [*OPENING, *[(PEER, ACK, 100)] * 8, *[(DEVICE, ACK, 0)] * 4]
+    segments = [Segment.of(conversation, *each, way=way) for each in sent]
+    numbers = [*map(number, segments, leave(segments))]
+    assert [said - FIRST[0] - 1 for _, said in numbers[-4:]] == [200, 400, 600, 800]
+
+
+def test_who_falls_silent_has_acknowledged_all() -> None:
+    conversation, second = Conversation(FIRST), 10**9
+    sent = [(PEER, 0)] * 6 + [(DEVICE, 1), (DEVICE, 2 * second), (PEER, 3 * second)]
+    segments = [
+        Segment.of(conversation, who, ACK, 100 * (who is PEER), time_ns=at) for who, at in sent
+    ]
+    numbers = [*map(number, segments, leave(segments))]
+    assert numbers[6][1] - FIRST[0] == 500  # one is left for the next
+    assert numbers[7][1] - FIRST[0] == 600
+
+
+def test_payload_acknowledges_all_that_was_heard() -> None:
+    """Nothing is left over much payload for an acknowledgment that has nothing to say."""
+    sent = [*OPENING, (PEER, ACK, 50), *[(DEVICE, ACK, 100)] * 5, (DEVICE, ACK, 0)]
+    numbers = numbered(*sent)
+    assert {said for _, said in numbers[4:]} == {FIRST[0] + 51}
+    alone = numbered(*OPENING, (PEER, ACK, 50), (DEVICE, ACK, 100), (DEVICE, ACK, 0))
+    assert alone[4][1] < alone[5][1] == FIRST[0] + 51

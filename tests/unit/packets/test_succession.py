@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scapy.layers import l2
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap, wrpcap
@@ -95,3 +96,30 @@ def test_each_session_begins_as_captures_begin(tmp_path: Path) -> None:
     # the last packet of a session is missing: what comes next is not what would come after it
     stream(headers, (session[:2] for session in apart), path)
     assert [bytes(packet[UDP].payload) for packet in rdpcap(str(path))] == [*said[:2]] * 8
+
+
+def test_a_question_is_one_that_gets_an_answer_where_an_answer_comes(tmp_path: Path) -> None:
+    """All ARP is of one length: who is asked, and whether they answer, is told by what comes."""
+    own, other = "02:00:00:00:00:02", "02:00:00:00:00:03"
+    asks = [
+        Ether(src=own, dst="ff:ff:ff:ff:ff:ff")
+        / l2.ARP(op=1, hwsrc=own, psrc="10.0.0.2", hwdst="00:00:00:00:00:00", pdst=asked)
+        for asked in ("10.0.0.9", "10.0.0.1")
+    ]
+    answers = Ether(src=other, dst=own) / l2.ARP(
+        op=2, hwsrc=other, psrc="10.0.0.1", hwdst=own, pdst="10.0.0.2"
+    )
+    packets = [packet.copy() for packet in [*[asks[0]] * 9, asks[1], answers] * 3]
+    for second, packet in enumerate(packets):
+        packet.time = second
+    capture, path = tmp_path / "device.pcap", tmp_path / "honeydata.pcap"
+    wrpcap(str(capture), packets)
+    (trace,) = traces = read_captures([capture], own, cache=None)
+    headers = learn_headers(read_frames([capture], traces))
+    assert headers is not None
+    # five are asked, and the last of them answers
+    apart = (replace(trace, name=str(i), time_ns=trace.time_ns + i * 10**12) for i in range(20))
+    stream(headers, (session[6:11] for session in apart), path, keep=True)
+    written = [(packet[l2.ARP].op, packet[l2.ARP].pdst) for packet in rdpcap(str(path))]
+    assert written[3::5] == [(1, "10.0.0.1")] * 20
+    assert written[4::5] == [(2, "10.0.0.2")] * 20
