@@ -35,7 +35,7 @@ class Plain:
                 for known in (kind, kind[1:]):
                     heads[known].append(payload[:HEAD])
         self._recurring = frozenset(payload for payload, count in whole.items() if count > 1)
-        self._heads = {kind: _told(seen) for kind, seen in heads.items() if len(seen) >= _LEAST}
+        self._heads = {kind: _told(seen) for kind, seen in heads.items()}
 
     def recurs(self, payload: bytes) -> bool:
         """Whether it is in more captures than one."""
@@ -50,6 +50,10 @@ class Plain:
 
 
 def _told(heads: Sequence[bytes]) -> frozenset[int]:
-    """Places where there are at most half as many values as messages."""
-    columns = enumerate(zip(*heads, strict=False))
-    return frozenset(place for place, values in columns if 2 * len({*values}) <= len(values))
+    """Places where there are at most half as many values as messages that reach so far."""
+    columns = [[head[place] for head in heads if place < len(head)] for place in range(HEAD)]
+    return frozenset(
+        place
+        for place, values in enumerate(columns)
+        if len(values) >= max(_LEAST, 2 * len({*values}))
+    )

@@ -20,7 +20,9 @@ def test_the_head_of_a_message_is_told_from_what_is_encrypted() -> None:
     messages = [
         (KIND, b"\x07\x55" + bytes([number % 3]) + draws.randbytes(40)) for number in range(12)
     ]
-    plain = Plain([messages, [(OTHER, message) for _, message in messages[:3]]])
+    others = [(OTHER, message) for _, message in messages[:3]]
+    # one without payload does not say where a head ends
+    plain = Plain([[*messages, ((54, 1), b"")], others])
     assert plain.head(KIND) == {0, 1, 2}
     # three messages are too few to tell, so others of their kind do, at any length
     assert plain.head(OTHER) == {0, 1, 2}
