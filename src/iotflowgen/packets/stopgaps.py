@@ -9,7 +9,7 @@ import numpy as np
 from iotflowgen.packets import messages
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import Choices
-from iotflowgen.packets.connections import Conversation, Side, Stage
+from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.ports import claimed_port
@@ -93,12 +93,10 @@ class Stopgaps:
         packet: PacketFeatures,
         kind: Kind,
         ready: Ready,
-        me: Side,
-        version: int,
+        conversation: Conversation,
         notes: list[str],
         *,
         ends: bool = True,
-        joined: bool = False,
     ) -> None:
         """Give a frame payload that no template has: the rest of a record, or a message.
 
@@ -107,13 +105,12 @@ class Stopgaps:
             packet: What the frame is for.
             kind: Its kind.
             ready: What was borrowed for it.
-            me: Who sends it, as far as TCP and TLS go.
-            version: Of TLS in its connection; 0 while that is open.
+            conversation: Its connection.
             notes: Gets a note if the payload is made up.
             ends: What follows is not known to go on with the last record.
-            joined: Its connection began before the first packet of it that there is.
         """
         start, end, size = ready.layout.payload, ready.layout.end, ready.size
+        me = conversation.ends[packet.outgoing]
         if packet.protocols & TLS or me.owed or me.due:
             if me.phase == Phase.HANDSHAKE and me.owed and not me.due:
                 me.due = self._choices.rest(me.owed)
@@ -121,11 +118,12 @@ class Stopgaps:
             elif me.phase != Phase.CIPHERED and not me.due:
                 notes.append(_MADE_UP)
             if ready.template.nonces:
-                law = ready.template.from_zero
-                begin_nonces(me, from_zero=law, joined=joined, draws=self._draws)
+                from_zero, joined = ready.template.from_zero, conversation.joined
+                begin_nonces(me, from_zero=from_zero, joined=joined, draws=self._draws)
             is_open = not me.due
             left = self._choices.left(kind, self._draws) if ends else 0
-            data[start:end] = go_on(me, size, version or _TLS_1_2, self._draws.randbytes, left)
+            version = conversation.version or _TLS_1_2
+            data[start:end] = go_on(me, size, version, self._draws.randbytes, left)
             if is_open:
                 recognise(data, start, end, packet.protocols, me.phase)
             return

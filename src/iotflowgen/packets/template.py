@@ -188,12 +188,8 @@ class TemplateBuilder:
         if ready is not None:
             data = self._filler.fill(ready, packet, conversation, time_ns)
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
-            data = bytearray(ready.frame)
-            version, ends = conversation.version, not ahead.rest[0]
-            joined = conversation.joined
-            self._stopgaps.fill(
-                data, packet, kind, ready, me, version, notes, ends=ends, joined=joined
-            )
+            data, ends = bytearray(ready.frame), not ahead.rest[0]
+            self._stopgaps.fill(data, packet, kind, ready, conversation, notes, ends=ends)
         elif ready := self._stopgaps.pad(kind, stage, notes):
             data = self._filler.fill(ready, packet, conversation, time_ns)
         else:
@@ -210,23 +206,7 @@ class TemplateBuilder:
         else:
             self._filler.match(data, ready, packet, conversation, time_ns)
         self._chooser.note(ready, turn, conversation)
-        if packet.protocols & HTTP:
-            start, end = ready.layout.payload, ready.layout.end
-            conversation.known |= asks(data[start:end])
-            # before the first request nobody takes a message for more than its first segment
-            rest = ahead.rest if conversation.known else (0, 0)
-            me, other = conversation.ends[packet.outgoing], conversation.ends[not packet.outgoing]
-            follow(data, start, end, me, other, rest)
-            me.body *= conversation.known
-        elif packet.protocols & TLS:
-            conversation.known = True
-            count, size = ahead.rest
-            begun = ready.template.speech[1] if ready.template.phase else owed
-            # of a header that began before this segment only the rest is here
-            is_whole = begun >= 0 and not (me.owed or me.due)
-            if count and me.phase == Phase.CIPHERED and is_whole:
-                start = ready.layout.payload
-                lengthen(data, start + begun, ready.layout.end, me, size - count * start + HEADER)
+        _follow_payload(data, ready, turn, conversation, owed)
         return Draft(data, ready, packet, conversation, segment, notes)
 
     def _again(self, turn: Turn, conversation: Conversation, sent: Sent) -> Draft:
@@ -239,9 +219,13 @@ class TemplateBuilder:
             ready.size,
             repeats=True,
             time_ns=turn.time_ns,
-            way=self._ways[max(0, conversation.own if packet.outgoing else conversation.peer)],
+            way=self._way(conversation, outgoing=packet.outgoing),
         )
         return Draft(data, ready, packet, conversation, segment, [])
+
+    def _way(self, conversation: Conversation, *, outgoing: bool) -> Way:
+        """How the sender acknowledges."""
+        return self._ways[max(0, conversation.own if outgoing else conversation.peer)]
 
     def _meet(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Settle who is at the other end, if it is the first packet that says so."""
@@ -286,7 +270,7 @@ class TemplateBuilder:
             repeats=repeats and plain and not ready.size,
             time_ns=turn.time_ns,
             held_ns=self._kinds.held_ns(turn.kind),
-            way=self._ways[max(0, conversation.own if outgoing else conversation.peer)],
+            way=self._way(conversation, outgoing=outgoing),
         )
         if flags & FIN and not ready.size:
             # what is sent again after it would have to lie before it
@@ -294,6 +278,28 @@ class TemplateBuilder:
         elif plain and ready.size:
             self._repeats.note(conversation, turn.kind, ready, data)
         return segment
+
+
+def _follow_payload(
+    data: bytearray, ready: Ready, turn: Turn, conversation: Conversation, owed: int
+) -> None:
+    """Have what a segment begins go on in the next ones; `owed` is what TLS owed before it."""
+    protocols, rest, outgoing = turn.packet.protocols, turn.ahead.rest, turn.packet.outgoing
+    me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
+    start, end = ready.layout.payload, ready.layout.end
+    if protocols & HTTP:
+        conversation.known |= asks(data[start:end])
+        # before the first request nobody takes a message for more than its first segment
+        follow(data, start, end, me, other, rest if conversation.known else (0, 0))
+        me.body *= conversation.known
+    elif protocols & TLS:
+        conversation.known = True
+        count, size = rest
+        begun = ready.template.speech[1] if ready.template.phase else owed
+        # of a header that began before this segment only the rest is here
+        is_whole = begun >= 0 and not (me.owed or me.due)
+        if count and me.phase == Phase.CIPHERED and is_whole:
+            lengthen(data, start + begun, end, me, size - count * start + HEADER)
 
 
 def _note_speech(ready: Ready, outgoing: bool, conversation: Conversation, stage: Stage) -> None:
