@@ -30,7 +30,7 @@ __all__ = [
     "write_model",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 _KEY = "iotflowgen"
 
 

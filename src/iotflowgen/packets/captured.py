@@ -49,6 +49,12 @@ class Packet(NamedTuple):
         return self.frame[self.layout.transport + 13]
 
     @property
+    def sequence(self) -> int:
+        """The sequence number of a TCP segment."""
+        at = self.layout.transport
+        return int.from_bytes(self.frame[at + 4 : at + 8])
+
+    @property
     def acknowledged(self) -> int:
         """The acknowledgment number of a TCP segment."""
         at = self.layout.transport

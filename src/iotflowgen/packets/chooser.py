@@ -54,7 +54,7 @@ class Chooser:
         choices: All templates.
         kinds: What they mostly are.
         lookups: Whom the device has looked up.
-        stays: By service, how many connections are with the same host as the one before.
+        stays: By service, how many connections stay with the host of the one before.
         draws: Draws.
     """
 
@@ -74,7 +74,7 @@ class Chooser:
         """The last templates without TCP, by places."""
         self._stays = dict(stays)
         self._with: dict[int, int] = {}
-        """Place of the host that a service was last used with."""
+        """Place of the host that the last connection with a service is with."""
 
     def begin(self) -> None:
         """A run begins of which the one before knows nothing."""
@@ -173,6 +173,11 @@ class Chooser:
             return Wanted(asked=self._lookups.but(ahead.contact), unanswered=unanswered)
         return ANYTHING
 
+    def meet(self, turn: Turn, peer: int) -> None:
+        """Note with whom a connection is."""
+        if turn.packet.protocols & _TCP:
+            self._with[turn.kind[3]] = peer
+
     def note(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Note what was said, for that on which it depends what is said next."""
         outgoing = turn.packet.outgoing
@@ -180,7 +185,6 @@ class Chooser:
             thread = thread_of(turn.packet.protocols, turn.kind[3], outgoing=outgoing)
             self._latest[thread] = ready.place, 0
             return
-        self._with[turn.kind[3]] = conversation.peer
         is_bare = ready.template.probes or not ready.size
         conversation.before = heard(
             conversation.before, ready.place, outgoing=outgoing, is_bare=is_bare

@@ -88,7 +88,7 @@ class Side:
     due: bytes = b""
     """Bytes that come before those: a record header that a segment cut in two."""
     nonce: int = -1
-    """What its last TLS record began with; -1 before the first, or where that does not count."""
+    """What its last TLS record began with; -1 until that is settled, or where it does not count."""
     shows: bool = False
     """It has announced a picture."""
     body: int = 0

@@ -4,6 +4,7 @@ What follows from the packets around it comes later (`drafts`).
 """
 
 import random
+from collections.abc import Sequence
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import Conversation, Side
@@ -15,7 +16,7 @@ from iotflowgen.packets.mask import DNS, HTTP, LEASE, NTP
 from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import recognise
 from iotflowgen.packets.records import begin_nonces, go_on
-from iotflowgen.packets.times import write_times
+from iotflowgen.packets.times import Stamp, write_times
 
 __all__ = ["Filler"]
 
@@ -69,20 +70,19 @@ class Filler:
             self._count(data, ready, me, joined=conversation.joined)
         if ready.template.times:
             host = conversation.own if packet.outgoing else max(conversation.peer, ready.peer)
-            times = [
-                (at, form, self._after(host, after)) for at, form, after in ready.template.times
-            ]
-            write_times(data, start, times, time_ns)
+            write_times(data, start, self._by_clock(host, ready.template.times), time_ns)
         if me.due and ready.layout.protocol == 6:
             data[start:end] = go_on(me, ready.size, conversation.version, self._draws.randbytes)
         return data
 
-    def _after(self, host: int, after: int) -> int:
-        """How many seconds after a packet a time is that its sender tells by its clock.
+    def _by_clock(self, host: int, times: Sequence[Stamp]) -> list[Stamp]:
+        """Times of a message by the clock of its sender, which is off by the same in a whole run.
 
-        Captures differ in how far that clock is off, and one session would show it going back.
+        Captures differ in how far it is off, so that one session would show it going back.
         """
-        return self._skews.setdefault(host, after) if abs(after) <= _NOW else after
+        near = [after for _, _, after in times if abs(after) <= _NOW]
+        shift = self._skews.setdefault(host, near[0]) - near[0] if near else 0
+        return [(at, form, after + shift * (abs(after) <= _NOW)) for at, form, after in times]
 
     def _count(self, data: bytearray, ready: Ready, me: Side, *, joined: bool) -> None:
         """The nonces of TLS records, which go on from the last one."""

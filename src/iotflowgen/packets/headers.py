@@ -233,7 +233,8 @@ class Headers(_Frozen):
     endings: tuple[Ending, ...] = ()
     """How TCP connections ended."""
     stays: tuple[tuple[int, float], ...] = ()
-    """By service, the share of TCP connections that are with the same host as the one before."""
+    """By service, the share of TCP connections that stay with the host of the one before; others
+    may be with it by chance."""
     repeats: tuple[Repeat, ...] = ()
     macs: tuple[str, ...]
     """Every MAC address of a host that was seen: with `addresses` and `words`, what identifies."""

@@ -6,6 +6,7 @@ where that stands in its stream would not be known.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
 from statistics import fmean
 
 from iotflowgen.packets.captured import Packet, packets_of
@@ -13,7 +14,7 @@ from iotflowgen.packets.counters import counting
 from iotflowgen.packets.endings import EndingCounts
 from iotflowgen.packets.headers import Connection, Headers, Template, service_of
 from iotflowgen.packets.identifiers import words_in
-from iotflowgen.packets.layout import ACK
+from iotflowgen.packets.layout import ACK, FIN, SYN
 from iotflowgen.packets.mask import mask
 from iotflowgen.packets.notes import Hosts
 from iotflowgen.packets.plain import Plain
@@ -92,15 +93,30 @@ def _ends(packet: Packet) -> _Ends:
     return (receiver, sender) if packet.outgoing else (sender, receiver)
 
 
-def _awaited(packets: Sequence[Packet]) -> dict[_Ends, tuple[int, int]]:
-    """By the ends of TCP connections, what of either is acknowledged first; -1 if nothing is."""
-    found: dict[_Ends, list[int]] = defaultdict(lambda: [-1, -1])
-    for packet in packets:
-        if packet.layout.protocol == 6 and packet.flags & ACK:
-            first = found[_ends(packet)]
-            if first[not packet.outgoing] < 0:
-                first[not packet.outgoing] = packet.acknowledged
-    return {ends: (peer, device) for ends, (peer, device) in found.items()}
+def _awaited(packets: Sequence[Packet]) -> dict[_Ends, list[int]]:
+    """By the ends of TCP connections, what of either is acknowledged first.
+
+    It is -1 if nothing is, or if that is the first byte, or the FIN, of a segment that is there.
+    """
+    found: defaultdict[_Ends, list[int]] = defaultdict(lambda: [-1, -1])
+    segments = [packet for packet in packets if packet.layout.protocol == 6]
+    for packet in segments:
+        first = found[_ends(packet)]
+        if packet.flags & ACK and first[not packet.outgoing] < 0:
+            first[not packet.outgoing] = packet.acknowledged
+    for packet in segments:
+        first, is_more = found[_ends(packet)], packet.payload or packet.flags & (SYN | FIN)
+        if is_more and first[packet.outgoing] == (packet.sequence + 1) % 2**32:
+            first[packet.outgoing] = -1
+    return found
+
+
+def _stays(captures: Sequence[Sequence[int]]) -> float:
+    """How many connections stay with the host of the one before, beyond those that do by chance."""
+    same = [host == before for hosts in captures for before, host in pairwise(hosts)]
+    counts = Counter(chain.from_iterable(captures))
+    chance = sum((count / counts.total()) ** 2 for count in counts.values())
+    return max(0.0, (fmean(same) - chance) / (1 - chance)) if same and chance < 1 else 0.0
 
 
 class _Learner:
@@ -120,10 +136,9 @@ class _Learner:
         self._repeats = RepeatCounts()
         self._endings = EndingCounts()
         self._words: set[bytes] = set()
-        self._stays: defaultdict[int, list[bool]] = defaultdict(list)
-        """Of the connections with a service, whether the one before was with the same host."""
-        self._with: dict[int, int] = {}
-        """Place of the host that the last connection with a service was with."""
+        self._peers: defaultdict[int, list[list[int]]] = defaultdict(list)
+        """Places of the hosts that connections with a service are with, in order, a list a
+        capture."""
         self._questions: list[list[int]] = []
         """Ids of the device's questions to DNS, a list a capture."""
 
@@ -132,7 +147,8 @@ class _Learner:
         streams: dict[tuple[int, int, int], Stream] = {}
         self._hosts.begin()
         self._questions.append([])
-        self._latest, self._with = {}, {}
+        self._latest = {}
+        peers: defaultdict[int, list[int]] = defaultdict(list)
         awaited = _awaited(packets)
         for packet in packets:
             peer = self._hosts.peer(packet)
@@ -145,15 +161,15 @@ class _Learner:
                 if stream is None or stream.is_over(packet):
                     if stream:
                         self._end(stream, service, peer)
-                    if service in self._with:
-                        self._stays[service].append(peer == self._with[service])
-                    self._with[service] = peer
-                    first = awaited.get(_ends(packet), (-1, -1))
-                    stream = streams[key] = Stream(own=self._hosts.own(packet), awaited=first)
+                    peers[service].append(peer)
+                    own, first = self._hosts.own(packet), awaited[_ends(packet)]
+                    stream = streams[key] = Stream(own=own, awaited=first)
             self._hosts.see(packet, peer, stream)
             self._learn(packet, peer, stream)
         for (service, _, peer), stream in streams.items():
             self._end(stream, service, peer)
+        for service, places in peers.items():
+            self._peers[service].append(places)
 
     def _learn(self, packet: Packet, peer: int, stream: Stream | None) -> None:
         """Make a template of a packet, if it is fit for one."""
@@ -263,7 +279,11 @@ class _Learner:
             templates=tuple(self._told(*each, places) for each in kept.items()),
             repeats=self._repeats.repeats(),
             endings=self._endings.endings(),
-            stays=tuple((service, fmean(same)) for service, same in sorted(self._stays.items())),
+            stays=tuple(
+                (service, share)
+                for service, seen in sorted(self._peers.items())
+                if (share := _stays(seen))
+            ),
             macs=self._hosts.macs(),
             addresses=self._hosts.addresses(),
             words=tuple(sorted(word.decode("latin-1") for word in self._words)),

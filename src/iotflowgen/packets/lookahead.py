@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from itertools import product
@@ -116,13 +116,18 @@ def contacts(
 
 
 def followers(
-    packets: Sequence[PacketFeatures], kinds: Sequence[Kind]
+    packets: Sequence[PacketFeatures], kinds: Sequence[Kind], later: Mapping[Thread, Kind]
 ) -> Iterator[tuple[int, Kind]]:
     """Places of packets without TCP, each with the kind of the next one in its thread.
 
     ARP has one length: what comes next says whether a question is one that gets an answer.
+
+    Args:
+        packets: A run.
+        kinds: Of which kinds.
+        later: The kind of the first packet of each thread after these.
     """
-    latest: dict[Thread, Kind] = {}
+    latest = dict(later)
     for place in range(len(packets) - 1, -1, -1):
         packet, kind = packets[place], kinds[place]
         if packet.protocols & _TCP:

@@ -44,7 +44,7 @@ class HostNotes:
     """Those of the connection that the last one is of."""
     stamps: list[list[tuple[int, int]]] = field(default_factory=list)
     """When the first and last TCP timestamps of connections were sent, and which they were, a list
-    a capture."""
+    a capture; of those that were not seen, what the other end echoed first, and when."""
     delays: list[int] = field(default_factory=list)
     """After which it has acknowledged, nanoseconds."""
     strides: list[int] = field(default_factory=list)

@@ -1,8 +1,9 @@
 """Payload that looks random and is not: the same in several captures, or in messages of one kind.
 
 Nobody encrypts a thing twice to the same bytes. So payload that is in several captures was sent as
-it is, firmware above all. And a byte that takes few values in messages of one kind and length is
-part of their head: a type, a length, a number that counts.
+it is, firmware above all. And a byte that takes few values in messages of one kind, and of one
+length if that is not too rare to tell, is part of their head: a type, a length, a number that
+counts.
 """
 
 from collections import Counter, defaultdict
@@ -35,7 +36,7 @@ class Plain:
                 for known in (kind, kind[1:]):
                     heads[known].append(payload[:HEAD])
         self._recurring = frozenset(payload for payload, count in whole.items() if count > 1)
-        self._heads = {kind: _told(seen) for kind, seen in heads.items()}
+        self._heads = {kind: _told(seen) for kind, seen in heads.items() if len(seen) >= _LEAST}
 
     def recurs(self, payload: bytes) -> bool:
         """Whether it is in more captures than one."""
@@ -46,7 +47,7 @@ class Plain:
 
         If that length is too rare to tell, those of its like at any length.
         """
-        return self._heads.get(kind) or self._heads.get(kind[1:], frozenset())
+        return self._heads.get(kind, self._heads.get(kind[1:], frozenset()))
 
 
 def _told(heads: Sequence[bytes]) -> frozenset[int]:

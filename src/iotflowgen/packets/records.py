@@ -132,7 +132,7 @@ class Nonces:
 
 
 def begin_nonces(side: Side, *, from_zero: bool, joined: bool, draws: random.Random) -> None:
-    """Settle what the records of a side begin with that counts, unless it has sent one.
+    """Settle what the records of a side begin with that counts, unless that is settled.
 
     Args:
         side: Who sends them.

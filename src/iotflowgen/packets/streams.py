@@ -1,6 +1,7 @@
 """TCP connections while captures are read, segment by segment: what both ends say, and how."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -66,7 +67,7 @@ class Stream:
     """When the SYN was sent, nanoseconds, and its sequence number."""
     own: int = 0
     """Place of the device's end in `Headers.hosts`."""
-    awaited: tuple[int, int] = (-1, -1)
+    awaited: Sequence[int] = (-1, -1)
     """What the other end of either acknowledges first in the capture; -1 if it never does."""
     nonces: tuple[Nonces, Nonces] = field(default_factory=lambda: (Nonces(), Nonces()))
     shows: list[bool] = field(default_factory=lambda: [False, False])
@@ -117,7 +118,7 @@ class Stream:
             self.acknowledged[sender] = acknowledged if flags & ACK else None
             return
         if is_bare:
-            self.probed = behind == 1
+            self.probed = behind == 1 or self._joins_with_probe(packet)
             again = acknowledged == before and not self.probed
             may = before is not None and not probed and (follows or self.heard_twice[sender])
             self.heard_twice[sender] -= bool(self.heard_twice[sender] and again)
@@ -130,6 +131,14 @@ class Stream:
             counts.see(kind, follows=follows, again=again)
         self.latest = None if self.probed or (is_bare and again) else kind
 
+    def _joins_with_probe(self, packet: Packet) -> bool:
+        """Whether a segment without payload, its sender's first, is one byte before what is next.
+
+        Before the first packet of a connection that is joined only the answer tells.
+        """
+        is_first = not self.conversation.ends[packet.outgoing].said
+        return is_first and self.awaited[packet.outgoing] == (packet.sequence + 1) % 2**32
+
     def follow(self, packet: Packet) -> Said:
         """Follow the connection by one segment."""
         outgoing, conversation, flags = packet.outgoing, self.conversation, packet.flags
@@ -140,9 +149,7 @@ class Stream:
         marks = flags & (SYN | FIN | RST)
         probes = ahead == 2**32 - 1 and size <= 1 and not marks
         if not me.said and not size and not marks:
-            # before the first packet of a connection that is joined only the answer tells
-            probes = self.awaited[outgoing] == (sequence + 1) % 2**32
-            ahead = -probes % 2**32
+            probes = self._joins_with_probe(packet)
         again = ahead >= _HALF and (size > 0 or marks > 0)
         conversation.see(outgoing, flags)
         self._note_header(packet, sequence, is_late=bool(again and marks))

@@ -46,6 +46,7 @@ from iotflowgen.packets.records import HEADER, Phase, lengthen
 from iotflowgen.packets.repeats import Repeats
 from iotflowgen.packets.segments import Segment, Way, leave, to_acknowledge
 from iotflowgen.packets.stopgaps import Stopgaps
+from iotflowgen.packets.succession import Thread, thread_of
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["TemplateBuilder"]
@@ -137,7 +138,7 @@ class TemplateBuilder:
             ahead[place] = ahead[place]._replace(rest=rest)
         for place, rest in within_records(packets, flows, carried):
             ahead[place] = ahead[place]._replace(rest=rest)
-        for place, then in followers(packets, kinds):
+        for place, then in followers(packets, kinds, self._later(following)):
             ahead[place] = ahead[place]._replace(then=then)
         for place, contact in contacts(packets, flows, self._conversations):
             ahead[place] = ahead[place]._replace(contact=kinds[contact])
@@ -155,6 +156,16 @@ class TemplateBuilder:
             for flow, packet in first.items()
             if not self._kinds.opens(kind_of(packet, self._services))
         }
+
+    def _later(self, following: Sequence[PacketFeatures]) -> dict[Thread, Kind]:
+        """What comes first of each thread in the next piece of a run."""
+        first: dict[Thread, Kind] = {}
+        for packet in following:
+            if not packet.protocols & _TCP:
+                kind = kind_of(packet, self._services)
+                thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
+                first.setdefault(thread, kind)
+        return first
 
     def _carries(self, kind: Kind, again: bool) -> Carries:
         """What a packet of a kind carries, which may repeat the one before it."""
@@ -232,6 +243,7 @@ class TemplateBuilder:
         if conversation.peer != ANYBODY or ready.peer < 0:
             return
         conversation.peer, conversation.own = ready.peer, ready.template.own
+        self._chooser.meet(turn, ready.peer)
         conversation.address = self._lookups.address(ready.peer)
         if turn.packet.protocols & _TCP:
             ip = conversation.address or self._ips[ready.peer]
