@@ -28,3 +28,11 @@ def test_the_head_of_a_message_is_told_from_what_is_encrypted() -> None:
     assert plain.head(OTHER) == {0, 1, 2}
     assert not plain.head((*OTHER[:-1], 2))
     assert not Plain([[(KIND, draws.randbytes(HEAD)) for _ in range(4)]]).head(KIND)
+
+
+def test_a_common_message_that_is_random_has_no_head_of_its_like() -> None:
+    draws = random.Random(0)
+    told = [(KIND, bytes(HEAD) + draws.randbytes(9)) for _ in range(60)]
+    plain = Plain([[*told, *((OTHER, draws.randbytes(60)) for _ in range(20))]])
+    assert plain.head(KIND) == {*range(HEAD)}
+    assert not plain.head(OTHER)

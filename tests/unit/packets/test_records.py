@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scapy.utils import RawPcapReader
 
 from iotflowgen.capture import read_frames
 from iotflowgen.packets import learn_headers
@@ -121,3 +122,20 @@ def test_the_last_record_of_a_segment_goes_on_in_others() -> None:
     before, side.owed = bytes(frame), 7
     lengthen(frame, len(b"head" + rest), len(frame), side, 100)
     assert (bytes(frame), side.owed) == (before, 7)
+
+
+def test_nonces_of_records_in_lengths_that_were_not_seen_begin_as_others_do(tmp_path: Path) -> None:
+    draws = random.Random(0)
+    records = [
+        (True, "PA", b"\x17\3\3" + (90).to_bytes(2) + number.to_bytes(8) + draws.randbytes(82))
+        for number in range(6)
+    ]
+    trace, headers = learnt_from(tmp_path / "learnt.pcap", records, port=443)
+    longer = trace.length.copy()
+    longer[0] += 7
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [replace(trace, length=longer)], path)
+    with RawPcapReader(str(path)) as reader:
+        nonces = [int.from_bytes(bytes(frame)[54 + 5 : 54 + 13]) for frame, _ in reader]
+    assert nonces == [*range(nonces[0], nonces[0] + 6)]
+    assert nonces[0] < 256

@@ -350,3 +350,13 @@ def test_payload_acknowledges_all_that_was_heard() -> None:
     assert {said for _, said in numbers[4:]} == {FIRST[0] + 51}
     alone = numbered(*OPENING, (PEER, ACK, 50), (DEVICE, ACK, 100), (DEVICE, ACK, 0))
     assert alone[4][1] < alone[5][1] == FIRST[0] + 51
+
+
+def test_who_acknowledges_more_at_once_on_the_whole_leaves_more_to_the_end() -> None:
+    def first(pace: float) -> int:
+        conversation, way = Conversation(FIRST), Way(stride=1, pace=pace)
+        sent = [*OPENING, *[(PEER, ACK, 100)] * 9, *[(DEVICE, ACK, 0)] * 3]
+        segments = [Segment.of(conversation, *each, way=way) for each in sent]
+        return [*map(number, segments, leave(segments))][-3][1] - FIRST[0] - 1
+
+    assert (first(1), first(3)) == (700, 300)

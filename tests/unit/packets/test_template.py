@@ -1,5 +1,4 @@
 import ipaddress
-import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -7,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Ether
 from scapy.utils import RawPcapReader, wrpcap
 
@@ -25,10 +23,8 @@ from iotflowgen.packets import (
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, find_layout
 from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places, protocol_mask
 from tests.unit.packets.conftest import Learnt
-from tests.unit.packets.spoken import OPENING, PROBE, learnt_from
+from tests.unit.packets.spoken import OPENING, learnt_from
 from tests.unit.packets.test_write import complaints
-
-OWN, OTHER = "02:00:00:00:00:02", "02:00:00:00:00:03"
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -356,71 +352,3 @@ def test_a_device_with_arp_alone_is_shown(tmp_path: Path) -> None:
     assert headers is not None
     stream(headers, [trace], tmp_path / "honeydata.pcap")
     assert len(frames_in(tmp_path / "honeydata.pcap")) == 3
-
-
-def test_what_a_joined_connection_begins_with_may_be_a_probe(tmp_path: Path) -> None:
-    """One byte before what its sender says next, as only the answer to it tells."""
-    said = [(False, PROBE, b""), (True, "A", b"")] * 3 + [(False, "PA", b"hello there")]
-    trace, headers = learnt_from(tmp_path / "learnt.pcap", said)
-    path = tmp_path / "honeydata.pcap"
-    stream(headers, [trace], path)
-    numbers = [struct.unpack_from("!II", frame, 14 + 20 + 4) for frame in frames_in(path)]
-    assert len({sequence for sequence, _ in numbers[0:6:2]}) == 1
-    assert all(acknowledged == numbers[0][0] + 1 for _, acknowledged in numbers[1:6:2])
-    assert numbers[6][0] == numbers[0][0] + 1
-
-
-def test_each_connection_takes_its_own_way(tmp_path: Path) -> None:
-    device, peer = "10.0.0.2", "192.0.2.3"
-    packets = []
-    for number, hops in enumerate([40, 40, 41, 38] * 4):
-        out = {"sport": 40_000 + number, "dport": 9999}
-        back = {"sport": 9999, "dport": 40_000 + number}
-        there, here = Ether(src=OWN, dst=OTHER), Ether(src=OTHER, dst=OWN)
-        packets += [
-            there / IP(src=device, dst=peer) / TCP(**out, flags="S", seq=9),
-            here / IP(src=peer, dst=device, ttl=hops) / TCP(**back, flags="SA", seq=5, ack=10),
-            there / IP(src=device, dst=peer) / TCP(**out, flags="A", seq=10, ack=6),
-            here / IP(src=peer, dst=device, ttl=hops) / TCP(**back, flags="FA", seq=6, ack=10),
-        ]
-    for second, packet in enumerate(packets):
-        packet.time = second
-    capture, path = tmp_path / "device.pcap", tmp_path / "honeydata.pcap"
-    wrpcap(str(capture), packets)
-    traces = read_captures([capture], OWN, cache=None)
-    headers = learn_headers(read_frames([capture], traces))
-    assert headers is not None
-    stream(headers, traces, path)
-    found = defaultdict(set)
-    for frame in frames_in(path):
-        if frame[6:12] != frames_in(path)[0][6:12]:
-            found[frame[36:38]].add(frame[22])
-    assert all(len(ways) == 1 for ways in found.values())
-    assert {way for ways in found.values() for way in ways} == {38, 40, 41}
-
-
-def test_the_time_of_day_does_not_go_back(tmp_path: Path) -> None:
-    """Captures differ in how far the clock of a host is off."""
-    dates = [b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:%02d GMT\r\n" % s for s in (9, 2)]
-    said = [
-        (outgoing, "PA", text)
-        for place, date in enumerate(dates)
-        for outgoing, text in (
-            (True, b"GET /%d HTTP/1.1\r\n\r\n" % place),
-            (False, date + b"X: %s\r\nContent-Length: 0\r\n\r\n" % (b"x" * place)),
-        )
-    ]
-    trace, headers = learnt_from(tmp_path / "learnt.pcap", [*OPENING, *said], port=80)
-    path = tmp_path / "honeydata.pcap"
-    stream(headers, [trace], path)
-    told = [frame.partition(b"Date: ")[2][:29] for frame in frames_in(path) if b"Date: " in frame]
-    assert len(told) == 2
-    assert told[0] == told[1]
-
-
-def test_connections_stay_with_a_host_as_often_as_captures_do(tmp_path: Path) -> None:
-    said = [(False, "A", b""), (True, "PA", b"hello there"), (False, "A", b"")]
-    _, headers = learnt_from(tmp_path / "learnt.pcap", said)
-    assert headers.stays == ()
-    _, headers = learnt_from(tmp_path / "again.pcap", [*OPENING, (True, "R", b""), *OPENING])
-    assert headers.stays == ((9999, 1),)

@@ -1,0 +1,143 @@
+"""Ways of hosts and connections, from captures to honeydata."""
+
+import struct
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
+
+from iotflowgen.capture import read_captures, read_frames
+from iotflowgen.packets import learn_headers
+from tests.unit.packets.spoken import OPENING, PROBE, learnt_from
+from tests.unit.packets.test_template import frames_in, stream
+
+NAMES = b"Date: ", b"Expires: "
+OWN, OTHER = "02:00:00:00:00:02", "02:00:00:00:00:03"
+
+
+def test_what_a_joined_connection_begins_with_may_be_a_probe(tmp_path: Path) -> None:
+    """One byte before what its sender says next, as only the answer to it tells."""
+    said = [(False, PROBE, b""), (True, "A", b"")] * 3 + [(False, "PA", b"hello there")]
+    trace, headers = learnt_from(tmp_path / "learnt.pcap", said)
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [trace], path)
+    numbers = [struct.unpack_from("!II", frame, 14 + 20 + 4) for frame in frames_in(path)]
+    assert len({sequence for sequence, _ in numbers[0:6:2]}) == 1
+    assert all(acknowledged == numbers[0][0] + 1 for _, acknowledged in numbers[1:6:2])
+    assert numbers[6][0] == numbers[0][0] + 1
+
+
+def test_each_connection_takes_its_own_way(tmp_path: Path) -> None:
+    device, peer = "10.0.0.2", "192.0.2.3"
+    packets = []
+    for number, hops in enumerate([40, 40, 41, 38] * 4):
+        out = {"sport": 40_000 + number, "dport": 9999}
+        back = {"sport": 9999, "dport": 40_000 + number}
+        there, here = Ether(src=OWN, dst=OTHER), Ether(src=OTHER, dst=OWN)
+        packets += [
+            there / IP(src=device, dst=peer) / TCP(**out, flags="S", seq=9),
+            here / IP(src=peer, dst=device, ttl=hops) / TCP(**back, flags="SA", seq=5, ack=10),
+            there / IP(src=device, dst=peer) / TCP(**out, flags="A", seq=10, ack=6),
+            here / IP(src=peer, dst=device, ttl=hops) / TCP(**back, flags="FA", seq=6, ack=10),
+        ]
+    for second, packet in enumerate(packets):
+        packet.time = second
+    capture, path = tmp_path / "device.pcap", tmp_path / "honeydata.pcap"
+    wrpcap(str(capture), packets)
+    traces = read_captures([capture], OWN, cache=None)
+    headers = learn_headers(read_frames([capture], traces))
+    assert headers is not None
+    stream(headers, traces, path)
+    found = defaultdict(set)
+    for frame in frames_in(path):
+        if frame[6:12] != frames_in(path)[0][6:12]:
+            found[frame[36:38]].add(frame[22])
+    assert all(len(ways) == 1 for ways in found.values())
+    assert {way for ways in found.values() for way in ways} == {38, 40, 41}
+
+
+def test_the_time_of_day_does_not_go_back(tmp_path: Path) -> None:
+    """Captures differ in how far the clock of a host is off."""
+    line = b"%sThu, 01 Jan 1970 00:00:%02d GMT\r\n"
+    dates = [
+        b"HTTP/1.1 200 OK\r\n" + line % (NAMES[0], second) + line % (NAMES[1], second + 20)
+        for second in (9, 2)
+    ]
+    said = [
+        (outgoing, "PA", text)
+        for place, date in enumerate(dates)
+        for outgoing, text in (
+            (True, b"GET /%d HTTP/1.1\r\n\r\n" % place),
+            (False, date + b"X: %s\r\nContent-Length: 0\r\n\r\n" % (b"x" * place)),
+        )
+    ]
+    trace, headers = learnt_from(tmp_path / "learnt.pcap", [*OPENING, *said], port=80)
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [trace], path)
+    told = [frame for frame in frames_in(path) if b"Date: " in frame]
+    dates, until = ([frame.partition(name)[2][:29] for frame in told] for name in NAMES)
+    assert len(told) == 2
+    assert dates[0] == dates[1]
+    # what is told beside it stays as far from it
+    assert [int(end[23:25]) - int(date[23:25]) for date, end in zip(dates, until, strict=True)] == [
+        20,
+        20,
+    ]
+
+
+def test_connections_stay_with_a_host_as_often_as_captures_do(tmp_path: Path) -> None:
+    """Of those that nobody looked up; each is joined, and two hosts are as common."""
+    device, hosts = "10.0.0.2", ("192.0.2.3", "192.0.2.99")
+    packets = []
+    for number in range(200):
+        peer = hosts[number // 10 % 2]  # nine of ten stay
+        out = {"sport": 20_000 + number, "dport": 9999, "flags": "PA"}
+        packets.append(Ether(src=OWN, dst=OTHER) / IP(src=device, dst=peer) / TCP(**out) / b"hi")
+        packets[-1].time = number
+    capture, path = tmp_path / "device.pcap", tmp_path / "honeydata.pcap"
+    wrpcap(str(capture), packets)
+    traces = read_captures([capture], OWN, cache=None)
+    headers = learn_headers(read_frames([capture], traces))
+    assert headers is not None
+    stream(headers, traces, path)
+    told = [frame[30:34] for frame in frames_in(path)]
+    share = sum(before == host for before, host in pairwise(told)) / (len(told) - 1)
+    assert len({*told}) == 2
+    assert 0.82 <= share <= 0.98
+
+
+def test_what_was_said_before_the_first_packet_is_echoed_as_it_was(tmp_path: Path) -> None:
+    """The other end of a connection may be away: its timestamp is known by echoes alone."""
+    packets = []
+    for number in range(12):
+        stamps = [("Timestamp", (1000 + 250 * number, 77_000)), ("NOP", None), ("NOP", None)]
+        segment = TCP(sport=20_000, dport=9999, flags="FA", seq=5, ack=9, options=stamps)
+        packets.append(Ether(src=OWN, dst=OTHER) / IP(src="10.0.0.2", dst="192.0.2.3") / segment)
+        packets[-1].time = number
+    capture, path = tmp_path / "device.pcap", tmp_path / "honeydata.pcap"
+    wrpcap(str(capture), packets)
+    traces = read_captures([capture], OWN, cache=None)
+    headers = learn_headers(read_frames([capture], traces))
+    assert headers is not None
+    (peer,) = (host for host in headers.hosts if host.ip == "192.0.2.3")
+    assert peer.stamps == (77_000,)
+    stream(headers, traces, path)
+    echoes = {struct.unpack_from("!I", frame, 54 + 6) for frame in frames_in(path)}
+    assert len(echoes) == 1
+
+
+def test_what_is_no_probe_is_none(tmp_path: Path) -> None:
+    """The answer to a FIN, or to one byte, acknowledges one more, too."""
+    for more in ((True, "FA", b""), (True, "PA", b"x")):
+        said = [(True, "A", b""), more, (False, "A", b"")]
+        _, headers = learnt_from(tmp_path / "learnt.pcap", said)
+        assert not any(template.probes for template in headers.templates)
+
+
+def test_who_asks_again_after_a_refusal_goes_on_with_a_connection(tmp_path: Path) -> None:
+    said = [(False, "S", b""), (True, "RA", b"")]
+    _, headers = learnt_from(tmp_path / "learnt.pcap", said * 3)
+    assert [len(ending.kinds) for ending in headers.endings] == [len(said * 3)]
