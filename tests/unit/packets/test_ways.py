@@ -2,20 +2,34 @@
 
 import struct
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
+from scapy.packet import Packet
 from scapy.utils import wrpcap
 
 from iotflowgen.capture import read_captures, read_frames
-from iotflowgen.packets import learn_headers
+from iotflowgen.packets import Headers, learn_headers
+from iotflowgen.traffic import Trace
 from tests.unit.packets.spoken import OPENING, PROBE, learnt_from
 from tests.unit.packets.test_template import frames_in, stream
 
 NAMES = b"Date: ", b"Expires: "
 OWN, OTHER = "02:00:00:00:00:02", "02:00:00:00:00:03"
+
+
+def learnt_of(packets: Sequence[Packet], path: Path) -> tuple[list[Trace], Headers]:
+    """Write packets to a capture, one a second, and learn from it."""
+    for second, packet in enumerate(packets):
+        packet.time = second
+    wrpcap(str(path), packets)
+    traces = read_captures([path], OWN, cache=None)
+    headers = learn_headers(read_frames([path], traces))
+    assert headers is not None
+    return traces, headers
 
 
 def test_what_a_joined_connection_begins_with_may_be_a_probe(tmp_path: Path) -> None:
@@ -43,13 +57,8 @@ def test_each_connection_takes_its_own_way(tmp_path: Path) -> None:
             there / IP(src=device, dst=peer) / TCP(**out, flags="A", seq=10, ack=6),
             here / IP(src=peer, dst=device, ttl=hops) / TCP(**back, flags="FA", seq=6, ack=10),
         ]
-    for second, packet in enumerate(packets):
-        packet.time = second
-    capture, path = tmp_path / "device.pcap", tmp_path / "honeydata.pcap"
-    wrpcap(str(capture), packets)
-    traces = read_captures([capture], OWN, cache=None)
-    headers = learn_headers(read_frames([capture], traces))
-    assert headers is not None
+    traces, headers = learnt_of(packets, tmp_path / "device.pcap")
+    path = tmp_path / "honeydata.pcap"
     stream(headers, traces, path)
     found = defaultdict(set)
     for frame in frames_in(path):
@@ -96,12 +105,8 @@ def test_connections_stay_with_a_host_as_often_as_captures_do(tmp_path: Path) ->
         peer = hosts[number // 10 % 2]  # nine of ten stay
         out = {"sport": 20_000 + number, "dport": 9999, "flags": "PA"}
         packets.append(Ether(src=OWN, dst=OTHER) / IP(src=device, dst=peer) / TCP(**out) / b"hi")
-        packets[-1].time = number
-    capture, path = tmp_path / "device.pcap", tmp_path / "honeydata.pcap"
-    wrpcap(str(capture), packets)
-    traces = read_captures([capture], OWN, cache=None)
-    headers = learn_headers(read_frames([capture], traces))
-    assert headers is not None
+    traces, headers = learnt_of(packets, tmp_path / "device.pcap")
+    path = tmp_path / "honeydata.pcap"
     stream(headers, traces, path)
     told = [frame[30:34] for frame in frames_in(path)]
     share = sum(before == host for before, host in pairwise(told)) / (len(told) - 1)
@@ -116,12 +121,8 @@ def test_what_was_said_before_the_first_packet_is_echoed_as_it_was(tmp_path: Pat
         stamps = [("Timestamp", (1000 + 250 * number, 77_000)), ("NOP", None), ("NOP", None)]
         segment = TCP(sport=20_000, dport=9999, flags="FA", seq=5, ack=9, options=stamps)
         packets.append(Ether(src=OWN, dst=OTHER) / IP(src="10.0.0.2", dst="192.0.2.3") / segment)
-        packets[-1].time = number
-    capture, path = tmp_path / "device.pcap", tmp_path / "honeydata.pcap"
-    wrpcap(str(capture), packets)
-    traces = read_captures([capture], OWN, cache=None)
-    headers = learn_headers(read_frames([capture], traces))
-    assert headers is not None
+    traces, headers = learnt_of(packets, tmp_path / "device.pcap")
+    path = tmp_path / "honeydata.pcap"
     (peer,) = (host for host in headers.hosts if host.ip == "192.0.2.3")
     assert peer.stamps == (77_000,)
     stream(headers, traces, path)
