@@ -138,8 +138,8 @@ class Clocks:
         self._hosts = hosts
         self._draws = draws
         self._boot: dict[tuple[int, int], int] = {}
-        self._to_come: dict[int, list[int]] = {}
-        """Of a host, in what order clocks begin near those that were seen."""
+        self._to_come: dict[int, list[tuple[int, int]]] = {}
+        """Of a host, how far apart those are between which clocks are to begin, and the lower."""
 
     def begin(self) -> None:
         """Start again: who begins, does so with another number."""
@@ -167,9 +167,11 @@ class Clocks:
         return (self._boot[clock] + passed) & 0xFFFFFFFF
 
     def _first(self, host: int) -> int:
-        """A number between one that was seen first in a capture and the nearest other one.
+        """A number between two neighbours of those that were seen first in captures.
 
-        Numbers go round: Linux begins five minutes below 0, so that they soon pass it.
+        Of random ones this is nearly random; of clocks that start with their host it is near one.
+        Numbers go round, and neighbours are not those farthest apart: Linux begins five minutes
+        below 0, which it soon passes.
         """
         seen = self._hosts[host].stamps
         if not seen:
@@ -178,10 +180,8 @@ class Clocks:
             return self._draws.randint(seen[0] // 2, min(2 * seen[0], 2**32 - 1))
         to_come = self._to_come.setdefault(host, [])
         if not to_come:
-            to_come += self._draws.sample(range(len(seen)), len(seen))
-        i = to_come.pop()
-        below = (seen[i] - seen[i - 1]) % 2**32
-        above = (seen[(i + 1) % len(seen)] - seen[i]) % 2**32
-        if below <= above:
-            return seen[i] - self._draws.randint(0, below)
-        return seen[i] + self._draws.randint(0, above)
+            gaps = [((above - below) % 2**32, below) for below, above in pairwise((*seen, seen[0]))]
+            to_come += sorted(gaps)[:-1]
+            self._draws.shuffle(to_come)
+        gap, below = to_come.pop()
+        return below + self._draws.randint(0, gap)
