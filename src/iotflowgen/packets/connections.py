@@ -171,7 +171,7 @@ class Conversation:
         "receiving",
         "reset",
         "transaction",
-        "ttl",
+        "ttls",
         "unanswered",
         "version",
     )
@@ -196,8 +196,9 @@ class Conversation:
         """Place of the device's end in `Headers.hosts`."""
         self.receiving: list[Receiving | None] = [None, None]
         """What the window field of either says."""
-        self.ttl = 0
-        """Time to live of the peer's segments, for they take one way; 0 before the first."""
+        self.ttls: tuple[int, int] | None = None
+        """Time to live of the peer's SYN and of what follows, for they take one way; None before
+        the first."""
         self.before = NOTHING
         """What was said last, by places of templates."""
         self.unanswered: dict[bytes, int] = {}

@@ -52,7 +52,7 @@ class Finisher:
         self.ips = [_ip(persona.ip(host.ip)) if host.ip else b"" for host in hosts]
         """The address of each host; empty for one without."""
         self._ttls = [host.ttl for host in hosts]
-        self._routes = [dict(host.ttls) for host in hosts]
+        self._routes = [{(syn, rest): count for syn, rest, count in host.ttls} for host in hosts]
         self._draws = draws
         self._macs = [_mac(persona.mac(host.mac)) for host in hosts]
         self._ip_ids = IpIds(hosts, draws)
@@ -79,9 +79,9 @@ class Finisher:
             at = layout.network + 16 - 4 * packet.outgoing
             data[at : at + 4] = self.ips[conversation.own]
         if segment and not packet.outgoing and layout.is_ip4:
-            if not conversation.ttl:
-                conversation.ttl = self._ttl(peer) or data[layout.network + 8]
-            data[layout.network + 8] = conversation.ttl
+            at = layout.network + 8
+            conversation.ttls = conversation.ttls or self._ttls_of(peer) or (data[at], data[at])
+            data[at] = conversation.ttls[not segment.flags & SYN]
         if ready.template.has_ip_id:
             sender = max(peer, ready.peer)
             if packet.outgoing:
@@ -93,12 +93,10 @@ class Finisher:
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))
 
-    def _ttl(self, peer: int) -> int:
-        """Time to live in a connection with a peer; 0 where none was seen."""
-        if peer < 0 or not self._routes[peer]:
-            return 0
-        seen = self._routes[peer]
-        return self._draws.choices([*seen], [*seen.values()])[0]
+    def _ttls_of(self, peer: int) -> tuple[int, int] | None:
+        """Time to live of a SYN, and of what follows it; None where none was seen."""
+        seen = self._routes[peer] if peer >= 0 else {}
+        return self._draws.choices([*seen], [*seen.values()])[0] if seen else None
 
     def _readdress(
         self, data: bytearray, ready: Ready, outgoing: bool, conversation: Conversation

@@ -80,8 +80,9 @@ class Host(_Frozen):
     """IPv4 or IPv6."""
     ttl: int
     """Time to live, or hop limit, of what it sends."""
-    ttls: tuple[tuple[int, int], ...] = ()
-    """Of its TCP connections, which take one way each, and how many had it."""
+    ttls: tuple[tuple[int, int, int], ...] = ()
+    """Time to live of its SYN and of what follows, which somebody else may send, in TCP
+    connections, which take one way each; and how many had these."""
     ids: Counting | None
     """Of IP IDs that are not 0, those of connections left out that count for themselves; None where
     no law is to be seen."""

@@ -26,8 +26,8 @@ class HostNotes:
     macs: set[str] = field(default_factory=set)
     """Under which it was seen, in whichever capture."""
     ttl: Counter[int] = field(default_factory=Counter)
-    ttls: Counter[int] = field(default_factory=Counter)
-    """Of connections."""
+    ttls: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """Of its SYN and of what follows, in connections."""
     ids: list[list[tuple[int, int]]] = field(default_factory=list)
     """Protocol configurations and IP IDs in order, a list a capture."""
     turns: list[tuple[int, int]] = field(default_factory=list)
@@ -98,7 +98,7 @@ class HostNotes:
                 "mac": self.mac,
                 "ip": self.ip,
                 "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
-                "ttls": sorted(self.ttls.items()),
+                "ttls": [(*ways, count) for ways, count in sorted(self.ttls.items())],
                 "ids": ids,
                 "ids_by_kind": sorted(counting_by_kind(seen, ids).items()) if ids else (),
                 "connection_ids": None if shared else counting(self.connection_ids),
@@ -173,11 +173,9 @@ class Hosts:
         sender = self.own(packet) if packet.outgoing else peer
         if sender < 0 or not packet.layout.is_ip4:
             return
-        notes, ttl = self._notes[sender], packet.frame[packet.layout.network + 8]
+        notes = self._notes[sender]
         if peer > 0:
-            notes.ttl[ttl] += 1
-        if stream and not stream.conversation.ends[packet.outgoing].said:
-            notes.ttls[ttl] += 1
+            notes.ttl[packet.frame[packet.layout.network + 8]] += 1
         if packet.ip_id:
             ids = stream.ids[packet.outgoing] if stream else None
             ends = stream is not None and stream.ends_with(packet)
@@ -194,6 +192,9 @@ class Hosts:
             if firsts and len(stamps) > 1:
                 (begun, first), (ended, last) = stamps
                 notes.opened.append((ended - begun, (last - first) % 2**32))
+            if ttls := stream.ttls[outgoing]:
+                alone = next(iter(ttls.values()))
+                notes.ttls[ttls.get(True, alone), ttls.get(False, alone)] += 1
             notes.delays += stream.unacknowledged.delays[outgoing]
             notes.strides += stream.unacknowledged.strides[outgoing]
             notes.spared += stream.spared[outgoing]

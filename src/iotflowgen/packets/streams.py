@@ -65,6 +65,8 @@ class Stream:
         default_factory=lambda: ([], [])
     )
     """When the SYN was sent, nanoseconds, and its sequence number."""
+    ttls: tuple[dict[bool, int], dict[bool, int]] = field(default_factory=lambda: ({}, {}))
+    """Time to live of a first segment of IPv4, by whether it is a SYN."""
     own: int = 0
     """Place of the device's end in `Headers.hosts`."""
     awaited: Sequence[int] = (-1, -1)
@@ -170,6 +172,8 @@ class Stream:
         flags, acknowledged, window = packet.flags, *struct.unpack_from("!I2xH", frame, at + 8)
         if not flags & RST and not is_late:
             self.windows[outgoing].append((flags, acknowledged, window))
+        if packet.layout.is_ip4 and not flags & RST:
+            self.ttls[outgoing].setdefault(bool(flags & SYN), frame[packet.layout.network + 8])
         if flags & SYN and not (first := self.firsts[outgoing]):
             first.append((packet.time_ns, sequence))
         if flags & ACK:
