@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from iotflowgen.errors import ModelError, OutputError, TooShort
 from iotflowgen.generators import GENERATORS, load_generator, read_model
+from iotflowgen.generators.model_file import SCHEMA
 from iotflowgen.traffic import Windows
 from tests.conftest import make_trace
 from tests.small import SMALL
@@ -139,9 +140,10 @@ def test_a_model_of_another_version_is_refused_by_name(name, fitted, tmp_path):
     with safe_open(path, framework="pt") as file:
         said = file.metadata()["iotflowgen"]
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    newer = said.replace('"schema_version":1', '"schema_version":99')
+    newer = said.replace(f'"schema_version":{SCHEMA}', '"schema_version":99')
+    assert newer != said
     save_file(tensors, path, metadata={"iotflowgen": newer})
-    with pytest.raises(ModelError, match="schema version 99, this iotflowgen reads 1"):
+    with pytest.raises(ModelError, match=f"schema version 99, this iotflowgen reads {SCHEMA}"):
         load_generator(path)
     other = said.replace(f'"generator":"{name}"', '"generator":"nonesuch"')
     save_file(tensors, path, metadata={"iotflowgen": other})
