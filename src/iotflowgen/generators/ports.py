@@ -45,6 +45,7 @@ class Connections:
         self._of_service: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._of_any: dict[int, list[int]] = defaultdict(list)
         self._over: set[tuple[int, int, int]] = set()
+        """Session, service and port of connections that are over and still count."""
         self._together: dict[int, int] = defaultdict(lambda: -1)
         self.runs: dict[tuple[int, int], list[int]] = defaultdict(list)
         """The last ports of a session and service to count on from, latest first."""
@@ -84,12 +85,12 @@ class Connections:
     def use(self, session: int, service: int, port: int, *, ends: bool = False) -> None:
         """Make a port the latest, which a connection may end with; the oldest are forgotten."""
         of_service, of_any = self._of_service[session, service], self._of_any[session]
-        latest = session, service, of_service[0] if of_service else port
-        if latest[2] != port and latest in self._over:
-            self._over.remove(latest)
-            of_service.remove(latest[2])
-            if latest[2] in of_any:
-                of_any.remove(latest[2])
+        latest = of_service[0] if of_service else port
+        if latest != port and (session, service, latest) in self._over:
+            self._over.remove((session, service, latest))
+            del of_service[0]
+            if latest in of_any:
+                of_any.remove(latest)
         for ports in (of_service, of_any):
             if port in ports:
                 ports.remove(port)

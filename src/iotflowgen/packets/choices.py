@@ -35,6 +35,7 @@ __all__ = ["ANYTHING", "Choices", "Need", "Wanted", "name_in"]
 _TYPE_AND_CLASS = 4
 _MOST_ANSWERS = 2**14
 """That are kept, to questions about templates."""
+
 Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
 """What a template has to say: TLS from a phase on, after bytes that are owed, of a version; the
 answer to a question; a question about a name, or whose answer has a length; what a message of HTTP

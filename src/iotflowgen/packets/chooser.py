@@ -113,8 +113,7 @@ class Chooser:
         if peer == ANYBODY:
             peer = self._choices.whom(kind, stage, self._candidates(kind[3]))
         if not packet.protocols & _TCP:
-            thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
-            before = self._latest.get(thread, NOTHING)
+            before = self._latest.get(thread_of(kind), NOTHING)
         then = turn.ahead.then
         ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted, before, then)
         if ready is None or not (ready.begins or me.body):
@@ -182,8 +181,7 @@ class Chooser:
         """Note what was said, for that on which it depends what is said next."""
         outgoing = turn.packet.outgoing
         if ready.layout.protocol != 6:
-            thread = thread_of(turn.packet.protocols, turn.kind[3], outgoing=outgoing)
-            self._latest[thread] = ready.place, 0
+            self._latest[thread_of(turn.kind)] = ready.place, 0
             return
         is_bare = ready.template.probes or not ready.size
         conversation.before = heard(

@@ -31,7 +31,6 @@ class Kinds:
         self._probing: set[Kind] = set()
         for each in ready:
             template, kind = each.template, each.template.kind
-
             for_it, against = template.count, -template.count
             if each.layout.protocol == 6:
                 bare[kind] += for_it if template.probes or not each.size else against

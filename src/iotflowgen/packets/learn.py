@@ -235,7 +235,7 @@ class _Learner:
     def _follow_on(self, template: Template, stream: Stream | None, *, is_bare: bool) -> None:
         """Note what came before a template, and that others come after it."""
         number = self._numbers.setdefault(template, len(self._numbers))
-        thread = thread_of(template.protocols, template.service, outgoing=template.outgoing)
+        thread = thread_of(template.kind)
         before = stream.before if stream else self._latest.get(thread, NOTHING)
         self._succession.see(before, number)
         if stream is None:

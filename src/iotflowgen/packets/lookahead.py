@@ -115,24 +115,21 @@ def contacts(
             contact = place
 
 
-def followers(
-    packets: Sequence[PacketFeatures], kinds: Sequence[Kind], later: Mapping[Thread, Kind]
-) -> Iterator[tuple[int, Kind]]:
+def followers(kinds: Sequence[Kind], later: Mapping[Thread, Kind]) -> Iterator[tuple[int, Kind]]:
     """Places of packets without TCP, each with the kind of the next one in its thread.
 
     ARP has one length: what comes next says whether a question is one that gets an answer.
 
     Args:
-        packets: A run.
-        kinds: Of which kinds.
+        kinds: Of the packets of a run.
         later: The kind of the first packet of each thread after these.
     """
     latest = dict(later)
-    for place in range(len(packets) - 1, -1, -1):
-        packet, kind = packets[place], kinds[place]
-        if packet.protocols & _TCP:
+    for place in range(len(kinds) - 1, -1, -1):
+        kind = kinds[place]
+        if kind[2] & _TCP:
             continue
-        thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
+        thread = thread_of(kind)
         if thread in latest:
             yield place, latest[thread]
         latest[thread] = kind

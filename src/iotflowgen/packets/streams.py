@@ -112,7 +112,7 @@ class Stream:
         """Count whether a segment, not followed yet, says again what its sender said last."""
         sender, flags, is_bare = packet.outgoing, packet.flags, not packet.payload
         me, follows, probed = self.conversation.ends[sender], self.latest == kind, self.probed
-        sequence, acknowledged = struct.unpack_from("!4xII", packet.frame, packet.layout.transport)
+        sequence, acknowledged = packet.sequence, packet.acknowledged
         behind = (me.next - sequence) % 2**32 if me.said else 0
         before, self.acknowledged[sender] = self.acknowledged[sender], acknowledged
         self.latest, self.probed = None, False
@@ -145,7 +145,7 @@ class Stream:
         """Follow the connection by one segment."""
         outgoing, conversation, flags = packet.outgoing, self.conversation, packet.flags
         me, stage = conversation.ends[outgoing], conversation.stage(outgoing)
-        (sequence,) = struct.unpack_from("!4xI", packet.frame, packet.layout.transport)
+        sequence = packet.sequence
         size = len(packet.payload) + max(0, packet.length - len(packet.frame))
         ahead = (sequence - me.next) % 2**32 if me.said else 0
         marks = flags & (SYN | FIN | RST)
@@ -169,7 +169,8 @@ class Stream:
     def _note_header(self, packet: Packet, sequence: int, *, is_late: bool) -> None:
         """Note what a segment says of windows, numbers and timestamps."""
         frame, at, outgoing = packet.frame, packet.layout.transport, packet.outgoing
-        flags, acknowledged, window = packet.flags, *struct.unpack_from("!I2xH", frame, at + 8)
+        flags, acknowledged = packet.flags, packet.acknowledged
+        window = int.from_bytes(frame[at + 14 : at + 16])
         if not flags & RST and not is_late:
             self.windows[outgoing].append((flags, acknowledged, window))
         if packet.layout.is_ip4 and not flags & RST:

@@ -8,6 +8,7 @@ packets is one that was seen.
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from iotflowgen.packets.headers import Kind
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["NOTHING", "UNSEEN", "Before", "Succession", "Thread", "heard", "thread_of"]
@@ -38,12 +39,13 @@ def heard(before: Before, number: int, *, outgoing: bool, is_bare: bool) -> Befo
     return (before[0], before[1] | 1 << outgoing) if is_bare else (number, 0)
 
 
-def thread_of(protocols: int, service: int, *, outgoing: bool) -> Thread:
+def thread_of(kind: Kind) -> Thread:
     """What messages without TCP belong together: those of the same protocols and service.
 
     Of DNS questions and answers for themselves: several questions may be asked at once, and answers
     come in any order.
     """
+    _, outgoing, protocols, service, _ = kind
     return protocols, service, bool(protocols & _DNS) and outgoing
 
 

@@ -138,7 +138,7 @@ class TemplateBuilder:
             ahead[place] = ahead[place]._replace(rest=rest)
         for place, rest in within_records(packets, flows, carried):
             ahead[place] = ahead[place]._replace(rest=rest)
-        for place, then in followers(packets, kinds, self._later(following)):
+        for place, then in followers(kinds, self._later(following)):
             ahead[place] = ahead[place]._replace(then=then)
         for place, contact in contacts(packets, flows, self._conversations):
             ahead[place] = ahead[place]._replace(contact=kinds[contact])
@@ -163,8 +163,7 @@ class TemplateBuilder:
         for packet in following:
             if not packet.protocols & _TCP:
                 kind = kind_of(packet, self._services)
-                thread = thread_of(packet.protocols, kind[3], outgoing=packet.outgoing)
-                first.setdefault(thread, kind)
+                first.setdefault(thread_of(kind), kind)
         return first
 
     def _carries(self, kind: Kind, again: bool) -> Carries:

@@ -68,8 +68,10 @@ def test_templates_follow_what_they_were_seen_after(before: Before, found: set[i
 
 
 def test_questions_to_dns_follow_questions() -> None:
-    assert thread_of(DNS, 53, outgoing=True) != thread_of(DNS, 53, outgoing=False)
-    assert thread_of(ARP, 0, outgoing=True) == thread_of(ARP, 0, outgoing=False)
+    asked, answered = ((70, outgoing, DNS, 53, not outgoing) for outgoing in (True, False))
+    assert thread_of(asked) != thread_of(answered)
+    sent, heard_ = ((60, outgoing, ARP, 0, False) for outgoing in (True, False))
+    assert thread_of(sent) == thread_of(heard_)
 
 
 def test_segments_without_payload_are_noted_beside_the_last_that_has_one() -> None:
