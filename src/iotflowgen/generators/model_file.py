@@ -30,7 +30,7 @@ __all__ = [
     "write_model",
 ]
 
-SCHEMA = 2
+SCHEMA = 3
 _KEY = "iotflowgen"
 
 

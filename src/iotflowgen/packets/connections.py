@@ -69,6 +69,8 @@ class Sent(NamedTuple):
     kind: Kind
     ready: "Ready"
     data: bytearray
+    time_ns: int
+    """When it was sent last."""
 
 
 @dataclass(slots=True)

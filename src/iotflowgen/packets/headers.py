@@ -196,6 +196,9 @@ class Repeat(_Frozen):
     kind: Kind
     follows: bool = True
     """It comes right after its like in the connection, or after others."""
+    soonest_ns: int
+    """After its sender's last one, or its last one with payload, if it has some."""
+    latest_ns: int
     share: float
     """Of these, how many say again what their sender said last."""
 

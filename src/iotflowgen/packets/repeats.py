@@ -3,14 +3,14 @@
 The latter opens the window, or says again what is missing or came twice (RFC 9293, 3.8.6; RFC 5681,
 3.2; RFC 2883).
 
-Of each kind of segment it is learnt how often it says again what its sender said last: right after
-its like; payload also after others, if it is of the kind that its sender said last; and an
-acknowledgment also after others, if its sender has heard something twice. When it is written, that
-is drawn.
+Of each kind of segment it is learnt how often it says again what its sender said last, and after
+how long: right after its like; payload also after others, if it is of the kind that its sender said
+last; and an acknowledgment also after others, if its sender has heard something twice. When it is
+written, that is drawn.
 """
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from iotflowgen.packets.connections import Conversation, Sent
@@ -22,30 +22,48 @@ from iotflowgen.packets.ready import Ready
 __all__ = ["RepeatCounts", "Repeats"]
 
 
+_Sender = tuple[Flow, bool]
+"""One end of a connection: whether it is the device's."""
+
+_NOTHING: tuple[Kind | None, int] = None, 0
+"""Payload of which nothing is known, and when it was sent."""
+_ABOUT = 2
+"""Times as soon or as late as was seen, something may be said again."""
+
+
 class RepeatCounts:
     """Counts repetitions while captures are read."""
 
     def __init__(self) -> None:
-        self._rows: Counter[tuple[Kind, bool]] = Counter()
-        self._again: Counter[tuple[Kind, bool]] = Counter()
+        self._after_ns: defaultdict[tuple[Kind, bool, bool], list[int]] = defaultdict(list)
 
-    def see(self, kind: Kind, *, follows: bool, again: bool) -> None:
+    def see(self, kind: Kind, after_ns: int, *, follows: bool, again: bool) -> None:
         """Note a segment that may say again what its sender said last.
 
         Args:
             kind: Its kind.
+            after_ns: How long ago that was.
             follows: It comes right after its like.
             again: It does say that.
         """
-        self._rows[kind, follows] += 1
-        self._again[kind, follows] += again
+        self._after_ns[kind, follows, again].append(after_ns)
 
     def repeats(self) -> tuple[Repeat, ...]:
         """What was repeated, how often."""
         return tuple(
-            Repeat(kind=row[0], follows=row[1], share=count / self._rows[row])
-            for row, count in self._again.items()
-            if count
+            self._repeat(kind, follows) for kind, follows, again in [*self._after_ns] if again
+        )
+
+    def _repeat(self, kind: Kind, follows: bool) -> Repeat:
+        repeated, others = (self._after_ns[kind, follows, again] for again in (True, False))
+        soonest_ns, latest_ns = min(repeated) // _ABOUT, max(repeated) * _ABOUT
+        count = len(repeated) + sum(soonest_ns <= ns <= latest_ns for ns in others)
+        return Repeat(
+            kind=kind,
+            follows=follows,
+            soonest_ns=soonest_ns,
+            latest_ns=latest_ns,
+            share=len(repeated) / count,
         )
 
 
@@ -59,7 +77,7 @@ class Repeats:
     """
 
     def __init__(self, repeats: Sequence[Repeat], kinds: Kinds, draws: random.Random) -> None:
-        self._shares = {(repeat.kind, repeat.follows): repeat.share for repeat in repeats}
+        self._known = {(repeat.kind, repeat.follows): repeat for repeat in repeats}
         self._repeated = {repeat.kind for repeat in repeats}
         self._kinds = kinds
         self._draws = draws
@@ -68,6 +86,7 @@ class Repeats:
         self,
         flows: Sequence[Flow],
         kinds: Sequence[Kind],
+        times_ns: Sequence[int],
         known: Callable[[Flow], Conversation | None],
     ) -> list[bool]:
         """Draw which packets of a run say again what their senders said last.
@@ -75,47 +94,59 @@ class Repeats:
         Args:
             flows: Of which connections the packets are.
             kinds: Of which kinds.
+            times_ns: When they are sent.
             known: Tells connections from before.
         """
-        if not self._shares:
+        if not self._known:
             return [False] * len(flows)
-        latest, payload = self._before(flows, known)
-        heard_twice: Counter[tuple[Flow, bool]] = Counter()
+        latest, sent_ns, payload = self._before(flows, known)
+        heard_twice: Counter[_Sender] = Counter()
         again: list[bool] = []
-        for flow, kind in zip(flows, kinds, strict=True):
+        for flow, kind, time_ns in zip(flows, kinds, times_ns, strict=True):
             mine, follows = (flow, kind[1]), latest.get(flow) == kind
             is_bare = self._kinds.is_bare(kind)
+            said, said_ns = payload.get(mine, _NOTHING)
             if is_bare:
+                said_ns = sent_ns.get(mine, 0)
                 may = mine in payload and (follows or heard_twice[mine] > 0)
             else:
-                may = payload.get(mine) == kind
-            share = self._shares.get((kind, follows), 0) if may else 0
-            says_again = share > 0 and self._draws.random() < share
+                may = said == kind
+            repeat = self._known.get((kind, follows)) if may else None
+            says_again = repeat is not None and (
+                repeat.soonest_ns <= time_ns - said_ns <= repeat.latest_ns
+                and self._draws.random() < repeat.share
+            )
             if says_again and is_bare:
                 heard_twice[mine] -= 1
             elif says_again:
                 heard_twice[flow, not kind[1]] += 1
             # an acknowledgment is hardly said three times
             latest[flow] = None if says_again and is_bare else kind
-            payload[mine] = payload.get(mine) if is_bare else kind
+            sent_ns[mine] = time_ns
+            payload[mine] = payload.get(mine, _NOTHING) if is_bare else (kind, time_ns)
             again.append(says_again)
         return again
 
     def _before(
         self, flows: Sequence[Flow], known: Callable[[Flow], Conversation | None]
-    ) -> tuple[dict[Flow, Kind | None], dict[tuple[Flow, bool], Kind | None]]:
-        """The kinds of connections' last segments, and of either end's last with payload."""
+    ) -> tuple[dict[Flow, Kind | None], dict[_Sender, int], dict[_Sender, tuple[Kind | None, int]]]:
+        """The kinds of connections' last segments, when either end sent one, and with payload."""
         latest: dict[Flow, Kind | None] = {}
-        payload: dict[tuple[Flow, bool], Kind | None] = {}
+        sent_ns: dict[_Sender, int] = {}
+        payload: dict[_Sender, tuple[Kind | None, int]] = {}
         for flow in set(flows):
             if conversation := known(flow):
                 latest[flow] = conversation.latest
                 for outgoing, side in enumerate(conversation.ends):
                     if side.said:
-                        payload[flow, bool(outgoing)] = side.sent and side.sent.kind
-        return latest, payload
+                        sent, mine = side.sent, (flow, bool(outgoing))
+                        payload[mine] = (sent.kind, sent.time_ns) if sent else _NOTHING
+                        sent_ns[mine] = side.sent_ns
+        return latest, sent_ns, payload
 
-    def note(self, conversation: Conversation, kind: Kind, ready: Ready, data: bytearray) -> None:
+    def note(
+        self, conversation: Conversation, kind: Kind, ready: Ready, data: bytearray, time_ns: int
+    ) -> None:
         """Note payload that may be sent again."""
-        repeated = kind in self._repeated
-        conversation.ends[kind[1]].sent = Sent(kind, ready, data) if repeated else None
+        sent = Sent(kind, ready, data, time_ns) if kind in self._repeated else None
+        conversation.ends[kind[1]].sent = sent

@@ -90,8 +90,10 @@ class Stream:
     """By the last segment of either end."""
     heard_twice: list[int] = field(default_factory=lambda: [0, 0])
     """How many times either has heard payload again that it has not said so of."""
-    payload: list[Kind | None] = field(default_factory=lambda: [None, None])
-    """The kinds of their last segments with payload."""
+    payload: list[tuple[Kind | None, int]] = field(default_factory=lambda: [(None, 0), (None, 0)])
+    """The kinds of their last segments with payload, and when these were sent."""
+    sent_ns: list[int] = field(default_factory=lambda: [0, 0])
+    """When either sent its last segment."""
     unacknowledged: Unacknowledged = field(default_factory=Unacknowledged)
     before: Before = NOTHING
     """The last templates, by their numbers."""
@@ -115,6 +117,7 @@ class Stream:
         sequence, acknowledged = packet.sequence, packet.acknowledged
         behind = (me.next - sequence) % 2**32 if me.said else 0
         before, self.acknowledged[sender] = self.acknowledged[sender], acknowledged
+        before_ns, self.sent_ns[sender] = self.sent_ns[sender], packet.time_ns
         self.latest, self.probed = None, False
         if flags & (SYN | RST) or (flags & FIN and is_bare):
             self.acknowledged[sender] = acknowledged if flags & ACK else None
@@ -126,11 +129,12 @@ class Stream:
             self.heard_twice[sender] -= bool(self.heard_twice[sender] and again)
         else:
             again = 0 < behind <= _HALF
-            may = self.payload[sender] == kind
+            said, before_ns = self.payload[sender]
+            may = said == kind
             self.heard_twice[not sender] += again
-            self.payload[sender] = kind
+            self.payload[sender] = kind, packet.time_ns
         if may:
-            counts.see(kind, follows=follows, again=again)
+            counts.see(kind, packet.time_ns - before_ns, follows=follows, again=again)
         self.latest = None if self.probed or (is_bare and again) else kind
 
     def _joins_with_probe(self, packet: Packet) -> bool:

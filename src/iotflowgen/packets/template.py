@@ -120,7 +120,7 @@ class TemplateBuilder:
             self._finisher.begin()
         kinds = [kind_of(packet, self._services) for packet in packets]
         flows = [*map(flow_of, packets)]
-        again = self._repeats.plan(flows, kinds, self._conversations.get)
+        again = self._repeats.plan(flows, kinds, times_ns, self._conversations.get)
         carried = [*map(self._carries, kinds, again)]
 
         def heard(i: int) -> tuple[int, int] | None:
@@ -222,6 +222,7 @@ class TemplateBuilder:
     def _again(self, turn: Turn, conversation: Conversation, sent: Sent) -> Draft:
         """The payload that was sent last."""
         packet, ready, data = turn.packet, sent.ready, sent.data[:]
+        conversation.ends[packet.outgoing].sent = sent._replace(time_ns=turn.time_ns)
         segment = Segment.of(
             conversation,
             packet.outgoing,
@@ -287,7 +288,7 @@ class TemplateBuilder:
             # what is sent again after it would have to lie before it
             conversation.ends[outgoing].sent = None
         elif plain and ready.size:
-            self._repeats.note(conversation, turn.kind, ready, data)
+            self._repeats.note(conversation, turn.kind, ready, data, turn.time_ns)
         return segment
 
 
