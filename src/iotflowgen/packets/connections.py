@@ -107,6 +107,8 @@ class Side:
     """How many times it can acknowledge something new, as far as segments are chosen."""
     heard_ns: list[int] = field(default_factory=list)
     """When that was sent, as far as it was seen."""
+    delay_ns: int = -1
+    """After how long it has answered a SYN; -1 if it has not."""
     begun_ns: int = -1
     """When it first sent something but a SYN; -1 before."""
     sent_ns: int = 0

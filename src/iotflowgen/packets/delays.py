@@ -7,11 +7,13 @@ Most hosts acknowledge every second segment (RFC 9293, section 3.8.6.3).
 from collections import Counter, deque
 from collections.abc import Sequence
 
-__all__ = ["Unacknowledged", "delay_of", "stride_of"]
+__all__ = ["STEADY", "Unacknowledged", "delay_of", "is_steady", "stride_of"]
 
 _HALF = 2**31
 _PARTS = 20
 """One in so many is sooner than what is taken for the delay."""
+STEADY = 1.25
+"""Times the delay, that most take at most."""
 
 
 class Unacknowledged:
@@ -45,6 +47,11 @@ class Unacknowledged:
 def delay_of(seen: Sequence[int]) -> int:
     """What acknowledgments hardly ever take less than, nanoseconds."""
     return sorted(seen)[len(seen) // _PARTS] if seen else 0
+
+
+def is_steady(seen: Sequence[int]) -> bool:
+    """Whether most acknowledgments take hardly more than that: it is the way that takes it."""
+    return bool(seen) and sorted(seen)[len(seen) // 2] <= STEADY * delay_of(seen)
 
 
 def stride_of(seen: Sequence[int]) -> int:

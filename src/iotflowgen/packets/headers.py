@@ -104,6 +104,8 @@ class Host(_Frozen):
     """Segments that it acknowledges at once, where there are several."""
     pace: float = 1
     """How many of several segments it acknowledges at once on the whole."""
+    is_steady: bool = False
+    """It acknowledges everything after about that delay, and not what comes at once bit by bit."""
     spares_fin: bool = False
     """It leaves the other's FIN for its own to acknowledge."""
     strays: float = 0

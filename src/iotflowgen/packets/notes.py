@@ -8,7 +8,7 @@ from statistics import fmean
 from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.clocks import late_of, ticking_of
 from iotflowgen.packets.counters import counting, counting_by_kind, is_next
-from iotflowgen.packets.delays import delay_of, stride_of
+from iotflowgen.packets.delays import delay_of, is_steady, stride_of
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.identifiers import addresses_in, is_host
 from iotflowgen.packets.openings import opening_of
@@ -109,6 +109,7 @@ class HostNotes:
                 "delay_ns": delay_of(self.delays),
                 "stride": stride_of(self.strides),
                 "pace": fmean(self.strides or (1,)),
+                "is_steady": is_steady(self.delays),
                 "spares_fin": sum(self.spared) > len(self.spared) / 2,
                 "strays": sum(self.strays) / max(1, len(self.strays)),
                 "ticks": ticking.rate,

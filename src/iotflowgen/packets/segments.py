@@ -6,7 +6,7 @@ one of them acknowledges depends on how many acknowledgments are still to come.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from iotflowgen.packets.connections import Conversation, Side, Stage
@@ -39,6 +39,8 @@ class Way(NamedTuple):
     """How many segments it acknowledges at once, where there are several."""
     pace: float = 1
     """How many of several it acknowledges at once on the whole."""
+    is_steady: bool = False
+    """It hears everything after that delay, and does not hear it bit by bit."""
     spares_fin: bool = False
     """It leaves a FIN for its own to acknowledge."""
 
@@ -52,7 +54,7 @@ class Left(NamedTuple):
     least: int = 0
     """So that every acknowledgment that is still to come says something new."""
     most: float = 0
-    """So that those can still acknowledge all before its sender falls silent."""
+    """So that what its sender says before it falls silent can still acknowledge all."""
 
 
 class Segment(NamedTuple):
@@ -75,6 +77,11 @@ class Segment(NamedTuple):
     """How long something may have been left for it."""
     way: Way = _USUAL
     """Its sender's."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the other has to acknowledge it."""
+        return not (self.again or self.probes) and bool(self.size or self.flags & (SYN | FIN))
 
     @property
     def ends(self) -> bool:
@@ -113,6 +120,8 @@ class Segment(NamedTuple):
         refuses = flags & RST and conversation.stage(outgoing) == Stage.ASKED
         conversation.see(outgoing, flags)
         if flags & SYN:
+            if flags & ACK and me.heard_ns:
+                me.delay_ns = time_ns - me.heard_ns[-1]
             me.to_acknowledge, other.to_acknowledge = 0, 1
             me.heard_ns, other.heard_ns = [], [time_ns]
         else:
@@ -170,38 +179,63 @@ def leave(segments: Sequence[Segment | None]) -> list[Left]:
     """
     found: list[Left] = []
     owed: defaultdict[int, int] = defaultdict(int)
-    room: defaultdict[int, float] = defaultdict(float)
     since_ns: dict[int, int] = {}
-    next_ns: dict[int, int] = {}
     said: defaultdict[int, int] = defaultdict(int)
     answers: set[int] = set()
-    for segment in reversed(segments):
+    for segment, room in zip(reversed(segments), _rooms(segments), strict=True):
         if segment is None:
             found.append(Left())
             continue
         me, other = id(segment.me), id(segment.other)
         if segment.time_ns < since_ns.get(me, 0):
             owed[me] = 0
-        if segment.time_ns < next_ns.get(me, 0) - _SILENT_NS:
-            room[me] = 0
         since_ns[me] = segment.time_ns - segment.held_ns
-        next_ns[me] = segment.time_ns
-        found.append(Left(owed[me], room[me]))
+        found.append(Left(owed[me], room))
         if segment.again:
             continue
         if segment.probes:
             owed[other] = max(0, owed[other] - (other in answers))
-        elif segment.size or segment.flags & (SYN | FIN):
+        elif segment.is_new:
             said[me], said[other] = said[me] + 1, 0
             owed[me] *= said[me] <= _MOST_SAID
             owed[other] = max(0, owed[other] - 1)
-            room[other] = max(0, room[other] - 1)
             answers.discard(other)
         elif not segment.flags & RST:
             owed[me] += 1
-            room[me] += max(segment.way.stride, segment.way.pace)
             answers.add(me)
     return found[::-1]
+
+
+def _rooms(segments: Sequence[Segment | None]) -> Iterator[float]:
+    """For each packet of a run, from the last one, how much its sender can acknowledge later on.
+
+    Who hears everything after the same delay has that much room until it hears something new; who
+    hears bit by bit, until it falls silent.
+    """
+    delays_ns = {id(segment.me): segment.way.delay_ns for segment in segments if segment}
+    hears_ns: defaultdict[int, list[int]] = defaultdict(list)
+    for segment in segments:
+        if segment and segment.is_new:
+            other = id(segment.other)
+            hears_ns[other].append(segment.time_ns + delays_ns.get(other, 0))
+    room: defaultdict[int, float] = defaultdict(float)
+    next_ns: dict[int, int] = {}
+    for segment in reversed(segments):
+        if segment is None:
+            yield 0
+            continue
+        me, other, way, time_ns = id(segment.me), id(segment.other), segment.way, segment.time_ns
+        then_ns, hears, is_over = next_ns.get(me, time_ns), hears_ns[me], False
+        while hears and hears[-1] > time_ns:
+            is_over |= hears.pop() <= then_ns and way.is_steady
+        if is_over or then_ns - time_ns > _SILENT_NS:
+            room[me] = 0
+        next_ns[me] = time_ns
+        yield room[me]
+        if segment.is_new:
+            room[other] = max(0, room[other] - 1)
+        if not (segment.again or segment.probes or segment.flags & RST):
+            room[me] += max(way.stride, way.pace) if way.is_steady or not segment.size else 0
 
 
 def _divide(side: Side, more: int) -> None:

@@ -19,6 +19,7 @@ from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.chooser import Chooser, Turn
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Sent, Stage
 from iotflowgen.packets.conversations import Conversations
+from iotflowgen.packets.delays import STEADY
 from iotflowgen.packets.drafts import Draft, Finisher
 from iotflowgen.packets.endings import Endings
 from iotflowgen.packets.filler import Filler
@@ -53,6 +54,8 @@ __all__ = ["TemplateBuilder"]
 
 _FUZZED = "of a kind that was not seen, fuzzed"
 
+_SOONER = 0.997
+"""Of the time in which a SYN was answered, hardly anything is acknowledged in less."""
 _TCP = protocol_mask(["tcp"])
 _OPENED_IN = (
     (Stage.NEW, Stage.ASKING, Stage.ANSWERED),
@@ -77,7 +80,8 @@ class TemplateBuilder:
         ready = [*map(Ready.of, headers.templates, frames, count())]
         self._services = frozenset(headers.services)
         self._ways = [
-            Way(host.delay_ns, host.stride, host.pace, host.spares_fin) for host in headers.hosts
+            Way(host.delay_ns, host.stride, host.pace, host.is_steady, host.spares_fin)
+            for host in headers.hosts
         ]
         self._finisher = Finisher(headers.hosts, persona, draws)
         self._ips = self._finisher.ips
@@ -235,8 +239,12 @@ class TemplateBuilder:
         return Draft(data, ready, packet, conversation, segment, [])
 
     def _way(self, conversation: Conversation, *, outgoing: bool) -> Way:
-        """How the sender acknowledges."""
-        return self._ways[max(0, conversation.own if outgoing else conversation.peer)]
+        """How the sender acknowledges; who does so steadily has answered a SYN in the same way."""
+        way = self._ways[max(0, conversation.own if outgoing else conversation.peer)]
+        if not way.is_steady or (delay_ns := conversation.ends[outgoing].delay_ns) < 0:
+            return way
+        least_ns, most_ns = way.delay_ns / STEADY, way.delay_ns * STEADY
+        return way._replace(delay_ns=int(min(max(least_ns, _SOONER * delay_ns), most_ns)))
 
     def _meet(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Settle who is at the other end, if it is the first packet that says so."""
