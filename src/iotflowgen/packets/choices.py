@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
 from iotflowgen.packets.headers import Kind
+from iotflowgen.packets.layout import ACK, SYN
 from iotflowgen.packets.mask import HTTP
 from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import (
@@ -30,7 +31,7 @@ from iotflowgen.packets.recognition import (
 from iotflowgen.packets.records import Phase
 from iotflowgen.packets.succession import UNSEEN, Before
 
-__all__ = ["ANYTHING", "Choices", "Need", "Wanted", "name_in"]
+__all__ = ["ANYTHING", "Asker", "Choices", "Need", "Wanted", "asker_of", "name_in"]
 
 _TYPE_AND_CLASS = 4
 _MOST_ANSWERS = 2**14
@@ -40,6 +41,17 @@ Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
 """What a template has to say: TLS from a phase on, after bytes that are owed, of a version; the
 answer to a question; a question about a name, or whose answer has a length; what a message of HTTP
 goes on with; anything."""
+
+
+Asker = tuple[bool, int]
+"""Whether the device sends a SYN, and the place of the host who does."""
+
+
+def asker_of(ready: Ready) -> Asker | None:
+    """Who opens a connection with a template; None where that opens none."""
+    if ready.flags & (SYN | ACK) != SYN:
+        return None
+    return ready.template.outgoing, ready.template.own if ready.template.outgoing else ready.peer
 
 
 class Wanted(NamedTuple):
@@ -57,11 +69,15 @@ class Wanted(NamedTuple):
     """Questions that are not to be asked again while there are others."""
     unanswered: tuple[bytes, ...] = ()
     """Questions that have no answer yet."""
+    openings: tuple[tuple[Asker, int], ...] = ()
+    """Of hosts that have one, the window that their SYNs have in this run."""
 
     def fits(self, ready: Ready) -> bool:
         """Whether a template is as wanted."""
         if ready.flags & self.forbidden or (self.needed and not ready.flags & self.needed):
             return False
+        if self.openings and (asker := asker_of(ready)):
+            return dict(self.openings).get(asker, ready.opening) == ready.opening
         if ready.question in self.asked or ready.question in self.unanswered:
             return False
         if self.nothing_new:

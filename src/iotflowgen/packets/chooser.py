@@ -5,11 +5,11 @@ segment is or is no FIN by what is still to come.
 """
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
-from iotflowgen.packets.choices import ANYTHING, Choices, Need, Wanted, name_in
+from iotflowgen.packets.choices import ANYTHING, Asker, Choices, Need, Wanted, asker_of, name_in
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.kinds import Kinds
@@ -33,6 +33,7 @@ _OUT_OF_TURN = "out of turn in its connection"
 _UNASKED = "answers another question than was asked"
 
 _TCP = protocol_mask(["tcp"])
+_ICMP = protocol_mask(["icmp", "icmpv6"])
 _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
 
@@ -55,6 +56,7 @@ class Chooser:
         kinds: What they mostly are.
         lookups: Whom the device has looked up.
         stays: By service, how many connections stay with the host of the one before.
+        ones: Places of hosts whose SYNs have one window a run.
         draws: Draws.
     """
 
@@ -64,6 +66,7 @@ class Chooser:
         kinds: Kinds,
         lookups: Lookups,
         stays: Iterable[tuple[int, float]],
+        ones: Container[int],
         draws: random.Random,
     ) -> None:
         self._choices = choices
@@ -73,6 +76,9 @@ class Chooser:
         self._latest: dict[Thread, Before] = {}
         """The last templates without TCP, by places."""
         self._stays = dict(stays)
+        self._ones = ones
+        self._openings: dict[Asker, int] = {}
+        """The windows that these have in this run."""
         self._with: dict[int, int] = {}
         """Place of the host that the last connection with a service is with."""
 
@@ -80,6 +86,7 @@ class Chooser:
         """A run begins of which the one before knows nothing."""
         self._latest.clear()
         self._with.clear()
+        self._openings.clear()
 
     def choose(
         self,
@@ -110,11 +117,14 @@ class Chooser:
         needs = self._needs(turn, conversation, stage)
         wanted = self._wanted(turn, conversation, repeats=repeats)
         peer, before = conversation.peer, conversation.before
-        if peer == ANYBODY:
+        then = turn.ahead.then
+        if packet.protocols & _ICMP:
+            # without ports, what is asked of several hosts looks like one conversation
+            peer, then = ANYBODY, None
+        elif peer == ANYBODY:
             peer = self._choices.whom(kind, stage, self._candidates(kind[3]))
         if not packet.protocols & _TCP:
             before = self._latest.get(thread_of(kind), NOTHING)
-        then = turn.ahead.then
         ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted, before, then)
         if ready is None or not (ready.begins or me.body):
             return None
@@ -166,7 +176,14 @@ class Chooser:
             held_ns = self._kinds.held_ns(turn.kind)
             heard = to_acknowledge(me, turn.time_ns, held_ns)
             is_open = not repeats and heard >= UNKNOWN // 2
-            return Wanted(ahead.forbidden, ahead.needed, not (repeats or heard), is_open)
+            openings = tuple(self._openings.items()) if self._kinds.opens(turn.kind) else ()
+            return Wanted(
+                ahead.forbidden,
+                ahead.needed,
+                nothing_new=not (repeats or heard),
+                may_probe=is_open,
+                openings=openings,
+            )
         if packet.protocols & DNS and not turn.kind[-1]:
             unanswered = tuple(conversation.unanswered)
             return Wanted(asked=self._lookups.but(ahead.contact), unanswered=unanswered)
@@ -183,6 +200,9 @@ class Chooser:
         if ready.layout.protocol != 6:
             self._latest[thread_of(turn.kind)] = ready.place, 0
             return
+        asker = asker_of(ready)
+        if asker and asker[1] in self._ones:
+            self._openings.setdefault(asker, ready.opening)
         is_bare = ready.template.probes or not ready.size
         conversation.before = heard(
             conversation.before, ready.place, outgoing=outgoing, is_bare=is_bare

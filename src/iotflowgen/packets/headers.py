@@ -92,6 +92,9 @@ class Host(_Frozen):
     """Of IP IDs in a TCP connection, where each counts for itself."""
     opening: Opening = Opening()
     """Of its connections."""
+    is_one: bool = False
+    """Windows in its SYNs differ from capture to capture, as if another machine had its address,
+    but not within one."""
     stamps: tuple[int, ...] = ()
     """The first TCP timestamps of its clocks in captures, in ascending order."""
     delay_ns: int = 0

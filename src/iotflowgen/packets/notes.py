@@ -51,6 +51,8 @@ class HostNotes:
     """How many segments it has acknowledged at once."""
     firsts: list[list[tuple[int, int, int]]] = field(default_factory=list)
     """When its SYNs were sent, their sequence numbers and services, a list a capture."""
+    openings: list[dict[int, set[int]]] = field(default_factory=list)
+    """Windows in its SYNs, by service, a dictionary a capture."""
     opened: list[tuple[int, int]] = field(default_factory=list)
     """Nanoseconds, and ticks of TCP timestamps, from its SYNs to its last segments."""
 
@@ -60,6 +62,7 @@ class HostNotes:
         self.lone_ids.append([])
         self.stamps.append([])
         self.firsts.append([])
+        self.openings.append({})
 
     def see_id(
         self, ip_id: int, connection: list[int] | None, protocols: int = 0, *, ends: bool = False
@@ -103,6 +106,7 @@ class HostNotes:
                 "ids_by_kind": sorted(counting_by_kind(seen, ids).items()) if ids else (),
                 "connection_ids": None if shared else counting(self.connection_ids),
                 "opening": opening_of([sorted(seen) for seen in self.firsts]),
+                "is_one": _is_one(self.openings),
                 "stamps": ticking.firsts,
                 "late_ns": late_of(self.opened, ticking.rate),
                 "clocks": ticking.clocks,
@@ -115,6 +119,19 @@ class HostNotes:
                 "ticks": ticking.rate,
             }
         )
+
+
+def _is_one(captures: Sequence[Mapping[int, set[int]]]) -> bool:
+    """Whether windows in SYNs to some service differ between captures, and to none within one."""
+    found: dict[int, set[int]] = {}
+    for seen in captures:
+        for service, windows in seen.items():
+            found.setdefault(service, set()).update(windows)
+    within = (windows for seen in captures for windows in seen.values())
+    return (
+        all(len(windows) == 1 for windows in within)
+        and max(map(len, found.values()), default=0) > 1
+    )
 
 
 class Hosts:
@@ -200,6 +217,8 @@ class Hosts:
             notes.strides += stream.unacknowledged.strides[outgoing]
             notes.spared += stream.spared[outgoing]
             notes.stamps[-1] += stamps or stream.echoes[outgoing]
+            if opening := stream.asked[outgoing]:
+                notes.openings[-1].setdefault(service, set()).add(opening)
 
     def hosts(self) -> tuple[Host, ...]:
         """What comes of all."""

@@ -22,6 +22,8 @@ from iotflowgen.packets.succession import UNSEEN
 
 __all__ = ["Ready", "kind_of"]
 
+_PINGS = {1: 8, 58: 128}
+"""Types of echo requests, by protocol."""
 _QUOTING = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
 
@@ -48,6 +50,16 @@ class Ready(NamedTuple):
     """It is not the rest of an HTTP message, which nobody takes for one by itself."""
     place: int
     """In `Headers.templates`; UNSEEN of one that was made from another."""
+
+    @property
+    def pings(self) -> bool:
+        """Whether it is an echo request (RFC 792, RFC 4443)."""
+        return self.frame[self.layout.transport] == _PINGS.get(self.layout.protocol)
+
+    @property
+    def quotes(self) -> bool:
+        """Whether it is an ICMP message about another packet, and goes on with nothing."""
+        return self.layout.protocol == 1 and self.frame[self.layout.transport] in _QUOTING
 
     @property
     def opening(self) -> int:

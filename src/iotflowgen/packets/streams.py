@@ -65,6 +65,8 @@ class Stream:
         default_factory=lambda: ([], [])
     )
     """When the SYN was sent, nanoseconds, and its sequence number."""
+    asked: list[int] = field(default_factory=lambda: [0, 0])
+    """Windows in their SYNs, if these open it."""
     ttls: tuple[dict[bool, int], dict[bool, int]] = field(default_factory=lambda: ({}, {}))
     """Time to live of a first segment of IPv4, by whether it is a SYN."""
     own: int = 0
@@ -179,6 +181,8 @@ class Stream:
             self.windows[outgoing].append((flags, acknowledged, window))
         if packet.layout.is_ip4 and not flags & RST:
             self.ttls[outgoing].setdefault(bool(flags & SYN), frame[packet.layout.network + 8])
+        if flags & (SYN | ACK) == SYN:
+            self.asked[outgoing] = window
         if flags & SYN and not (first := self.firsts[outgoing]):
             first.append((packet.time_ns, sequence))
         if flags & ACK:

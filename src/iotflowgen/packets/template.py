@@ -88,7 +88,10 @@ class TemplateBuilder:
         self._kinds = Kinds(ready)
         self._choices = Choices(ready)
         self._lookups = Lookups(self._ips, ready, self._choices, draws)
-        self._chooser = Chooser(self._choices, self._kinds, self._lookups, headers.stays, draws)
+        ones = {place for place, host in enumerate(headers.hosts) if host.is_one}
+        self._chooser = Chooser(
+            self._choices, self._kinds, self._lookups, headers.stays, ones, draws
+        )
         self._filler = Filler(headers, self._lookups, draws)
         self._stopgaps = Stopgaps(self._choices, rng, draws)
         self._fuzz = FuzzBuilder(rng, persona.home)
@@ -248,7 +251,9 @@ class TemplateBuilder:
 
     def _meet(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Settle who is at the other end, if it is the first packet that says so."""
-        if conversation.peer != ANYBODY or ready.peer < 0:
+        if ready.pings and conversation.peer != ready.peer:
+            conversation.peer, conversation.transaction = ANYBODY, 0
+        if conversation.peer != ANYBODY or ready.peer < 0 or ready.quotes:
             return
         conversation.peer, conversation.own = ready.peer, ready.template.own
         self._chooser.meet(turn, ready.peer)
