@@ -3,6 +3,9 @@
 Most hosts have one clock. Behind one address may also be several machines, each with its own, as
 behind a service's load balancer; a connection then has that of one machine. A radio that sleeps
 has to wake up first, so that a SYN passes later after its stamp than what follows it.
+
+A host that goes on between captures shows when these were made: by its clock they are as far apart
+as they were. A session then is one more of them, some time before or after one, for all such hosts.
 """
 
 import random
@@ -32,6 +35,10 @@ _LONG_NS = 4 * 10**9
 """Between timestamps, for their rate to be more than delay."""
 _OFF, _DRIFT = 1.0, 0.02
 """Seconds, and share of what has passed, that a clock may be off and still be the same."""
+_CLOSE_NS = 6 * 3600 * 10**9
+"""Between captures, for a host hardly to have started anew."""
+_NEARER = 8
+"""Times nearer to a capture than captures are to each other, a session may be."""
 _MOST_CLOCKS = 32
 _STARTS = 2
 """Clocks that one machine seems to have in a capture in which it starts anew."""
@@ -48,16 +55,34 @@ class Ticking(NamedTuple):
     """How many count."""
     firsts: tuple[int, ...]
     """What they said first in captures, in ascending order."""
+    begun: tuple[tuple[int, int], ...] = ()
+    """When captures began, and what the clock said then, if it goes on from one to the next."""
 
 
-def ticking_of(captures: Sequence[Times]) -> Ticking:
-    """The law of the timestamps that a host has sent."""
+def ticking_of(captures: Sequence[Times], begun_ns: Sequence[int] = ()) -> Ticking:
+    """The law of the timestamps that a host has sent in captures that began at some times."""
     rate = _rate(captures)
     found = [_apart(seen, rate) for seen in captures if seen]
     clocks = max(map(len, found), default=1)
     is_pool = clocks > _STARTS
     firsts = [first for seen in found for first in (seen if is_pool else seen[:1])]
-    return Ticking(rate, clocks if is_pool else 1, tuple(sorted(firsts)))
+    begun = () if is_pool or not rate else _begun(captures, begun_ns, rate)
+    return Ticking(rate, clocks if is_pool else 1, tuple(sorted(firsts)), begun)
+
+
+def _begun(
+    captures: Sequence[Times], begun_ns: Sequence[int], rate: float
+) -> tuple[tuple[int, int], ...]:
+    """What a clock said when captures began, if it went on between most of those close together."""
+    found = sorted(
+        (begun, (seen[0][1] - round((seen[0][0] - begun) * rate / 1e9)) % 2**32)
+        for begun, seen in zip(begun_ns, captures, strict=False)
+        if seen
+    )
+    votes = [
+        _is_on(then, now, rate) for then, now in pairwise(found) if now[0] - then[0] < _CLOSE_NS
+    ]
+    return tuple(found) if 2 * sum(votes) > len(votes) else ()
 
 
 def are_one(some: Sequence[Times], others: Sequence[Times]) -> bool:
@@ -132,19 +157,40 @@ def _is_on(then: tuple[int, int], now: tuple[int, int], rate: float) -> bool:
 
 
 class Clocks:
-    """The TCP timestamps of all hosts."""
+    """The TCP timestamps of all hosts.
 
-    def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
+    Args:
+        hosts: Whose.
+        draws: Draws what they say first.
+        begun_ns: When captures began.
+    """
+
+    def __init__(
+        self, hosts: Sequence[Host], draws: random.Random, begun_ns: Sequence[int] = ()
+    ) -> None:
         self._hosts = hosts
         self._draws = draws
+        self._begun = [dict(host.begun) for host in hosts]
+        self._gaps_ns = [
+            (above - below, below) for below, above in pairwise(sorted(begun_ns)) if above > below
+        ]
+        self._now = 0, 0
+        """Near which capture the run is, and when that began by the times of the run."""
         self._boot: dict[tuple[int, int], int] = {}
         self._to_come: dict[int, list[tuple[int, int]]] = {}
         """Of a host, how far apart those are between which clocks are to begin, and the lower."""
 
-    def begin(self) -> None:
-        """Start again: who begins, does so with another number."""
+    def begin(self, time_ns: int = 0) -> None:
+        """Start again, at some time: who begins, does so with another number."""
         self._boot.clear()
         self._to_come.clear()
+        if self._gaps_ns:
+            gap_ns, near = self._draws.choice(self._gaps_ns)
+            closest_ns = min(self._gaps_ns)[0] / _NEARER
+            off_ns = round(closest_ns * (gap_ns / 2 / closest_ns) ** self._draws.random())
+            if self._draws.random() < 0.5:
+                near, off_ns = near + gap_ns, -off_ns
+            self._now = near, time_ns - off_ns
 
     def ticks(self, host: int, side: Side, time_ns: int, *, opens: bool = False) -> int:
         """What a host's clock says.
@@ -163,17 +209,22 @@ class Clocks:
         passed = int(time_ns // 1000 * (law.ticks or _UNKNOWN) / 10**6)
         clock = host, side.clock
         if clock not in self._boot:
-            self._boot[clock] = self._first(host) - passed
+            self._boot[clock] = self._first(host, time_ns) - passed
         return (self._boot[clock] + passed) & 0xFFFFFFFF
 
-    def _first(self, host: int) -> int:
-        """A number between two neighbours of those that were seen first in captures.
+    def _first(self, host: int, time_ns: int) -> int:
+        """What a clock says first: of one that goes on, what it would say then.
+
+        Of others, a number between two neighbours of those that were seen first in captures.
 
         Of random ones this is nearly random; of clocks that start with their host it is near one.
         Numbers go round, and neighbours are not those farthest apart: Linux begins five minutes
         below 0, which it soon passes.
         """
-        seen = self._hosts[host].stamps
+        law, (near, begun_ns) = self._hosts[host], self._now
+        if near in self._begun[host]:
+            return self._begun[host][near] + round((time_ns - begun_ns) * law.ticks / 1e9)
+        seen = law.stamps
         if not seen:
             return self._draws.getrandbits(32)
         if len(seen) == 1:

@@ -45,10 +45,17 @@ class Finisher:
     Args:
         hosts: Who sends, the device first.
         persona: Who is shown.
+        begun_ns: When captures began.
         draws: Draws where counters begin.
     """
 
-    def __init__(self, hosts: Sequence[Host], persona: Persona, draws: random.Random) -> None:
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        persona: Persona,
+        begun_ns: Sequence[int],
+        draws: random.Random,
+    ) -> None:
         self.ips = [_ip(persona.ip(host.ip)) if host.ip else b"" for host in hosts]
         """The address of each host; empty for one without."""
         self._ttls = [host.ttl for host in hosts]
@@ -56,13 +63,13 @@ class Finisher:
         self._draws = draws
         self._macs = [_mac(persona.mac(host.mac)) for host in hosts]
         self._ip_ids = IpIds(hosts, draws)
-        self._clocks = Clocks(hosts, draws)
+        self._clocks = Clocks(hosts, draws, begun_ns)
         self._openings = Openings(hosts, draws)
 
-    def begin(self) -> None:
-        """A run begins of which the one before knows nothing."""
+    def begin(self, time_ns: int) -> None:
+        """A run begins, at some time, of which the one before knows nothing."""
         self._ip_ids.begin()
-        self._clocks.begin()
+        self._clocks.begin(time_ns)
         self._openings.begin()
 
     def finish(self, draft: Draft, time_ns: int, left: Left) -> Frame:

@@ -97,6 +97,8 @@ class Host(_Frozen):
     but not within one."""
     stamps: tuple[int, ...] = ()
     """The first TCP timestamps of its clocks in captures, in ascending order."""
+    begun: tuple[tuple[int, int], ...] = ()
+    """When captures began (`Headers.begun_ns`), and what its clock said then, if that goes on."""
     delay_ns: int = 0
     """What it acknowledges is older than this, where captures are made."""
     late_ns: tuple[int, ...] = ()
@@ -239,6 +241,8 @@ class Headers(_Frozen):
     """Ports that have many others at the other end."""
     connections: tuple[Connection, ...]
     templates: tuple[Template, ...]
+    begun_ns: tuple[int, ...] = ()
+    """When captures began, nanoseconds since 1970."""
     endings: tuple[Ending, ...] = ()
     """How TCP connections ended."""
     stays: tuple[tuple[int, float], ...] = ()

@@ -145,7 +145,7 @@ class _Learner:
     def read(self, packets: Sequence[Packet]) -> None:
         """Read one capture."""
         streams: dict[tuple[int, int, int], Stream] = {}
-        self._hosts.begin()
+        self._hosts.begin(packets[0].time_ns if packets else 0)
         self._questions.append([])
         self._latest = {}
         peers: defaultdict[int, list[int]] = defaultdict(list)
@@ -278,6 +278,7 @@ class _Learner:
             repeats_ids=self._repeats_ids,
             templates=tuple(self._told(*each, places) for each in kept.items()),
             repeats=self._repeats.repeats(),
+            begun_ns=tuple(self._hosts.begun_ns),
             endings=self._endings.endings(),
             stays=tuple(
                 (service, share)

@@ -42,6 +42,8 @@ class HostNotes:
     """Of its FINs that answer another, but not at once, whether that is what they acknowledge."""
     last_ids: list[int] | None = None
     """Those of the connection that the last one is of."""
+    begun_ns: list[int] = field(default_factory=list)
+    """When captures began."""
     stamps: list[list[tuple[int, int]]] = field(default_factory=list)
     """When the first and last TCP timestamps of connections were sent, and which they were, a list
     a capture; of those that were not seen, what the other end echoed first, and when."""
@@ -56,8 +58,9 @@ class HostNotes:
     opened: list[tuple[int, int]] = field(default_factory=list)
     """Nanoseconds, and ticks of TCP timestamps, from its SYNs to its last segments."""
 
-    def begin(self) -> None:
+    def begin(self, begun_ns: int) -> None:
         """A capture begins."""
+        self.begun_ns.append(begun_ns)
         self.ids.append([])
         self.lone_ids.append([])
         self.stamps.append([])
@@ -95,7 +98,7 @@ class HostNotes:
         shared = counting(self.turns) or not self.connection_ids
         seen = [run for run in (self.ids if shared else self.lone_ids) if run]
         ids = counting([[number for _, number in run] for run in seen])
-        ticking = ticking_of([sorted(seen) for seen in self.stamps])
+        ticking = ticking_of([sorted(seen) for seen in self.stamps], self.begun_ns)
         return Host.model_validate(
             {
                 "mac": self.mac,
@@ -108,6 +111,7 @@ class HostNotes:
                 "opening": opening_of([sorted(seen) for seen in self.firsts]),
                 "is_one": _is_one(self.openings),
                 "stamps": ticking.firsts,
+                "begun": ticking.begun,
                 "late_ns": late_of(self.opened, ticking.rate),
                 "clocks": ticking.clocks,
                 "delay_ns": delay_of(self.delays),
@@ -157,11 +161,14 @@ class Hosts:
             self._places |= dict.fromkeys(addresses, place)
         self._macs = {mac}
         self._addresses = set(self._places)
+        self.begun_ns: list[int] = []
+        """When captures began."""
 
-    def begin(self) -> None:
-        """A capture begins."""
+    def begin(self, begun_ns: int) -> None:
+        """A capture begins, at some time."""
+        self.begun_ns.append(begun_ns)
         for notes in self._notes:
-            notes.begin()
+            notes.begin(begun_ns)
 
     def peer(self, packet: Packet) -> int:
         """The place of the other end, who may be new; -1 without."""
@@ -176,7 +183,7 @@ class Hosts:
         if ip not in self._places:
             self._places[ip] = len(self._notes)
             self._notes.append(HostNotes(peer, ip))
-            self._notes[-1].begin()
+            self._notes[-1].begin(self.begun_ns[-1])
         place = self._places[ip]
         self._notes[place].macs.add(peer)
         return place if place >= self._own else -1

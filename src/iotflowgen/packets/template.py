@@ -83,7 +83,7 @@ class TemplateBuilder:
             Way(host.delay_ns, host.stride, host.pace, host.is_steady, host.spares_fin)
             for host in headers.hosts
         ]
-        self._finisher = Finisher(headers.hosts, persona, draws)
+        self._finisher = Finisher(headers.hosts, persona, headers.begun_ns, draws)
         self._ips = self._finisher.ips
         self._kinds = Kinds(ready)
         self._choices = Choices(ready)
@@ -124,7 +124,7 @@ class TemplateBuilder:
             self._lookups.forget()
             self._chooser.begin()
             self._filler.begin()
-            self._finisher.begin()
+            self._finisher.begin(times_ns[0] if times_ns else 0)
         kinds = [kind_of(packet, self._services) for packet in packets]
         flows = [*map(flow_of, packets)]
         again = self._repeats.plan(flows, kinds, times_ns, self._conversations.get)

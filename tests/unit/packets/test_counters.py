@@ -19,7 +19,7 @@ def test_a_counter_that_starts_again_in_each_capture() -> None:
     drawn = [numbers.next() for _ in range(50)]
     assert drawn[0] in (1, 2)
     assert all(0 < after - before <= 2 for before, after in pairwise(drawn))
-    numbers.begin()
+    numbers.begin(0)
     assert numbers.next() in (1, 2)
 
 
@@ -29,7 +29,7 @@ def test_a_counter_that_begins_anywhere_goes_on_and_has_no_zero() -> None:
     assert law.begins == (1, 65_535)
     numbers = Numbers(law, random.Random(0))
     first = numbers.next()
-    numbers.begin()
+    numbers.begin(0)
     drawn = [first, *(numbers.next() for _ in range(70_000))]
     assert set(drawn) == set(range(1, 65_536))
     assert drawn[1] == first % 65_535 + 1
@@ -50,7 +50,7 @@ def test_a_step_that_was_seen_once_in_very_many_is_hardly_ever_drawn() -> None:
 
 def test_the_last_acknowledgment_may_have_an_id_beside_the_others() -> None:
     notes = HostNotes("02:00:00:00:00:01", "10.0.0.5")
-    notes.begin()
+    notes.begin(0)
     for begun in (100, 9000, 40_000, 22_000):
         ids: list[int] = []
         for number in range(begun, begun + 4):
@@ -79,10 +79,10 @@ def test_what_is_counted_unseen_comes_before_the_same_kind_of_packet() -> None:
     seen = [(lease, 3), (question, 5), (segment, 6), (segment, 7), (segment, 8)]
     notes = HostNotes("02:00:00:00:00:01", "10.0.0.5")
     for _ in range(4):
-        notes.begin()
+        notes.begin(0)
         for kind, number in seen:
             notes.see_id(number, None, kind)
     ids = IpIds([notes.host()], random.Random(0))
     for _ in range(20):
-        ids.begin()
+        ids.begin(0)
         assert [ids.next(0, None, kind) for kind, _ in seen] == [number for _, number in seen]
