@@ -19,7 +19,7 @@ def test_a_counter_that_starts_again_in_each_capture() -> None:
     drawn = [numbers.next() for _ in range(50)]
     assert drawn[0] in (1, 2)
     assert all(0 < after - before <= 2 for before, after in pairwise(drawn))
-    numbers.begin(0)
+    numbers.begin()
     assert numbers.next() in (1, 2)
 
 
@@ -29,7 +29,7 @@ def test_a_counter_that_begins_anywhere_goes_on_and_has_no_zero() -> None:
     assert law.begins == (1, 65_535)
     numbers = Numbers(law, random.Random(0))
     first = numbers.next()
-    numbers.begin(0)
+    numbers.begin()
     drawn = [first, *(numbers.next() for _ in range(70_000))]
     assert set(drawn) == set(range(1, 65_536))
     assert drawn[1] == first % 65_535 + 1
@@ -84,5 +84,5 @@ def test_what_is_counted_unseen_comes_before_the_same_kind_of_packet() -> None:
             notes.see_id(number, None, kind)
     ids = IpIds([notes.host()], random.Random(0))
     for _ in range(20):
-        ids.begin(0)
+        ids.begin()
         assert [ids.next(0, None, kind) for kind, _ in seen] == [number for _, number in seen]
