@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.layout import Layout, find_layout
-from iotflowgen.packets.mask import DNS
+from iotflowgen.packets.mask import DNS, LEASE
 from iotflowgen.traffic import Trace
 
 __all__ = ["Packet", "packets_of"]
@@ -77,6 +77,11 @@ class Packet(NamedTuple):
         """The id of a question of the device's to DNS; None of all else."""
         asks = self.outgoing and self.protocols & DNS and self.layout.protocol == 17
         return int.from_bytes(self.payload[:2]) if asks else None
+
+    @property
+    def lease_id(self) -> bytes:
+        """The transaction id of a BOOTP message; empty without."""
+        return self.payload[4:8] if self.protocols & LEASE else b""
 
 
 def packets_of(trace: Trace, frames: Sequence[bytes]) -> list[Packet]:

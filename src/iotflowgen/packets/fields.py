@@ -55,8 +55,14 @@ def _ntp_time(time_ns: int, draws: random.Random) -> int:
 
 
 def write_lease(data: bytearray, payload: int, last: bytes, draws: random.Random) -> bytes:
-    """The transaction id of a BOOTP message, which a discovery begins anew (RFC 2131)."""
+    """The transaction id of a BOOTP message, which a discovery begins anew (RFC 2131).
+
+    One that recurs is in the message of who asks.
+    """
     discovers = b"\x35\x01\x01" in data[payload + 240 : payload + 244]
-    number = draws.randbytes(4) if discovers or not last else last
+    known = bytes(data[payload + 4 : payload + 8])
+    number = last
+    if discovers or not last:
+        number = known if any(known) else draws.randbytes(4)
     data[payload + 4 : payload + 8] = number
     return number

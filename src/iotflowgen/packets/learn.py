@@ -48,7 +48,9 @@ def learn_headers(captures: Iterable[tuple[Trace, Sequence[bytes]]]) -> Headers 
         return None
     plain = Plain([(_message(p), p.payload) for p in packets] for packets in read)
     hosts = Hosts(own, addresses_apart(read, [pair for pair, _ in own.most_common()]))
-    learner = _Learner(hosts, _services(read), plain, repeats_ids=_repeats_ids(read))
+    learner = _Learner(
+        hosts, _services(read), plain, _recurring(read), repeats_ids=_repeats_ids(read)
+    )
     for packets in read:
         learner.read(packets)
     return learner.headers()
@@ -76,6 +78,12 @@ def _repeats_ids(captures: Iterable[Sequence[Packet]]) -> bool:
     asked = (packet.question_id for packets in captures for packet in packets)
     ids = [each for each in asked if each is not None]
     return 0 < 2 * len(set(ids)) <= len(ids)
+
+
+def _recurring(captures: Iterable[Sequence[Packet]]) -> frozenset[bytes]:
+    """Transaction ids of BOOTP that are in captures more than one."""
+    seen = Counter(each for packets in captures for each in {p.lease_id for p in packets})
+    return frozenset(each for each, captured in seen.items() if captured > 1 and each)
 
 
 def _message(packet: Packet) -> tuple[int, ...]:
@@ -121,11 +129,18 @@ def _stays(captures: Sequence[Sequence[int]]) -> float:
 
 class _Learner:
     def __init__(
-        self, hosts: Hosts, services: frozenset[int], plain: Plain, *, repeats_ids: bool
+        self,
+        hosts: Hosts,
+        services: frozenset[int],
+        plain: Plain,
+        leases: frozenset[bytes],
+        *,
+        repeats_ids: bool,
     ) -> None:
         self._hosts = hosts
         self._services = services
         self._plain = plain
+        self._leases = leases
         self._repeats_ids = repeats_ids
         self._templates: Counter[Template] = Counter()
         self._numbers: dict[Template, int] = {}
@@ -187,6 +202,7 @@ class _Learner:
         question_id = packet.question_id
         if question_id is not None and not self._repeats_ids:
             self._questions[-1].append(question_id)
+        keeps_id = question_id is not None and self._repeats_ids
         # pieces of pictures, put together in another order, would be none
         is_piece = stream is not None and stream.shows[packet.outgoing]
         recurs = self._plain.recurs(payload) and not is_piece
@@ -197,7 +213,7 @@ class _Learner:
             said.speech,
             packet.time_ns,
             range(len(payload)) if recurs else self._plain.head(_message(packet)),
-            keeps_id=question_id is not None and self._repeats_ids,
+            keeps_id=keeps_id or packet.lease_id in self._leases,
         )
         if is_cut:
             random += ((len(frame), packet.length),)

@@ -45,8 +45,8 @@ def mask(
 ) -> tuple[bytes, Ranges, tuple[Stamp, ...]]:
     """The frame with zeros for what changes, where it is to be random, and to tell the time.
 
-    Bytes of the payload that are `kept` are not random, whatever they look like; a question to DNS
-    that `keeps_id` has its transaction id.
+    Bytes of the payload that are `kept` are not random, whatever they look like; a message of DNS
+    or BOOTP that `keeps_id` has its transaction id.
     """
     masked = bytearray(frame)
     random = _random_in(frame, layout, protocols, speech)
@@ -55,7 +55,7 @@ def mask(
         random = tuple(_without(random, kept, layout.payload))
     if any(frame[layout.end :]):
         random += ((layout.end, len(frame)),)
-    zeros = [*random, *_counting(frame, layout, protocols & ~(DNS * keeps_id))]
+    zeros = [*random, *_counting(frame, layout, protocols & ~((DNS | LEASE) * keeps_id))]
     for start, end in zeros:
         masked[start:end] = bytes(max(0, min(end, len(frame)) - start))
     if protocols & NTP:
