@@ -4,11 +4,23 @@ A peer far away cannot have heard what went by a millisecond ago, and acknowledg
 Most hosts acknowledge every second segment (RFC 9293, section 3.8.6.3).
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 
-__all__ = ["STEADY", "Unacknowledged", "delay_of", "is_steady", "stride_of"]
+from iotflowgen.packets.headers import Kind
 
+__all__ = [
+    "JUST_NS",
+    "STEADY",
+    "LeavingCounts",
+    "Unacknowledged",
+    "delay_of",
+    "is_steady",
+    "stride_of",
+]
+
+JUST_NS = 10**9
+"""Ago, something was heard just before."""
 _HALF = 2**31
 _PARTS = 20
 """One in so many is sooner than what is taken for the delay."""
@@ -32,6 +44,16 @@ class Unacknowledged:
         if not mine or 0 < (end - mine[-1][0]) % 2**32 < _HALF:
             mine.append((end, time_ns))
 
+    def left(self, outgoing: bool, number: int, time_ns: int) -> int | None:
+        """How many segments are left that come after a number, of several.
+
+        None if there are not several, or the last one was sent long before.
+        """
+        others = self._sent[not outgoing]
+        if len(others) < 2 or time_ns - others[-1][1] > JUST_NS:
+            return None
+        return sum(0 < (end - number) % 2**32 < _HALF for end, _ in others)
+
     def acknowledge(self, outgoing: bool, number: int, time_ns: int) -> bool:
         """Note that everything up to a number is acknowledged, and tell whether that says more."""
         others, sent_ns, known = self._sent[not outgoing], -1, len(self._sent[not outgoing])
@@ -42,6 +64,27 @@ class Unacknowledged:
         if known > 1 and sent_ns >= 0:
             self.strides[outgoing].append(known - len(others))
         return sent_ns >= 0
+
+
+class LeavingCounts:
+    """Counts what payload leaves unacknowledged that was heard just before it.
+
+    Who answers the first of two messages may do so before it has read the second.
+    """
+
+    def __init__(self) -> None:
+        self._left: defaultdict[Kind, Counter[int]] = defaultdict(Counter)
+
+    def see(self, kind: Kind, left: int) -> None:
+        """Note of how many segments a packet of a kind leaves unacknowledged."""
+        self._left[kind][left] += 1
+
+    def leaves(self) -> tuple[tuple[Kind, int], ...]:
+        """Kinds that mostly leave some, and how many."""
+        common = (
+            (kind, *seen.most_common(1)[0], seen.total()) for kind, seen in self._left.items()
+        )
+        return tuple((kind, left) for kind, left, n, all_ in common if left and 1 < n > all_ / 2)
 
 
 def delay_of(seen: Sequence[int]) -> int:

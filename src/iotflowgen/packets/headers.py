@@ -249,6 +249,9 @@ class Headers(_Frozen):
     """By service, the share of TCP connections that stay with the host of the one before; others
     may be with it by chance."""
     repeats: tuple[Repeat, ...] = ()
+    leaves: tuple[tuple[Kind, int], ...] = ()
+    """Kinds of the device's TCP segments that leave something unacknowledged which was heard just
+    before them, and of how many segments."""
     macs: tuple[str, ...]
     """Every MAC address of a host that was seen: with `addresses` and `words`, what identifies."""
     addresses: tuple[str, ...]

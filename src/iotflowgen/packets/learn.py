@@ -11,6 +11,7 @@ from statistics import fmean
 
 from iotflowgen.packets.captured import Packet, packets_of
 from iotflowgen.packets.counters import counting
+from iotflowgen.packets.delays import LeavingCounts
 from iotflowgen.packets.endings import EndingCounts
 from iotflowgen.packets.headers import Connection, Headers, Template, service_of
 from iotflowgen.packets.identifiers import words_in
@@ -149,6 +150,7 @@ class _Learner:
         """The last templates without TCP."""
         self._connections: dict[tuple[int, ...], list[Connection]] = defaultdict(list)
         self._repeats = RepeatCounts()
+        self._leaving = LeavingCounts()
         self._endings = EndingCounts()
         self._words: set[bytes] = set()
         self._peers: defaultdict[int, list[list[int]]] = defaultdict(list)
@@ -194,6 +196,10 @@ class _Learner:
             kind = kind_of(packet.features, self._services)
             stream.segments.append((kind, packet.flags))
             stream.count_repeat(packet, kind, self._repeats)
+            if packet.outgoing and packet.payload:
+                left = stream.unacknowledged.left(True, packet.acknowledged, packet.time_ns)
+                if left is not None:
+                    self._leaving.see(kind, left)
             said = stream.follow(packet)
         # of a frame that was cut off only what was captured would be plain
         is_cut = len(frame) < packet.length
@@ -294,6 +300,7 @@ class _Learner:
             repeats_ids=self._repeats_ids,
             templates=tuple(self._told(*each, places) for each in kept.items()),
             repeats=self._repeats.repeats(),
+            leaves=self._leaving.leaves(),
             begun_ns=tuple(self._hosts.begun_ns),
             endings=self._endings.endings(),
             stays=tuple(

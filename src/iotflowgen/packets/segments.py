@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from iotflowgen.packets.connections import Conversation, Side, Stage
+from iotflowgen.packets.delays import JUST_NS
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 
 __all__ = ["HELD_NS", "PROBED_NS", "Left", "Segment", "Way", "leave", "number", "to_acknowledge"]
@@ -77,6 +78,8 @@ class Segment(NamedTuple):
     """How long something may have been left for it."""
     way: Way = _USUAL
     """Its sender's."""
+    leaves: int = 0
+    """How many segments it leaves unacknowledged, of several heard just before it."""
 
     @property
     def is_new(self) -> bool:
@@ -101,6 +104,7 @@ class Segment(NamedTuple):
         time_ns: int = 0,
         held_ns: int = HELD_NS,
         way: Way = _USUAL,
+        leaves: int = 0,
     ) -> "Segment":
         """The next segment of a connection.
 
@@ -114,6 +118,7 @@ class Segment(NamedTuple):
             time_ns: When it is sent.
             held_ns: How long something may have been left for it to acknowledge.
             way: How its sender acknowledges.
+            leaves: How many segments it leaves unacknowledged, of several heard just before it.
         """
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
         again = repeats or (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
@@ -140,7 +145,7 @@ class Segment(NamedTuple):
                 me.to_acknowledge = len(me.heard_ns)
             me.sent_ns, me.held = time_ns, len(me.heard_ns)
         marks = bool(again), probes, bool(refuses)
-        return cls(me, other, flags, size, *marks, time_ns, held_ns, way)
+        return cls(me, other, flags, size, *marks, time_ns, held_ns, way, leaves)
 
 
 def _hear(me: Side, other: Side, time_ns: int, *, probes: bool) -> None:
@@ -260,10 +265,29 @@ def _forget_probes(me: Side) -> None:
         del ends[-1], me.ends_ns[-1]
 
 
+def _acknowledges(segment: Segment, left: Left, late: int) -> int:
+    """How many of the other's segments a segment acknowledges, `late` ones in any case."""
+    ends, ends_ns, way = segment.other.ends, segment.other.ends_ns, segment.way
+    free = len(ends) - left.least
+    new = max(late, min(bisect_right(ends_ns, segment.time_ns - way.delay_ns), free))
+    if segment.size or segment.flags & FIN:
+        if segment.leaves and len(ends) > 1 and segment.time_ns - ends_ns[-1] < JUST_NS:
+            new = max(late, min(new, len(ends) - segment.leaves))
+        return new
+    if free >= way.stride:
+        said = new if way.is_steady else len(ends)
+        new = max(late, way.stride, min(new, said - int(left.most)))
+    new = min(max(new, 1), len(ends))
+    is_last = way.spares_fin and new == len(ends) > 1
+    if is_last and _closes(segment.me, segment.other, segment.flags, segment.time_ns):
+        new -= 1
+    return new
+
+
 def number(segment: Segment, left: Left) -> tuple[int, int]:
     """Sequence and acknowledgment number of a segment; for `left` see `leave`."""
-    me, other, flags, size, again, probes, refuses, time_ns, _, way = segment
-    to_come, delay_ns = left.least, way.delay_ns
+    me, other, flags, size, again, probes, refuses, time_ns, *_ = segment
+    to_come, delay_ns = left.least, segment.way.delay_ns
     me.numbered += not again
     sequence, joins = me.next, me.numbered == 1 and not flags & SYN and not other.syn
     taken = size + bool(flags & SYN) + bool(flags & FIN)
@@ -291,15 +315,7 @@ def number(segment: Segment, left: Left) -> tuple[int, int]:
     late = bisect_right(other.ends_ns, time_ns - HELD_NS)
     if not (taken or again or probes or late) and 0 < len(other.ends) <= to_come:
         _divide(other, to_come + 1 - len(other.ends))
-    heard = bisect_right(other.ends_ns, time_ns - delay_ns)
-    free = len(other.ends) - to_come
-    new = len(other.ends) if flags & SYN else max(late, min(heard, free))
-    if not taken:
-        if free >= way.stride:
-            new = max(late, way.stride, min(new, len(other.ends) - int(left.most)))
-        new = min(max(new, 1), len(other.ends))
-        if way.spares_fin and new == len(other.ends) > 1 and _closes(me, other, flags, time_ns):
-            new -= 1
+    new = len(other.ends) if flags & SYN else _acknowledges(segment, left, late)
     if new > 0 and not again:
         other.acknowledged = other.ends[new - 1]
         del other.ends[:new], other.ends_ns[:new]

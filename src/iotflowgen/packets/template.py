@@ -83,6 +83,7 @@ class TemplateBuilder:
             Way(host.delay_ns, host.stride, host.pace, host.is_steady, host.spares_fin)
             for host in headers.hosts
         ]
+        self._leaves = dict(headers.leaves)
         self._finisher = Finisher(headers.hosts, persona, headers.begun_ns, draws)
         self._ips = self._finisher.ips
         self._kinds = Kinds(ready)
@@ -296,6 +297,7 @@ class TemplateBuilder:
             time_ns=turn.time_ns,
             held_ns=self._kinds.held_ns(turn.kind),
             way=self._way(conversation, outgoing=outgoing),
+            leaves=self._leaves.get(turn.kind, 0),
         )
         if flags & FIN and not ready.size:
             # what is sent again after it would have to lie before it
