@@ -88,7 +88,7 @@ class Finisher:
             data[at : at + 4] = self.ips[conversation.own]
         if segment and not packet.outgoing and layout.is_ip4:
             at = layout.network + 8
-            conversation.ttls = conversation.ttls or self._ttls_of(peer) or (data[at], data[at])
+            conversation.ttls = conversation.ttls or self._ttls_of(peer)
             data[at] = conversation.ttls[not segment.flags & SYN]
         if ready.template.has_ip_id:
             sender = max(peer, ready.peer)
@@ -101,10 +101,11 @@ class Finisher:
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))
 
-    def _ttls_of(self, peer: int) -> tuple[int, int] | None:
-        """Time to live of a SYN, and of what follows it; None where none was seen."""
+    def _ttls_of(self, peer: int) -> tuple[int, int]:
+        """Time to live of a SYN, and of what follows it."""
         seen = self._routes[peer] if peer >= 0 else {}
-        return self._draws.choices([*seen], [*seen.values()])[0] if seen else None
+        usual = self._ttls[max(0, peer)]
+        return self._draws.choices([*seen], [*seen.values()])[0] if seen else (usual, usual)
 
     def _readdress(
         self, data: bytearray, ready: Ready, outgoing: bool, conversation: Conversation

@@ -28,7 +28,7 @@ from iotflowgen.traffic import Trace
 
 __all__ = ["learn_headers"]
 
-_MOST_TEMPLATES = 256
+_MOST_TEMPLATES = 2048
 """Of one length, direction, protocol configuration, service and stage."""
 _MOST_CONNECTIONS = 8
 """Of one service and peer, whose SYNs have the same windows."""
@@ -219,6 +219,8 @@ class _Learner:
             said.speech,
             packet.time_ns,
             range(len(payload)) if recurs else self._plain.head(_message(packet)),
+            # its way is that of the whole connection
+            keeps_ttl=stream is None or packet.outgoing or not layout.is_ip4,
             keeps_id=keeps_id or packet.lease_id in self._leases,
         )
         if is_cut:

@@ -42,6 +42,7 @@ def mask(
     kept: Container[int] = (),
     *,
     keeps_id: bool = False,
+    keeps_ttl: bool = True,
 ) -> tuple[bytes, Ranges, tuple[Stamp, ...]]:
     """The frame with zeros for what changes, where it is to be random, and to tell the time.
 
@@ -56,6 +57,8 @@ def mask(
     if any(frame[layout.end :]):
         random += ((layout.end, len(frame)),)
     zeros = [*random, *_counting(frame, layout, protocols & ~((DNS | LEASE) * keeps_id))]
+    if not keeps_ttl:
+        zeros.append((layout.network + 8, layout.network + 9))
     for start, end in zeros:
         masked[start:end] = bytes(max(0, min(end, len(frame)) - start))
     if protocols & NTP:

@@ -323,6 +323,9 @@ def _replace_tail(text: bytes, old: str, new: str) -> bytes:
     def spelt(match: re.Match[bytes]) -> bytes:
         return (new.upper() if match[0] != match[0].lower() else new).encode()
 
+    # looking for it in either case takes a hundred times as long as finding that it is not there
+    if old.encode() not in text.lower():
+        return text
     # after the name of a host DHCP mostly has the option 55, which looks like a 7
     pattern = rb"(?i)(?<![0-9a-f])%b(?:(?![0-9a-f])|(?=7[\x01-\x1f]))" % old.encode()
     return re.sub(pattern, spelt, text)
