@@ -177,12 +177,15 @@ class Clocks:
         self._now = 0, 0
         """Near which capture the run is, and when that began by the times of the run."""
         self._boot: dict[tuple[int, int], int] = {}
+        self._latest: dict[tuple[int, int], int] = {}
+        """What each clock said last."""
         self._to_come: dict[int, list[tuple[int, int]]] = {}
         """Of a host, how far apart those are between which clocks are to begin, and the lower."""
 
     def begin(self, time_ns: int = 0) -> None:
         """Start again, at some time: who begins, does so with another number."""
         self._boot.clear()
+        self._latest.clear()
         self._to_come.clear()
         if self._gaps_ns:
             gap_ns, near = self._draws.choice(self._gaps_ns)
@@ -192,7 +195,9 @@ class Clocks:
                 near, off_ns = near + gap_ns, -off_ns
             self._now = near, time_ns - off_ns
 
-    def ticks(self, host: int, side: Side, time_ns: int, *, opens: bool = False) -> int:
+    def ticks(
+        self, host: int, side: Side, time_ns: int, *, opens: bool = False, before: bool = False
+    ) -> int:
         """What a host's clock says.
 
         Args:
@@ -200,6 +205,7 @@ class Clocks:
             side: Its end of the connection.
             time_ns: When the segment passes.
             opens: It is a SYN.
+            before: It was sent earlier than the last one that was asked for.
         """
         law = self._hosts[host]
         if opens and law.late_ns:
@@ -210,7 +216,11 @@ class Clocks:
         clock = host, side.clock
         if clock not in self._boot:
             self._boot[clock] = self._first(host, time_ns) - passed
-        return (self._boot[clock] + passed) & 0xFFFFFFFF
+        ticks = self._boot[clock] + passed
+        if not before:
+            # what waits for the radio goes out before what comes after it
+            ticks = self._latest[clock] = max(ticks, self._latest.get(clock, ticks))
+        return ticks & 0xFFFFFFFF
 
     def _first(self, host: int, time_ns: int) -> int:
         """What a clock says first: of one that goes on, what it would say then.

@@ -163,7 +163,9 @@ class Finisher:
                 echo = other.stamp
             else:
                 # of what was said before the first packet that there is
-                echo = other.stamp = self._clocks.ticks(listener, other, time_ns - _BEFORE_NS)
+                echo = other.stamp = self._clocks.ticks(
+                    listener, other, time_ns - _BEFORE_NS, before=True
+                )
             data[ready.stamps : ready.stamps + 8] = (stamp << 32 | echo).to_bytes(8)
 
 
