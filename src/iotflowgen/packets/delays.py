@@ -44,6 +44,10 @@ class Unacknowledged:
         if not mine or 0 < (end - mine[-1][0]) % 2**32 < _HALF:
             mine.append((end, time_ns))
 
+    def waits(self, outgoing: bool) -> bool:
+        """Whether anything that the device, or the peer, has sent waits to be acknowledged."""
+        return bool(self._sent[outgoing])
+
     def left(self, outgoing: bool, number: int, time_ns: int) -> int | None:
         """How many segments are left that come after a number, of several.
 

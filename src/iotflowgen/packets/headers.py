@@ -203,6 +203,8 @@ class Repeat(_Frozen):
     kind: Kind
     follows: bool = True
     """It comes right after its like in the connection, or after others."""
+    waits: bool = False
+    """It is an acknowledgment, and there is something new that it could acknowledge."""
     soonest_ns: int
     """After its sender's last one, or its last one with payload, if it has some."""
     latest_ns: int

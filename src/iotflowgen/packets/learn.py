@@ -194,8 +194,8 @@ class _Learner:
         said = Said()
         if stream is not None:
             kind = kind_of(packet.features, self._services)
-            stream.segments.append((kind, packet.flags))
-            stream.count_repeat(packet, kind, self._repeats)
+            if not stream.count_repeat(packet, kind, self._repeats):
+                stream.segments.append((kind, packet.flags))
             if packet.outgoing and packet.payload:
                 left = stream.unacknowledged.left(True, packet.acknowledged, packet.time_ns)
                 if left is not None:

@@ -192,7 +192,8 @@ def look_ahead(
     connections = _connections(flows, opens)
     for (flow, number), places in connections.items():
         ends = bool(flow[0] & _TCP) and (flow not in continued or (flow, number + 1) in connections)
-        last = ending(places) if ends else ()
+        new = [place for place in places if carried[place] != Carries.THE_SAME]
+        last = ending(new) if ends else ()
         closings: dict[int, bool] = {}
         if ends and not last:
             is_short = times_ns[places[-1]] - times_ns[places[0]] < _PROMPT_NS
@@ -200,11 +201,13 @@ def look_ahead(
             # many short connections are alike, once time plays no part in them
             had = None if number else heard(places[0])
             closings = (_known_closings if is_short else _closings)((*sent,), had)
-        lengths, data = [0, 0], [False, False]
+        lengths, data, to_come = [0, 0], [False, False], 0
         for i, place in reversed([*enumerate(places)]):
             length, outgoing = packets[place][:2]
-            to_come = len(places) - 1 - i
-            if to_come < len(last):
+            again = carried[place] == Carries.THE_SAME
+            if again:
+                needed, forbidden = 0, FIN | RST
+            elif to_come < len(last):
                 # payload after its sender's FIN would be malformed, unless it was said before that
                 needed = last[-1 - to_come] & ~(FIN * data[outgoing])
                 forbidden = (FIN | RST) & ~needed
@@ -212,8 +215,8 @@ def look_ahead(
                 goes_on = RST * (any(data) or to_come > _MOST_CROSSED)
                 needed = (FIN | RST & ~goes_on) * closings.get(i, False)
                 forbidden = FIN * (data[outgoing] or not closings.get(i, not last)) | goes_on
-            again = carried[place] == Carries.THE_SAME
             found[place] = Ahead(needed, forbidden, lengths[not outgoing], again)
+            to_come += not again
             lengths[outgoing] = length
             data[outgoing] |= carried[place] not in _NOTHING_NEW
     return found

@@ -5,8 +5,9 @@ The latter opens the window, or says again what is missing or came twice (RFC 92
 
 Of each kind of segment it is learnt how often it says again what its sender said last, and after
 how long: right after its like; payload also after others, if it is of the kind that its sender said
-last; and an acknowledgment also after others, if its sender has heard something twice. When it is
-written, that is drawn.
+last; and an acknowledgment also after others, if its sender has heard something twice. Of an
+acknowledgment that depends on whether there is something new to acknowledge. When it is written,
+that is drawn.
 """
 
 import random
@@ -19,11 +20,15 @@ from iotflowgen.packets.kinds import Kinds
 from iotflowgen.packets.lookahead import Flow
 from iotflowgen.packets.ready import Ready
 
-__all__ = ["RepeatCounts", "Repeats"]
+__all__ = ["Case", "RepeatCounts", "Repeats"]
 
 
 _Sender = tuple[Flow, bool]
 """One end of a connection: whether it is the device's."""
+
+Case = tuple[Kind, bool, bool]
+"""Of what kind a segment is, whether it comes right after its like, and whether it is an
+acknowledgment that has something new to acknowledge."""
 
 _NOTHING: tuple[Kind | None, int] = None, 0
 """Payload of which nothing is known, and when it was sent."""
@@ -35,32 +40,31 @@ class RepeatCounts:
     """Counts repetitions while captures are read."""
 
     def __init__(self) -> None:
-        self._after_ns: defaultdict[tuple[Kind, bool, bool], list[int]] = defaultdict(list)
+        self._after_ns: defaultdict[tuple[Case, bool], list[int]] = defaultdict(list)
 
-    def see(self, kind: Kind, after_ns: int, *, follows: bool, again: bool) -> None:
+    def see(self, case: Case, after_ns: int, *, again: bool) -> None:
         """Note a segment that may say again what its sender said last.
 
         Args:
-            kind: Its kind.
+            case: What it is, and when.
             after_ns: How long ago that was.
-            follows: It comes right after its like.
             again: It does say that.
         """
-        self._after_ns[kind, follows, again].append(after_ns)
+        self._after_ns[case, again].append(after_ns)
 
     def repeats(self) -> tuple[Repeat, ...]:
         """What was repeated, how often."""
-        return tuple(
-            self._repeat(kind, follows) for kind, follows, again in [*self._after_ns] if again
-        )
+        return tuple(self._repeat(case) for case, again in [*self._after_ns] if again)
 
-    def _repeat(self, kind: Kind, follows: bool) -> Repeat:
-        repeated, others = (self._after_ns[kind, follows, again] for again in (True, False))
+    def _repeat(self, case: Case) -> Repeat:
+        repeated, others = (self._after_ns[case, again] for again in (True, False))
         soonest_ns, latest_ns = min(repeated) // _ABOUT, max(repeated) * _ABOUT
         count = len(repeated) + sum(soonest_ns <= ns <= latest_ns for ns in others)
+        kind, follows, waits = case
         return Repeat(
             kind=kind,
             follows=follows,
+            waits=waits,
             soonest_ns=soonest_ns,
             latest_ns=latest_ns,
             share=len(repeated) / count,
@@ -77,7 +81,7 @@ class Repeats:
     """
 
     def __init__(self, repeats: Sequence[Repeat], kinds: Kinds, draws: random.Random) -> None:
-        self._known = {(repeat.kind, repeat.follows): repeat for repeat in repeats}
+        self._known = {(each.kind, each.follows, each.waits): each for each in repeats}
         self._repeated = {repeat.kind for repeat in repeats}
         self._kinds = kinds
         self._draws = draws
@@ -101,9 +105,10 @@ class Repeats:
             return [False] * len(flows)
         latest, sent_ns, payload = self._before(flows, known)
         heard_twice: Counter[_Sender] = Counter()
+        unheard: Counter[_Sender] = Counter()
         again: list[bool] = []
         for flow, kind, time_ns in zip(flows, kinds, times_ns, strict=True):
-            mine, follows = (flow, kind[1]), latest.get(flow) == kind
+            mine, other, follows = (flow, kind[1]), (flow, not kind[1]), latest.get(flow) == kind
             is_bare = self._kinds.is_bare(kind)
             said, said_ns = payload.get(mine, _NOTHING)
             if is_bare:
@@ -111,7 +116,8 @@ class Repeats:
                 may = mine in payload and (follows or heard_twice[mine] > 0)
             else:
                 may = said == kind
-            repeat = self._known.get((kind, follows)) if may else None
+            waits = is_bare and unheard[mine] > 0
+            repeat = self._known.get((kind, follows, waits)) if may else None
             says_again = repeat is not None and (
                 repeat.soonest_ns <= time_ns - said_ns <= repeat.latest_ns
                 and self._draws.random() < repeat.share
@@ -119,7 +125,11 @@ class Repeats:
             if says_again and is_bare:
                 heard_twice[mine] -= 1
             elif says_again:
-                heard_twice[flow, not kind[1]] += 1
+                heard_twice[other] += 1
+            elif is_bare:
+                unheard[mine] -= unheard[mine] > 0
+            else:
+                unheard[mine], unheard[other] = 0, unheard[other] + 1
             # an acknowledgment is hardly said three times
             latest[flow] = None if says_again and is_bare else kind
             sent_ns[mine] = time_ns

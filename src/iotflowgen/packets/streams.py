@@ -112,8 +112,12 @@ class Stream:
         me, other = (self.conversation.ends[way] for way in (packet.outgoing, not packet.outgoing))
         return me.fin and other.fin and not packet.payload
 
-    def count_repeat(self, packet: Packet, kind: Kind, counts: RepeatCounts) -> None:
-        """Count whether a segment, not followed yet, says again what its sender said last."""
+    def count_repeat(self, packet: Packet, kind: Kind, counts: RepeatCounts) -> bool:
+        """Count whether a segment, not followed yet, says again what its sender said last.
+
+        Returns:
+            Whether it does, as its kind may.
+        """
         sender, flags, is_bare = packet.outgoing, packet.flags, not packet.payload
         me, follows, probed = self.conversation.ends[sender], self.latest == kind, self.probed
         sequence, acknowledged = packet.sequence, packet.acknowledged
@@ -123,21 +127,24 @@ class Stream:
         self.latest, self.probed = None, False
         if flags & (SYN | RST) or (flags & FIN and is_bare):
             self.acknowledged[sender] = acknowledged if flags & ACK else None
-            return
+            return False
         if is_bare:
             self.probed = behind == 1 or self._joins_with_probe(packet)
             again = acknowledged == before and not self.probed
             may = before is not None and not probed and (follows or self.heard_twice[sender])
+            waits = self.unacknowledged.waits(not sender)
             self.heard_twice[sender] -= bool(self.heard_twice[sender] and again)
         else:
             again = 0 < behind <= _HALF
-            said, before_ns = self.payload[sender]
+            (said, before_ns), waits = self.payload[sender], False
             may = said == kind
             self.heard_twice[not sender] += again
             self.payload[sender] = kind, packet.time_ns
         if may:
-            counts.see(kind, packet.time_ns - before_ns, follows=follows, again=again)
+            case = kind, follows, waits
+            counts.see(case, packet.time_ns - before_ns, again=again)
         self.latest = None if self.probed or (is_bare and again) else kind
+        return bool(may and again)
 
     def _joins_with_probe(self, packet: Packet) -> bool:
         """Whether a segment without payload, its sender's first, is one byte before what is next.

@@ -20,7 +20,7 @@ def test_repetitions_are_counted_by_what_they_come_after() -> None:
         *((KIND, False, again) for again in (False, True)),
         (OTHER, True, False),
     ):
-        counts.see(kind, 1000, follows=follows, again=again)
+        counts.see((kind, follows, False), 1000, again=again)
     shares = {(repeat.kind, repeat.follows): repeat.share for repeat in counts.repeats()}
     assert shares == {(KIND, True): 2 / 3, (KIND, False): 1 / 2}
 
