@@ -15,8 +15,10 @@ from iotflowgen.packets.layout import FIN, RST
 
 __all__ = ["EndingCounts", "Endings"]
 
-_LAST = 6
+_LAST = 12
 """Segments that are kept of a connection."""
+_FEWER = 6
+"""Of these, that tell as well where no connection ended with all of them."""
 
 
 class EndingCounts:
@@ -56,7 +58,7 @@ class Endings:
         self._draws = draws
         self._seen: defaultdict[tuple[Kind, ...], Counter[tuple[int, ...]]] = defaultdict(Counter)
         for ending in endings:
-            for last in self._wholly_or_after_payload(ending.kinds):
+            for last in self._tails(ending.kinds):
                 self._seen[last][ending.marks[-len(last) :]] += ending.count
 
     def draw(self, kinds: Sequence[Kind]) -> tuple[int, ...]:
@@ -65,13 +67,14 @@ class Endings:
         Args:
             kinds: Of all its segments.
         """
-        for last in self._wholly_or_after_payload(kinds):
+        for last in self._tails(kinds):
             if seen := self._seen.get(last):
                 return self._draws.choices([*seen], [*seen.values()])[0]
         return ()
 
-    def _wholly_or_after_payload(self, kinds: Sequence[Kind]) -> list[tuple[Kind, ...]]:
-        """The last kinds, without lengths where there is payload; those after the last payload."""
-        last = [kind if self._is_bare(kind) else (0, *kind[1:]) for kind in kinds[-_LAST:]]
+    def _tails(self, kinds: Sequence[Kind]) -> list[tuple[Kind, ...]]:
+        """The last kinds, without lengths where there is payload, fewer, and after payload."""
+        last = tuple(kind if self._is_bare(kind) else (0, *kind[1:]) for kind in kinds[-_LAST:])
         after = max((i + 1 for i, kind in enumerate(last) if not kind[0]), default=0)
-        return [tuple(last), *([tuple(last[after:])] if 0 < after < len(last) else [])]
+        tails = (last, last[-_FEWER:], last[after:] if after else ())
+        return [*dict.fromkeys(filter(None, tails))]
