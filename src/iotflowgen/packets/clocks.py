@@ -16,6 +16,7 @@ from statistics import median
 from typing import NamedTuple
 
 from iotflowgen.packets.connections import Side
+from iotflowgen.packets.counters import CLOSE_NS
 from iotflowgen.packets.headers import Host
 
 __all__ = ["Clocks", "Ticking", "Times", "are_one", "late_of", "ticking_of"]
@@ -35,8 +36,6 @@ _LONG_NS = 4 * 10**9
 """Between timestamps, for their rate to be more than delay."""
 _OFF, _DRIFT = 1.0, 0.02
 """Seconds, and share of what has passed, that a clock may be off and still be the same."""
-_CLOSE_NS = 6 * 3600 * 10**9
-"""Between captures, for a host hardly to have started anew."""
 _NEARER = 8
 """Times nearer to a capture than captures are to each other, a session may be."""
 _MOST_CLOCKS = 32
@@ -80,7 +79,7 @@ def _begun(
         if seen
     )
     votes = [
-        _is_on(then, now, rate) for then, now in pairwise(found) if now[0] - then[0] < _CLOSE_NS
+        _is_on(then, now, rate) for then, now in pairwise(found) if now[0] - then[0] < CLOSE_NS
     ]
     return tuple(found) if 2 * sum(votes) > len(votes) else ()
 
@@ -194,6 +193,15 @@ class Clocks:
             if self._draws.random() < 0.5:
                 near, off_ns = near + gap_ns, -off_ns
             self._now = near, time_ns - off_ns
+
+    @property
+    def near(self) -> int:
+        """When the capture began that the run is near."""
+        return self._now[0]
+
+    def is_later(self, time_ns: int) -> bool:
+        """Whether a time of the run is after that."""
+        return time_ns > self._now[1]
 
     def ticks(
         self, host: int, side: Side, time_ns: int, *, opens: bool = False, before: bool = False

@@ -7,7 +7,7 @@ not seen.
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -15,8 +15,19 @@ import numpy as np
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.headers import Counting, Host
 
-__all__ = ["IpIds", "Numbers", "begins", "counting", "counting_by_kind", "is_next"]
+__all__ = [
+    "CLOSE_NS",
+    "IpIds",
+    "Numbers",
+    "begins",
+    "counting",
+    "counting_apart",
+    "counting_by_kind",
+    "is_next",
+]
 
+CLOSE_NS = 6 * 3600 * 10**9
+"""Between captures, for a host hardly to have started anew."""
 _NEAR = 8192
 """What counts as the next values of a counter, of 65,536."""
 _NEXT = 256
@@ -24,6 +35,8 @@ _NEXT = 256
 _MOSTLY = 0.6
 _CHANCE = 0.01
 """That numbers drawn at random are taken for those of a counter, or for beginnings alike."""
+_FEW, _NEARLY, _LEAST = 16, 0.9, 10
+"""Steps of a counter that has little else to count; their share, and how many have to be seen."""
 _MOST_STEPS = 32
 _ANY = (1, 65_535)
 
@@ -66,6 +79,44 @@ def counting_by_kind(
             steps=_kept(sorted(steps[kind])) or law.steps,
         )
     return found
+
+
+def counting_apart(
+    runs: Sequence[Sequence[tuple[int, int]]], ids_to: Mapping[str, Mapping[int, Sequence[int]]]
+) -> tuple[Counting, dict[str, tuple[tuple[int, int, int], ...]]] | None:
+    """The law of numbers that count for each address for themselves, as Linux has them.
+
+    Args:
+        runs: Protocol configurations and numbers that were seen in a row, whatever the address.
+        ids_to: Numbers by address and the time when the capture began.
+
+    Returns:
+        The law, and by address when captures began, the first number there, and the last one, where
+        it goes on from one to the next; None if one row explains the numbers as well.
+    """
+    apart = [_steps(run) for captures in ids_to.values() for run in captures.values()]
+    steps = [step for run in apart for step in run]
+    together = [step for run in runs for step in _steps([number for _, number in run])]
+    few = sum(0 < step <= _FEW for step in steps)
+    if len(steps) < _LEAST or few < _NEARLY * len(steps):
+        return None
+    if sum(0 < step <= _FEW for step in together) >= _MOSTLY * len(together):
+        return None
+    found: dict[str, tuple[tuple[int, int, int], ...]] = {}
+    for address, captures in ids_to.items():
+        seen = sorted((begun, run[0], run[-1]) for begun, run in captures.items())
+        goes_on = [
+            0 < (now[1] - then[2]) % 65_536 <= _NEAR
+            for then, now in pairwise(seen)
+            if now[0] - then[0] < CLOSE_NS
+        ]
+        found[address] = tuple(seen) if 2 * sum(goes_on) > len(goes_on) else ()
+    kept = _kept(sorted(step for step in steps if 0 < step <= _FEW))
+    return Counting(begins=_ANY, steps=kept), found
+
+
+def _steps(run: Sequence[int]) -> list[int]:
+    return [(number - last) % 65_536 for last, number in pairwise(run)]
 
 
 def _kept(ascending: Sequence[int]) -> tuple[int, ...]:
@@ -123,31 +174,70 @@ class IpIds:
 
     def __init__(self, hosts: Sequence[Host], draws: random.Random) -> None:
         self._connections = [host.connection_ids for host in hosts]
-        self._hosts = [Numbers(host.ids, draws) for host in hosts]
+        self._laws = [host.ids for host in hosts]
+        self._hosts = [Numbers(law, draws) for law in self._laws]
         self._by_kind = [dict(host.ids_by_kind) for host in hosts]
         self._strays = [host.strays for host in hosts]
+        self._to = [host.ids_to for host in hosts]
+        self._apart: dict[tuple[int, str], Numbers] = {}
+        """Of a host and where its packets go."""
+        self._near, self._is_later = 0, False
         self._nobody = Numbers(None, draws)
         self._draws = draws
 
-    def begin(self) -> None:
-        """Start hosts again that begin with much the same number."""
+    def begin(self, near: int = 0, *, is_later: bool = False) -> None:
+        """Start hosts again that begin with much the same number.
+
+        Args:
+            near: When the capture began that the run is near.
+            is_later: The run is after it, not before.
+        """
         for numbers in self._hosts:
             numbers.begin()
+        self._apart.clear()
+        self._near, self._is_later = near, is_later
 
-    def next(self, host: int, side: Side | None, protocols: int = 0, *, ends: bool = False) -> int:
+    def next(
+        self,
+        host: int,
+        side: Side | None,
+        protocols: int = 0,
+        to: str = "",
+        *,
+        ends: bool = False,
+    ) -> int:
         """The next ID of a host, never 0.
 
         Args:
             host: Place of the sender; -1 for one that is not known.
             side: The sender's end of the connection; None without TCP.
             protocols: Protocol configuration of the packet.
+            to: The address that it goes to, as it was captured.
             ends: It is of the last acknowledgment there, which some systems do not count.
         """
         if host < 0:
             return self._nobody.next()
+        if side is None and self.counts_apart(host):
+            return self._next_to(host, to)
         if side is None or (law := self._connections[host]) is None:
             return self._hosts[host].next(self._by_kind[host].get(protocols))
         if ends and self._draws.random() < self._strays[host]:
             return self._nobody.next()
         side.ip_id = _following(side.ip_id, law, self._draws)
         return side.ip_id
+
+    def counts_apart(self, host: int) -> bool:
+        """Whether those of a host count for each address for themselves."""
+        return host >= 0 and self._to[host] is not None
+
+    def _next_to(self, host: int, to: str) -> int:
+        """The next ID of packets that go to an address."""
+        numbers = self._apart.get((host, to))
+        if numbers is None:
+            numbers = self._apart[host, to] = Numbers(self._laws[host], self._draws)
+            for begun, first, last in (self._to[host] or {}).get(to, ()):
+                if begun == self._near:
+                    # as many packets before it as there are in it
+                    before = last if self._is_later else 2 * first - last - 2
+                    numbers.last = (before - 1) % 65_535 + 1
+        return numbers.next()

@@ -58,6 +58,7 @@ class Finisher:
     ) -> None:
         self.ips = [_ip(persona.ip(host.ip)) if host.ip else b"" for host in hosts]
         """The address of each host; empty for one without."""
+        self._captured = [host.ip for host in hosts]
         self._ttls = [host.ttl for host in hosts]
         self._routes = [{(syn, rest): count for syn, rest, count in host.ttls} for host in hosts]
         self._draws = draws
@@ -68,8 +69,8 @@ class Finisher:
 
     def begin(self, time_ns: int) -> None:
         """A run begins, at some time, of which the one before knows nothing."""
-        self._ip_ids.begin()
         self._clocks.begin(time_ns)
+        self._ip_ids.begin(self._clocks.near, is_later=self._clocks.is_later(time_ns))
         self._openings.begin()
 
     def finish(self, draft: Draft, time_ns: int, left: Left) -> Frame:
@@ -96,10 +97,18 @@ class Finisher:
                 sender = conversation.own if segment else ready.template.own
             side = conversation.ends[packet.outgoing] if segment else None
             ends = segment is not None and segment.ends
-            ip_id = self._ip_ids.next(sender, side, packet.protocols, ends=ends)
+            is_apart = side is None and self._ip_ids.counts_apart(sender)
+            to = self._receiver(data, layout.network, peer) if is_apart else ""
+            ip_id = self._ip_ids.next(sender, side, packet.protocols, to, ends=ends)
             data[layout.network + 4 : layout.network + 6] = ip_id.to_bytes(2)
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))
+
+    def _receiver(self, data: bytearray, network: int, peer: int) -> str:
+        """The address that a packet goes to, as it was captured; groups keep theirs."""
+        if peer >= 0:
+            return self._captured[peer]
+        return str(ipaddress.IPv4Address(bytes(data[network + 16 : network + 20])))
 
     def _ttls_of(self, peer: int) -> tuple[int, int]:
         """Time to live of a SYN, and of what follows it."""

@@ -88,6 +88,9 @@ class Host(_Frozen):
     no law is to be seen."""
     ids_by_kind: tuple[tuple[int, Counting], ...] = ()
     """Their law by the protocol configuration of the packet, where there is a law."""
+    ids_to: dict[str, tuple[tuple[int, int, int], ...]] | None = None
+    """None if they count in one row; otherwise those that go to each address count for themselves:
+    by address, if they go on between captures, when captures began, the first, and the last one."""
     connection_ids: Counting | None
     """Of IP IDs in a TCP connection, where each counts for itself."""
     opening: Opening = Opening()

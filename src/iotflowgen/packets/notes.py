@@ -1,13 +1,13 @@
 """Who is seen while captures are read, what is noted of each host, and what comes of it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.clocks import late_of, ticking_of
-from iotflowgen.packets.counters import counting, counting_by_kind, is_next
+from iotflowgen.packets.counters import counting, counting_apart, counting_by_kind, is_next
 from iotflowgen.packets.delays import delay_of, is_steady, stride_of
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.identifiers import addresses_in, is_host
@@ -34,6 +34,10 @@ class HostNotes:
     """IP IDs that follow each other in different connections."""
     lone_ids: list[list[tuple[int, int]]] = field(default_factory=list)
     """The same without TCP."""
+    ids_to: defaultdict[str, dict[int, list[int]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    """These without TCP, by where they go and when the capture began."""
     connection_ids: list[list[int]] = field(default_factory=list)
     """IP IDs of each connection."""
     strays: list[bool] = field(default_factory=list)
@@ -68,7 +72,13 @@ class HostNotes:
         self.openings.append({})
 
     def see_id(
-        self, ip_id: int, connection: list[int] | None, protocols: int = 0, *, ends: bool = False
+        self,
+        ip_id: int,
+        connection: list[int] | None,
+        protocols: int = 0,
+        to: str = "",
+        *,
+        ends: bool = False,
     ) -> None:
         """Note an IP ID.
 
@@ -76,12 +86,14 @@ class HostNotes:
             ip_id: The ID.
             connection: Those of its connection, which is none without TCP.
             protocols: Protocol configuration of the packet.
+            to: Where it goes.
             ends: The packet is the last acknowledgment there.
         """
         if self.ids[-1] and (connection is None or connection is not self.last_ids):
             self.turns.append((self.ids[-1][-1][1], ip_id))
         if connection is None:
             self.lone_ids[-1].append((protocols, ip_id))
+            self.ids_to[to].setdefault(self.begun_ns[-1], []).append(ip_id)
         else:
             if not connection:
                 self.connection_ids.append(connection)
@@ -98,6 +110,10 @@ class HostNotes:
         shared = counting(self.turns) or not self.connection_ids
         seen = [run for run in (self.ids if shared else self.lone_ids) if run]
         ids = counting([[number for _, number in run] for run in seen])
+        if not shared and (apart := counting_apart(seen, self.ids_to)):
+            ids, ids_to, seen = *apart, []
+        else:
+            ids_to = None
         ticking = ticking_of([sorted(seen) for seen in self.stamps], self.begun_ns)
         return Host.model_validate(
             {
@@ -106,6 +122,7 @@ class HostNotes:
                 "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
                 "ttls": [(*ways, count) for ways, count in sorted(self.ttls.items())],
                 "ids": ids,
+                "ids_to": ids_to,
                 "ids_by_kind": sorted(counting_by_kind(seen, ids).items()) if ids else (),
                 "connection_ids": None if shared else counting(self.connection_ids),
                 "opening": opening_of([sorted(seen) for seen in self.firsts]),
@@ -204,7 +221,7 @@ class Hosts:
         if packet.ip_id:
             ids = stream.ids[packet.outgoing] if stream else None
             ends = stream is not None and stream.ends_with(packet)
-            notes.see_id(packet.ip_id, ids, packet.protocols, ends=ends)
+            notes.see_id(packet.ip_id, ids, packet.protocols, packet.addresses[1], ends=ends)
 
     def see_ended(self, stream: Stream, service: int, peer: int) -> None:
         """Note the way that both ends have with TCP, when all of a connection is read."""
