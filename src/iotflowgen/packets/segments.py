@@ -27,6 +27,8 @@ _SILENT_NS = 500_000_000
 """How long a host may wait to acknowledge what it has heard (RFC 9293, section 3.8.6.3)."""
 _MOST_KEPT = 8192
 """Segments that are kept for the other end to acknowledge, should it be silent."""
+_SOONEST = 0.5
+"""Of the time in which a host acknowledges, an answer may take."""
 _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
@@ -269,7 +271,10 @@ def _acknowledges(segment: Segment, left: Left, late: int) -> int:
     """How many of the other's segments a segment acknowledges, `late` ones in any case."""
     ends, ends_ns, way = segment.other.ends, segment.other.ends_ns, segment.way
     free = len(ends) - left.least
-    new = max(late, min(bisect_right(ends_ns, segment.time_ns - way.delay_ns), free))
+    heard = bisect_right(ends_ns, segment.time_ns - way.delay_ns)
+    if not heard and ends and segment.time_ns - ends_ns[0] > way.delay_ns * _SOONEST:
+        heard = 1  # times of sessions are drawn: this was rather an answer that came soon
+    new = max(late, min(heard, free))
     if segment.size or segment.flags & FIN:
         if segment.leaves and len(ends) > 1 and segment.time_ns - ends_ns[-1] < JUST_NS:
             new = max(late, min(new, len(ends) - segment.leaves))

@@ -243,12 +243,12 @@ class TemplateBuilder:
         return Draft(data, ready, packet, conversation, segment, [])
 
     def _way(self, conversation: Conversation, *, outgoing: bool) -> Way:
-        """How the sender acknowledges; who does so steadily has answered a SYN in the same way."""
+        """How the sender acknowledges: no sooner than it has answered a SYN, if that was soon."""
         way = self._ways[max(0, conversation.own if outgoing else conversation.peer)]
-        if not way.is_steady or (delay_ns := conversation.ends[outgoing].delay_ns) < 0:
+        if (answered_ns := conversation.ends[outgoing].delay_ns) < 0:
             return way
-        least_ns, most_ns = way.delay_ns / STEADY, way.delay_ns * STEADY
-        return way._replace(delay_ns=int(min(max(least_ns, _SOONER * delay_ns), most_ns)))
+        most_ns = way.delay_ns * (STEADY if way.is_steady else 1)
+        return way._replace(delay_ns=int(min(_SOONER * answered_ns, most_ns)))
 
     def _meet(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Settle who is at the other end, if it is the first packet that says so."""
