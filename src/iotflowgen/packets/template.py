@@ -217,6 +217,8 @@ class TemplateBuilder:
         reopens = ready.flags & SYN and stage not in _OPENED_IN[bool(ready.flags & ACK)]
         if reopens and not conversation.asks_again(packet.outgoing):
             conversation = self._conversations.begin(flow)
+        if ready.pings and conversation.peer not in (ANYBODY, ready.peer):
+            conversation = self._conversations.begin(flow)
         self._meet(ready, turn, conversation)
         segment = None
         if ready.layout.protocol == 6:
@@ -252,8 +254,6 @@ class TemplateBuilder:
 
     def _meet(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Settle who is at the other end, if it is the first packet that says so."""
-        if ready.pings and conversation.peer != ready.peer:
-            conversation.peer, conversation.transaction = ANYBODY, 0
         if conversation.peer != ANYBODY or ready.peer < 0 or ready.quotes:
             return
         conversation.peer, conversation.own = ready.peer, ready.template.own

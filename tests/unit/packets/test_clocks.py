@@ -109,3 +109,30 @@ def test_a_clock_begins_near_one_that_was_seen() -> None:
         begun.add((clocks.ticks(0, Side(), 0) + 25_000) % 2**32)
     assert max(begun) <= 35_000
     assert len(begun) > 100
+
+
+def test_clocks_that_go_on_between_captures_are_at_the_same_time() -> None:
+    begun_ns = [0, 600 * SECOND, 700 * SECOND]
+    laws = []
+    for rate, first in ((200, 5000), (100, 900_000)):
+        seen = [
+            [(ns + later, first + (ns + later) // SECOND * rate) for later in (SECOND, 9 * SECOND)]
+            for ns in begun_ns
+        ]
+        laws.append(ticking_of(seen, begun_ns))
+    assert all([then for then, _ in law.begun] == begun_ns for law in laws)
+    hosts = [host(law.rate, law.firsts).model_copy(update={"begun": law.begun}) for law in laws]
+    clocks, at = Clocks(hosts, random.Random(0), begun_ns), set()
+    for _ in range(50):
+        clocks.begin(10**18)
+        first, second = (clocks.ticks(place, Side(), 10**18) for place in (0, 1))
+        # seconds since the first capture began, by either
+        assert abs((first - 5000) / 200 - (second - 900_000) / 100) < 0.1
+        at.add(round((first - 5000) / 200))
+    assert 0 <= min(at) <= max(at) <= 700
+    assert len(at) > 20
+
+
+def test_a_clock_that_starts_anew_does_not_go_on_between_captures() -> None:
+    begun_ns = [0, 600 * SECOND, 700 * SECOND]
+    assert ticking_of([[(ns + SECOND, 3000)] * 4 for ns in begun_ns], begun_ns).begun == ()

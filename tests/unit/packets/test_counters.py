@@ -7,6 +7,7 @@ import pytest
 
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.counters import IpIds, Numbers, begins, counting
+from iotflowgen.packets.headers import Host
 from iotflowgen.packets.notes import HostNotes
 
 
@@ -86,3 +87,22 @@ def test_what_is_counted_unseen_comes_before_the_same_kind_of_packet() -> None:
     for _ in range(20):
         ids.begin()
         assert [ids.next(0, None, kind) for kind, _ in seen] == [number for _, number in seen]
+
+
+def test_numbers_may_count_for_each_address_for_themselves() -> None:
+    """And go on between captures, if the host does not start anew."""
+    notes = HostNotes("02:00:00:00:00:01", "10.0.0.5")
+    begun_ns = [0, 100 * 10**9]
+    for capture, begun in enumerate(begun_ns):
+        notes.begin(begun)
+        notes.see_id(1000 * capture + 7, [])  # of a connection, which counts for itself
+        for number in range(8):
+            for to, first in (("10.0.0.1", 40_000), ("192.0.2.9", 9000)):
+                notes.see_id(first + 8 * capture + number, None, to=to)
+    host = Host.model_validate_json(notes.host().model_dump_json())
+    assert host.ids_to is not None
+    assert [seen[1:] for seen in host.ids_to["192.0.2.9"]] == [(9000, 9007), (9008, 9015)]
+    ids = IpIds([host], random.Random(0))
+    ids.begin(begun_ns[1], is_later=True)
+    found = [ids.next(0, None, to=to) for _ in range(3) for to in ("10.0.0.1", "192.0.2.9")]
+    assert found == [40_016, 9016, 40_017, 9017, 40_018, 9018]

@@ -3,9 +3,10 @@
 import pytest
 
 from iotflowgen.packets.connections import Conversation
-from iotflowgen.packets.delays import Unacknowledged, delay_of, stride_of
+from iotflowgen.packets.delays import LeavingCounts, Unacknowledged, delay_of, is_steady, stride_of
+from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import ACK, SYN
-from iotflowgen.packets.segments import Left, Segment, Way, number
+from iotflowgen.packets.segments import Left, Segment, Way, leave, number
 
 DEVICE, PEER = True, False
 MS = 10**6
@@ -42,3 +43,41 @@ def test_what_has_just_passed_is_not_acknowledged_yet(stride: int, said: list[in
         for who, flags, size, at in sent
     ]
     assert [found[5], found[7]] == said
+
+
+def numbers_of(way: Way, sent: list[tuple[bool, int, int]], leaves: int = 0) -> list[int]:
+    """What segments acknowledge: of whom, how long, and when; the connection is open."""
+    conversation = Conversation((2999, 5000))
+    opening = [(DEVICE, SYN, 0, 0), (PEER, SYN | ACK, 0, 0), (DEVICE, ACK, 0, 0)]
+    segments = [
+        Segment.of(conversation, who, flags, size, time_ns=at, way=way, leaves=leaves)
+        for who, flags, size, at in [*opening, *((who, ACK, *rest) for who, *rest in sent)]
+    ]
+    return [number(*each)[1] for each in zip(segments, leave(segments), strict=True)][3:]
+
+
+@pytest.mark.parametrize(("steady", "said"), [(True, [3200, 3400]), (False, [3100, 3400])])
+def test_who_hears_all_after_the_same_delay_acknowledges_it(steady: bool, said: list[int]) -> None:
+    """Who hears bit by bit leaves to what it says later what that can acknowledge as well."""
+    sent = [(PEER, 100, 10 * MS), (PEER, 100, 11 * MS), (DEVICE, 0, 112 * MS)]
+    sent += [(PEER, 100, 113 * MS), (PEER, 100, 114 * MS)]
+    sent += [(DEVICE, 0, 240 * MS), (DEVICE, 0, 241 * MS)]
+    found = numbers_of(Way(100 * MS, pace=2, is_steady=steady), sent)
+    assert [found[2], found[-1]] == said
+
+
+def test_hosts_far_away_take_as_long_for_all() -> None:
+    assert is_steady([100 * MS, 101 * MS, 103 * MS, 140 * MS])
+    assert not is_steady([MS, 2 * MS, 3 * MS])
+    assert not is_steady([])
+
+
+def test_the_answer_to_the_first_of_two_messages_leaves_the_second() -> None:
+    counts, answer = LeavingCounts(), (79, DEVICE, 1, 7533, False)
+    other: Kind = (161, DEVICE, 1, 7533, False)
+    for kind, left in ((answer, 1), (answer, 1), (answer, 0), (other, 0), (other, 0)):
+        counts.see(kind, left)
+    assert counts.leaves() == ((answer, 1),)
+    sent = [(PEER, 100, 10 * MS), (PEER, 100, 11 * MS), (DEVICE, 50, 70 * MS), (PEER, 9, 90 * MS)]
+    assert numbers_of(Way(), sent, leaves=1)[2] == 3100
+    assert numbers_of(Way(), sent)[2] == 3200

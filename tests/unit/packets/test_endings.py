@@ -58,3 +58,12 @@ def test_endings_are_drawn_as_often_as_they_were_seen() -> None:
     drawn = endings(REFUSED, left_open, left_open, left_open)
     found = Counter(drawn.draw([each for each, _ in REFUSED]) for _ in range(400))
     assert found[(0,) * 6] == pytest.approx(300, abs=40)
+
+
+def test_what_comes_long_before_the_end_tells_it_as_well() -> None:
+    others = [(kind(DEVICE), ACK)] * 4
+    closing = [(kind(PEER, 80), ACK | FIN), *others, *REFUSED[3:], *others]
+    kinds = [each for each, _ in closing]
+    assert endings(closing).draw(kinds)[-len(kinds)] == FIN
+    # and fewer are enough where no connection ended with all of them
+    assert endings(closing).draw([kind(PEER, 80)] * 3 + kinds[-6:]) == (RST, RST, 0, 0, 0, 0)

@@ -25,6 +25,17 @@ def test_repetitions_are_counted_by_what_they_come_after() -> None:
     assert shares == {(KIND, True): 2 / 3, (KIND, False): 1 / 2}
 
 
+def test_what_is_said_again_comes_about_as_late_as_it_was_seen_to() -> None:
+    counts, case = RepeatCounts(), (KIND, False, False)
+    for after_ns, again in ((10**9, True), (3 * 10**9, True), (2 * 10**9, False)):
+        counts.see(case, after_ns, again=again)
+    for _ in range(100):
+        counts.see(case, 10**6, again=False)
+    (repeat,) = counts.repeats()
+    assert repeat.share == 2 / 3
+    assert (repeat.soonest_ns, repeat.latest_ns) == (10**9 // 2, 6 * 10**9)
+
+
 def test_what_is_repeated_has_the_numbers_that_it_had() -> None:
     conversation = Conversation((1000, 5000))
     sent = [(True, 100, False), (True, 100, True), (False, 0, False), (False, 0, True)]
@@ -87,3 +98,27 @@ def test_payload_comes_again_after_others_and_whoever_hears_it_twice_says_so(
     duplicates = complaints(path, wrong="tcp.analysis.duplicate_ack")
     assert [line.split()[0] for line in spurious] == ["7"]
     assert [line.split()[0] for line in duplicates] == ["8"]
+
+
+def test_the_end_of_what_is_said_is_repeated_before_many_others(tmp_path: Path) -> None:
+    asks, ends = (True, "PA", b"?" * 40), (False, "FPA", b"!" * 90)
+    more = [(True, "PA", b"." * (size + 1)) for size in range(5)]
+    said = [*OPENING, asks, ends, (False, AGAIN, b""), (True, "A", b""), *more]
+    said += [(True, "FA", b""), (False, "A", b"")]
+    trace, headers = learnt_from(tmp_path / "device.pcap", said)
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [trace], path)
+    ending = complaints(path, wrong="tcp.flags.fin == 1")
+    assert [line.split()[0] for line in ending] == ["5", "6", "13"]
+
+
+def test_an_acknowledgment_says_something_new_as_long_as_there_is_something(tmp_path: Path) -> None:
+    """Who has heard something twice answers that after what it has heard once."""
+    first, last = (False, "PA", b"." * 17), (False, "PA", b"!" * 90)
+    hears = (True, "A", b"")
+    said = [*OPENING, (True, "PA", b"?"), first, last, (False, AGAIN, b""), hears, hears, hears]
+    trace, headers = learnt_from(tmp_path / "device.pcap", said)
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, [trace], path)
+    duplicates = complaints(path, wrong="tcp.analysis.duplicate_ack")
+    assert [line.split()[0] for line in duplicates] == ["10"]

@@ -191,9 +191,9 @@ def apart(traces: list[Trace]) -> Iterator[Trace]:
 
 
 def stream(
-    headers: Headers, sessions: Iterable[Trace], path: Path, *, keep: bool = False
+    headers: Headers, sessions: Iterable[Trace], path: Path, *, keep: bool = False, seed: int = 0
 ) -> WriteReport:
-    draws = rng()
+    draws = rng(seed)
     builder = TemplateBuilder(headers, Persona(headers, draws, keep=keep), draws)
     return write_sessions(sessions, path, builder)
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from scapy.layers.inet import IP, TCP
+from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 from scapy.utils import wrpcap
@@ -144,3 +145,77 @@ def test_who_asks_again_after_a_refusal_goes_on_with_a_connection(tmp_path: Path
     said = [(False, "S", b""), (True, "RA", b"")]
     _, headers = learnt_from(tmp_path / "learnt.pcap", said * 3)
     assert [len(ending.kinds) for ending in headers.endings] == [len(said * 3)]
+
+
+def test_pings_are_answered_by_whom_they_went_to(tmp_path: Path) -> None:
+    """Without ports, they and errors look like one conversation."""
+    there, here = Ether(src=OWN, dst=OTHER), Ether(src=OTHER, dst=OWN)
+    lost = IP(src="10.0.0.2", dst="192.0.2.50") / UDP(sport=9, dport=9)
+    packets = [here / IP(src="192.0.2.77", dst="10.0.0.2") / ICMP(type=3, code=13) / lost]
+    for host, identity in (("192.0.2.3", 7), ("10.0.0.1", 8)):
+        for number in range(3):
+            echo = {"id": identity, "seq": number}
+            said = f"{host} {number}".encode().ljust(40)
+            packets += [
+                there / IP(src="10.0.0.2", dst=host) / ICMP(type=8, **echo) / said,
+                here / IP(src=host, dst="10.0.0.2", ttl=52) / ICMP(type=0, **echo) / said,
+            ]
+    traces, headers = learnt_of(packets, tmp_path / "device.pcap")
+    path = tmp_path / "honeydata.pcap"
+    stream(headers, traces, path)
+    error, *echoes = frames_in(path)
+    assert error[26:30] not in {frame[30:34] for frame in echoes}
+    for asked, answered in zip(echoes[::2], echoes[1::2], strict=True):
+        assert asked[30:34] == answered[26:30]
+        assert asked[38:42] == answered[38:42]
+    assert len({asked[30:34] for asked in echoes[::2]}) == 2
+    assert len({asked[38:40] for asked in echoes[::2]}) == 2
+
+
+def test_one_machine_opens_all_connections_of_a_session(tmp_path: Path) -> None:
+    """Another may have its address in another capture; its SYNs have another window."""
+    paths = []
+    for capture, window in enumerate((14_600, 65_535)):
+        packets = []
+        for number in range(20):
+            out = {"sport": 20_000 + number, "dport": (80, 443)[number % 2]}
+            syn = TCP(**out, flags="S", window=window)
+            packets.append(Ether(src=OWN, dst=OTHER) / IP(src="10.0.0.2", dst="192.0.2.3") / syn)
+            packets[-1].time = capture * 1000 + number
+        paths.append(tmp_path / f"{capture}.pcap")
+        wrpcap(str(paths[-1]), packets)
+    traces = read_captures(paths, OWN, cache=None)
+    headers = learn_headers(read_frames(paths, traces))
+    assert headers is not None
+    shown = set()
+    for seed in range(8):
+        path = tmp_path / "honeydata.pcap"
+        stream(headers, traces[:1], path, seed=seed)
+        windows = {frame[48:50] for frame in frames_in(path)}
+        assert len(windows) == 1
+        shown |= windows
+    assert len(shown) == 2
+
+
+def test_transaction_ids_of_leases_stay_if_they_recur(tmp_path: Path) -> None:
+    def capture(name: str, ids: Sequence[int]) -> Path:
+        broadcast = Ether(src=OWN, dst="ff:ff:ff:ff:ff:ff") / IP(dst="255.255.255.255")
+        packets = [
+            broadcast / UDP(sport=68, dport=67) / BOOTP(xid=each) / DHCP(options=options)
+            for each in ids
+            for options in [[("message-type", "discover"), "end"]]
+        ]
+        wrpcap(str(tmp_path / name), packets)
+        return tmp_path / name
+
+    for ids, stay in (((1, 2), True), ((3, 4), False)):
+        paths = [capture("a.pcap", (0xABCD0001, 0xABCD0002)), capture("b.pcap", ids)]
+        if stay:
+            paths[1] = capture("b.pcap", (0xABCD0001, 0xABCD0002))
+        traces = read_captures(paths, OWN, cache=None)
+        headers = learn_headers(read_frames(paths, traces))
+        assert headers is not None
+        path = tmp_path / "honeydata.pcap"
+        stream(headers, traces[:1], path)
+        found = [int.from_bytes(frame[46:50]) for frame in frames_in(path)]
+        assert (found == [0xABCD0001, 0xABCD0002]) == stay
