@@ -169,7 +169,6 @@ class Clocks:
     ) -> None:
         self._hosts = hosts
         self._draws = draws
-        self._begun = [dict(host.begun) for host in hosts]
         self._gaps_ns = [
             (above - below, below) for below, above in pairwise(sorted(begun_ns)) if above > below
         ]
@@ -240,8 +239,10 @@ class Clocks:
         below 0, which it soon passes.
         """
         law, (near, begun_ns) = self._hosts[host], self._now
-        if near in self._begun[host]:
-            return self._begun[host][near] + round((time_ns - begun_ns) * law.ticks / 1e9)
+        known = min(law.begun, key=lambda then: abs(then[0] - near), default=None)
+        if known and abs(known[0] - near) < CLOSE_NS:
+            passed_ns = near - known[0] + time_ns - begun_ns
+            return known[1] + round(passed_ns * law.ticks / 1e9)
         seen = law.stamps
         if not seen:
             return self._draws.getrandbits(32)

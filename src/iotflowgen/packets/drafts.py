@@ -58,7 +58,7 @@ class Finisher:
     ) -> None:
         self.ips = [_ip(persona.ip(host.ip)) if host.ip else b"" for host in hosts]
         """The address of each host; empty for one without."""
-        self._captured = [host.ip for host in hosts]
+        self._captured = {ip: host.ip for ip, host in zip(self.ips, hosts, strict=True) if ip}
         self._ttls = [host.ttl for host in hosts]
         self._routes = [{(syn, rest): count for syn, rest, count in host.ttls} for host in hosts]
         self._draws = draws
@@ -87,7 +87,7 @@ class Finisher:
         if segment and (conversation.own or ready.template.own) and layout.is_ip4:
             at = layout.network + 16 - 4 * packet.outgoing
             data[at : at + 4] = self.ips[conversation.own]
-        if segment and not packet.outgoing and layout.is_ip4:
+        if segment and not packet.outgoing and layout.is_ip4 and peer >= 0:
             at = layout.network + 8
             conversation.ttls = conversation.ttls or self._ttls_of(peer)
             data[at] = conversation.ttls[not segment.flags & SYN]
@@ -98,22 +98,22 @@ class Finisher:
             side = conversation.ends[packet.outgoing] if segment else None
             ends = segment is not None and segment.ends
             is_apart = side is None and self._ip_ids.counts_apart(sender)
-            to = self._receiver(data, layout.network, peer) if is_apart else ""
+            to = self._receiver(data, layout.network, conversation) if is_apart else ""
             ip_id = self._ip_ids.next(sender, side, packet.protocols, to, ends=ends)
             data[layout.network + 4 : layout.network + 6] = ip_id.to_bytes(2)
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(notes))
 
-    def _receiver(self, data: bytearray, network: int, peer: int) -> str:
+    def _receiver(self, data: bytearray, network: int, conversation: Conversation) -> str:
         """The address that a packet goes to, as it was captured; groups keep theirs."""
-        if peer >= 0:
-            return self._captured[peer]
-        return str(ipaddress.IPv4Address(bytes(data[network + 16 : network + 20])))
+        ip = bytes(data[network + 16 : network + 20])
+        if ip == conversation.address:
+            return self._captured[self.ips[conversation.peer]]
+        return self._captured.get(ip) or str(ipaddress.IPv4Address(ip))
 
     def _ttls_of(self, peer: int) -> tuple[int, int]:
         """Time to live of a SYN, and of what follows it."""
-        seen = self._routes[peer] if peer >= 0 else {}
-        usual = self._ttls[max(0, peer)]
+        seen, usual = self._routes[peer], self._ttls[peer]
         return self._draws.choices([*seen], [*seen.values()])[0] if seen else (usual, usual)
 
     def _readdress(

@@ -1,9 +1,9 @@
 """How TCP connections end: which of their last segments are FIN or RST (RFC 9293, section 3.6).
 
 Who closes first, and whether what comes then is acknowledged or refused, goes with the application
-and the stacks at both ends. So the last segments of each connection are kept, and where a generated
-one ends with segments of the same kinds, they are what those were. How long payload is does not
-matter for that.
+and the stacks at both ends. So the last segments of each connection are kept, short of repetitions,
+and where a generated one ends with segments of the same kinds, or the last few of them, they are
+what those were. How long payload is does not matter for that.
 """
 
 import random

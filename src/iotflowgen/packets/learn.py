@@ -220,7 +220,7 @@ class _Learner:
             packet.time_ns,
             range(len(payload)) if recurs else self._plain.head(_message(packet)),
             # its way is that of the whole connection
-            keeps_ttl=stream is None or packet.outgoing or not layout.is_ip4,
+            keeps_ttl=stream is None or packet.outgoing or not layout.is_ip4 or peer < 0,
             keeps_id=keeps_id or packet.lease_id in self._leases,
         )
         if is_cut:

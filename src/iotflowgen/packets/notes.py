@@ -57,8 +57,8 @@ class HostNotes:
     """How many segments it has acknowledged at once."""
     firsts: list[list[tuple[int, int, int]]] = field(default_factory=list)
     """When its SYNs were sent, their sequence numbers and services, a list a capture."""
-    openings: list[dict[int, set[int]]] = field(default_factory=list)
-    """Windows in its SYNs, by service, a dictionary a capture."""
+    openings: list[set[int]] = field(default_factory=list)
+    """Windows in its SYNs, a set a capture."""
     opened: list[tuple[int, int]] = field(default_factory=list)
     """Nanoseconds, and ticks of TCP timestamps, from its SYNs to its last segments."""
 
@@ -69,7 +69,7 @@ class HostNotes:
         self.lone_ids.append([])
         self.stamps.append([])
         self.firsts.append([])
-        self.openings.append({})
+        self.openings.append(set())
 
     def see_id(
         self,
@@ -142,17 +142,9 @@ class HostNotes:
         )
 
 
-def _is_one(captures: Sequence[Mapping[int, set[int]]]) -> bool:
-    """Whether windows in SYNs to some service differ between captures, and to none within one."""
-    found: dict[int, set[int]] = {}
-    for seen in captures:
-        for service, windows in seen.items():
-            found.setdefault(service, set()).update(windows)
-    within = (windows for seen in captures for windows in seen.values())
-    return (
-        all(len(windows) == 1 for windows in within)
-        and max(map(len, found.values()), default=0) > 1
-    )
+def _is_one(captures: Sequence[set[int]]) -> bool:
+    """Whether windows in SYNs differ between captures, and not within one."""
+    return all(len(seen) <= 1 for seen in captures) and len(set().union(*captures)) > 1
 
 
 class Hosts:
@@ -242,7 +234,7 @@ class Hosts:
             notes.spared += stream.spared[outgoing]
             notes.stamps[-1] += stamps or stream.echoes[outgoing]
             if opening := stream.asked[outgoing]:
-                notes.openings[-1].setdefault(service, set()).add(opening)
+                notes.openings[-1].add(opening)
 
     def hosts(self) -> tuple[Host, ...]:
         """What comes of all."""

@@ -28,7 +28,7 @@ _SILENT_NS = 500_000_000
 _MOST_KEPT = 8192
 """Segments that are kept for the other end to acknowledge, should it be silent."""
 _SOONEST = 0.5
-"""Of the time in which a host acknowledges, an answer may take."""
+"""Of the time in which a host acknowledges, the answer to a FIN may take."""
 _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
@@ -272,8 +272,9 @@ def _acknowledges(segment: Segment, left: Left, late: int) -> int:
     ends, ends_ns, way = segment.other.ends, segment.other.ends_ns, segment.way
     free = len(ends) - left.least
     heard = bisect_right(ends_ns, segment.time_ns - way.delay_ns)
-    if not heard and ends and segment.time_ns - ends_ns[0] > way.delay_ns * _SOONEST:
-        heard = 1  # times of sessions are drawn: this was rather an answer that came soon
+    if not heard and segment.other.closed and len(ends) == 1:
+        # times of sessions are drawn: this is rather an answer to the FIN that came soon
+        heard = int(segment.time_ns - ends_ns[0] > way.delay_ns * _SOONEST)
     new = max(late, min(heard, free))
     if segment.size or segment.flags & FIN:
         if segment.leaves and len(ends) > 1 and segment.time_ns - ends_ns[-1] < JUST_NS:

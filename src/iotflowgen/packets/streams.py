@@ -125,13 +125,15 @@ class Stream:
         before, self.acknowledged[sender] = self.acknowledged[sender], acknowledged
         before_ns, self.sent_ns[sender] = self.sent_ns[sender], packet.time_ns
         self.latest, self.probed = None, False
-        if flags & (SYN | RST) or (flags & FIN and is_bare):
+        if flags & (SYN | RST):
             self.acknowledged[sender] = acknowledged if flags & ACK else None
             return False
+        closes = is_bare and flags & FIN
         if is_bare:
-            self.probed = behind == 1 or self._joins_with_probe(packet)
-            again = acknowledged == before and not self.probed
-            may = before is not None and not probed and (follows or self.heard_twice[sender])
+            self.probed = not closes and (behind == 1 or self._joins_with_probe(packet))
+            # a FIN, a probe and the answer to one are of the same kind, and others
+            again = acknowledged == before and not (closes or self.probed or probed)
+            may = before is not None and (follows or self.heard_twice[sender])
             waits = self.unacknowledged.waits(not sender)
             self.heard_twice[sender] -= bool(self.heard_twice[sender] and again)
         else:
@@ -143,7 +145,7 @@ class Stream:
         if may:
             case = kind, follows, waits
             counts.see(case, packet.time_ns - before_ns, again=again)
-        self.latest = None if self.probed or (is_bare and again) else kind
+        self.latest = None if self.probed or closes or (is_bare and again) else kind
         return bool(may and again)
 
     def _joins_with_probe(self, packet: Packet) -> bool:
