@@ -10,13 +10,14 @@ as they were. A session then is one more of them, some time before or after one,
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from math import log
 from statistics import median
 from typing import NamedTuple
 
 from iotflowgen.packets.connections import Side
-from iotflowgen.packets.counters import CLOSE_NS
+from iotflowgen.packets.counters import CLOSE_NS, goes_on
 from iotflowgen.packets.headers import Host
 
 __all__ = ["Clocks", "Ticking", "Times", "are_one", "late_of", "ticking_of"]
@@ -78,10 +79,7 @@ def _begun(
         for begun, seen in zip(begun_ns, captures, strict=False)
         if seen
     )
-    votes = [
-        _is_on(then, now, rate) for then, now in pairwise(found) if now[0] - then[0] < CLOSE_NS
-    ]
-    return tuple(found) if 2 * sum(votes) > len(votes) else ()
+    return tuple(found) if goes_on(found, partial(_is_on, rate=rate)) else ()
 
 
 def are_one(some: Sequence[Times], others: Sequence[Times]) -> bool:

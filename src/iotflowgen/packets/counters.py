@@ -2,13 +2,14 @@
 
 Who counts does so from a number that is anybody's guess, or, counting from the last start on, from
 much the same one in each capture. A step is mostly 1, or more where others are counted too who are
-not seen.
+not seen. All may count in one row, or what goes to each address for itself.
 """
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ __all__ = [
     "counting",
     "counting_apart",
     "counting_by_kind",
+    "goes_on",
     "is_next",
 ]
 
@@ -37,13 +39,14 @@ _CHANCE = 0.01
 """That numbers drawn at random are taken for those of a counter, or for beginnings alike."""
 _FEW, _NEARLY, _LEAST = 16, 0.9, 10
 """Steps of a counter that has little else to count; their share, and how many have to be seen."""
+_Seen = TypeVar("_Seen", bound=tuple[int, ...])
 _MOST_STEPS = 32
 _ANY = (1, 65_535)
 
 
 def counting(runs: Sequence[Sequence[int]]) -> Counting | None:
     """The law of numbers that were seen in a row, a run a capture or connection; None without."""
-    steps = [(number - last) % 65_536 for run in runs for last, number in pairwise(run)]
+    steps = [step for run in runs for step in _steps(run)]
     near = sorted(step for step in steps if 0 < step <= _NEAR)
     by_chance = not near or (near[-1] / 65_536) ** len(near) > _CHANCE
     if by_chance or len(near) < _MOSTLY * len(steps):
@@ -105,14 +108,21 @@ def counting_apart(
     found: dict[str, tuple[tuple[int, int, int], ...]] = {}
     for address, captures in ids_to.items():
         seen = sorted((begun, run[0], run[-1]) for begun, run in captures.items())
-        goes_on = [
-            0 < (now[1] - then[2]) % 65_536 <= _NEAR
-            for then, now in pairwise(seen)
-            if now[0] - then[0] < CLOSE_NS
-        ]
-        found[address] = tuple(seen) if 2 * sum(goes_on) > len(goes_on) else ()
+        is_on = goes_on(seen, lambda then, now: 0 < (now[1] - then[2]) % 65_536 <= _NEAR)
+        found[address] = tuple(seen) if is_on else ()
     kept = _kept(sorted(step for step in steps if 0 < step <= _FEW))
     return Counting(begins=_ANY, steps=kept), found
+
+
+def goes_on(seen: Sequence[_Seen], is_next: Callable[[_Seen, _Seen], bool]) -> bool:
+    """Whether what was seen in captures goes on between most of those that are close together.
+
+    Args:
+        seen: When each began, and what was seen there; in order.
+        is_next: Whether what was seen in one goes on in the next.
+    """
+    close = [pair for pair in pairwise(seen) if pair[1][0] - pair[0][0] < CLOSE_NS]
+    return 2 * sum(is_next(*pair) for pair in close) > len(close)
 
 
 def _steps(run: Sequence[int]) -> list[int]:

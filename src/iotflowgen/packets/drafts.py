@@ -81,8 +81,8 @@ class Finisher:
         if segment is not None:
             self._number(data, ready, packet, conversation, segment, time_ns, left)
         layout, peer = ready.layout, ready.peer if ready.quotes else conversation.peer
-        is_other = peer != ready.peer or bool(conversation.address and not ready.quotes)
-        if ready.peer >= 0 and peer >= 0 and is_other:
+        is_met = ready.peer >= 0 and peer >= 0 and not ready.quotes
+        if is_met and (peer != ready.peer or conversation.address):
             self._readdress(data, ready, packet.outgoing, conversation)
         if segment and (conversation.own or ready.template.own) and layout.is_ip4:
             at = layout.network + 16 - 4 * packet.outgoing

@@ -3,15 +3,13 @@
 import random
 
 from iotflowgen.packets.connections import Conversation
-from iotflowgen.packets.layout import Layout
+from iotflowgen.packets.layout import ECHO_REQUESTS, Layout
 from iotflowgen.packets.mask import NTP_TIMES
 
 __all__ = ["write_echo", "write_lease", "write_ntp"]
 
 _NTP_EPOCH = 2_208_988_800
 """Seconds from 1900 to 1970 (RFC 5905, figure 4)."""
-_REQUESTS = {1: 8, 58: 128}
-"""Types of echo requests, by protocol."""
 
 
 def write_echo(
@@ -19,7 +17,7 @@ def write_echo(
 ) -> None:
     """Identifier and sequence number of an echo (RFC 792, RFC 4443); a reply has the request's."""
     kind, at = data[layout.transport], layout.transport + 4
-    request = _REQUESTS[layout.protocol]
+    request = ECHO_REQUESTS[layout.protocol]
     if kind not in (request, request + 1 if layout.protocol == 58 else 0):
         return
     if kind == request:

@@ -209,8 +209,9 @@ class Repeat(_Frozen):
     waits: bool = False
     """It is an acknowledgment, and there is something new that it could acknowledge."""
     soonest_ns: int
-    """After its sender's last one, or its last one with payload, if it has some."""
+    """At least so long after its sender's last one, or the last with payload, if it has some."""
     latest_ns: int
+    """At most so long."""
     share: float
     """Of these, how many say again what their sender said last."""
 

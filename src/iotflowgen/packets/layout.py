@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 __all__ = [
     "ACK",
+    "ECHO_REQUESTS",
     "FIN",
     "RST",
     "SYN",
@@ -21,6 +22,8 @@ __all__ = [
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 """Flags of TCP."""
+ECHO_REQUESTS = {1: 8, 58: 128}
+"""Types of echo requests (RFC 792, RFC 4443), by protocol."""
 
 _IP4, _IP6 = 0x0800, 0x86DD
 _VLAN = {0x8100, 0x88A8}

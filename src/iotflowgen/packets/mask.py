@@ -47,7 +47,7 @@ def mask(
     """The frame with zeros for what changes, where it is to be random, and to tell the time.
 
     Bytes of the payload that are `kept` are not random, whatever they look like; a message of DNS
-    or BOOTP that `keeps_id` has its transaction id.
+    or BOOTP that `keeps_id` has its transaction id, and one that `keeps_ttl` its time to live.
     """
     masked = bytearray(frame)
     random = _random_in(frame, layout, protocols, speech)

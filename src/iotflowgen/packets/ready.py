@@ -7,6 +7,7 @@ from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.headers import Kind, Template, service_of
 from iotflowgen.packets.layout import (
+    ECHO_REQUESTS,
     FIN,
     RST,
     SYN,
@@ -22,8 +23,6 @@ from iotflowgen.packets.succession import UNSEEN
 
 __all__ = ["Ready", "kind_of"]
 
-_PINGS = {1: 8, 58: 128}
-"""Types of echo requests, by protocol."""
 _QUOTING = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
 
@@ -54,7 +53,7 @@ class Ready(NamedTuple):
     @property
     def pings(self) -> bool:
         """Whether it is an echo request (RFC 792, RFC 4443)."""
-        return self.frame[self.layout.transport] == _PINGS.get(self.layout.protocol)
+        return self.frame[self.layout.transport] == ECHO_REQUESTS.get(self.layout.protocol)
 
     @property
     def quotes(self) -> bool:

@@ -22,7 +22,6 @@ from iotflowgen.packets.ready import Ready
 
 __all__ = ["Case", "RepeatCounts", "Repeats"]
 
-
 _Sender = tuple[Flow, bool]
 """One end of a connection: whether it is the device's."""
 

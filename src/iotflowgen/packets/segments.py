@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from iotflowgen.packets.connections import Conversation, Side, Stage
-from iotflowgen.packets.delays import JUST_NS
+from iotflowgen.packets.delays import JUST_NS, STEADY
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 
 __all__ = ["HELD_NS", "PROBED_NS", "Left", "Segment", "Way", "leave", "number", "to_acknowledge"]
@@ -27,6 +27,8 @@ _SILENT_NS = 500_000_000
 """How long a host may wait to acknowledge what it has heard (RFC 9293, section 3.8.6.3)."""
 _MOST_KEPT = 8192
 """Segments that are kept for the other end to acknowledge, should it be silent."""
+_SOONER = 0.997
+"""Of the time in which a SYN was answered, hardly anything is acknowledged in less."""
 _SOONEST = 0.5
 """Of the time in which a host acknowledges, the answer to a FIN may take."""
 _MAXIMUM_SIZE = 1460
@@ -46,6 +48,16 @@ class Way(NamedTuple):
     """It hears everything after that delay, and does not hear it bit by bit."""
     spares_fin: bool = False
     """It leaves a FIN for its own to acknowledge."""
+
+    def where_answered(self, answered_ns: int) -> "Way":
+        """The way in a connection whose SYN it answered after so long; -1 if it did not.
+
+        It acknowledges no sooner than that, if that was soon.
+        """
+        if answered_ns < 0:
+            return self
+        most_ns = self.delay_ns * (STEADY if self.is_steady else 1)
+        return self._replace(delay_ns=int(min(_SOONER * answered_ns, most_ns)))
 
 
 _USUAL = Way()

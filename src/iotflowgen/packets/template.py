@@ -19,7 +19,6 @@ from iotflowgen.packets.choices import Choices
 from iotflowgen.packets.chooser import Chooser, Turn
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Sent, Stage
 from iotflowgen.packets.conversations import Conversations
-from iotflowgen.packets.delays import STEADY
 from iotflowgen.packets.drafts import Draft, Finisher
 from iotflowgen.packets.endings import Endings
 from iotflowgen.packets.filler import Filler
@@ -54,8 +53,6 @@ __all__ = ["TemplateBuilder"]
 
 _FUZZED = "of a kind that was not seen, fuzzed"
 
-_SOONER = 0.997
-"""Of the time in which a SYN was answered, hardly anything is acknowledged in less."""
 _TCP = protocol_mask(["tcp"])
 _OPENED_IN = (
     (Stage.NEW, Stage.ASKING, Stage.ANSWERED),
@@ -245,12 +242,9 @@ class TemplateBuilder:
         return Draft(data, ready, packet, conversation, segment, [])
 
     def _way(self, conversation: Conversation, *, outgoing: bool) -> Way:
-        """How the sender acknowledges: no sooner than it has answered a SYN, if that was soon."""
+        """How the sender acknowledges."""
         way = self._ways[max(0, conversation.own if outgoing else conversation.peer)]
-        if (answered_ns := conversation.ends[outgoing].delay_ns) < 0:
-            return way
-        most_ns = way.delay_ns * (STEADY if way.is_steady else 1)
-        return way._replace(delay_ns=int(min(_SOONER * answered_ns, most_ns)))
+        return way.where_answered(conversation.ends[outgoing].delay_ns)
 
     def _meet(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Settle who is at the other end, if it is the first packet that says so."""

@@ -198,24 +198,24 @@ def test_one_machine_opens_all_connections_of_a_session(tmp_path: Path) -> None:
 
 
 def test_transaction_ids_of_leases_stay_if_they_recur(tmp_path: Path) -> None:
+    options = [("message-type", "discover"), "end"]
+
     def capture(name: str, ids: Sequence[int]) -> Path:
         broadcast = Ether(src=OWN, dst="ff:ff:ff:ff:ff:ff") / IP(dst="255.255.255.255")
         packets = [
             broadcast / UDP(sport=68, dport=67) / BOOTP(xid=each) / DHCP(options=options)
             for each in ids
-            for options in [[("message-type", "discover"), "end"]]
         ]
         wrpcap(str(tmp_path / name), packets)
         return tmp_path / name
 
-    for ids, stay in (((1, 2), True), ((3, 4), False)):
-        paths = [capture("a.pcap", (0xABCD0001, 0xABCD0002)), capture("b.pcap", ids)]
-        if stay:
-            paths[1] = capture("b.pcap", (0xABCD0001, 0xABCD0002))
+    ids = 0xABCD0001, 0xABCD0002
+    for others, stay in ((ids, True), ((3, 4), False)):
+        paths = [capture("a.pcap", ids), capture("b.pcap", others)]
         traces = read_captures(paths, OWN, cache=None)
         headers = learn_headers(read_frames(paths, traces))
         assert headers is not None
         path = tmp_path / "honeydata.pcap"
         stream(headers, traces[:1], path)
         found = [int.from_bytes(frame[46:50]) for frame in frames_in(path)]
-        assert (found == [0xABCD0001, 0xABCD0002]) == stay
+        assert (found == [*ids]) == stay
