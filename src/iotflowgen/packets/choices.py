@@ -270,7 +270,7 @@ class Choices:
         """The template of the same direction and protocols that lends its headers best."""
         length, outgoing, protocols, service, _ = kind
         alike = self._most_alike(outgoing, protocols, stage, service)
-        return min(alike, key=lambda ready: abs(ready.template.length - length), default=None)
+        return alike[min(alike, key=lambda each: abs(each - length))] if alike else None
 
     def shorter(self, kind: Kind, stage: Stage) -> Ready | None:
         """The longest template of the same direction and protocols that is shorter.
@@ -291,8 +291,11 @@ class Choices:
 
     def _find_alike(
         self, outgoing: bool, protocols: int, stage: Stage, service: int
-    ) -> list[Ready]:
-        """Templates of a direction and protocols: with payload, of the stage, of the service."""
+    ) -> dict[int, Ready]:
+        """Templates of a direction and protocols: with payload, of the stage, of the service.
+
+        By their lengths, of each the first one.
+        """
 
         def differs(ready: Ready) -> tuple[bool, bool, bool]:
             template = ready.template
@@ -300,7 +303,11 @@ class Choices:
 
         alike = self._alike.get((outgoing, protocols), ())
         least = min(map(differs, alike), default=None)
-        return [ready for ready in alike if differs(ready) == least]
+        found: dict[int, Ready] = {}
+        for ready in alike:
+            if differs(ready) == least:
+                found.setdefault(ready.template.length, ready)
+        return found
 
 
 def _needs(ready: Ready, answers: dict[bytes, set[int]]) -> set[Need]:

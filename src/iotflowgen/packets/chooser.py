@@ -6,13 +6,14 @@ segment is or is no FIN by what is still to come.
 
 import random
 from collections.abc import Container, Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import ANYTHING, Asker, Choices, Need, Wanted, asker_of, name_in
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
 from iotflowgen.packets.headers import Kind
-from iotflowgen.packets.kinds import Kinds
+from iotflowgen.packets.kinds import Usual
 from iotflowgen.packets.layout import ACK, SYN
 from iotflowgen.packets.lookahead import Ahead, Flow
 from iotflowgen.packets.lookups import Lookups
@@ -34,18 +35,29 @@ _UNASKED = "answers another question than was asked"
 
 _TCP = protocol_mask(["tcp"])
 _ICMP = protocol_mask(["icmp", "icmpv6"])
+_MOST_WANTED = 2**10
 _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
 
 
-class Turn(NamedTuple):
+@dataclass(slots=True)
+class Turn:
     """A packet of a run, and what is known of it before the first one is written."""
 
     packet: PacketFeatures
     time_ns: int
     kind: Kind
+    usual: Usual
+    """What most packets of its kind are."""
     flow: Flow
     ahead: Ahead
+    rest: tuple[int, int]
+    """Of a message of HTTP, or of the last record of TLS, the segments that go on with it, and the
+    bytes of their frames."""
+    then: Kind | None
+    """Without TCP, the kind of the next packet of the same protocols and service."""
+    contact: Kind | None
+    """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
 
 
 class Chooser:
@@ -53,7 +65,6 @@ class Chooser:
 
     Args:
         choices: All templates.
-        kinds: What they mostly are.
         lookups: Whom the device has looked up.
         stays: By service, how many connections stay with the host of the one before.
         ones: Places of hosts whose SYNs have one window a run.
@@ -63,14 +74,12 @@ class Chooser:
     def __init__(
         self,
         choices: Choices,
-        kinds: Kinds,
         lookups: Lookups,
         stays: Iterable[tuple[int, float]],
         ones: Container[int],
         draws: random.Random,
     ) -> None:
         self._choices = choices
-        self._kinds = kinds
         self._lookups = lookups
         self._draws = draws
         self._latest: dict[Thread, Before] = {}
@@ -116,8 +125,7 @@ class Chooser:
                 return None
         needs = self._needs(turn, conversation, stage)
         wanted = self._wanted(turn, conversation, repeats=repeats)
-        peer, before = conversation.peer, conversation.before
-        then = turn.ahead.then
+        peer, before, then = conversation.peer, conversation.before, turn.then
         if packet.protocols & _ICMP:
             # without ports, what is asked of several hosts looks like one conversation
             peer, then = ANYBODY, None
@@ -160,7 +168,7 @@ class Chooser:
         elif me.phase:
             needs = ((*speech, conversation.version), speech, None)
         elif packet.protocols & HTTP:
-            begins = (FIRST, WHOLE) if ahead.rest[0] else (WHOLE, FIRST)
+            begins = (FIRST, WHOLE) if turn.rest[0] else (WHOLE, FIRST)
             needs = (*begins, None) if not me.body else (PICTURE if me.shows else REST, None)
         elif packet.protocols & DNS and not packet.protocols & _TCP:
             # who asks more than one question at once does so about one name
@@ -173,20 +181,14 @@ class Chooser:
         packet, ahead = turn.packet, turn.ahead
         if packet.protocols & _TCP:
             me = conversation.ends[packet.outgoing]
-            held_ns = self._kinds.held_ns(turn.kind)
-            heard = to_acknowledge(me, turn.time_ns, held_ns)
+            heard = to_acknowledge(me, turn.time_ns, turn.usual.held_ns)
             is_open = not repeats and heard >= UNKNOWN // 2
-            openings = tuple(self._openings.items()) if self._kinds.opens(turn.kind) else ()
-            return Wanted(
-                ahead.forbidden,
-                ahead.needed,
-                nothing_new=not (repeats or heard),
-                may_probe=is_open,
-                openings=openings,
-            )
+            nothing_new = not (repeats or heard)
+            openings = tuple(self._openings.items()) if turn.usual.opens else ()
+            return _segment_wanted(ahead.forbidden, ahead.needed, nothing_new, is_open, openings)
         if packet.protocols & DNS and not turn.kind[-1]:
             unanswered = tuple(conversation.unanswered)
-            return Wanted(asked=self._lookups.but(ahead.contact), unanswered=unanswered)
+            return Wanted(asked=self._lookups.but(turn.contact), unanswered=unanswered)
         return ANYTHING
 
     def meet(self, turn: Turn, peer: int) -> None:
@@ -207,6 +209,18 @@ class Chooser:
         conversation.before = heard(
             conversation.before, ready.place, outgoing=outgoing, is_bare=is_bare
         )
+
+
+@lru_cache(_MOST_WANTED)
+def _segment_wanted(
+    forbidden: int,
+    needed: int,
+    nothing_new: bool,
+    may_probe: bool,
+    openings: tuple[tuple[Asker, int], ...],
+) -> Wanted:
+    """One of a few."""
+    return Wanted(forbidden, needed, nothing_new, may_probe, openings=openings)
 
 
 def _note_turn(ready: Ready, stage: Stage, notes: list[str]) -> None:

@@ -6,7 +6,7 @@ RFC 9293, section 3. The numbers of segments, which only writing needs, are in `
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import FIN, RST, SYN
@@ -63,7 +63,8 @@ A sequence of packets may start in the middle of a connection, which at first is
 _MOST_STAMPS = 256
 
 
-class Sent(NamedTuple):
+@dataclass(slots=True)
+class Sent:
     """A segment with payload."""
 
     kind: Kind

@@ -7,7 +7,7 @@ window and timestamps, its IP ID and checksums.
 import ipaddress
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.clocks import Clocks
@@ -26,7 +26,8 @@ _BEFORE_NS = 50_000_000
 """How long ago the other end of a connection that is joined has spoken."""
 
 
-class Draft(NamedTuple):
+@dataclass(slots=True)
+class Draft:
     """A frame without what depends on the packets around it."""
 
     data: bytearray
@@ -75,7 +76,8 @@ class Finisher:
 
     def finish(self, draft: Draft, time_ns: int, left: Left) -> Frame:
         """What follows from the packets around it; for `left` see `leave`."""
-        data, ready, packet, conversation, segment, notes = draft
+        data, ready, packet = draft.data, draft.ready, draft.packet
+        conversation, segment, notes = draft.conversation, draft.segment, draft.notes
         if ready is None:
             return Frame(bytes(data), tuple(notes))
         if segment is not None:

@@ -5,16 +5,18 @@ Of packets that are still to come only their kinds are known.
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import ACK, FIN, SYN
+from iotflowgen.packets.lookahead import Carries
 from iotflowgen.packets.mask import HTTP
 from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import is_interim
 from iotflowgen.packets.segments import HELD_NS, PROBED_NS
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["Kinds"]
+__all__ = ["Kinds", "Usual"]
 
 _TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
 _LONGEST_BARE = 78
@@ -22,16 +24,40 @@ _LONGEST_BARE = 78
 but hardly more than timestamps and one block of selective acknowledgment."""
 
 
+@dataclass(slots=True)
+class Usual:
+    """What most packets of a kind are."""
+
+    carries: Carries
+    """Of those without TCP, payload."""
+    is_bare: bool
+    """They are TCP segments without payload."""
+    opens: bool = False
+    """One of them may open a connection."""
+    held_ns: int = HELD_NS
+    """How long something may be left unacknowledged for one of them."""
+    goes_on: bool = False
+    """They go on with a message of HTTP."""
+    is_interim: bool = False
+    """They are responses of HTTP before the actual one."""
+
+
+_BARE = Usual(Carries.NOTHING, is_bare=True)
+_WITH_PAYLOAD = Usual(Carries.PAYLOAD, is_bare=False)
+
+
 class Kinds:
     """The kinds of all templates."""
 
     def __init__(self, ready: Iterable[Ready]) -> None:
         bare, closing, rests, interim = (Counter[Kind]() for _ in range(4))
-        self._opening: set[Kind] = set()
-        self._probing: set[Kind] = set()
+        opening: set[Kind] = set()
+        probing: set[Kind] = set()
+        kinds: set[Kind] = set()
         for each in ready:
             template, kind = each.template, each.template.kind
             for_it, against = template.count, -template.count
+            kinds.add(kind)
             if each.layout.protocol == 6:
                 bare[kind] += for_it if template.probes or not each.size else against
                 closing[kind] += for_it if each.flags & FIN else against
@@ -40,40 +66,41 @@ class Kinds:
                 rests[kind] += against if each.begins else for_it
                 interim[kind] += for_it if is_interim(message) else against
             if each.flags & (SYN | ACK) == SYN:
-                self._opening.add(kind)
+                opening.add(kind)
             if template.probes:
-                self._probing.add(kind)
-        self._bare = {kind: balance > 0 for kind, balance in bare.items()}
-        self._closing, self._rests, self._interim = map(_mostly, (closing, rests, interim))
+                probing.add(kind)
+        bare_ones = {
+            kind for kind in kinds if (bare[kind] > 0 if kind in bare else _is_short(kind))
+        }
+        self._seen = {
+            kind: Usual(
+                _carries(kind in bare_ones, kind in probing, closing[kind] > 0),
+                is_bare=kind in bare_ones,
+                opens=kind in opening,
+                held_ns=PROBED_NS if kind in probing else HELD_NS,
+                goes_on=rests[kind] > 0,
+                is_interim=interim[kind] > 0,
+            )
+            for kind in kinds
+        }
+
+    def usual(self, kind: Kind) -> Usual:
+        """What most packets of a kind are, seen or not."""
+        seen = self._seen.get(kind)
+        if seen is not None:
+            return seen
+        return _BARE if _is_short(kind) else _WITH_PAYLOAD
 
     def is_bare(self, kind: Kind) -> bool:
         """Whether packets of a kind are TCP segments without payload."""
-        return self._bare.get(kind, kind[0] <= _LONGEST_BARE and kind[2] in _TCP)
-
-    def opens(self, kind: Kind) -> bool:
-        """Whether a packet of a kind may open a connection."""
-        return kind in self._opening
-
-    def closes(self, kind: Kind) -> bool:
-        """Whether most packets of a kind end what their sender says."""
-        return kind in self._closing
-
-    def may_probe(self, kind: Kind) -> bool:
-        """Whether a packet of a kind may ask whether the other end is alive."""
-        return kind in self._probing
-
-    def held_ns(self, kind: Kind) -> int:
-        """How long something may be left unacknowledged for a packet of a kind."""
-        return PROBED_NS if kind in self._probing else HELD_NS
-
-    def goes_on(self, kind: Kind) -> bool:
-        """Whether most packets of a kind go on with a message of HTTP."""
-        return kind in self._rests
-
-    def is_interim(self, kind: Kind) -> bool:
-        """Whether most packets of a kind are responses of HTTP before the actual one."""
-        return kind in self._interim
+        return self.usual(kind).is_bare
 
 
-def _mostly(balances: Counter[Kind]) -> frozenset[Kind]:
-    return frozenset(kind for kind, balance in balances.items() if balance > 0)
+def _is_short(kind: Kind) -> bool:
+    return kind[0] <= _LONGEST_BARE and kind[2] in _TCP
+
+
+def _carries(is_bare: bool, may_probe: bool, closes: bool) -> Carries:
+    if is_bare:
+        return Carries.A_PROBE if may_probe else Carries.NOTHING
+    return Carries.THE_END if closes else Carries.PAYLOAD

@@ -5,7 +5,7 @@ the cost, and every generated packet comes through here.
 """
 
 import struct
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 __all__ = [
     "ACK",
@@ -33,7 +33,8 @@ _SUMMED_AT = {1: 2, 2: 2, 58: 2, 6: 16, 17: 6}
 """Where ICMP, IGMP, ICMPv6, TCP and UDP have their checksum."""
 
 
-class Layout(NamedTuple):
+@dataclass(slots=True)
+class Layout:
     """Offsets into a frame, bytes."""
 
     ethertype: int
@@ -124,8 +125,8 @@ def _carried(frame: bytes | bytearray, layout: Layout) -> Layout:
     if layout.protocol == 6 and start + 12 < end:
         size = max(20, (frame[start + 12] >> 4) * 4)
     if start + size > end:
-        return layout._replace(protocol=-1, transport=0, payload=min(start, end))
-    return layout._replace(payload=start + size)
+        return replace(layout, protocol=-1, transport=0, payload=min(start, end))
+    return replace(layout, payload=start + size)
 
 
 def timestamps_at(frame: bytes | bytearray, layout: Layout) -> int:
@@ -149,12 +150,11 @@ def internet_sum(data: bytes | bytearray) -> int:
 
 def set_checksums(frame: bytearray, layout: Layout, *, carried: bool = True) -> None:
     """Compute the checksum of IPv4 and, if `carried`, of what IP carries; none without IP."""
-    ethertype, network, protocol, start, _, end = layout
-    is_ip4 = ethertype == _IP4
+    network, protocol, start, end = layout.network, layout.protocol, layout.transport, layout.end
+    is_ip4 = layout.ethertype == _IP4
     if is_ip4:
         frame[network + 10 : network + 12] = b"\0\0"
-        first = network + (frame[network] & 15) * 4
-        value = 65535 - internet_sum(frame[network:first])
+        value = 65535 - internet_sum(frame[network : network + (frame[network] & 15) * 4])
         frame[network + 10 : network + 12] = (value % 65535).to_bytes(2)
     at = _SUMMED_AT.get(protocol)
     if at is None or not carried:
@@ -164,11 +164,13 @@ def set_checksums(frame: bytearray, layout: Layout, *, carried: bool = True) -> 
     if protocol <= 2:
         value = internet_sum(frame[start:end])
     else:
-        first, last = (network + 12, network + 20) if is_ip4 else (network + 8, network + 40)
         # mostly the addresses stand right before what is summed besides
-        begin = first if last == start else start
-        value = internet_sum(frame[begin:end]) + protocol + end - start
-        if begin == start:
+        last = network + (20 if is_ip4 else 40)
+        first = last - (8 if is_ip4 else 32)
+        value = (
+            internet_sum(frame[first if last == start else start : end]) + protocol + end - start
+        )
+        if last != start:
             value += internet_sum(frame[first:last])
     value = (65535 - value % 65535) % 65535
     # 0 says that UDP has no checksum

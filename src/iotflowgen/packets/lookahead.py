@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from itertools import product
@@ -66,7 +67,8 @@ _NOTHING_NEW = {*_BARE, Carries.THE_SAME}
 _Sent = tuple[bool, Carries, int]
 
 
-class Ahead(NamedTuple):
+@dataclass(slots=True)
+class Ahead:
     """What the rest of a run holds for the connection of one packet."""
 
     needed: int = 0
@@ -77,13 +79,6 @@ class Ahead(NamedTuple):
     """Length of what the other side sends next; 0 where it is silent."""
     again: bool = False
     """It says what its sender said last."""
-    then: Kind | None = None
-    """Without TCP, the kind of the next packet of the same protocols and service."""
-    contact: Kind | None = None
-    """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
-    rest: tuple[int, int] = (0, 0)
-    """Of a message of HTTP, or of the last record of TLS, the segments that go on with it, and the
-    bytes of their frames."""
 
 
 def flow_of(packet: PacketFeatures) -> Flow:

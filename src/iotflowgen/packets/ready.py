@@ -1,7 +1,7 @@
 """Templates made ready for writing: whole frames, and what is asked of them more than once."""
 
 from collections.abc import Container
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import Side
@@ -27,7 +27,8 @@ _QUOTING = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
 
 
-class Ready(NamedTuple):
+@dataclass(slots=True)
+class Ready:
     """A template with all that is asked of it more than once."""
 
     template: Template

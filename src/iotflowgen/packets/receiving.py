@@ -69,20 +69,26 @@ class Receiving:
         now = self._offset + ((acknowledged - self._begun) & 0xFFFFFFFF)
         self._turn = self._turn + (not stays) if acknowledged == self._last else 0
         self._last = acknowledged
-        if not self._turn and len(self._windows) > 1 and _near(self._nearest.heard, now) != now:
+        near = _near(self._nearest.heard, now)
+        if near != now and not self._turn and len(self._windows) > 1:
             known = (self._nearest, *self._windows)
             self._nearest = min(known, key=lambda window: abs(_near(window.heard, now) - now))
-        heard, said = self._nearest.heard, self._nearest.said
-        near = _near(heard, now)
-        start, end = bisect_left(heard, near), bisect_right(heard, near)
-        return said[min(start + self._turn, end - 1)]
+            near = _near(self._nearest.heard, now)
+        heard = self._nearest.heard
+        place = bisect_left(heard, near)
+        if self._turn:
+            place = min(place + self._turn, bisect_right(heard, near, place) - 1)
+        return self._nearest.said[place]
 
 
 def _near(rising: Sequence[int], number: int) -> int:
     """The nearest of numbers to one; of two the lower one."""
     place = bisect_left(rising, number)
-    around = rising[max(0, place - 1) : place + 1]
-    return min(around, key=lambda known: abs(known - number))
+    if place == len(rising):
+        return rising[-1]
+    above = rising[place]
+    below = rising[place - 1] if place else above
+    return below if number - below <= above - number else above
 
 
 class Receivers:

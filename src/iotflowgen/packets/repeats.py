@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 
 from iotflowgen.packets.connections import Conversation, Sent
 from iotflowgen.packets.headers import Kind, Repeat
-from iotflowgen.packets.kinds import Kinds
 from iotflowgen.packets.lookahead import Flow
 from iotflowgen.packets.ready import Ready
 
@@ -75,20 +74,19 @@ class Repeats:
 
     Args:
         repeats: How often each kind is repeated.
-        kinds: Tells which are without payload, and may probe.
         draws: Draws.
     """
 
-    def __init__(self, repeats: Sequence[Repeat], kinds: Kinds, draws: random.Random) -> None:
+    def __init__(self, repeats: Sequence[Repeat], draws: random.Random) -> None:
         self._known = {(each.kind, each.follows, each.waits): each for each in repeats}
         self._repeated = {repeat.kind for repeat in repeats}
-        self._kinds = kinds
         self._draws = draws
 
     def plan(
         self,
         flows: Sequence[Flow],
         kinds: Sequence[Kind],
+        bare: Sequence[bool],
         times_ns: Sequence[int],
         known: Callable[[Flow], Conversation | None],
     ) -> list[bool]:
@@ -97,6 +95,7 @@ class Repeats:
         Args:
             flows: Of which connections the packets are.
             kinds: Of which kinds.
+            bare: Which of them are without payload.
             times_ns: When they are sent.
             known: Tells connections from before.
         """
@@ -106,9 +105,8 @@ class Repeats:
         heard_twice: Counter[_Sender] = Counter()
         unheard: Counter[_Sender] = Counter()
         again: list[bool] = []
-        for flow, kind, time_ns in zip(flows, kinds, times_ns, strict=True):
+        for flow, kind, is_bare, time_ns in zip(flows, kinds, bare, times_ns, strict=True):
             mine, other, follows = (flow, kind[1]), (flow, not kind[1]), latest.get(flow) == kind
-            is_bare = self._kinds.is_bare(kind)
             said, said_ns = payload.get(mine, _NOTHING)
             if is_bare:
                 said_ns = sent_ns.get(mine, 0)

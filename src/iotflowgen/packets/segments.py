@@ -6,8 +6,8 @@ one of them acknowledges depends on how many acknowledgments are still to come.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from iotflowgen.packets.connections import Conversation, Side, Stage
 from iotflowgen.packets.delays import JUST_NS, STEADY
@@ -35,7 +35,8 @@ _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
 
-class Way(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Way:
     """How a host acknowledges."""
 
     delay_ns: int = 0
@@ -57,13 +58,14 @@ class Way(NamedTuple):
         if answered_ns < 0:
             return self
         most_ns = self.delay_ns * (STEADY if self.is_steady else 1)
-        return self._replace(delay_ns=int(min(_SOONER * answered_ns, most_ns)))
+        return replace(self, delay_ns=int(min(_SOONER * answered_ns, most_ns)))
 
 
 _USUAL = Way()
 
 
-class Left(NamedTuple):
+@dataclass(slots=True)
+class Left:
     """Of the other's segments, how many a segment leaves unacknowledged."""
 
     least: int = 0
@@ -72,7 +74,11 @@ class Left(NamedTuple):
     """So that what its sender says before it falls silent can still acknowledge all."""
 
 
-class Segment(NamedTuple):
+_NOTHING_LEFT = Left()
+
+
+@dataclass(slots=True)
+class Segment:
     """What is known of a segment before it has its numbers."""
 
     me: Side
@@ -87,6 +93,8 @@ class Segment(NamedTuple):
     """It asks whether the other end is alive (RFC 9293, section 3.8.4)."""
     refuses: bool
     """It answers a SYN with RST."""
+    is_new: bool
+    """The other has to acknowledge it."""
     time_ns: int = 0
     held_ns: int = HELD_NS
     """How long something may have been left for it."""
@@ -94,11 +102,6 @@ class Segment(NamedTuple):
     """Its sender's."""
     leaves: int = 0
     """How many segments it leaves unacknowledged, of several heard just before it."""
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the other has to acknowledge it."""
-        return not (self.again or self.probes) and bool(self.size or self.flags & (SYN | FIN))
 
     @property
     def ends(self) -> bool:
@@ -135,8 +138,9 @@ class Segment(NamedTuple):
             leaves: How many segments it leaves unacknowledged, of several heard just before it.
         """
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
-        again = repeats or (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
-        refuses = flags & RST and conversation.stage(outgoing) == Stage.ASKED
+        again = repeats or bool((flags & SYN and me.syn) or (flags & FIN and me.fin and not size))
+        refuses = bool(flags & RST) and conversation.stage(outgoing) == Stage.ASKED
+        is_new = not (again or probes) and bool(size or flags & (SYN | FIN))
         conversation.see(outgoing, flags)
         if flags & SYN:
             if flags & ACK and me.heard_ns:
@@ -145,8 +149,8 @@ class Segment(NamedTuple):
             me.heard_ns, other.heard_ns = [], [time_ns]
         else:
             to_acknowledge(me, time_ns, held_ns)
-            late = bisect_right(me.heard_ns, time_ns - HELD_NS)
-            if probes or ((size or flags & FIN) and not again):
+            late = _up_to(me.heard_ns, time_ns - HELD_NS)
+            if probes or is_new:
                 _hear(me, other, time_ns, probes=probes)
             elif me.to_acknowledge and not again:
                 late = max(late, 1)
@@ -158,8 +162,13 @@ class Segment(NamedTuple):
                 # what was said before the first packet has been acknowledged by now
                 me.to_acknowledge = len(me.heard_ns)
             me.sent_ns, me.held = time_ns, len(me.heard_ns)
-        marks = bool(again), probes, bool(refuses)
+        marks = again, probes, refuses, is_new
         return cls(me, other, flags, size, *marks, time_ns, held_ns, way, leaves)
+
+
+def _up_to(times_ns: Sequence[int], time_ns: int) -> int:
+    """How many of ascending times are no later than one, which mostly none is."""
+    return bisect_right(times_ns, time_ns) if times_ns and times_ns[0] <= time_ns else 0
 
 
 def _hear(me: Side, other: Side, time_ns: int, *, probes: bool) -> None:
@@ -187,6 +196,30 @@ def to_acknowledge(me: Side, time_ns: int, held_ns: int = HELD_NS) -> int:
     return me.to_acknowledge
 
 
+class _Ear:
+    """What one side acknowledges, while a run is read from its end."""
+
+    __slots__ = ("answers", "delay_ns", "hears_ns", "next_ns", "owed", "room", "said", "since_ns")
+
+    def __init__(self) -> None:
+        self.owed = 0
+        """Acknowledgments of its own that are to come."""
+        self.since_ns = 0
+        """Before that, nothing is left for them."""
+        self.said = 0
+        """Segments with payload that it sends until the other does."""
+        self.answers = False
+        """It acknowledges without payload before anything new comes."""
+        self.delay_ns = 0
+        """What it acknowledges is older."""
+        self.hears_ns: list[int] = []
+        """When it hears something new."""
+        self.room = 0.0
+        """How much it can acknowledge later on."""
+        self.next_ns = -1
+        """When it sends its next segment; -1 if it sends none."""
+
+
 def leave(segments: Sequence[Segment | None]) -> list[Left]:
     """For each packet of a run, how many of the other's segments its sender leaves unacknowledged.
 
@@ -196,65 +229,62 @@ def leave(segments: Sequence[Segment | None]) -> list[Left]:
     comes after more payload of its own: that acknowledges all. Nor does it acknowledge more at once
     than it has to: a burst is acknowledged stride by stride.
     """
-    found: list[Left] = []
-    owed: defaultdict[int, int] = defaultdict(int)
-    since_ns: dict[int, int] = {}
-    said: defaultdict[int, int] = defaultdict(int)
-    answers: set[int] = set()
-    for segment, room in zip(reversed(segments), _rooms(segments), strict=True):
-        if segment is None:
-            found.append(Left())
-            continue
-        me, other = id(segment.me), id(segment.other)
-        if segment.time_ns < since_ns.get(me, 0):
-            owed[me] = 0
-        since_ns[me] = segment.time_ns - segment.held_ns
-        found.append(Left(owed[me], room))
-        if segment.again:
-            continue
-        if segment.probes:
-            owed[other] = max(0, owed[other] - (other in answers))
-        elif segment.is_new:
-            said[me], said[other] = said[me] + 1, 0
-            owed[me] *= said[me] <= _MOST_SAID
-            owed[other] = max(0, owed[other] - 1)
-            answers.discard(other)
-        elif not segment.flags & RST:
-            owed[me] += 1
-            answers.add(me)
+    ears: defaultdict[int, _Ear] = defaultdict(_Ear)
+    for segment in segments:
+        if segment:
+            ears[id(segment.me)].delay_ns = segment.way.delay_ns
+    for segment in segments:
+        if segment and segment.is_new:
+            other = ears[id(segment.other)]
+            other.hears_ns.append(segment.time_ns + other.delay_ns)
+    found = [
+        _left(ears[id(segment.me)], ears[id(segment.other)], segment) if segment else _NOTHING_LEFT
+        for segment in reversed(segments)
+    ]
     return found[::-1]
 
 
-def _rooms(segments: Sequence[Segment | None]) -> Iterator[float]:
-    """For each packet of a run, from the last one, how much its sender can acknowledge later on.
+def _left(me: _Ear, other: _Ear, segment: Segment) -> Left:
+    """What the sender of a segment leaves, by what comes after it."""
+    time_ns, way = segment.time_ns, segment.way
+    if time_ns < me.since_ns:
+        me.owed = 0
+    me.since_ns = time_ns - segment.held_ns
+    _wait(me, time_ns, is_steady=way.is_steady)
+    left = Left(me.owed, me.room)
+    if segment.is_new:
+        other.room = max(0, other.room - 1)
+    if segment.again:
+        return left
+    if segment.probes:
+        other.owed -= other.answers and other.owed > 0
+        return left
+    if segment.is_new:
+        me.said, other.said = me.said + 1, 0
+        me.owed *= me.said <= _MOST_SAID
+        other.owed -= other.owed > 0
+        other.answers = False
+    elif not segment.flags & RST:
+        me.owed += 1
+        me.answers = True
+    if not segment.flags & RST and (way.is_steady or not segment.size):
+        me.room += max(way.stride, way.pace)
+    return left
 
-    Who hears everything after the same delay has that much room until it hears something new; who
-    hears bit by bit, until it falls silent.
+
+def _wait(me: _Ear, time_ns: int, *, is_steady: bool) -> None:
+    """Have a side that sends its next segment at some time send one before that.
+
+    Who hears everything after the same delay has room to acknowledge later on until it hears
+    something new; who hears bit by bit, until it falls silent.
     """
-    delays_ns = {id(segment.me): segment.way.delay_ns for segment in segments if segment}
-    hears_ns: defaultdict[int, list[int]] = defaultdict(list)
-    for segment in segments:
-        if segment and segment.is_new:
-            other = id(segment.other)
-            hears_ns[other].append(segment.time_ns + delays_ns.get(other, 0))
-    room: defaultdict[int, float] = defaultdict(float)
-    next_ns: dict[int, int] = {}
-    for segment in reversed(segments):
-        if segment is None:
-            yield 0
-            continue
-        me, other, way, time_ns = id(segment.me), id(segment.other), segment.way, segment.time_ns
-        then_ns, hears, is_over = next_ns.get(me, time_ns), hears_ns[me], False
-        while hears and hears[-1] > time_ns:
-            is_over |= hears.pop() <= then_ns and way.is_steady
-        if is_over or then_ns - time_ns > _SILENT_NS:
-            room[me] = 0
-        next_ns[me] = time_ns
-        yield room[me]
-        if segment.is_new:
-            room[other] = max(0, room[other] - 1)
-        if not (segment.again or segment.probes or segment.flags & RST):
-            room[me] += max(way.stride, way.pace) if way.is_steady or not segment.size else 0
+    then_ns, is_over = time_ns if me.next_ns < 0 else me.next_ns, False
+    hears_ns = me.hears_ns
+    while hears_ns and hears_ns[-1] > time_ns:
+        is_over |= hears_ns.pop() <= then_ns and is_steady
+    if is_over or then_ns - time_ns > _SILENT_NS:
+        me.room = 0
+    me.next_ns = time_ns
 
 
 def _divide(side: Side, more: int) -> None:
@@ -283,7 +313,7 @@ def _acknowledges(segment: Segment, left: Left, late: int) -> int:
     """How many of the other's segments a segment acknowledges, `late` ones in any case."""
     ends, ends_ns, way = segment.other.ends, segment.other.ends_ns, segment.way
     free = len(ends) - left.least
-    heard = bisect_right(ends_ns, segment.time_ns - way.delay_ns)
+    heard = _up_to(ends_ns, segment.time_ns - way.delay_ns)
     if not heard and segment.other.closed and len(ends) == 1:
         # times of sessions are drawn: this is rather an answer to the FIN that came soon
         heard = int(segment.time_ns - ends_ns[0] > way.delay_ns * _SOONEST)
@@ -304,7 +334,8 @@ def _acknowledges(segment: Segment, left: Left, late: int) -> int:
 
 def number(segment: Segment, left: Left) -> tuple[int, int]:
     """Sequence and acknowledgment number of a segment; for `left` see `leave`."""
-    me, other, flags, size, again, probes, refuses, time_ns, *_ = segment
+    me, other, flags, size = segment.me, segment.other, segment.flags, segment.size
+    again, probes, time_ns = segment.again, segment.probes, segment.time_ns
     to_come, delay_ns = left.least, segment.way.delay_ns
     me.numbered += not again
     sequence, joins = me.next, me.numbered == 1 and not flags & SYN and not other.syn
@@ -323,18 +354,18 @@ def number(segment: Segment, left: Left) -> tuple[int, int]:
             del me.ends[: _MOST_KEPT // 2], me.ends_ns[: _MOST_KEPT // 2]
     me.closed |= bool(flags & FIN)
     if not flags & ACK:
-        return 0 if refuses else sequence, 0
+        return 0 if segment.refuses else sequence, 0
     if joins:
         # the middle of a connection: what the other said before is acknowledged bit by bit
         before = range(to_come - len(other.ends), -1, -1)
         begun = other.acknowledged
         other.ends[:0] = [(begun - _MAXIMUM_SIZE * i) & 0xFFFFFFFF for i in before]
         other.ends_ns[:0] = [min((time_ns - delay_ns, *other.ends_ns[:1]))] * len(before)
-    late = bisect_right(other.ends_ns, time_ns - HELD_NS)
+    late = _up_to(other.ends_ns, time_ns - HELD_NS)
     if not (taken or again or probes or late) and 0 < len(other.ends) <= to_come:
         _divide(other, to_come + 1 - len(other.ends))
     new = len(other.ends) if flags & SYN else _acknowledges(segment, left, late)
     if new > 0 and not again:
         other.acknowledged = other.ends[new - 1]
         del other.ends[:new], other.ends_ns[:new]
-    return 0 if refuses else sequence, other.acknowledged
+    return 0 if segment.refuses else sequence, other.acknowledged

@@ -7,8 +7,10 @@ borrows the headers of a similar one, and at last is fuzzed; both are counted.
 """
 
 import random
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import chain, count
 from operator import or_
 
 import numpy as np
@@ -54,6 +56,7 @@ __all__ = ["TemplateBuilder"]
 _FUZZED = "of a kind that was not seen, fuzzed"
 
 _TCP = protocol_mask(["tcp"])
+_MOST_WAYS = 2**12
 _OPENED_IN = (
     (Stage.NEW, Stage.ASKING, Stage.ANSWERED),
     (Stage.NEW, Stage.ASKED, Stage.ANSWERED),
@@ -80,6 +83,8 @@ class TemplateBuilder:
             Way(host.delay_ns, host.stride, host.pace, host.is_steady, host.spares_fin)
             for host in headers.hosts
         ]
+        # the same for all segments of a connection
+        self._way_of = lru_cache(_MOST_WAYS)(self._find_way)
         self._leaves = dict(headers.leaves)
         self._finisher = Finisher(headers.hosts, persona, headers.begun_ns, draws)
         self._ips = self._finisher.ips
@@ -87,16 +92,15 @@ class TemplateBuilder:
         self._choices = Choices(ready)
         self._lookups = Lookups(self._ips, ready, self._choices, draws)
         ones = {place for place, host in enumerate(headers.hosts) if host.is_one}
-        self._chooser = Chooser(
-            self._choices, self._kinds, self._lookups, headers.stays, ones, draws
-        )
+        self._chooser = Chooser(self._choices, self._lookups, headers.stays, ones, draws)
         self._filler = Filler(headers, self._lookups, draws)
         self._stopgaps = Stopgaps(self._choices, rng, draws)
         self._fuzz = FuzzBuilder(rng, persona.home)
         self._receivers = Receivers(headers.connections, draws)
         self._endings = Endings(headers.endings, self._kinds.is_bare, draws)
-        self._repeats = Repeats(headers.repeats, self._kinds, draws)
+        self._repeats = Repeats(headers.repeats, draws)
         self._conversations = Conversations(self._ips, draws)
+        self._last_told: tuple[Sequence[PacketFeatures], list[Kind], list[Flow]] = ((), [], [])
 
     @property
     def device_mac(self) -> str:
@@ -123,87 +127,93 @@ class TemplateBuilder:
             self._chooser.begin()
             self._filler.begin()
             self._finisher.begin(times_ns[0] if times_ns else 0)
-        kinds = [kind_of(packet, self._services) for packet in packets]
-        flows = [*map(flow_of, packets)]
-        again = self._repeats.plan(flows, kinds, times_ns, self._conversations.get)
-        carried = [*map(self._carries, kinds, again)]
+        drafts = [*map(self._draft, self._turns(packets, times_ns, following))]
+        left = leave([draft.segment for draft in drafts])
+        return [*map(self._finisher.finish, drafts, times_ns, left)]
+
+    def _turns(
+        self,
+        packets: Sequence[PacketFeatures],
+        times_ns: Sequence[int],
+        following: Sequence[PacketFeatures],
+    ) -> Iterator[Turn]:
+        """Packets with what is known of each before the first one is written."""
+        kinds, flows = self._told(packets)
+        usual = [*map(self._kinds.usual, kinds)]
+        bare = [each.is_bare for each in usual]
+        again = self._repeats.plan(flows, kinds, bare, times_ns, self._conversations.get)
+        carried = [
+            Carries.THE_SAME if says_again else each.carries
+            for each, says_again in zip(usual, again, strict=True)
+        ]
+        opens = [each.opens for each in usual]
 
         def heard(i: int) -> tuple[int, int] | None:
-            return self._heard(flows[i], kinds[i], times_ns[i])
+            return self._heard(flows[i], times_ns[i], opens=opens[i])
 
         def ending(places: Sequence[int]) -> Sequence[int]:
             return self._endings.draw([kinds[place] for place in places])
 
-        opens = [*map(self._kinds.opens, kinds)]
-        continued = self._continued(following)
+        continued, later = self._next(following)
         ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending, continued)
-        goes_on = [*map(self._kinds.goes_on, kinds)]
-        silent = [*map(or_, again, map(self._kinds.is_interim, kinds))]
-        for place, rest in rests(packets, flows, goes_on, silent):
-            ahead[place] = ahead[place]._replace(rest=rest)
-        for place, rest in within_records(packets, flows, carried):
-            ahead[place] = ahead[place]._replace(rest=rest)
-        for place, then in followers(kinds, self._later(following)):
-            ahead[place] = ahead[place]._replace(then=then)
-        for place, contact in contacts(packets, flows, self._conversations):
-            ahead[place] = ahead[place]._replace(contact=kinds[contact])
-        drafts = [*map(self._draft, map(Turn, packets, times_ns, kinds, flows, ahead))]
-        left = leave([draft.segment for draft in drafts])
-        return [*map(self._finisher.finish, drafts, times_ns, left)]
+        goes_on = [each.goes_on for each in usual]
+        silent = [*map(or_, again, (each.is_interim for each in usual))]
+        rest = [(0, 0)] * len(packets)
+        for place, left in chain(
+            rests(packets, flows, goes_on, silent), within_records(packets, flows, carried)
+        ):
+            rest[place] = left
+        then: list[Kind | None] = [None] * len(packets)
+        for place, kind in followers(kinds, later):
+            then[place] = kind
+        contact: list[Kind | None] = [None] * len(packets)
+        for place, contacted in contacts(packets, flows, self._conversations):
+            contact[place] = kinds[contacted]
+        return map(Turn, packets, times_ns, kinds, usual, flows, ahead, rest, then, contact)
 
-    def _continued(self, following: Sequence[PacketFeatures]) -> set[Flow]:
-        """Connections that go on in the next piece of a run."""
-        first: dict[Flow, PacketFeatures] = {}
-        for packet in following:
-            first.setdefault(flow_of(packet), packet)
-        return {
-            flow
-            for flow, packet in first.items()
-            if not self._kinds.opens(kind_of(packet, self._services))
-        }
+    def _told(self, packets: Sequence[PacketFeatures]) -> tuple[list[Kind], list[Flow]]:
+        """Kinds of packets, and flows; the next piece of a run is looked at before it comes."""
+        if self._last_told[0] is not packets:
+            kinds = [kind_of(packet, self._services) for packet in packets]
+            self._last_told = packets, kinds, [*map(flow_of, packets)]
+        return self._last_told[1:]
 
-    def _later(self, following: Sequence[PacketFeatures]) -> dict[Thread, Kind]:
-        """What comes first of each thread in the next piece of a run."""
-        first: dict[Thread, Kind] = {}
-        for packet in following:
-            if not packet.protocols & _TCP:
-                kind = kind_of(packet, self._services)
-                first.setdefault(thread_of(kind), kind)
-        return first
+    def _next(self, following: Sequence[PacketFeatures]) -> tuple[set[Flow], dict[Thread, Kind]]:
+        """Of the next piece of a run, connections that go on, and the first of each thread."""
+        kinds, flows = self._told(following)
+        first: dict[Flow, Kind] = {}
+        later: dict[Thread, Kind] = {}
+        for flow, kind in zip(flows, kinds, strict=True):
+            first.setdefault(flow, kind)
+            if not kind[2] & _TCP:
+                later.setdefault(thread_of(kind), kind)
+        return {flow for flow, kind in first.items() if not self._kinds.usual(kind).opens}, later
 
-    def _carries(self, kind: Kind, again: bool) -> Carries:
-        """What a packet of a kind carries, which may repeat the one before it."""
-        if again:
-            return Carries.THE_SAME
-        if self._kinds.is_bare(kind):
-            return Carries.A_PROBE if self._kinds.may_probe(kind) else Carries.NOTHING
-        return Carries.THE_END if self._kinds.closes(kind) else Carries.PAYLOAD
-
-    def _heard(self, flow: Flow, kind: Kind, time_ns: int) -> tuple[int, int] | None:
+    def _heard(self, flow: Flow, time_ns: int, *, opens: bool) -> tuple[int, int] | None:
         """What both ends have to acknowledge when a packet comes; None if it opens."""
         conversation = self._conversations.get(flow)
         if conversation is None:
             # who joins has all to acknowledge that was said before
-            return None if self._kinds.opens(kind) else (UNKNOWN, UNKNOWN)
+            return None if opens else (UNKNOWN, UNKNOWN)
         peer, device = conversation.ends
         return to_acknowledge(peer, time_ns), to_acknowledge(device, time_ns)
 
     def _draft(self, turn: Turn) -> Draft:
         """A frame without what follows from the packets around it, chosen by those before it."""
-        packet, time_ns, kind, flow, ahead = turn
+        packet, time_ns, kind, flow = turn.packet, turn.time_ns, turn.kind, turn.flow
         conversation = self._conversations.take_up(flow)
         stage = conversation.stage(packet.outgoing) if packet.protocols & _TCP else Stage.NEW
         notes: list[str] = []
         me = conversation.ends[packet.outgoing]
         owed = me.owed + len(me.due)
-        repeats, conversation.latest = ahead.again and me.said, kind
+        repeats, conversation.latest = turn.ahead.again and me.said, kind
         if repeats and me.sent and me.sent.kind == kind:
             return self._again(turn, conversation, me.sent)
         ready = self._chooser.choose(turn, conversation, stage, notes, repeats=repeats)
         if ready is not None:
             data = self._filler.fill(ready, packet, conversation, time_ns)
         elif ready := self._stopgaps.borrow(packet, kind, stage, conversation):
-            data, ends = bytearray(ready.frame), not ahead.rest[0]
+            data, ends = bytearray(ready.frame), not turn.rest[0]
             self._stopgaps.fill(data, packet, kind, ready, conversation, notes, ends=ends)
         elif ready := self._stopgaps.pad(kind, stage, notes):
             data = self._filler.fill(ready, packet, conversation, time_ns)
@@ -229,7 +239,7 @@ class TemplateBuilder:
     def _again(self, turn: Turn, conversation: Conversation, sent: Sent) -> Draft:
         """The payload that was sent last."""
         packet, ready, data = turn.packet, sent.ready, sent.data[:]
-        conversation.ends[packet.outgoing].sent = sent._replace(time_ns=turn.time_ns)
+        conversation.ends[packet.outgoing].sent = replace(sent, time_ns=turn.time_ns)
         segment = Segment.of(
             conversation,
             packet.outgoing,
@@ -243,8 +253,11 @@ class TemplateBuilder:
 
     def _way(self, conversation: Conversation, *, outgoing: bool) -> Way:
         """How the sender acknowledges."""
-        way = self._ways[max(0, conversation.own if outgoing else conversation.peer)]
-        return way.where_answered(conversation.ends[outgoing].delay_ns)
+        host = max(0, conversation.own if outgoing else conversation.peer)
+        return self._way_of(host, conversation.ends[outgoing].delay_ns)
+
+    def _find_way(self, host: int, answered_ns: int) -> Way:
+        return self._ways[host].where_answered(answered_ns)
 
     def _meet(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Settle who is at the other end, if it is the first packet that says so."""
@@ -289,7 +302,7 @@ class TemplateBuilder:
             probes=probes,
             repeats=repeats and plain and not ready.size,
             time_ns=turn.time_ns,
-            held_ns=self._kinds.held_ns(turn.kind),
+            held_ns=turn.usual.held_ns,
             way=self._way(conversation, outgoing=outgoing),
             leaves=self._leaves.get(turn.kind, 0),
         )
@@ -305,7 +318,7 @@ def _follow_payload(
     data: bytearray, ready: Ready, turn: Turn, conversation: Conversation, owed: int
 ) -> None:
     """Have what a segment begins go on in the next ones; `owed` is what TLS owed before it."""
-    protocols, rest, outgoing = turn.packet.protocols, turn.ahead.rest, turn.packet.outgoing
+    protocols, rest, outgoing = turn.packet.protocols, turn.rest, turn.packet.outgoing
     me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
     start, end = ready.layout.payload, ready.layout.end
     if protocols & HTTP:
