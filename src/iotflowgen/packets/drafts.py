@@ -77,34 +77,28 @@ class Finisher:
     def finish(self, draft: Draft, time_ns: int, left: Left) -> Frame:
         """What follows from the packets around it; for `left` see `leave`."""
         data, ready, packet = draft.data, draft.ready, draft.packet
-        conversation, segment, notes = draft.conversation, draft.segment, draft.notes
+        conversation, segment = draft.conversation, draft.segment
         if ready is None:
-            return Frame(bytes(data), tuple(notes))
-        if segment is not None:
+            return Frame(bytes(data), tuple(draft.notes))
+        if segment:
             self._number(data, ready, packet, conversation, segment, time_ns, left)
         layout, peer = ready.layout, ready.peer if ready.quotes else conversation.peer
         is_met = ready.peer >= 0 and peer >= 0 and not ready.quotes
         if is_met and (peer != ready.peer or conversation.address):
             self._readdress(data, ready, packet.outgoing, conversation)
-        if segment and (conversation.own or ready.template.own) and layout.is_ip4:
-            at = layout.network + 16 - 4 * packet.outgoing
-            data[at : at + 4] = self.ips[conversation.own]
-        if segment and not packet.outgoing and layout.is_ip4 and peer >= 0:
-            at = layout.network + 8
-            conversation.ttls = conversation.ttls or self._ttls_of(peer)
-            data[at] = conversation.ttls[not segment.flags & SYN]
+        if segment and layout.is_ip4:
+            self._route(data, ready, packet.outgoing, conversation, opens=segment.flags & SYN > 0)
         if ready.template.has_ip_id:
             sender = max(peer, ready.peer)
             if packet.outgoing:
                 sender = conversation.own if segment else ready.template.own
-            side = conversation.ends[packet.outgoing] if segment else None
-            ends = segment is not None and segment.ends
+            side, ends = (segment.me, segment.ends) if segment else (None, False)
             is_apart = side is None and self._ip_ids.counts_apart(sender)
             to = self._receiver(data, layout.network, conversation) if is_apart else ""
             ip_id = self._ip_ids.next(sender, side, packet.protocols, to, ends=ends)
             data[layout.network + 4 : layout.network + 6] = ip_id.to_bytes(2)
         set_checksums(data, layout, carried=ready.template.has_checksum)
-        return Frame(bytes(data), tuple(notes))
+        return Frame(bytes(data), tuple(draft.notes))
 
     def _receiver(self, data: bytearray, network: int, conversation: Conversation) -> str:
         """The address that a packet goes to, as it was captured; groups keep theirs."""
@@ -131,6 +125,24 @@ class Finisher:
             data[network + (8 if is_ip4 else 7)] = self._ttls[peer]
         at = network + (12 if is_ip4 else 8) + len(ip) * outgoing
         data[at : at + len(ip)] = ip
+
+    def _route(
+        self,
+        data: bytearray,
+        ready: Ready,
+        outgoing: bool,
+        conversation: Conversation,
+        *,
+        opens: bool,
+    ) -> None:
+        """The device's end of a connection over IPv4, and how far the peer's segments have come."""
+        network, peer = ready.layout.network, conversation.peer
+        if conversation.own or ready.template.own:
+            at = network + 16 - 4 * outgoing
+            data[at : at + 4] = self.ips[conversation.own]
+        if not outgoing and peer >= 0:
+            conversation.ttls = conversation.ttls or self._ttls_of(peer)
+            data[network + 8] = conversation.ttls[not opens]
 
     def _number(
         self,

@@ -48,34 +48,28 @@ class Ready:
     """What a DNS message asks or answers."""
     begins: bool
     """It is not the rest of an HTTP message, which nobody takes for one by itself."""
+    ends_record: bool
+    """It begins with a whole record of TLS, which anybody recognises."""
+    opening: int
+    """What the window field of a SYN says; 0 of any other."""
+    pings: bool
+    """It is an echo request (RFC 792, RFC 4443)."""
+    quotes: bool
+    """It is an ICMP message about another packet, and goes on with nothing."""
     place: int
     """In `Headers.templates`; UNSEEN of one that was made from another."""
-
-    @property
-    def pings(self) -> bool:
-        """Whether it is an echo request (RFC 792, RFC 4443)."""
-        return self.frame[self.layout.transport] == ECHO_REQUESTS.get(self.layout.protocol)
-
-    @property
-    def quotes(self) -> bool:
-        """Whether it is an ICMP message about another packet, and goes on with nothing."""
-        return self.layout.protocol == 1 and self.frame[self.layout.transport] in _QUOTING
-
-    @property
-    def opening(self) -> int:
-        """What the window field of a SYN says; 0 of any other."""
-        at = self.layout.transport + 14
-        return int.from_bytes(self.frame[at : at + 2]) if self.flags & SYN else 0
 
     @classmethod
     def of(cls, template: Template, frame: bytes, place: int = UNSEEN) -> "Ready":
         """Make a template ready; `frame` is the template's, identifiers replaced."""
         frame = frame.ljust(template.length, b"\0")
         layout = find_layout(frame)
-        if layout.protocol == 1 and frame[layout.transport] in _QUOTING:
+        at = layout.transport
+        quotes = layout.protocol == 1 and frame[at] in _QUOTING
+        if quotes:
             frame = _summed(frame, layout.payload + 4)
         is_tcp = layout.protocol == 6
-        flags = frame[layout.transport + 13] if is_tcp else 0
+        flags = frame[at + 13] if is_tcp else 0
         size = layout.end - layout.payload
         return cls(
             template=template,
@@ -88,15 +82,12 @@ class Ready:
             stamps=timestamps_at(frame, layout) if is_tcp else 0,
             begins=not template.protocols & HTTP or is_head(frame[layout.payload : layout.end]),
             question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
+            ends_record=_ends_record(template, frame[layout.payload : layout.end]),
+            opening=int.from_bytes(frame[at + 14 : at + 16]) if flags & SYN else 0,
+            pings=frame[at] == ECHO_REQUESTS.get(layout.protocol),
+            quotes=quotes,
             place=place,
         )
-
-    @property
-    def ends_record(self) -> bool:
-        """Whether it begins with a whole record of TLS, which anybody recognises."""
-        at, (_, owed) = self.layout.payload + 3, self.template.speech
-        begins = self.template.phase > 0 and not owed
-        return begins and HEADER + int.from_bytes(self.frame[at : at + 2]) <= self.size
 
     def goes_on(self, me: Side, version: int) -> bool:
         """Whether it says what its sender has to say next in TLS of a version."""
@@ -111,6 +102,12 @@ def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
     """What a template has to share with a packet; for `services` see `headers.service_of`."""
     length, outgoing, src_port, dst_port, protocols = packet
     return length, outgoing, protocols, *service_of(src_port, dst_port, services)
+
+
+def _ends_record(template: Template, payload: bytes) -> bool:
+    _, owed = template.speech
+    begins = template.phase > 0 and not owed
+    return begins and HEADER + int.from_bytes(payload[3:HEADER]) <= len(payload)
 
 
 def _summed(frame: bytes, start: int) -> bytes:
