@@ -70,8 +70,6 @@ class Sent:
     kind: Kind
     ready: "Ready"
     data: bytearray
-    time_ns: int
-    """When it was sent last."""
 
 
 @dataclass(slots=True)
@@ -170,7 +168,6 @@ class Conversation:
         "ends",
         "joined",
         "known",
-        "latest",
         "own",
         "peer",
         "receiving",
@@ -188,8 +185,6 @@ class Conversation:
         """Either has broken it off."""
         self.known = False
         """A message of its application was sent from its beginning on."""
-        self.latest: Kind | None = None
-        """Of its last segment."""
         self.version = 0
         """Of TLS; 0 while that is open."""
         self.joined = False

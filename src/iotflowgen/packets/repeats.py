@@ -11,25 +11,24 @@ that is drawn.
 """
 
 import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from iotflowgen.packets.connections import Conversation, Sent
+from iotflowgen.packets.connections import Sent, Side
 from iotflowgen.packets.headers import Kind, Repeat
+from iotflowgen.packets.kinds import Usual
 from iotflowgen.packets.lookahead import Flow
 from iotflowgen.packets.ready import Ready
 
 __all__ = ["Case", "RepeatCounts", "Repeats"]
 
-_Sender = tuple[Flow, bool]
-"""One end of a connection: whether it is the device's."""
-
 Case = tuple[Kind, bool, bool]
 """Of what kind a segment is, whether it comes right after its like, and whether it is an
 acknowledgment that has something new to acknowledge."""
 
-_NOTHING: tuple[Kind | None, int] = None, 0
-"""Payload of which nothing is known, and when it was sent."""
+_MOST = 5000
+"""Connections that are known; of more the one is forgotten that is oldest."""
 _ABOUT = 2
 """Times as soon or as late as was seen, something may be said again."""
 
@@ -69,6 +68,33 @@ class RepeatCounts:
         )
 
 
+@dataclass(slots=True)
+class _End:
+    """What one end of a connection has said and heard."""
+
+    sent_ns: int = -1
+    """When it sent its last segment; -1 before the first."""
+    payload: Kind | None = None
+    """Of its last segment with payload."""
+    payload_ns: int = 0
+    """When it sent that."""
+    heard_twice: int = 0
+    """How many times it has, and has not said so."""
+    unheard: int = 0
+    """Segments that the other has sent since it acknowledged."""
+
+
+class _Exchange:
+    """A connection as far as it was planned: of the peer, and of the device."""
+
+    __slots__ = ("ends", "latest")
+
+    def __init__(self) -> None:
+        self.ends = _End(), _End()
+        self.latest: Kind | None = None
+        """Of its last segment."""
+
+
 class Repeats:
     """Draws repetitions while segments are written.
 
@@ -81,79 +107,70 @@ class Repeats:
         self._known = {(each.kind, each.follows, each.waits): each for each in repeats}
         self._repeated = {repeat.kind for repeat in repeats}
         self._draws = draws
+        self._exchanges: OrderedDict[Flow, _Exchange] = OrderedDict()
+
+    def begin(self) -> None:
+        """A run begins, which knows nothing of the connections before it."""
+        self._exchanges.clear()
 
     def plan(
         self,
         flows: Sequence[Flow],
         kinds: Sequence[Kind],
-        bare: Sequence[bool],
+        usual: Sequence[Usual],
         times_ns: Sequence[int],
-        known: Callable[[Flow], Conversation | None],
     ) -> list[bool]:
         """Draw which packets of a run say again what their senders said last.
 
         Args:
             flows: Of which connections the packets are.
             kinds: Of which kinds.
-            bare: Which of them are without payload.
+            usual: What most packets of these are.
             times_ns: When they are sent.
-            known: Tells connections from before.
         """
         if not self._known:
             return [False] * len(flows)
-        latest, sent_ns, payload = self._before(flows, known)
-        heard_twice: Counter[_Sender] = Counter()
-        unheard: Counter[_Sender] = Counter()
-        again: list[bool] = []
-        for flow, kind, is_bare, time_ns in zip(flows, kinds, bare, times_ns, strict=True):
-            mine, other, follows = (flow, kind[1]), (flow, not kind[1]), latest.get(flow) == kind
-            said, said_ns = payload.get(mine, _NOTHING)
-            if is_bare:
-                said_ns = sent_ns.get(mine, 0)
-                may = mine in payload and (follows or heard_twice[mine] > 0)
-            else:
-                may = said == kind
-            waits = is_bare and unheard[mine] > 0
-            repeat = self._known.get((kind, follows, waits)) if may else None
-            says_again = repeat is not None and (
-                repeat.soonest_ns <= time_ns - said_ns <= repeat.latest_ns
-                and self._draws.random() < repeat.share
-            )
-            if says_again and is_bare:
-                heard_twice[mine] -= 1
-            elif says_again:
-                heard_twice[other] += 1
-            elif is_bare:
-                unheard[mine] -= unheard[mine] > 0
-            else:
-                unheard[mine], unheard[other] = 0, unheard[other] + 1
-            # an acknowledgment is hardly said three times
-            latest[flow] = None if says_again and is_bare else kind
-            sent_ns[mine] = time_ns
-            payload[mine] = payload.get(mine, _NOTHING) if is_bare else (kind, time_ns)
-            again.append(says_again)
-        return again
+        return [*map(self._says_again, flows, kinds, usual, times_ns)]
 
-    def _before(
-        self, flows: Sequence[Flow], known: Callable[[Flow], Conversation | None]
-    ) -> tuple[dict[Flow, Kind | None], dict[_Sender, int], dict[_Sender, tuple[Kind | None, int]]]:
-        """The kinds of connections' last segments, when either end sent one, and with payload."""
-        latest: dict[Flow, Kind | None] = {}
-        sent_ns: dict[_Sender, int] = {}
-        payload: dict[_Sender, tuple[Kind | None, int]] = {}
-        for flow in set(flows):
-            if conversation := known(flow):
-                latest[flow] = conversation.latest
-                for outgoing, side in enumerate(conversation.ends):
-                    if side.said:
-                        sent, mine = side.sent, (flow, bool(outgoing))
-                        payload[mine] = (sent.kind, sent.time_ns) if sent else _NOTHING
-                        sent_ns[mine] = side.sent_ns
-        return latest, sent_ns, payload
+    def _says_again(self, flow: Flow, kind: Kind, usual: Usual, time_ns: int) -> bool:
+        """Whether the next packet does."""
+        exchange = self._exchange(flow)
+        mine, other = exchange.ends[kind[1]], exchange.ends[not kind[1]]
+        follows, is_bare = exchange.latest == kind, usual.is_bare
+        if is_bare:
+            said_ns, may = mine.sent_ns, mine.sent_ns >= 0 and (follows or mine.heard_twice > 0)
+        else:
+            said_ns, may = mine.payload_ns, mine.payload == kind
+        waits = is_bare and mine.unheard > 0
+        repeat = self._known.get((kind, follows, waits)) if may else None
+        says_again = repeat is not None and (
+            repeat.soonest_ns <= time_ns - said_ns <= repeat.latest_ns
+            and self._draws.random() < repeat.share
+        )
+        if says_again and is_bare:
+            mine.heard_twice -= 1
+        elif says_again:
+            other.heard_twice += 1
+        elif is_bare:
+            mine.unheard -= mine.unheard > 0
+        else:
+            mine.unheard, other.unheard = 0, other.unheard + 1
+        # an acknowledgment is hardly said three times
+        exchange.latest = None if says_again and is_bare else kind
+        mine.sent_ns = time_ns
+        if not is_bare:
+            mine.payload, mine.payload_ns = kind, time_ns
+        return says_again
 
-    def note(
-        self, conversation: Conversation, kind: Kind, ready: Ready, data: bytearray, time_ns: int
-    ) -> None:
+    def _exchange(self, flow: Flow) -> _Exchange:
+        """The connection that a packet goes on with, or begins."""
+        exchange = self._exchanges.get(flow)
+        if exchange is None:
+            if len(self._exchanges) >= _MOST:
+                self._exchanges.popitem(last=False)
+            exchange = self._exchanges[flow] = _Exchange()
+        return exchange
+
+    def note(self, side: Side, kind: Kind, ready: Ready, data: bytearray) -> None:
         """Note payload that may be sent again."""
-        sent = Sent(kind, ready, data, time_ns) if kind in self._repeated else None
-        conversation.ends[kind[1]].sent = sent
+        side.sent = Sent(kind, ready, data) if kind in self._repeated else None

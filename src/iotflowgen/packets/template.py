@@ -8,7 +8,6 @@ borrows the headers of a similar one, and at last is fuzzed; both are counted.
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, count
 from operator import or_
@@ -125,6 +124,7 @@ class TemplateBuilder:
             self._conversations.forget()
             self._lookups.forget()
             self._chooser.begin()
+            self._repeats.begin()
             self._filler.begin()
             self._finisher.begin(times_ns[0] if times_ns else 0)
         drafts = [*map(self._draft, self._turns(packets, times_ns, following))]
@@ -140,8 +140,7 @@ class TemplateBuilder:
         """Packets with what is known of each before the first one is written."""
         kinds, flows = self._told(packets)
         usual = [*map(self._kinds.usual, kinds)]
-        bare = [each.is_bare for each in usual]
-        again = self._repeats.plan(flows, kinds, bare, times_ns, self._conversations.get)
+        again = self._repeats.plan(flows, kinds, usual, times_ns)
         carried = [
             Carries.THE_SAME if says_again else each.carries
             for each, says_again in zip(usual, again, strict=True)
@@ -206,7 +205,7 @@ class TemplateBuilder:
         notes: list[str] = []
         me = conversation.ends[packet.outgoing]
         owed = me.owed + len(me.due)
-        repeats, conversation.latest = turn.ahead.again and me.said, kind
+        repeats = turn.ahead.again and me.said
         if repeats and me.sent and me.sent.kind == kind:
             return self._again(turn, conversation, me.sent)
         ready = self._chooser.choose(turn, conversation, stage, notes, repeats=repeats)
@@ -239,7 +238,6 @@ class TemplateBuilder:
     def _again(self, turn: Turn, conversation: Conversation, sent: Sent) -> Draft:
         """The payload that was sent last."""
         packet, ready, data = turn.packet, sent.ready, sent.data[:]
-        conversation.ends[packet.outgoing].sent = replace(sent, time_ns=turn.time_ns)
         segment = Segment.of(
             conversation,
             packet.outgoing,
@@ -310,7 +308,7 @@ class TemplateBuilder:
             # what is sent again after it would have to lie before it
             conversation.ends[outgoing].sent = None
         elif plain and ready.size:
-            self._repeats.note(conversation, turn.kind, ready, data, turn.time_ns)
+            self._repeats.note(segment.me, turn.kind, ready, data)
         return segment
 
 

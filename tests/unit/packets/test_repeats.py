@@ -1,8 +1,13 @@
+import random
 from pathlib import Path
 
+import pytest
+
 from iotflowgen.packets.connections import Conversation
+from iotflowgen.packets.kinds import Usual
 from iotflowgen.packets.layout import ACK
-from iotflowgen.packets.repeats import RepeatCounts
+from iotflowgen.packets.lookahead import Carries
+from iotflowgen.packets.repeats import RepeatCounts, Repeats
 from iotflowgen.packets.segments import Segment, leave, number
 from iotflowgen.traffic import protocol_mask
 from tests.unit.packets.spoken import AGAIN, OPENING, PROBE, learnt_from
@@ -34,6 +39,27 @@ def test_what_is_said_again_comes_about_as_late_as_it_was_seen_to() -> None:
     (repeat,) = counts.repeats()
     assert repeat.share == 2 / 3
     assert (repeat.soonest_ns, repeat.latest_ns) == (10**9 // 2, 6 * 10**9)
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_what_is_said_again_does_not_depend_on_where_a_run_is_cut(cut: int) -> None:
+    counts = RepeatCounts()
+    answer = (60, False, TCP, 80, True)
+    for kind, follows, waits in ((KIND, True, False), (answer, True, False)):
+        counts.see((kind, follows, waits), 1000, again=True)
+    data = Usual(Carries.PAYLOAD, is_bare=False)
+    bare = Usual(Carries.NOTHING, is_bare=True)
+    said = [(KIND, data), (KIND, data), (answer, bare), (answer, bare), (OTHER, data), (KIND, data)]
+    kinds, usual = zip(*said, strict=True)
+    flows, times_ns = [(TCP, 5000, 80)] * len(said), [1000 * i for i in range(len(said))]
+    whole, pieces = (Repeats(counts.repeats(), random.Random(0)) for _ in range(2))
+    again = whole.plan(flows, kinds, usual, times_ns)
+    assert again == [False, True, False, True, False, False]
+    assert again == [
+        says_again
+        for part in (slice(cut), slice(cut, None))
+        for says_again in pieces.plan(flows[part], kinds[part], usual[part], times_ns[part])
+    ]
 
 
 def test_what_is_repeated_has_the_numbers_that_it_had() -> None:
