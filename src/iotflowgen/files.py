@@ -2,13 +2,15 @@
 
 import os
 import secrets
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from iotflowgen.errors import OutputError
 
-__all__ = ["whole_file"]
+__all__ = ["uninterrupted", "whole_file"]
 
 
 @contextmanager
@@ -38,3 +40,20 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Have Ctrl-C wait for the end of the block, so that what is noted in it is what was done."""
+    # only the main thread hears of it
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    presses: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: presses.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    for number in presses[:1]:
+        signal.raise_signal(number)

@@ -1,9 +1,10 @@
+import signal
 import stat
 
 import pytest
 
 from iotflowgen.errors import OutputError
-from iotflowgen.files import whole_file
+from iotflowgen.files import uninterrupted, whole_file
 
 
 def test_a_file_appears_whole_with_the_usual_rights(tmp_path):
@@ -33,3 +34,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     below = tmp_path / "file" / "below.txt"
     with pytest.raises(OutputError, match=f"cannot write {below}: .*place"), whole_file(below):
         pass
+
+
+def test_ctrl_c_waits_until_what_was_done_is_noted():
+    noted = []
+    # it is ignored where tests run in the background
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            noted.append("done")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert noted == ["done"]
+    with uninterrupted():
+        noted.append("again")
+    assert noted == ["done", "again"]

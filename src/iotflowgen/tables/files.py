@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyarrow import csv, parquet
 
 from iotflowgen.errors import OutputError, TableError
-from iotflowgen.files import whole_file
+from iotflowgen.files import uninterrupted, whole_file
 
 __all__ = ["Columns", "read_table", "write_tables"]
 
@@ -68,8 +68,9 @@ def write_tables(
                 for columns in parts:
                     arrays = [pa.array(columns[name], type=kind) for name, kind in types.items()]
                     table = pa.table(arrays, schema=schema)
-                    writer.write_table(table)
-                    rows += table.num_rows
+                    with uninterrupted():
+                        writer.write_table(table)
+                        rows += table.num_rows
             except KeyboardInterrupt:
                 if not (stoppable and rows):
                     raise
