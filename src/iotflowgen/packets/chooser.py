@@ -6,7 +6,6 @@ segment is or is no FIN by what is still to come.
 
 import random
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from iotflowgen.packets.build import PacketFeatures
@@ -40,7 +39,6 @@ _FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
 
 
-@dataclass(slots=True)
 class Turn:
     """A packet of a run, and what is known of it before the first one is written."""
 
@@ -58,6 +56,28 @@ class Turn:
     """Without TCP, the kind of the next packet of the same protocols and service."""
     contact: Kind | None
     """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
+
+    def __init__(
+        self,
+        packet: PacketFeatures,
+        time_ns: int,
+        kind: Kind,
+        usual: Usual,
+        flow: Flow,
+        ahead: Ahead,
+        rest: tuple[int, int],
+        then: Kind | None,
+        contact: Kind | None,
+    ) -> None:
+        self.packet = packet
+        self.time_ns = time_ns
+        self.kind = kind
+        self.usual = usual
+        self.flow = flow
+        self.ahead = ahead
+        self.rest = rest
+        self.then = then
+        self.contact = contact
 
 
 class Chooser:

@@ -63,16 +63,16 @@ A sequence of packets may start in the middle of a connection, which at first is
 _MOST_STAMPS = 256
 
 
-@dataclass(slots=True)
 class Sent:
     """A segment with payload."""
 
-    kind: Kind
-    ready: "Ready"
-    data: bytearray
+    def __init__(self, kind: Kind, ready: "Ready", data: bytearray) -> None:
+        self.kind = kind
+        self.ready = ready
+        self.data = data
 
 
-@dataclass(slots=True)
+@dataclass
 class Side:
     """One end."""
 

@@ -7,7 +7,6 @@ window and timestamps, its IP ID and checksums.
 import ipaddress
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.clocks import Clocks
@@ -26,7 +25,6 @@ _BEFORE_NS = 50_000_000
 """How long ago the other end of a connection that is joined has spoken."""
 
 
-@dataclass(slots=True)
 class Draft:
     """A frame without what depends on the packets around it."""
 
@@ -38,6 +36,22 @@ class Draft:
     segment: Segment | None
     """None without TCP."""
     notes: list[str]
+
+    def __init__(
+        self,
+        data: bytearray,
+        ready: Ready | None,
+        packet: PacketFeatures,
+        conversation: Conversation,
+        segment: Segment | None,
+        notes: list[str],
+    ) -> None:
+        self.data = data
+        self.ready = ready
+        self.packet = packet
+        self.conversation = conversation
+        self.segment = segment
+        self.notes = notes
 
 
 class Finisher:

@@ -24,7 +24,7 @@ _LONGEST_BARE = 78
 but hardly more than timestamps and one block of selective acknowledgment."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Usual:
     """What most packets of a kind are."""
 

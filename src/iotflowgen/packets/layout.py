@@ -33,7 +33,7 @@ _SUMMED_AT = {1: 2, 2: 2, 58: 2, 6: 16, 17: 6}
 """Where ICMP, IGMP, ICMPv6, TCP and UDP have their checksum."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Layout:
     """Offsets into a frame, bytes."""
 

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from itertools import product
@@ -67,18 +66,29 @@ _NOTHING_NEW = {*_BARE, Carries.THE_SAME}
 _Sent = tuple[bool, Carries, int]
 
 
-@dataclass(slots=True)
 class Ahead:
     """What the rest of a run holds for the connection of one packet."""
 
-    needed: int = 0
+    needed: int
     """Flags of TCP of which it has one; 0 if it need not."""
-    forbidden: int = 0
+    forbidden: int
     """Flags of TCP of which it has none."""
-    reply: int = 0
+    reply: int
     """Length of what the other side sends next; 0 where it is silent."""
-    again: bool = False
+    again: bool
     """It says what its sender said last."""
+
+    def __init__(
+        self,
+        needed: int = 0,
+        forbidden: int = 0,
+        reply: int = 0,
+        again: bool = False,
+    ) -> None:
+        self.needed = needed
+        self.forbidden = forbidden
+        self.reply = reply
+        self.again = again
 
 
 def flow_of(packet: PacketFeatures) -> Flow:

@@ -27,7 +27,7 @@ _QUOTING = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Ready:
     """A template with all that is asked of it more than once."""
 

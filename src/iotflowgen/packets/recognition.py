@@ -134,9 +134,9 @@ def recognise(data: bytearray, start: int, end: int, protocols: int, phase: int)
         data[start] = 0x80 | data[start] & 0x3F
     elif phase == Phase.SILENT or end - start < _PLAIN:
         return
-    elif not protocols & TLS:
-        data[start : start + _PLAIN] = bytes(
-            0x40 | byte & 0x1F for byte in data[start : start + _PLAIN]
-        )
-    elif all(32 <= byte < 127 for byte in data[start : start + _PLAIN]):
-        data[start] |= 0x80
+    else:
+        first = bytes(data[start : start + _PLAIN])
+        if not protocols & TLS:
+            data[start : start + _PLAIN] = bytes([0x40 | byte & 0x1F for byte in first])
+        elif all(32 <= byte < 127 for byte in first):
+            data[start] |= 0x80

@@ -68,7 +68,7 @@ class RepeatCounts:
         )
 
 
-@dataclass(slots=True)
+@dataclass
 class _End:
     """What one end of a connection has said and heard."""
 

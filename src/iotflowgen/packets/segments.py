@@ -35,7 +35,7 @@ _MAXIMUM_SIZE = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Way:
     """How a host acknowledges."""
 
@@ -64,20 +64,26 @@ class Way:
 _USUAL = Way()
 
 
-@dataclass(slots=True)
 class Left:
     """Of the other's segments, how many a segment leaves unacknowledged."""
 
-    least: int = 0
+    least: int
     """So that every acknowledgment that is still to come says something new."""
-    most: float = 0
+    most: float
     """So that what its sender says before it falls silent can still acknowledge all."""
+
+    def __init__(
+        self,
+        least: int = 0,
+        most: float = 0,
+    ) -> None:
+        self.least = least
+        self.most = most
 
 
 _NOTHING_LEFT = Left()
 
 
-@dataclass(slots=True)
 class Segment:
     """What is known of a segment before it has its numbers."""
 
@@ -95,22 +101,16 @@ class Segment:
     """It answers a SYN with RST."""
     is_new: bool
     """The other has to acknowledge it."""
-    time_ns: int = 0
-    held_ns: int = HELD_NS
+    time_ns: int
+    held_ns: int
     """How long something may have been left for it."""
-    way: Way = _USUAL
+    way: Way
     """Its sender's."""
-    leaves: int = 0
+    leaves: int
     """How many segments it leaves unacknowledged, of several heard just before it."""
 
-    @property
-    def ends(self) -> bool:
-        """Whether it does nothing but acknowledge, once both FINs have their numbers."""
-        return self.me.closed and self.other.closed and not (self.size or self.flags & FIN)
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         conversation: Conversation,
         outgoing: bool,
         flags: int,
@@ -122,8 +122,8 @@ class Segment:
         held_ns: int = HELD_NS,
         way: Way = _USUAL,
         leaves: int = 0,
-    ) -> "Segment":
-        """The next segment of a connection.
+    ) -> None:
+        """The next segment of a connection, which is noted there.
 
         Args:
             conversation: The connection.
@@ -138,9 +138,14 @@ class Segment:
             leaves: How many segments it leaves unacknowledged, of several heard just before it.
         """
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
-        again = repeats or bool((flags & SYN and me.syn) or (flags & FIN and me.fin and not size))
-        refuses = bool(flags & RST) and conversation.stage(outgoing) == Stage.ASKED
-        is_new = not (again or probes) and bool(size or flags & (SYN | FIN))
+        said_before = (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
+        self.me, self.other = me, other
+        self.flags, self.size = flags, size
+        self.again, self.probes = repeats or bool(said_before), probes
+        self.refuses = bool(flags & RST) and conversation.stage(outgoing) == Stage.ASKED
+        self.is_new = not (self.again or probes) and bool(size or flags & (SYN | FIN))
+        self.time_ns, self.held_ns = time_ns, held_ns
+        self.way, self.leaves = way, leaves
         conversation.see(outgoing, flags)
         if flags & SYN:
             if flags & ACK and me.heard_ns:
@@ -148,22 +153,30 @@ class Segment:
             me.to_acknowledge, other.to_acknowledge = 0, 1
             me.heard_ns, other.heard_ns = [], [time_ns]
         else:
-            to_acknowledge(me, time_ns, held_ns)
-            late = _up_to(me.heard_ns, time_ns - HELD_NS)
-            if probes or is_new:
-                _hear(me, other, time_ns, probes=probes)
-            elif me.to_acknowledge and not again:
-                late = max(late, 1)
-            me.to_acknowledge -= late
-            del me.heard_ns[:late]
-            if me.begun_ns < 0:
-                me.begun_ns = time_ns
-            elif time_ns - me.begun_ns > held_ns:
-                # what was said before the first packet has been acknowledged by now
-                me.to_acknowledge = len(me.heard_ns)
-            me.sent_ns, me.held = time_ns, len(me.heard_ns)
-        marks = again, probes, refuses, is_new
-        return cls(me, other, flags, size, *marks, time_ns, held_ns, way, leaves)
+            self._acknowledge()
+
+    @property
+    def ends(self) -> bool:
+        """Whether it does nothing but acknowledge, once both FINs have their numbers."""
+        return self.me.closed and self.other.closed and not (self.size or self.flags & FIN)
+
+    def _acknowledge(self) -> None:
+        """Note what its sender has acknowledged by it, and the other has to."""
+        me, time_ns = self.me, self.time_ns
+        to_acknowledge(me, time_ns, self.held_ns)
+        late = _up_to(me.heard_ns, time_ns - HELD_NS)
+        if self.probes or self.is_new:
+            _hear(me, self.other, time_ns, probes=self.probes)
+        elif me.to_acknowledge and not self.again:
+            late = max(late, 1)
+        me.to_acknowledge -= late
+        del me.heard_ns[:late]
+        if me.begun_ns < 0:
+            me.begun_ns = time_ns
+        elif time_ns - me.begun_ns > self.held_ns:
+            # what was said before the first packet has been acknowledged by now
+            me.to_acknowledge = len(me.heard_ns)
+        me.sent_ns, me.held = time_ns, len(me.heard_ns)
 
 
 def _up_to(times_ns: Sequence[int], time_ns: int) -> int:
@@ -253,7 +266,7 @@ def _left(me: _Ear, other: _Ear, segment: Segment) -> Left:
     _wait(me, time_ns, is_steady=way.is_steady)
     left = Left(me.owed, me.room)
     if segment.is_new:
-        other.room = max(0, other.room - 1)
+        other.room = max(0.0, other.room - 1)
     if segment.again:
         return left
     if segment.probes:
@@ -268,7 +281,7 @@ def _left(me: _Ear, other: _Ear, segment: Segment) -> Left:
         me.owed += 1
         me.answers = True
     if not segment.flags & RST and (way.is_steady or not segment.size):
-        me.room += max(way.stride, way.pace)
+        me.room += max(float(way.stride), way.pace)
     return left
 
 
@@ -283,7 +296,7 @@ def _wait(me: _Ear, time_ns: int, *, is_steady: bool) -> None:
     while hears_ns and hears_ns[-1] > time_ns:
         is_over |= hears_ns.pop() <= then_ns and is_steady
     if is_over or then_ns - time_ns > _SILENT_NS:
-        me.room = 0
+        me.room = 0.0
     me.next_ns = time_ns
 
 
@@ -305,7 +318,9 @@ def _closes(me: Side, other: Side, flags: int, time_ns: int) -> bool:
 def _forget_probes(me: Side) -> None:
     """Have what was asked without an answer acknowledged with what comes."""
     ends = me.ends
-    while ends and ends[-1] == me.next and me.next in (me.acknowledged, *ends[-2:-1]):
+    while ends and ends[-1] == me.next:
+        if me.next != me.acknowledged and me.next not in ends[-2:-1]:
+            break
         del ends[-1], me.ends_ns[-1]
 
 

@@ -238,7 +238,7 @@ class TemplateBuilder:
     def _again(self, turn: Turn, conversation: Conversation, sent: Sent) -> Draft:
         """The payload that was sent last."""
         packet, ready, data = turn.packet, sent.ready, sent.data[:]
-        segment = Segment.of(
+        segment = Segment(
             conversation,
             packet.outgoing,
             data[ready.layout.transport + 13],
@@ -292,7 +292,7 @@ class TemplateBuilder:
         flags, probes = _flags(ready, turn.ahead, stage), ready.template.probes
         data[ready.layout.transport + 13] = flags
         plain = not probes and not flags & (SYN | RST | (0 if ready.size else FIN))
-        segment = Segment.of(
+        segment = Segment(
             conversation,
             outgoing,
             flags,

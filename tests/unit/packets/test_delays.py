@@ -39,7 +39,7 @@ def test_what_has_just_passed_is_not_acknowledged_yet(stride: int, said: list[in
     sent += [(PEER, ACK, 100, 20 * MS), (DEVICE, ACK, 0, 40 * MS)]
     way = Way(3 * MS, stride)
     found = [
-        number(Segment.of(conversation, who, flags, size, time_ns=at, way=way), Left())[1]
+        number(Segment(conversation, who, flags, size, time_ns=at, way=way), Left())[1]
         for who, flags, size, at in sent
     ]
     assert [found[5], found[7]] == said
@@ -50,7 +50,7 @@ def numbers_of(way: Way, sent: list[tuple[bool, int, int]], leaves: int = 0) -> 
     conversation = Conversation((2999, 5000))
     opening = [(DEVICE, SYN, 0, 0), (PEER, SYN | ACK, 0, 0), (DEVICE, ACK, 0, 0)]
     segments = [
-        Segment.of(conversation, who, flags, size, time_ns=at, way=way, leaves=leaves)
+        Segment(conversation, who, flags, size, time_ns=at, way=way, leaves=leaves)
         for who, flags, size, at in [*opening, *((who, ACK, *rest) for who, *rest in sent)]
     ]
     return [number(*each)[1] for each in zip(segments, leave(segments), strict=True)][3:]

@@ -66,7 +66,7 @@ def test_what_is_repeated_has_the_numbers_that_it_had() -> None:
     conversation = Conversation((1000, 5000))
     sent = [(True, 100, False), (True, 100, True), (False, 0, False), (False, 0, True)]
     segments = [
-        Segment.of(conversation, outgoing, ACK, size, repeats=repeats)
+        Segment(conversation, outgoing, ACK, size, repeats=repeats)
         for outgoing, size, repeats in sent
     ]
     numbers = [*map(number, segments, leave(segments))]

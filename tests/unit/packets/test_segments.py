@@ -32,7 +32,7 @@ def numbered(*sent: tuple[bool, int, int], probe: int = -1) -> list[tuple[int, i
     """Sequence and acknowledgment numbers of segments: sender, flags, bytes of payload."""
     conversation = Conversation(FIRST)
     segments = [
-        Segment.of(conversation, outgoing, flags, size, probes=i == probe)
+        Segment(conversation, outgoing, flags, size, probes=i == probe)
         for i, (outgoing, flags, size) in enumerate(sent)
     ]
     return [*map(number, segments, leave(segments))]
@@ -45,7 +45,7 @@ def test_who_is_refused_asks_again_with_the_same_number() -> None:
         if conversation.stage(outgoing) == Stage.RESET:
             assert not conversation.asks_again(not outgoing)
             assert conversation.asks_again(outgoing)
-        said.append(number(Segment.of(conversation, outgoing, flags, 0), Left()))
+        said.append(number(Segment(conversation, outgoing, flags, 0), Left()))
     assert said == [(1000, 0), (0, 0), (1000, 0), (0, 1001)]
 
 
@@ -99,7 +99,7 @@ def numbered_at(seconds: Sequence[float], held_ns: int) -> list[int]:
     sent = [*OPENING, (PEER, ACK, 1000), (PEER, ACK, 1000), (DEVICE, ACK, 0), (DEVICE, ACK, 0)]
     conversation = Conversation(FIRST)
     segments = [
-        Segment.of(conversation, *each, time_ns=int(time * 1e9), held_ns=held_ns)
+        Segment(conversation, *each, time_ns=int(time * 1e9), held_ns=held_ns)
         for each, time in zip(sent, [0, 0, 0, *seconds], strict=True)
     ]
     return [said for _, said in map(number, segments, leave(segments))][-2:]
@@ -120,10 +120,10 @@ def test_whoever_was_silent_for_long_had_acknowledged_all_before() -> None:
     times = [0, 0, 0, 1, 1.1, 1.2]
     sent = [*OPENING, (PEER, ACK, 100), (PEER, ACK, 100), (DEVICE, ACK, 0)]
     for each, time in zip(sent, times, strict=True):
-        Segment.of(conversation, *each, time_ns=int(time * 1e9))
+        Segment(conversation, *each, time_ns=int(time * 1e9))
     device = conversation.ends[DEVICE]
     assert [to_acknowledge(device, int(time * 1e9), PROBED_NS) for time in (1.3, 8)] == [1, 0]
-    Segment.of(conversation, PEER, ACK, 100, time_ns=9 * 10**9)
+    Segment(conversation, PEER, ACK, 100, time_ns=9 * 10**9)
     assert to_acknowledge(device, 20 * 10**9, PROBED_NS) == 1
 
 
@@ -131,7 +131,7 @@ def test_probes_without_an_answer_are_acknowledged_with_what_comes_after_them() 
     conversation = Conversation(FIRST)
     sent = [*OPENING, *[(PEER, ACK, 0)] * 2, *[(PEER, ACK, 10)] * 2, *[(DEVICE, ACK, 0)] * 2]
     segments = [
-        Segment.of(conversation, *each, probes=place in (3, 4)) for place, each in enumerate(sent)
+        Segment(conversation, *each, probes=place in (3, 4)) for place, each in enumerate(sent)
     ]
     assert to_acknowledge(conversation.ends[DEVICE], 0) == 0
     numbers = [*map(number, segments, leave(segments))]
@@ -275,8 +275,8 @@ def test_an_ending_that_was_seen_counts() -> None:
 
 def test_what_is_to_come_is_known() -> None:
     first, *_, last = ahead_of(*OPENED)
-    assert first == Ahead(forbidden=FIN | RST, reply=54)
-    assert last == Ahead()
+    assert (first.needed, first.forbidden, first.reply) == (0, FIN | RST, 54)
+    assert (last.needed, last.forbidden, last.reply) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(("spares", "said"), [(True, (2000, 2001)), (False, (2001, 2001))])
@@ -291,7 +291,7 @@ def test_who_leaves_a_fin_for_its_own_to_acknowledge_does_so(
         (DEVICE, FIN | ACK, 0),
     ]
     way = Way(spares_fin=spares)
-    segments = [Segment.of(conversation, *each, way=way) for each in sent]
+    segments = [Segment(conversation, *each, way=way) for each in sent]
     found = [number(segment, Left()) for segment in segments]
     assert tuple(acknowledged for _, acknowledged in found[2:]) == said
 
@@ -318,7 +318,7 @@ def test_a_known_ending_puts_no_fin_before_payload_of_its_sender() -> None:
 def test_what_nobody_acknowledges_is_not_kept_forever() -> None:
     conversation = Conversation(FIRST)
     for i in range(20_000):
-        segment = Segment.of(conversation, DEVICE, ACK, 100, time_ns=i * 10**6)
+        segment = Segment(conversation, DEVICE, ACK, 100, time_ns=i * 10**6)
         number(segment, Left())
     kept = [conversation.ends[DEVICE].ends, conversation.ends[PEER].heard_ns]
     assert all(0 < len(each) <= 8192 for each in kept)
@@ -327,7 +327,7 @@ def test_what_nobody_acknowledges_is_not_kept_forever() -> None:
 def test_a_burst_is_acknowledged_stride_by_stride() -> None:
     conversation, way = Conversation(FIRST), Way(stride=2, pace=1.7)
     sent = [*OPENING, *[(PEER, ACK, 100)] * 8, *[(DEVICE, ACK, 0)] * 4]
-    segments = [Segment.of(conversation, *each, way=way) for each in sent]
+    segments = [Segment(conversation, *each, way=way) for each in sent]
     numbers = [*map(number, segments, leave(segments))]
     assert [said - FIRST[0] - 1 for _, said in numbers[-4:]] == [200, 400, 600, 800]
 
@@ -336,7 +336,7 @@ def test_who_falls_silent_has_acknowledged_all() -> None:
     conversation, second = Conversation(FIRST), 10**9
     sent = [(PEER, 0)] * 6 + [(DEVICE, 1), (DEVICE, 2 * second), (PEER, 3 * second)]
     segments = [
-        Segment.of(conversation, who, ACK, 100 * (who is PEER), time_ns=at) for who, at in sent
+        Segment(conversation, who, ACK, 100 * (who is PEER), time_ns=at) for who, at in sent
     ]
     numbers = [*map(number, segments, leave(segments))]
     assert numbers[6][1] - FIRST[0] == 500  # one is left for the next
@@ -356,7 +356,7 @@ def test_who_acknowledges_more_at_once_on_the_whole_leaves_more_to_the_end() -> 
     def first(pace: float) -> int:
         conversation, way = Conversation(FIRST), Way(stride=1, pace=pace)
         sent = [*OPENING, *[(PEER, ACK, 100)] * 9, *[(DEVICE, ACK, 0)] * 3]
-        segments = [Segment.of(conversation, *each, way=way) for each in sent]
+        segments = [Segment(conversation, *each, way=way) for each in sent]
         return [*map(number, segments, leave(segments))][-3][1] - FIRST[0] - 1
 
     assert (first(1), first(3)) == (700, 300)
