@@ -1,12 +1,14 @@
 """Write packets from templates next to plain Scapy, and ask tshark what it thinks of them.
 
 Of each device whole captures are rebuilt, and windows of 20 packets; what tshark flags in these
-stands next to what it flags in the captures.
+stands next to what it flags in the captures. After `make compiled` it is compiled code that is
+measured, which has to write the same bytes.
 
 python benchmarks/packets.py CAPTURES
 """
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -35,6 +37,7 @@ from iotflowgen.packets import (
     TemplateBuilder,
     WriteReport,
     learn_headers,
+    template,
     write_capture,
     write_sessions,
 )
@@ -151,6 +154,7 @@ def speed(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, Any
         "sessions": lambda builder: write_sessions(sessions, path, builder),
     }
     found: defaultdict[str, list[float]] = defaultdict(list)
+    hashes: dict[str, str] = {}
     for i in range(ROUNDS):
         found["scapy"].append(len(planned) / scapy_seconds(planned, plain))
         for name, write_all in writers.items():
@@ -158,6 +162,7 @@ def speed(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, Any
             start = time.process_time()
             packets = write_all(builder).packets
             found[name].append(packets / (time.process_time() - start))
+            hashes.setdefault(name, hashlib.sha256(path.read_bytes()).hexdigest())
     return {
         "drawn_per_second": round(PACKETS / drawing),
         **{f"{name}_per_second": round(statistics.median(each)) for name, each in found.items()},
@@ -165,10 +170,11 @@ def speed(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, Any
             f"{name}_ratio": round(statistics.median(map(truediv, found[name], found["scapy"])), 1)
             for name in writers
         },
+        "sha256": hashes,
     }
 
 
-def device(folder: Path, scratch: Path) -> dict[str, Any]:
+def device(folder: Path, scratch: Path, *, speed_only: bool) -> dict[str, Any]:
     """All about one device."""
     paths = find_captures([folder])
     traces = read_captures(paths)
@@ -182,9 +188,9 @@ def device(folder: Path, scratch: Path) -> dict[str, Any]:
         "templates": len(headers.templates),
         "learning_seconds": round(seconds, 2),
         "speed": speed(headers, traces, scratch),
-        "captures": judged(paths),
-        **rebuilt(headers, traces, scratch),
     }
+    if not speed_only:
+        found |= {"captures": judged(paths), **rebuilt(headers, traces, scratch)}
     print(json.dumps(found), flush=True)
     return found
 
@@ -198,11 +204,16 @@ def main() -> None:
     parser.add_argument("--devices", default=",".join(DEVICES), help="names, with commas")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/packets.json"))
     parser.add_argument("--scratch", type=Path, default=Path("out/benchmark/packets"))
+    parser.add_argument("--speed-only", action="store_true", help="ask tshark nothing")
     chosen = parser.parse_args()
     chosen.scratch.mkdir(parents=True, exist_ok=True)
-    found = [device(chosen.root / name, chosen.scratch) for name in chosen.devices.split(",")]
+    found = [
+        device(chosen.root / name, chosen.scratch, speed_only=chosen.speed_only)
+        for name in chosen.devices.split(",")
+    ]
     result = {
         "rounds": ROUNDS,
+        "compiled": not template.__file__.endswith(".py"),
         "processes_on_each_core": round(os.getloadavg()[2] / (os.cpu_count() or 1), 1),
         "versions": versions(),
         "learning_seconds": statistics.median(each["learning_seconds"] for each in found),

@@ -5,12 +5,16 @@ The paper's builder (section 4.5), which fuzzes whatever the features leave open
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol
 
-__all__ = ["Frame", "PacketBuilder", "PacketFeatures"]
+__all__ = ["FEATURES", "Frame", "PacketBuilder", "PacketFeatures"]
 
 
-class PacketFeatures(NamedTuple):
+FEATURES: Final = ("length", "outgoing", "src_port", "dst_port", "protocols")
+"""What `PacketFeatures` takes, in its order."""
+
+
+class PacketFeatures:
     """One packet of a window, all that a generator says about it except its time."""
 
     length: int
@@ -24,13 +28,30 @@ class PacketFeatures(NamedTuple):
     protocols: int
     """Protocol configuration, a bit each (`traffic.protocols`)."""
 
+    def __init__(
+        self, length: int, outgoing: bool, src_port: int, dst_port: int, protocols: int
+    ) -> None:
+        self.length = length
+        self.outgoing = outgoing
+        self.src_port = src_port
+        self.dst_port = dst_port
+        self.protocols = protocols
 
-class Frame(NamedTuple):
+    def of_length(self, length: int) -> "PacketFeatures":
+        """The same at another length."""
+        return PacketFeatures(length, self.outgoing, self.src_port, self.dst_port, self.protocols)
+
+
+class Frame:
     """An Ethernet frame without its checksum, as captures hold it."""
 
     data: bytes
-    compromises: tuple[str, ...] = ()
+    compromises: tuple[str, ...]
     """In what the frame differs from the features, because no frame could agree with them."""
+
+    def __init__(self, data: bytes, compromises: tuple[str, ...] = ()) -> None:
+        self.data = data
+        self.compromises = compromises
 
 
 class PacketBuilder(Protocol):

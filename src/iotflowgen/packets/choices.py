@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise, product
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
 from iotflowgen.packets.headers import Kind
@@ -33,8 +33,8 @@ from iotflowgen.packets.succession import UNSEEN, Before
 
 __all__ = ["ANYTHING", "Asker", "Choices", "Need", "Wanted", "asker_of", "name_in"]
 
-_TYPE_AND_CLASS = 4
-_MOST_ANSWERS = 2**14
+_TYPE_AND_CLASS: Final = 4
+_MOST_ANSWERS: Final = 2**14
 """That are kept, to questions about templates."""
 
 Need = tuple[int, int, int] | tuple[int, int] | bytes | int | None
@@ -85,7 +85,7 @@ class Wanted(NamedTuple):
         return self.may_probe or not ready.template.probes
 
 
-ANYTHING = Wanted()
+ANYTHING: Final = Wanted()
 
 
 class _Lot:

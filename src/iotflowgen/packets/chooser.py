@@ -7,6 +7,7 @@ segment is or is no FIN by what is still to come.
 import random
 from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
+from typing import Final
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import ANYTHING, Asker, Choices, Need, Wanted, asker_of, name_in
@@ -26,16 +27,16 @@ from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Chooser", "Turn"]
 
-_JOINED = "sent in a connection whose beginning is not there"
-_ENDED = "would end a connection that goes on"
-_REOPENED = "opens a connection that is open"
-_OUT_OF_TURN = "out of turn in its connection"
-_UNASKED = "answers another question than was asked"
+_JOINED: Final = "sent in a connection whose beginning is not there"
+_ENDED: Final = "would end a connection that goes on"
+_REOPENED: Final = "opens a connection that is open"
+_OUT_OF_TURN: Final = "out of turn in its connection"
+_UNASKED: Final = "answers another question than was asked"
 
-_TCP = protocol_mask(["tcp"])
-_ICMP = protocol_mask(["icmp", "icmpv6"])
-_MOST_WANTED = 2**10
-_FIRST_WORDS = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
+_TCP: Final = protocol_mask(["tcp"])
+_ICMP: Final = protocol_mask(["icmp", "icmpv6"])
+_MOST_WANTED: Final = 2**10
+_FIRST_WORDS: Final = ((Phase.CIPHERED, 0), (Phase.SILENT, 0))
 """What TLS says first in a window, by preference: most windows begin long after the handshake."""
 
 

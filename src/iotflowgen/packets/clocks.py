@@ -10,11 +10,11 @@ as they were. A session then is one more of them, some time before or after one,
 
 import random
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import log
 from statistics import median
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from iotflowgen.packets.connections import Side
 from iotflowgen.packets.counters import CLOSE_NS, goes_on
@@ -25,24 +25,24 @@ __all__ = ["Clocks", "Ticking", "Times", "are_one", "late_of", "ticking_of"]
 Times = Sequence[tuple[int, int]]
 """When timestamps passed, nanoseconds, and what they said; in order."""
 
-_RATES = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
+_RATES: Final = (1, 2, 4, 10, 50, 100, 200, 250, 300, 500, 1000)
 """Ticks a second that TCP timestamps have."""
-_USUAL = (100, 250, 1000)
+_USUAL: Final = (100, 250, 1000)
 """Those that most hosts have: of others more has to be seen."""
-_UNKNOWN = 100
+_UNKNOWN: Final = 100
 """Of a host whose rate was not seen."""
-_FASTEST = 4000
+_FASTEST: Final = 4000
 """More is no clock, but several hosts behind one address."""
-_LONG_NS = 4 * 10**9
+_LONG_NS: Final = 4 * 10**9
 """Between timestamps, for their rate to be more than delay."""
 _OFF, _DRIFT = 1.0, 0.02
 """Seconds, and share of what has passed, that a clock may be off and still be the same."""
-_NEARER = 8
+_NEARER: Final = 8
 """Times nearer to a capture than captures are to each other, a session may be."""
-_MOST_CLOCKS = 32
-_STARTS = 2
+_MOST_CLOCKS: Final = 32
+_STARTS: Final = 2
 """Clocks that one machine seems to have in a capture in which it starts anew."""
-_LATE_PARTS = 8
+_LATE_PARTS: Final = 8
 """Quantiles that are kept of how late SYNs are."""
 
 
@@ -248,8 +248,14 @@ class Clocks:
             return self._draws.randint(seen[0] // 2, min(2 * seen[0], 2**32 - 1))
         to_come = self._to_come.setdefault(host, [])
         if not to_come:
-            gaps = [((above - below) % 2**32, below) for below, above in pairwise((*seen, seen[0]))]
-            to_come += sorted(gaps)[:-1]
+            to_come += _gaps(seen)
             self._draws.shuffle(to_come)
         gap, below = to_come.pop()
         return below + self._draws.randint(0, gap)
+
+
+@lru_cache
+def _gaps(seen: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Between neighbours of numbers that go round, how far and from where, but for the farthest."""
+    gaps = [((above - below) % 2**32, below) for below, above in pairwise((*seen, seen[0]))]
+    return tuple(sorted(gaps)[:-1])

@@ -6,7 +6,7 @@ RFC 9293, section 3. The numbers of segments, which only writing needs, are in `
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import FIN, RST, SYN
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ANYBODY", "NEAREST", "UNKNOWN", "Conversation", "Sent", "Side", "Stage"]
 
-UNKNOWN = 2**31
+UNKNOWN: Final = 2**31
 """As much as anybody may ask for: what was said before the first packet that there is."""
-ANYBODY = -2
+ANYBODY: Final = -2
 """A peer who is not settled yet."""
 
 
@@ -44,7 +44,7 @@ class Stage(IntEnum):
     """Either has sent RST."""
 
 
-NEAREST: dict[Stage, tuple[Stage, ...]] = {
+NEAREST: Final[dict[Stage, tuple[Stage, ...]]] = {
     Stage.NEW: (Stage.OPEN, Stage.ANSWERED, Stage.ASKED, Stage.LEFT, Stage.LEAVING, Stage.RESET),
     Stage.ASKED: (Stage.OPEN, Stage.ANSWERED, Stage.RESET, Stage.NEW),
     Stage.ASKING: (Stage.NEW, Stage.ANSWERED, Stage.OPEN, Stage.RESET),
@@ -60,7 +60,7 @@ A sequence of packets may start in the middle of a connection, which at first is
 """
 
 
-_MOST_STAMPS = 256
+_MOST_STAMPS: Final = 256
 
 
 class Sent:

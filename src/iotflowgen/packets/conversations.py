@@ -7,6 +7,7 @@ same ports. So it goes to another address.
 import random
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.lookahead import Flow
@@ -14,10 +15,10 @@ from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Conversations"]
 
-_TCP = protocol_mask(["tcp"])
-_MOST = 5000
+_TCP: Final = protocol_mask(["tcp"])
+_MOST: Final = 5000
 """That may go on; of more the one is forgotten that was silent for longest."""
-_MOST_OCCUPIED = 20_000
+_MOST_OCCUPIED: Final = 20_000
 
 
 class Conversations:

@@ -9,7 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -28,20 +28,20 @@ __all__ = [
     "is_next",
 ]
 
-CLOSE_NS = 6 * 3600 * 10**9
+CLOSE_NS: Final = 6 * 3600 * 10**9
 """Between captures, for a host hardly to have started anew."""
-_NEAR = 8192
+_NEAR: Final = 8192
 """What counts as the next values of a counter, of 65,536."""
-_NEXT = 256
+_NEXT: Final = 256
 """The same within one connection."""
-_MOSTLY = 0.6
-_CHANCE = 0.01
+_MOSTLY: Final = 0.6
+_CHANCE: Final = 0.01
 """That numbers drawn at random are taken for those of a counter, or for beginnings alike."""
 _FEW, _NEARLY, _LEAST = 16, 0.9, 10
 """Steps of a counter that has little else to count; their share, and how many have to be seen."""
 _Seen = TypeVar("_Seen", bound=tuple[int, ...])
-_MOST_STEPS = 32
-_ANY = (1, 65_535)
+_MOST_STEPS: Final = 32
+_ANY: Final = (1, 65_535)
 
 
 def counting(runs: Sequence[Sequence[int]]) -> Counting | None:
@@ -158,9 +158,14 @@ class Numbers:
         self.last = 0
         """0 before the first."""
 
+    @property
+    def begins_alike(self) -> bool:
+        """Whether it is known to begin with much the same number each time."""
+        return self._law is not None and self._law.begins != _ANY
+
     def begin(self) -> None:
-        """Start again, if that is known to begin with much the same number."""
-        if self._law and self._law.begins != _ANY:
+        """Start again, if it begins alike."""
+        if self.begins_alike:
             self.last = 0
 
     def next(self, law: Counting | None = None) -> int:
@@ -186,6 +191,7 @@ class IpIds:
         self._connections = [host.connection_ids for host in hosts]
         self._laws = [host.ids for host in hosts]
         self._hosts = [Numbers(law, draws) for law in self._laws]
+        self._beginning = [numbers for numbers in self._hosts if numbers.begins_alike]
         self._by_kind = [dict(host.ids_by_kind) for host in hosts]
         self._strays = [host.strays for host in hosts]
         self._to = [host.ids_to for host in hosts]
@@ -202,7 +208,7 @@ class IpIds:
             near: When the capture began that the run is near.
             is_later: The run is after it, not before.
         """
-        for numbers in self._hosts:
+        for numbers in self._beginning:
             numbers.begin()
         self._apart.clear()
         self._near, self._is_later = near, is_later

@@ -6,6 +6,7 @@ Most hosts acknowledge every second segment (RFC 9293, section 3.8.6.3).
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
+from typing import Final
 
 from iotflowgen.packets.headers import Kind
 
@@ -19,12 +20,12 @@ __all__ = [
     "stride_of",
 ]
 
-JUST_NS = 10**9
+JUST_NS: Final = 10**9
 """Ago, something was heard just before."""
-_HALF = 2**31
-_PARTS = 20
+_HALF: Final = 2**31
+_PARTS: Final = 20
 """One in so many is sooner than what is taken for the delay."""
-STEADY = 1.25
+STEADY: Final = 1.25
 """Times the delay, that most take at most."""
 
 

@@ -7,6 +7,7 @@ window and timestamps, its IP ID and checksums.
 import ipaddress
 import random
 from collections.abc import Sequence
+from typing import Final
 
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.clocks import Clocks
@@ -21,7 +22,7 @@ from iotflowgen.packets.segments import Left, Segment, number
 
 __all__ = ["Draft", "Finisher"]
 
-_BEFORE_NS = 50_000_000
+_BEFORE_NS: Final = 50_000_000
 """How long ago the other end of a connection that is joined has spoken."""
 
 

@@ -9,15 +9,16 @@ what those were. How long payload is does not matter for that.
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from iotflowgen.packets.headers import Ending, Kind
 from iotflowgen.packets.layout import FIN, RST
 
 __all__ = ["EndingCounts", "Endings"]
 
-_LAST = 12
+_LAST: Final = 12
 """Segments that are kept of a connection."""
-_FEWER = 6
+_FEWER: Final = 6
 """Of these, that tell as well where no connection ended with all of them."""
 
 

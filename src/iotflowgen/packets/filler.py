@@ -5,6 +5,7 @@ What follows from the packets around it comes later (`drafts`).
 
 import random
 from collections.abc import Sequence
+from typing import Final
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import Conversation, Side
@@ -20,9 +21,9 @@ from iotflowgen.packets.times import Stamp, write_times
 
 __all__ = ["Filler"]
 
-_NOW = 60
+_NOW: Final = 60
 """Seconds that a clock may be wrong for what it tells to be the time of the packet."""
-_BODY = bytes.maketrans(b"\xff\n", b"\xfe\v")
+_BODY: Final = bytes.maketrans(b"\xff\n", b"\xfe\v")
 """Random bytes of a body begin no marker in a picture, and end no line of a head."""
 
 

@@ -173,7 +173,7 @@ class FuzzBuilder:
             return [self._frame(packet, self._connections) for packet in packets]
 
     def _frame(self, packet: PacketFeatures, connections: Connections) -> Frame:
-        fitted = packet._replace(length=min(max(packet.length, _ETHERNET), LONGEST_FRAME))
+        fitted = packet.of_length(min(max(packet.length, _ETHERNET), LONGEST_FRAME))
         stack = nearest_stack(fitted, partial(connections.spoken, fitted))
         if stack not in self._headers:
             self._headers[stack] = _fuzzed_headers(stack)

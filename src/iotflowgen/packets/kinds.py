@@ -6,6 +6,7 @@ Of packets that are still to come only their kinds are known.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import ACK, FIN, SYN
@@ -18,8 +19,8 @@ from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Kinds", "Usual"]
 
-_TCP = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
-_LONGEST_BARE = 78
+_TCP: Final = {protocol_mask(["ip", "tcp"]), protocol_mask(["tcp"])}
+_LONGEST_BARE: Final = 78
 """Bytes of a frame that is taken for an acknowledgment where it was not seen: it may carry options,
 but hardly more than timestamps and one block of selective acknowledgment."""
 
@@ -42,8 +43,8 @@ class Usual:
     """They are responses of HTTP before the actual one."""
 
 
-_BARE = Usual(Carries.NOTHING, is_bare=True)
-_WITH_PAYLOAD = Usual(Carries.PAYLOAD, is_bare=False)
+_BARE: Final = Usual(Carries.NOTHING, is_bare=True)
+_WITH_PAYLOAD: Final = Usual(Carries.PAYLOAD, is_bare=False)
 
 
 class Kinds:

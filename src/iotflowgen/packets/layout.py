@@ -6,6 +6,7 @@ the cost, and every generated packet comes through here.
 
 import struct
 from dataclasses import dataclass, replace
+from typing import Final
 
 __all__ = [
     "ACK",
@@ -20,16 +21,20 @@ __all__ = [
     "timestamps_at",
 ]
 
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIN: Final = 1
+SYN: Final = 2
+RST: Final = 4
+ACK: Final = 16
 """Flags of TCP."""
-ECHO_REQUESTS = {1: 8, 58: 128}
+ECHO_REQUESTS: Final = {1: 8, 58: 128}
 """Types of echo requests (RFC 792, RFC 4443), by protocol."""
 
-_IP4, _IP6 = 0x0800, 0x86DD
-_VLAN = {0x8100, 0x88A8}
-_EXTENSIONS = {0, 43, 60}
+_IP4: Final = 0x0800
+_IP6: Final = 0x86DD
+_VLAN: Final = {0x8100, 0x88A8}
+_EXTENSIONS: Final = {0, 43, 60}
 """IPv6 extension headers that say their length in units of 8 bytes (RFC 8200, section 4)."""
-_SUMMED_AT = {1: 2, 2: 2, 58: 2, 6: 16, 17: 6}
+_SUMMED_AT: Final = {1: 2, 2: 2, 58: 2, 6: 16, 17: 6}
 """Where ICMP, IGMP, ICMPv6, TCP and UDP have their checksum."""
 
 

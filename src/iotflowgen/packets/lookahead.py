@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.headers import Kind
@@ -26,21 +26,21 @@ __all__ = [
     "within_records",
 ]
 
-_CARRIERS = protocol_mask(["ip", "tcp", "udp", "icmp", "icmpv6"])
-_TCP = protocol_mask(["tcp"])
-_TLS = protocol_mask(["https"])
-_DNS = protocol_mask(["dns"])
-_CARRIED = protocol_mask(["tcp", "udp"])
-_AT_HOME = protocol_mask(["dns", "mdns", "ssdp", "bootp"])
-_PROMPT_NS = 100_000_000
+_CARRIERS: Final = protocol_mask(["ip", "tcp", "udp", "icmp", "icmpv6"])
+_TCP: Final = protocol_mask(["tcp"])
+_TLS: Final = protocol_mask(["https"])
+_DNS: Final = protocol_mask(["dns"])
+_CARRIED: Final = protocol_mask(["tcp", "udp"])
+_AT_HOME: Final = protocol_mask(["dns", "mdns", "ssdp", "bootp"])
+_PROMPT_NS: Final = 100_000_000
 """After which what was heard is acknowledged by whatever is sent."""
-_MOST_KNOWN = 2**12
+_MOST_KNOWN: Final = 2**12
 """Short connections whose ends are kept."""
-_LEAST_OPEN = 3
+_LEAST_OPEN: Final = 3
 """Segments of a connection that has been opened."""
-_MOST_CROSSED = 3
+_MOST_CROSSED: Final = 3
 """Segments without payload that come after a RST: others like it, or sent before it was heard."""
-_MOST_PLACES = 6
+_MOST_PLACES: Final = 6
 """Segments from the end of a connection in which either side may close it."""
 
 Flow = tuple[int, int, int]
@@ -60,8 +60,8 @@ class Carries(IntEnum):
     """Nothing; without anything to acknowledge it asks whether the other end is alive."""
 
 
-_BARE = {Carries.NOTHING, Carries.A_PROBE}
-_NOTHING_NEW = {*_BARE, Carries.THE_SAME}
+_BARE: Final = {Carries.NOTHING, Carries.A_PROBE}
+_NOTHING_NEW: Final = {*_BARE, Carries.THE_SAME}
 
 _Sent = tuple[bool, Carries, int]
 
@@ -208,7 +208,7 @@ def look_ahead(
             closings = (_known_closings if is_short else _closings)((*sent,), had)
         lengths, data, to_come = [0, 0], [False, False], 0
         for i, place in reversed([*enumerate(places)]):
-            length, outgoing = packets[place][:2]
+            length, outgoing = packets[place].length, packets[place].outgoing
             again = carried[place] == Carries.THE_SAME
             if again:
                 needed, forbidden = 0, FIN | RST

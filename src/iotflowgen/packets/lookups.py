@@ -5,6 +5,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from iotflowgen.packets.choices import Choices, name_in
 from iotflowgen.packets.connections import ANYBODY, Stage
@@ -13,8 +14,8 @@ from iotflowgen.packets.ready import Ready
 
 __all__ = ["Lookups", "answered"]
 
-_TRIES = 64
-_RECORDS = re.compile(
+_TRIES: Final = 64
+_RECORDS: Final = re.compile(
     rb"\0(?:\x01[\0\x80]\x01.{4}\0\x04(?P<four>.{4})|\x1c[\0\x80]\x01.{4}\0\x10(?P<six>.{16}))",
     re.DOTALL,
 )
@@ -100,5 +101,8 @@ class Lookups:
     def _another(self, ip: bytes) -> bytes:
         if not self._begun or len(ip) != 4 or not ipaddress.IPv4Address(ip).is_global:
             return ip
-        others = (ip[:3] + bytes([self._draws.randrange(2, 254)]) for _ in range(_TRIES))
-        return next((other for other in others if other not in self._places), ip)
+        for _ in range(_TRIES):
+            other = ip[:3] + bytes([self._draws.randrange(2, 254)])
+            if other not in self._places:
+                return other
+        return ip

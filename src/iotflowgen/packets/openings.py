@@ -11,15 +11,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain, pairwise
 from statistics import fmean
+from typing import Final
 
 from iotflowgen.packets.counters import begins
 from iotflowgen.packets.headers import Host, Opening
 
 __all__ = ["Openings", "opening_of"]
 
-_RATES = (0, 250_000, 1_000_000, 15_625_000)
+_RATES: Final = (0, 250_000, 1_000_000, 15_625_000)
 """A second, of clocks that count sequence numbers; 0 of none."""
-_SPREAD = 2**24
+_SPREAD: Final = 2**24
 """How much is added to what the clock says, at most."""
 _LEAST, _SHARE = 4, 0.5
 """Steps that a clock has to explain, and their share."""

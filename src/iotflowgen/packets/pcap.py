@@ -5,14 +5,14 @@ Ethernet frames, little endian. Times never pass through a float, which holds on
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 __all__ = ["FORMATS", "LONGEST_FRAME", "CaptureFormat"]
 
-LONGEST_FRAME = 262_144
+LONGEST_FRAME: Final = 262_144
 """Bytes of the longest frame that Wireshark reads."""
 
-_ETHERNET = 1
+_ETHERNET: Final = 1
 
 
 class CaptureFormat(NamedTuple):
@@ -26,7 +26,7 @@ class CaptureFormat(NamedTuple):
     """The first time that the format cannot hold."""
 
 
-_RECORD = struct.Struct("<IIII")
+_RECORD: Final = struct.Struct("<IIII")
 
 
 def _pcap_record(time_ns: int, frame: bytes) -> bytes:
@@ -47,16 +47,16 @@ def _pcapng_block(kind: int, body: bytes) -> bytes:
 
 
 # 0xA1B23C4D instead of 0xA1B2C3D4: nanoseconds instead of microseconds
-_PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, LONGEST_FRAME, _ETHERNET)
+_PCAP_HEADER: Final = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, LONGEST_FRAME, _ETHERNET)
 
-_SECTION = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
+_SECTION: Final = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
 # option 9 (if_tsresol) of one byte, 10^-9 seconds, and the end of the options
-_INTERFACE = struct.pack("<HHI", _ETHERNET, 0, LONGEST_FRAME) + struct.pack(
+_INTERFACE: Final = struct.pack("<HHI", _ETHERNET, 0, LONGEST_FRAME) + struct.pack(
     "<HHB3xHH", 9, 1, 9, 0, 0
 )
-_PCAPNG_HEADER = _pcapng_block(0x0A0D0D0A, _SECTION) + _pcapng_block(1, _INTERFACE)
+_PCAPNG_HEADER: Final = _pcapng_block(0x0A0D0D0A, _SECTION) + _pcapng_block(1, _INTERFACE)
 
-FORMATS = {
+FORMATS: Final = {
     ".pcap": CaptureFormat(_PCAP_HEADER, _pcap_record, end_ns=2**32 * 10**9),
     ".pcapng": CaptureFormat(_PCAPNG_HEADER, _pcapng_record, end_ns=2**63),
 }

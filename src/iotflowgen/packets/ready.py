@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Final
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import Side
@@ -23,7 +24,7 @@ from iotflowgen.packets.succession import UNSEEN
 
 __all__ = ["Ready", "kind_of"]
 
-_QUOTING = {3, 4, 5, 11, 12}
+_QUOTING: Final = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
 
 
@@ -100,8 +101,8 @@ class Ready:
 
 def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
     """What a template has to share with a packet; for `services` see `headers.service_of`."""
-    length, outgoing, src_port, dst_port, protocols = packet
-    return length, outgoing, protocols, *service_of(src_port, dst_port, services)
+    service, from_service = service_of(packet.src_port, packet.dst_port, services)
+    return packet.length, packet.outgoing, packet.protocols, service, from_service
 
 
 def _ends_record(template: Template, payload: bytes) -> bool:

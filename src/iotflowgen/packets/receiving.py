@@ -10,16 +10,17 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Final
 
 from iotflowgen.packets.headers import Connection, Window
 from iotflowgen.packets.layout import ACK, RST, SYN
 
 __all__ = ["Receivers", "Receiving", "window_of"]
 
-_MOST_SEGMENTS = 128
-_MOST_COMPARED = 16
-_ANY = -2
-_WITHOUT = Window(opening=0, heard=(0,), said=(65_535,))
+_MOST_SEGMENTS: Final = 128
+_MOST_COMPARED: Final = 16
+_ANY: Final = -2
+_WITHOUT: Final = Window(opening=0, heard=(0,), said=(65_535,))
 """Of an end that was never heard."""
 
 

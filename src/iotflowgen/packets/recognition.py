@@ -6,6 +6,7 @@ exceptions: in TLS what begins with text, and in HTTP what comes before the firs
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.records import Phase
@@ -29,16 +30,16 @@ __all__ = [
     "still_owed",
 ]
 
-_HEAD = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.|[A-Z]{3,8} \Z")
-_INTERIM = re.compile(rb"HTTP/1\.\d 1\d\d ")
-_LENGTH = re.compile(rb"(?i)\r\ncontent-length: ?( *\d+)")
-_NO_TEXT = bytes(0x80 | byte & 0x3F for byte in range(256))
+_HEAD: Final = re.compile(rb"HTTP/1\.|[A-Z-]+ \S+ HTTP/1\.|[A-Z]{3,8} \Z")
+_INTERIM: Final = re.compile(rb"HTTP/1\.\d 1\d\d ")
+_LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: ?( *\d+)")
+_NO_TEXT: Final = bytes(0x80 | byte & 0x3F for byte in range(256))
 """Random bytes as ones that nobody takes for text."""
-_PLAIN = 4
+_PLAIN: Final = 4
 """Printable bytes that are taken for plain text."""
 
-HEAD_END = b"\r\n\r\n"
-OPEN = -1
+HEAD_END: Final = b"\r\n\r\n"
+OPEN: Final = -1
 """A message that does not say how long it is: it ends when the other side speaks."""
 PICTURE, REST = b"a picture", b"the rest"
 """What a message of HTTP may go on with."""

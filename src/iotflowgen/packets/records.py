@@ -9,7 +9,7 @@ import random
 import struct
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from iotflowgen.packets.connections import Side
 
@@ -25,20 +25,23 @@ __all__ = [
     "read_records",
 ]
 
-HEADER = 5
-_MOST_BEFORE = 256
+HEADER: Final = 5
+_MOST_BEFORE: Final = 256
 """Records before the first of a connection that is joined."""
-_NONCE = 8
+_NONCE: Final = 8
 """Bytes of the nonce with which a record may begin (RFC 5288, section 3)."""
-_LOW = 2**20
+_LOW: Final = 2**20
 """Nonces that are less count from 0."""
-_LONGEST = 2**14 + 2048
-_MOST_DATA = 2**14
-_SHORT = 27
+_LONGEST: Final = 2**14 + 2048
+_MOST_DATA: Final = 2**14
+_SHORT: Final = 27
 """Bytes of a record whose header a segment cuts in two."""
-_CHANGE, _ALERT, _HANDSHAKE, DATA = 20, 21, 22, 23
-_CLIENT_HELLO = b"\x01"
-_RANDOM_IN = {4: 6, 16: 2}
+_CHANGE: Final = 20
+_ALERT: Final = 21
+_HANDSHAKE: Final = 22
+DATA: Final = 23
+_CLIENT_HELLO: Final = b"\x01"
+_RANDOM_IN: Final = {4: 6, 16: 2}
 """Handshake messages that are random from a byte of their body on: ticket, client's key."""
 _KEY_SHARE, _TICKET = 51, 35
 

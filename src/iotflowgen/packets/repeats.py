@@ -14,6 +14,7 @@ import random
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from iotflowgen.packets.connections import Sent, Side
 from iotflowgen.packets.headers import Kind, Repeat
@@ -27,9 +28,9 @@ Case = tuple[Kind, bool, bool]
 """Of what kind a segment is, whether it comes right after its like, and whether it is an
 acknowledgment that has something new to acknowledge."""
 
-_MOST = 5000
+_MOST: Final = 5000
 """Connections that are known; of more the one is forgotten that is oldest."""
-_ABOUT = 2
+_ABOUT: Final = 2
 """Times as soon or as late as was seen, something may be said again."""
 
 

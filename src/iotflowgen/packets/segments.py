@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from iotflowgen.packets.connections import Conversation, Side, Stage
 from iotflowgen.packets.delays import JUST_NS, STEADY
@@ -15,23 +16,23 @@ from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 
 __all__ = ["HELD_NS", "PROBED_NS", "Left", "Segment", "Way", "leave", "number", "to_acknowledge"]
 
-HELD_NS = 60 * 10**9
+HELD_NS: Final = 60 * 10**9
 """How long something may be left unacknowledged, so that a later acknowledgment has something."""
-PROBED_NS = 10**9
+PROBED_NS: Final = 10**9
 """The same, if that may rather ask whether the other end is alive, as others of its kind do."""
-_PROMPT_NS = 100_000_000
+_PROMPT_NS: Final = 100_000_000
 """After which a FIN is acknowledged, whatever comes."""
-_MOST_SAID = 2
+_MOST_SAID: Final = 2
 """Segments with payload that go before a lone acknowledgment and leave something for it."""
-_SILENT_NS = 500_000_000
+_SILENT_NS: Final = 500_000_000
 """How long a host may wait to acknowledge what it has heard (RFC 9293, section 3.8.6.3)."""
-_MOST_KEPT = 8192
+_MOST_KEPT: Final = 8192
 """Segments that are kept for the other end to acknowledge, should it be silent."""
-_SOONER = 0.997
+_SOONER: Final = 0.997
 """Of the time in which a SYN was answered, hardly anything is acknowledged in less."""
-_SOONEST = 0.5
+_SOONEST: Final = 0.5
 """Of the time in which a host acknowledges, the answer to a FIN may take."""
-_MAXIMUM_SIZE = 1460
+_MAXIMUM_SIZE: Final = 1460
 """Bytes of the segments that were sent before the first one that there is."""
 
 
@@ -61,7 +62,7 @@ class Way:
         return replace(self, delay_ns=int(min(_SOONER * answered_ns, most_ns)))
 
 
-_USUAL = Way()
+_USUAL: Final = Way()
 
 
 class Left:
@@ -81,7 +82,7 @@ class Left:
         self.most = most
 
 
-_NOTHING_LEFT = Left()
+_NOTHING_LEFT: Final = Left()
 
 
 class Segment:

@@ -216,6 +216,6 @@ def why_not(packet: PacketFeatures) -> str:
     wish = _BY_PROTOCOLS.get(packet.protocols)
     if wish is None:
         return "no header shows it"
-    if wish.can_show(packet._replace(length=wish.longest), lambda _: None):
+    if wish.can_show(packet.of_length(wish.longest), lambda _: None):
         return "the frame is too short"
     return "the ports are another protocol's"

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
@@ -20,18 +21,18 @@ from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Stopgaps"]
 
-_PADDED = "of a kind that was not seen in this length, padded"
-_MADE_UP = "of a kind that was not seen in this length, made up"
-_MOST_BORROWED = 1024
+_PADDED: Final = "of a kind that was not seen in this length, padded"
+_MADE_UP: Final = "of a kind that was not seen in this length, made up"
+_MOST_BORROWED: Final = 1024
 """Templates that are kept at another length."""
-_LONGEST_IP = 65_535
-_MOST_PADDING = 32
-_TLS_1_2 = 0x0303
-_TCP = protocol_mask(["tcp"])
-_BARE = {protocol_mask(["ip", *names]) for names in (("tcp",), ("udp",))} | {
+_LONGEST_IP: Final = 65_535
+_MOST_PADDING: Final = 32
+_TLS_1_2: Final = 0x0303
+_TCP: Final = protocol_mask(["tcp"])
+_BARE: Final = {protocol_mask(["ip", *names]) for names in (("tcp",), ("udp",))} | {
     protocol_mask([name]) for name in ("tcp", "udp")
 }
-_MESSAGES: dict[int, Callable[[int, bool, np.random.Generator], bytes]] = {
+_MESSAGES: Final[dict[int, Callable[[int, bool, np.random.Generator], bytes]]] = {
     protocol_mask([*network, *names]): message
     for network in (["ip"], [])
     for names, message in (

@@ -7,6 +7,7 @@ packets is one that was seen.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from typing import Final
 
 from iotflowgen.packets.headers import Kind
 from iotflowgen.traffic import protocol_mask
@@ -16,13 +17,13 @@ __all__ = ["NOTHING", "UNSEEN", "Before", "Succession", "Thread", "heard", "thre
 Before = tuple[int, int]
 """A template's number, or place, and who has sent segments without payload since: a bit for the
 peer, and one for the device."""
-NOTHING: Before = (-1, 0)
+NOTHING: Final[Before] = (-1, 0)
 """Nothing was said before."""
-UNSEEN = -2
+UNSEEN: Final = -2
 """In the place of a template's number: it has none."""
-_MOST = 64
+_MOST: Final = 64
 """Predecessors of one template."""
-_DNS = protocol_mask(["dns"])
+_DNS: Final = protocol_mask(["dns"])
 
 Thread = tuple[int, int, bool]
 

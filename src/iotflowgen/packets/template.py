@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, count
 from operator import or_
+from typing import Final
 
 import numpy as np
 
@@ -52,11 +53,11 @@ from iotflowgen.traffic import protocol_mask
 
 __all__ = ["TemplateBuilder"]
 
-_FUZZED = "of a kind that was not seen, fuzzed"
+_FUZZED: Final = "of a kind that was not seen, fuzzed"
 
-_TCP = protocol_mask(["tcp"])
-_MOST_WAYS = 2**12
-_OPENED_IN = (
+_TCP: Final = protocol_mask(["tcp"])
+_MOST_WAYS: Final = 2**12
+_OPENED_IN: Final = (
     (Stage.NEW, Stage.ASKING, Stage.ANSWERED),
     (Stage.NEW, Stage.ASKED, Stage.ANSWERED),
 )

@@ -7,7 +7,7 @@ that, so that a clock that is wrong, or shows another time zone, stays so.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 __all__ = ["Stamp", "clear_times", "find_times", "write_times"]
 
@@ -32,7 +32,7 @@ def _dated(size: int, pattern: str) -> _Form:
     )
 
 
-_FORMS = (
+_FORMS: Final = (
     _dated(29, "%a, %d %b %Y %H:%M:%S GMT"),  # RFC 9110, section 5.6.7
     _dated(27, "%a, %d-%b-%y %H:%M:%S GMT"),  # of cookies before RFC 6265
     _dated(19, "%Y-%m-%dT%H:%M:%S"),  # ISO 8601
@@ -44,7 +44,7 @@ _FORMS = (
         lambda time: f"{int(time.timestamp()):010d}",
     ),
 )
-_SHAPES = re.compile(
+_SHAPES: Final = re.compile(
     rb"([A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT)"
     rb"|([A-Z][a-z]{2}, \d\d-[A-Z][a-z]{2}-\d\d [\d:]{8} GMT)"
     rb"|(\d{4}-\d\d-\d\dT[\d:]{8})"

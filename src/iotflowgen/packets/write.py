@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.errors import OutputError
 from iotflowgen.files import whole_file
-from iotflowgen.packets.build import PacketBuilder, PacketFeatures
+from iotflowgen.packets.build import FEATURES, PacketBuilder, PacketFeatures
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.pcap import FORMATS, CaptureFormat
 from iotflowgen.progress import Progress, silent
@@ -49,6 +49,29 @@ class WriteReport:
     """Interrupted (Ctrl-C): the file ends early."""
 
 
+@contextmanager
+def _settled() -> Iterator[None]:
+    """Without looking for cycles among what is there before, all templates above all."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for cycles of objects, which a block has none of but very many objects."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_settled()
 def write_capture(
     windows: Windows,
     path: Path,
@@ -83,13 +106,14 @@ def write_capture(
     with whole_file(path) as temporary, temporary.open("wb") as file:
         output = _Output(file, capture, builder)
         for i in range(len(windows)):
-            columns = [getattr(windows, name)[i] for name in PacketFeatures._fields]
+            columns = [getattr(windows, name)[i] for name in FEATURES]
             for number, block in enumerate(_blocks(columns, times_ns[i])):
                 output.write(*block, begins=not number)
             progress("write", i + 1, len(windows))
     return output.report()
 
 
+@_settled()
 def write_sessions(
     sessions: Iterable[Trace],
     path: Path,
@@ -122,7 +146,7 @@ def write_sessions(
                 _check_times(session.time_ns, path, capture)
                 if session.time_ns[0] < last_ns:
                     raise OutputError(f"{session.name} begins before what comes first has ended")
-                columns = [getattr(session, column) for column in PacketFeatures._fields]
+                columns = [getattr(session, name) for name in FEATURES]
                 for number, block in enumerate(_blocks(columns, session.time_ns)):
                     output.write(*block, begins=not number and session.name != name)
                     progress("write", output.packets, 0)
@@ -133,18 +157,6 @@ def write_sessions(
             output.end()
             stopped = True
     return output.report(stopped=stopped)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without looking for cycles of objects, which a block has none of but very many objects."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 class _Output:
@@ -222,6 +234,5 @@ def _blocks(
 
 
 def _packets(columns: Iterable[NDArray[np.generic]]) -> list[PacketFeatures]:
-    """Columns, in the order of `PacketFeatures`, packet by packet."""
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [PacketFeatures(*row) for row in rows]
+    """Columns, in the order of `FEATURES`, packet by packet."""
+    return [*map(PacketFeatures, *(column.tolist() for column in columns))]

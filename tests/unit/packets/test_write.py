@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from iotflowgen.capture import read_captures
 from iotflowgen.errors import OutputError
 from iotflowgen.packets import PacketFeatures, WriteReport, write_capture
+from iotflowgen.packets.build import FEATURES
 from iotflowgen.packets.stacks import STACKS
 from iotflowgen.traffic import (
     Trace,
@@ -36,8 +37,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def to_windows(rows: list[PacketFeatures], size: int, duration_ns: NDArray[np.int64]) -> Windows:
     columns = {
-        name: np.array(column).reshape(-1, size)
-        for name, column in zip(PacketFeatures._fields, zip(*rows, strict=True), strict=True)
+        name: np.array([getattr(row, name) for row in rows]).reshape(-1, size) for name in FEATURES
     }
     return Windows(duration_ns=duration_ns.reshape(-1, size), **columns)
 
