@@ -1,4 +1,4 @@
-"""The tables that `packets.json` and `streaming.json` fill: heads, and rows."""
+"""The tables of what writing packets takes: heads, and rows."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,19 +9,21 @@ __all__ = ["speed", "streaming"]
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
-def speed(results: dict[str, Any]) -> Table:
+def speed(interpreted: dict[str, Any], compiled: dict[str, Any]) -> Table:
     """Packets a second on one core, and times as many as with plain Scapy."""
-    rows = []
-    for device in results["devices"]:
-        found = device["speed"]
-        rates = [found[f"{what}_per_second"] for what in ("drawn", "sessions", "windows", "scapy")]
-        ratios = [found[f"{what}_ratio"] for what in ("sessions", "windows")]
-        fit = f"{device['learning_seconds']:.2f} s"
-        rows.append((device["device"], *(f"{n:,}" for n in rates), *map(str, ratios), fit))
-    median = statistics.median(device["learning_seconds"] for device in results["devices"])
-    targets = ["", "50,000", "50,000", "", "20", "20", f"30 s, median {median:.2f}"]
     heads = "device, drawn, sessions written, windows written, plain Scapy, times Scapy, "
     heads += "times Scapy (windows), headers learnt"
+    rows = []
+    for results in (interpreted, compiled):
+        for device in results["devices"]:
+            found = device["speed"]
+            kinds = ("drawn", "sessions", "windows", "scapy")
+            rates = [f"{found[f'{kind}_per_second']:,}" for kind in kinds]
+            ratios = [str(found[f"{kind}_ratio"]) for kind in ("sessions", "windows")]
+            name = device["device"] + ", compiled" * results["compiled"]
+            rows.append((name, *rates, *ratios, f"{device['learning_seconds']:.2f} s"))
+    median = statistics.median(device["learning_seconds"] for device in interpreted["devices"])
+    targets = ["", "50,000", "50,000", "", "20", "20", f"30 s, median {median:.2f}"]
     return heads.split(", "), [*rows, ("**target, at least**", *targets)]
 
 

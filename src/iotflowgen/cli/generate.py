@@ -100,7 +100,7 @@ def generate(
     import numpy as np
 
     from iotflowgen.generators import Sessions, load_generator, read_model
-    from iotflowgen.packets import write_capture, write_sessions
+    from iotflowgen.packets import check_time, write_capture, write_sessions
     from iotflowgen.tables import write_sessions_table, write_windows
 
     captures, tables = (".pcap", ".pcapng"), (".parquet", ".csv")
@@ -128,6 +128,8 @@ def generate(
     rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     builder, stopped = None, False
     if suffix in captures:
+        # rather now than after as many packets as fit in
+        check_time(out, shown.start_ns + int(amount * 10**9) * (unit == "--duration"))
         headers = read_model(model)[0].headers if payload == "template" else None
         builder = _builder(headers, of_packets, payload, keep_identifiers, shown)
     with progress_display() as progress:

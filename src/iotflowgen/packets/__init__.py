@@ -10,7 +10,13 @@ from iotflowgen.packets.headers import Headers
 from iotflowgen.packets.learn import learn_headers
 from iotflowgen.packets.persona import Persona
 from iotflowgen.packets.template import TemplateBuilder
-from iotflowgen.packets.write import DEFAULT_START_NS, WriteReport, write_capture, write_sessions
+from iotflowgen.packets.write import (
+    DEFAULT_START_NS,
+    WriteReport,
+    check_time,
+    write_capture,
+    write_sessions,
+)
 
 __all__ = [
     "DEFAULT_START_NS",
@@ -22,6 +28,7 @@ __all__ = [
     "Persona",
     "TemplateBuilder",
     "WriteReport",
+    "check_time",
     "learn_headers",
     "write_capture",
     "write_sessions",

@@ -23,7 +23,7 @@ from iotflowgen.packets.pcap import FORMATS, CaptureFormat
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace, Windows
 
-__all__ = ["DEFAULT_START_NS", "WriteReport", "write_capture", "write_sessions"]
+__all__ = ["DEFAULT_START_NS", "WriteReport", "check_time", "write_capture", "write_sessions"]
 
 DEFAULT_START_NS = 1_704_067_200 * 10**9
 """The first second of 2024, so that the same seed gives the same file."""
@@ -101,7 +101,7 @@ def write_capture(
     capture = _format(path)
     ends_ns = start_ns + np.cumsum(windows.duration_ns.ravel())
     times_ns = (ends_ns - windows.duration_ns.ravel()).reshape(windows.length.shape)
-    _check_times(times_ns, path, capture)
+    _check_times(times_ns, path)
     builder = builder or FuzzBuilder(rng)
     with whole_file(path) as temporary, temporary.open("wb") as file:
         output = _Output(file, capture, builder)
@@ -143,7 +143,7 @@ def write_sessions(
         output = _Output(file, capture, builder)
         try:
             for session in filter(len, sessions):
-                _check_times(session.time_ns, path, capture)
+                _check_times(session.time_ns, path)
                 if session.time_ns[0] < last_ns:
                     raise OutputError(f"{session.name} begins before what comes first has ended")
                 columns = [getattr(session, name) for name in FEATURES]
@@ -214,12 +214,24 @@ def _format(path: Path) -> CaptureFormat:
     return FORMATS[path.suffix.lower()]
 
 
-def _check_times(times_ns: NDArray[np.int64], path: Path, capture: CaptureFormat) -> None:
-    if times_ns.size and (times_ns.min() < 0 or times_ns.max() >= capture.end_ns):
-        last = np.datetime64(0, "s") + np.timedelta64(capture.end_ns // 10**9, "s")
+def check_time(path: Path, time_ns: int) -> None:
+    """Check that a capture file can hold a packet of that time, in nanoseconds since the epoch.
+
+    Raises:
+        OutputError: It cannot, or its suffix is that of no capture.
+    """
+    end_ns = _format(path).end_ns
+    if not 0 <= time_ns < end_ns:
+        last = np.datetime64(0, "s") + np.timedelta64(end_ns // 10**9, "s")
         raise OutputError(
-            f"{path} holds times from 1970-01-01 to {last} only; choose another --start"
+            f"{path} holds times from 1970-01-01 to {last} only; choose another --start, or a "
+            "shorter --duration"
         )
+
+
+def _check_times(times_ns: NDArray[np.int64], path: Path) -> None:
+    for time_ns in (times_ns.min(), times_ns.max()) if times_ns.size else ():
+        check_time(path, int(time_ns))
 
 
 def _blocks(
