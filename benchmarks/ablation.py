@@ -6,25 +6,19 @@ not measured again.
     python benchmarks/ablation.py CAPTURES --devices Withings,WeMoLink
 """
 
-import argparse
-import json
-import sys
-import warnings
 import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
+from by_device import measured
 
 from iotflowgen.adversaries import Boosting
 from iotflowgen.capture import read_captures
-from iotflowgen.errors import IoTFlowGenError
 from iotflowgen.evaluation import trials
 from iotflowgen.evaluation.metrics import copied_share
-from iotflowgen.files import whole_file
-from iotflowgen.generators import Sessions, SessionsConfig, versions
+from iotflowgen.generators import Sessions, SessionsConfig
 from iotflowgen.traffic import cut_windows, every_place
 
 SEED = 0
@@ -62,45 +56,6 @@ def measure(folder: Path) -> dict[str, Any]:
     return found
 
 
-def take(folder: Path, out: Path) -> str:
-    """Measure a device, unless that was done."""
-    path = out / f"{folder.name}.json"
-    if not path.exists():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            try:
-                found = measure(folder)
-            except IoTFlowGenError as error:
-                return f"{folder.name}: {error}"
-        with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(found) + "\n")
-    return folder.name
-
-
-def main() -> None:
-    """Measure each device, at most two at a time, and join what was found."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("root", type=Path, help="one folder a device")
-    parser.add_argument("--devices", required=True, help="names of folders, with commas between")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ablation"))
-    chosen = parser.parse_args()
-    folders = [chosen.root / name for name in chosen.devices.split(",")]
-    with parallel_config("loky", n_jobs=chosen.processes, inner_max_num_threads=1):
-        steps = (delayed(take)(folder, chosen.out) for folder in folders)
-        for said in Parallel(return_as="generator_unordered")(steps):
-            print(said, file=sys.stderr)
-    devices = [
-        json.loads((chosen.out / f"{folder.name}.json").read_text())
-        for folder in folders
-        if (chosen.out / f"{folder.name}.json").exists()
-    ]
-    joined = {"seed": SEED, "variants": VARIANTS, "versions": versions(), "devices": devices}
-    with whole_file(chosen.out.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(joined, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    out = Path("benchmarks/results/ablation")
+    measured(measure, out, __doc__, seed=SEED, variants=VARIANTS)
