@@ -48,6 +48,7 @@ benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, c
 	$(VENV)/bin/iotflowgen benchmark $(ROOT) --devices $(DEVICES) --out benchmarks/results/benchmark
 	cp benchmarks/results/benchmark/results.json benchmarks/results/benchmark.json
 	$(VENV)/bin/python benchmarks/ablation.py $(ROOT) --devices $(DEVICES)
+	$(VENV)/bin/python benchmarks/limits.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/realism.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/headers.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)

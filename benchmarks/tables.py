@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import fit_tables
 import packet_tables
 import realism_tables
 
@@ -23,87 +24,6 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ("README.md", "docs/paper.md", "docs/evaluation.md", "docs/packets.md")
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def fit() -> str:
-    """The 18 devices: what was learnt, at what cost."""
-    devices = _devices("fit.json")
-    rows = [
-        (
-            d["device"],
-            f"{d['packets']:,}",
-            f"{d['report']['windows']:,}",
-            str(d["report"]["signatures"]),
-            f"{d['report']['codes_used']:.0%}",
-            f"{d['reconstruction_mean']:.3f}",
-            f"{d['unique_share']['real']:.0%}",
-            f"{d['unique_share']['synthetic']:.0%}",
-            f"{d['detection']:.1%}",
-            str(d["malformed"]),
-            f"{d['seconds']['fit_cpu']:.0f}",
-            f"{d['peak_memory_mb']:,.0f}",
-        )
-        for d in devices
-    ]
-    heads = "device, packets, windows, signatures, codes used, reconstruction, distinct real, "
-    heads += "distinct generated, detected, malformed, fit s, peak MB"
-    return _table(heads.split(", "), rows) + "\n" + _budgets(devices)
-
-
-def _budgets(devices: Sequence[dict[str, Any]]) -> str:
-    """What was aimed at, and what came of it."""
-    fits = [d["seconds"]["fit_cpu"] for d in devices]
-    rows = [
-        ("reconstruction, least", "0.95", f"{min(d['reconstruction_mean'] for d in devices):.3f}"),
-        ("fit, median, seconds of one core", "180", f"{statistics.median(fits):.0f}"),
-        ("fit, longest, seconds of one core", "360", f"{max(fits):.0f}"),
-        (
-            "10,000 windows, longest, seconds on a busy machine",
-            "20",
-            f"{max(d['seconds']['generate_10000_windows'] for d in devices):.0f}",
-        ),
-        ("peak memory, MB", "2,000", f"{max(d['peak_memory_mb'] for d in devices):,.0f}"),
-        ("malformed packets", "0", str(sum(d["malformed"] for d in devices))),
-        ("detected, mean", "", f"{statistics.mean(d['detection'] for d in devices):.1%}"),
-    ]
-    return _table(["over the 18 devices", "aim", "is"], rows)
-
-
-def reconstruction() -> str:
-    """Share of each field's tokens that come back, on captures that the fit never saw."""
-    devices = _devices("fit.json")
-    fields = list(devices[0]["reconstruction"])
-    rows = [
-        (
-            d["device"],
-            *(f"{d['reconstruction'][field]:.3f}" for field in fields),
-            f"{d['reconstruction_mean']:.3f}",
-            f"{d['report']['length_accuracy']:.3f}",
-            f"{d['report']['lengths_known']:.3f}",
-        )
-        for d in devices
-    ]
-    return _table(["device", *fields, "mean", "lengths told", "lengths known"], rows)
-
-
-def settings() -> str:
-    """The two named configurations side by side."""
-    laptop = {d["device"]: d for d in _devices("fit.json")}
-    rows = [
-        (
-            d["device"],
-            name,
-            f"{d['detection']:.1%}",
-            f"{d['report']['nll_pretrained']:.2f}",
-            f"{d['report']['nll']:.2f}",
-            f"{d['report']['variety']:.2f}",
-            f"{d['seconds']['fit_cpu']:,.0f}",
-        )
-        for authors in _devices("authors.json")
-        for name, d in (("laptop", laptop[authors["device"]]), ("authors", authors))
-    ]
-    heads = "device, settings, detected, NLL pre-trained, NLL after, variety, fit s"
-    return _table(heads.split(", "), rows)
 
 
 def reading() -> str:
@@ -326,6 +246,38 @@ def ablation() -> str:
     return _table(["`sessions`", "excess", "worst", "copies of G"], rows)
 
 
+def limits() -> str:
+    """Excess by how many captures of a known source were learnt from, beside the benchmark's."""
+    of = [device["accuracy"] for device in _devices("limits.json")]
+    adversaries = [*of[0]]
+    found = {
+        name: {
+            adversary: [
+                statistics.mean(a[adversary][name]) - statistics.mean(a[adversary]["control"])
+                for a in of
+            ]
+            for adversary in adversaries
+        }
+        for name in of[0][adversaries[0]]
+        if name != "control"
+    }
+    found["real"] = {
+        name: [*_by_device("held-out", "sessions", name, "excess").values()] for name in adversaries
+    }
+    titles = {"source": "the source itself", "real": "half of the device's captures"}
+    rows = [
+        (
+            titles.get(name, f"{name} captures that it made"),
+            *(
+                f"{_share('excess', statistics.mean(each))} ({_share('excess', max(each))})"
+                for each in by.values()
+            ),
+        )
+        for name, by in found.items()
+    ]
+    return _table(["excess, learnt from", *(f"`{name}`" for name in adversaries)], rows)
+
+
 def baseline() -> str:
     """DoppelGANger's training and its marginals, next to genuine windows."""
     rows = []
@@ -345,9 +297,9 @@ def baseline() -> str:
     return _table(heads.split(", "), rows)
 
 
-def realism(name: str) -> str:
-    """A table of what other tools say about generated sessions."""
-    return _table(*getattr(realism_tables, name)(_devices("realism.json")))
+def of_devices(make: Callable[..., tuple[Any, Any]], *files: str) -> str:
+    """A table that the devices of some results fill."""
+    return _table(*make(*map(_devices, files)))
 
 
 def headers() -> str:
@@ -392,9 +344,6 @@ def packets(name: str) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "fit": fit,
-    "reconstruction": reconstruction,
-    "settings": settings,
     "reading": reading,
     "direction": direction,
     "table-1": table_1,
@@ -404,9 +353,17 @@ TABLES: dict[str, Callable[[], str]] = {
     "costs": costs,
     "targets": targets,
     "ablation": ablation,
+    "limits": limits,
     "baseline": baseline,
     "headers": headers,
-    **{name: partial(realism, name) for name in realism_tables.__all__},
+    "fit": partial(of_devices, fit_tables.fit, "fit.json"),
+    "budgets": partial(of_devices, fit_tables.budgets, "fit.json"),
+    "reconstruction": partial(of_devices, fit_tables.reconstruction, "fit.json"),
+    "settings": partial(of_devices, fit_tables.settings, "fit.json", "authors.json"),
+    **{
+        name: partial(of_devices, getattr(realism_tables, name), "realism.json")
+        for name in realism_tables.__all__
+    },
     **{name: partial(packets, name) for name in packet_tables.__all__},
 }
 
