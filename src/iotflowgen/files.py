@@ -45,8 +45,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Have Ctrl-C wait for the end of the block, so that what is noted in it is what was done."""
-    # only the main thread hears of it
-    if threading.current_thread() is not threading.main_thread():
+    # only the main thread hears of it, and what was set outside of Python cannot be set again
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is None:
         yield
         return
     presses: list[int] = []

@@ -70,5 +70,20 @@ def test_a_time_that_no_pcap_holds_is_refused_at_once(tmp_path, model, what):
     out = tmp_path / "x.pcap"
     start = "2106-03-01" if what[0] == "--sessions" else "2026-01-01"
     done = run("generate", model, *what, "--start", start, "--out", out)
-    refused(done, 1, "holds times from 1970-01-01 to 2106-02-07", "choose another --start")
+    refused(done, 1, "holds times from 1970-01-01 to 2106-02-07", "begin earlier")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        ["--sessions", "1", "--start", "2400-01-01"],
+        ["--sessions", "1", "--start", "2262-04-11T23:47:16"],
+        ["--duration", "2h", "--start", "2262-04-11T23:00"],
+        ["--duration", "9999999999999d"],
+    ],
+)
+def test_a_time_that_no_table_holds_is_refused(tmp_path, model, what):
+    done = run("generate", model, *what, "--out", tmp_path / "x.parquet")
+    refused(done, 1, "no time after 2262-04-11 can be told", "begin earlier")
     assert list(tmp_path.iterdir()) == []

@@ -99,7 +99,7 @@ def generate(
     """
     import numpy as np
 
-    from iotflowgen.generators import Sessions, load_generator, read_model
+    from iotflowgen.generators import Sessions, check_end, load_generator, read_model
     from iotflowgen.packets import check_time, write_capture, write_sessions
     from iotflowgen.tables import write_sessions_table, write_windows
 
@@ -127,9 +127,11 @@ def generate(
     # packets have draws of their own: the same seed is the same traffic in every format
     rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     builder, stopped = None, False
+    # rather now than after as many packets as fit in
+    end_ns = shown.start_ns + int(amount * 10**9) * (unit == "--duration")
+    check_end(end_ns)
     if suffix in captures:
-        # rather now than after as many packets as fit in
-        check_time(out, shown.start_ns + int(amount * 10**9) * (unit == "--duration"))
+        check_time(out, end_ns)
         headers = read_model(model)[0].headers if payload == "template" else None
         builder = _builder(headers, of_packets, payload, keep_identifiers, shown)
     with progress_display() as progress:
@@ -218,7 +220,8 @@ def _end(written: int, out: Path, *, stopped: bool) -> None:
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    # more digits than these are more seconds than there are
+    found = re.fullmatch(r"(\d{1,18}(?:\.\d{1,9})?)([smhd])", text)
     if not found or not float(found[1]):
         raise typer.BadParameter(
             f"{text} is no time such as 90s, 30m, 24h or 7d", param_hint="--duration"

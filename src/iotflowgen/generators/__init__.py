@@ -14,7 +14,13 @@ from iotflowgen.generators.markov import Markov, MarkovConfig
 from iotflowgen.generators.model_file import Model, add_headers, read_model, versions
 from iotflowgen.generators.replay import Replay, ReplayConfig
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
-from iotflowgen.generators.streams import apart, first_packets, first_seconds, starting_at
+from iotflowgen.generators.streams import (
+    apart,
+    check_end,
+    first_packets,
+    first_seconds,
+    starting_at,
+)
 from iotflowgen.nn import Accelerator
 
 __all__ = [
@@ -36,6 +42,7 @@ __all__ = [
     "SessionsConfig",
     "add_headers",
     "apart",
+    "check_end",
     "first_packets",
     "first_seconds",
     "load_generator",

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from iotflowgen.errors import OutputError
 from iotflowgen.generators.sessions import Sessions
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace
 
-__all__ = ["apart", "first_packets", "first_seconds", "starting_at"]
+__all__ = ["apart", "check_end", "first_packets", "first_seconds", "starting_at"]
 
 _AT_ONCE = 64  # sessions drawn together
 _APART_NS = 60 * 10**9
@@ -58,7 +59,23 @@ def first_seconds(
             return
 
 
+def check_end(time_ns: int) -> None:
+    """Check that 64 bits hold a time, in nanoseconds since the epoch.
+
+    Raises:
+        OutputError: They do not.
+    """
+    if time_ns >= 2**63:
+        raise OutputError("no time after 2262-04-11 can be told; begin earlier, or write less")
+
+
 def starting_at(sessions: Iterable[Trace], start_ns: int) -> Iterator[Trace]:
-    """Sessions as much later."""
+    """Sessions as much later.
+
+    Raises:
+        OutputError: They go on beyond what 64 bits of nanoseconds can tell.
+    """
     for session in sessions:
+        if len(session):
+            check_end(start_ns + int(session.time_ns[-1]))
         yield replace(session, time_ns=session.time_ns + start_ns)

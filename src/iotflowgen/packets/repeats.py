@@ -29,7 +29,7 @@ Case = tuple[Kind, bool, bool]
 acknowledgment that has something new to acknowledge."""
 
 _MOST: Final = 5000
-"""Connections that are known; of more the one is forgotten that is oldest."""
+"""Connections that are known; of more the one is forgotten that was used longest ago."""
 _ABOUT: Final = 2
 """Times as soon or as late as was seen, something may be said again."""
 
@@ -165,11 +165,9 @@ class Repeats:
 
     def _exchange(self, flow: Flow) -> _Exchange:
         """The connection that a packet goes on with, or begins."""
-        exchange = self._exchanges.get(flow)
-        if exchange is None:
-            if len(self._exchanges) >= _MOST:
-                self._exchanges.popitem(last=False)
-            exchange = self._exchanges[flow] = _Exchange()
+        exchange = self._exchanges[flow] = self._exchanges.pop(flow, None) or _Exchange()
+        if len(self._exchanges) > _MOST:
+            self._exchanges.popitem(last=False)
         return exchange
 
     def note(self, side: Side, kind: Kind, ready: Ready, data: bytearray) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.errors import OutputError
-from iotflowgen.files import whole_file
+from iotflowgen.files import uninterrupted, whole_file
 from iotflowgen.packets.build import FEATURES, PacketBuilder, PacketFeatures
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.pcap import FORMATS, CaptureFormat
@@ -52,6 +53,9 @@ class WriteReport:
 @contextmanager
 def _settled() -> Iterator[None]:
     """Without looking for cycles among what is there before, all templates above all."""
+    if gc.get_freeze_count():  # by somebody who would not have it thawed
+        yield
+        return
     gc.freeze()
     try:
         yield
@@ -183,13 +187,13 @@ class _Output:
         """Build packets, as `PacketBuilder.build` says, and append them."""
         frames = self._builder.build(packets, times_ns, begins=begins, following=following)
         data = [frame.data for frame in frames]
-        written = self._file.write(b"".join(map(self._record, times_ns, data)))
-        self._end += written
-        self.packets += len(data)
-        self._bytes += sum(map(len, data))
-        for frame in frames:
-            if frame.compromises:
-                self._compromises.update(frame.compromises)
+        records = b"".join(map(self._record, times_ns, data))
+        compromises = Counter(chain.from_iterable(frame.compromises for frame in frames))
+        with uninterrupted():
+            self._end += self._file.write(records)
+            self.packets += len(data)
+            self._bytes += sum(map(len, data))
+            self._compromises.update(compromises)
 
     def end(self) -> None:
         """Leave out what was written of a block that was interrupted."""
@@ -224,8 +228,7 @@ def check_time(path: Path, time_ns: int) -> None:
     if not 0 <= time_ns < end_ns:
         last = np.datetime64(0, "s") + np.timedelta64(end_ns // 10**9, "s")
         raise OutputError(
-            f"{path} holds times from 1970-01-01 to {last} only; choose another --start, or a "
-            "shorter --duration"
+            f"{path} holds times from 1970-01-01 to {last} only; begin earlier, or write less"
         )
 
 

@@ -41,6 +41,22 @@ def test_what_is_said_again_comes_about_as_late_as_it_was_seen_to() -> None:
     assert (repeat.soonest_ns, repeat.latest_ns) == (10**9 // 2, 6 * 10**9)
 
 
+def test_the_connection_that_was_used_longest_ago_is_forgotten() -> None:
+    counts = RepeatCounts()
+    counts.see((KIND, True, False), 1000, again=True)
+    repeats, usual = Repeats(counts.repeats(), random.Random(0)), Usual(Carries.PAYLOAD, False)
+
+    def again(port: int, time_ns: int) -> bool:
+        return repeats.plan([(TCP, port, 80)], [KIND], [usual], [time_ns])[0]
+
+    for port in range(5000):
+        assert not again(port, 0)
+    assert again(0, 1000)
+    assert not again(5000, 1000)
+    assert again(0, 2000)
+    assert not again(1, 1000)
+
+
 @pytest.mark.parametrize("cut", range(1, 6))
 def test_what_is_said_again_does_not_depend_on_where_a_run_is_cut(cut: int) -> None:
     counts = RepeatCounts()
