@@ -22,6 +22,7 @@ test: $(READY) tshark ## set up, then run the tests
 	$(VENV)/bin/python -m pytest -n 2 $(ARGS)
 
 compiled: $(READY) ## install with the writing of packets compiled (needs a C compiler)
+	rm -rf build/lib.* build/temp.* build/bdist.*
 	IOTFLOWGEN_COMPILE=1 $(VENV)/bin/pip install --disable-pip-version-check -q --no-deps \
 		--no-build-isolation --force-reinstall .
 

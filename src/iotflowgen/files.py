@@ -1,5 +1,6 @@
 """Output files that appear whole or not at all."""
 
+import errno
 import os
 import secrets
 import signal
@@ -10,7 +11,12 @@ from pathlib import Path
 
 from iotflowgen.errors import OutputError
 
-__all__ = ["uninterrupted", "whole_file"]
+__all__ = ["INTERRUPTS", "uninterrupted", "whole_file"]
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks a program to end: Ctrl-C, `kill` and whoever stops services, a terminal that closes."""
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -33,9 +39,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         temporary = None
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason, room = error.strerror or str(error), error.errno in _NO_ROOM
         raise OutputError(
-            f"cannot write {path}: {reason}; free room or choose another place"
+            f"cannot write {path}: {reason}; {'free room or ' * room}choose another place"
         ) from error
     finally:
         if temporary is not None:
@@ -44,17 +50,21 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Have Ctrl-C wait for the end of the block, so that what is noted in it is what was done."""
-    # only the main thread hears of it, and what was set outside of Python cannot be set again
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGINT) is None:
+    """Have interrupts wait for the end of the block: what is noted in it is what was done."""
+    # only the main thread hears of them
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    presses: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: presses.append(number))
+    heard: list[int] = []
+    before = {number: signal.getsignal(number) for number in INTERRUPTS}
+    # what was set outside of Python cannot be set again
+    before = {number: handler for number, handler in before.items() if handler is not None}
+    for interrupt in before:
+        signal.signal(interrupt, lambda number, _: heard.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    for number in presses[:1]:
+        for interrupt, handler in before.items():
+            signal.signal(interrupt, handler)
+    for number in heard[:1]:
         signal.raise_signal(number)

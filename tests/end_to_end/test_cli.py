@@ -177,6 +177,8 @@ def test_packets_are_fuzzed_or_keep_their_identifiers_on_request(chain, tmp_path
     [
         ("--mac", "01:02:03:04:05:06"),  # a group's
         ("--ip", "10.0.0.300"),
+        ("--ip", "224.0.0.1"),
+        ("--ip", "10.0.0.3", "--gateway", "10.0.0.3"),
         ("--gateway", "fe80::1"),
         ("--ip", "10.0.0.3", "--payload", "fuzz"),
         ("--ip", "10.0.0.3", "--keep-identifiers"),
@@ -232,7 +234,9 @@ def test_another_seed_gives_other_honeydata(chain, tmp_path):
 def test_info_says_what_a_model_and_captures_hold(model):
     done = run("info", model)
     assert done.returncode == 0, done.stderr
-    for word in ("iotflow", "16 with 2237 packets", "plug-01.pcapng", "reconstruction", "rollouts"):
+    words = ["iotflow", "16 with 2237 packets", "plug-01.pcapng", "reconstruction", "rollouts"]
+    words += ["5e:cf:7f:51:3f:2a", "templates", "--windows 500"]
+    for word in words:
         assert word in done.stdout
     done = run("info", PLUG)
     assert "2237" in done.stdout
@@ -315,6 +319,8 @@ def test_bad_settings_get_one_line_and_status_2(tmp_path, model):
     learn = ("fit", PLUG, "--generator", "iotflow")
     config.write_text("[seqgan]\nrouns = 3\n")
     refused(here(*learn, "--config", config, "-o", out), 2, "seqgan.rouns")
+    config.write_text("ordr = 3\n")
+    refused(here("fit", PLUG, "--config", config, "-o", out), 2, "none of: ", "order")
     config.write_text("[seqgan\n")
     refused(here(*learn, "--config", config, "-o", out), 2, "is no TOML")
     refused(here(*learn, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
@@ -339,7 +345,11 @@ def test_bad_models_and_places_get_one_line(tmp_path, model):
     broken.write_bytes(model.read_bytes()[:5000])
     refused(here("generate", broken, "-n", 5, "-o", tmp_path / "x.csv"), 1, "fit it again")
     refused(here("info", broken), 1, "fit it again")
-    refused(here("fit", PLUG, "--window", 300, "-o", tmp_path / "x.model"), 1, "smaller --window")
+    refused(here("generate", PLUG, "-n", 5, "-o", tmp_path / "x.csv"), 1, "is no model; make one")
+    for window in (300, 10**20):
+        done = here("fit", PLUG, "--window", window, "-o", tmp_path / "x.model")
+        refused(done, 1, "smaller --window")
+    refused(here("fit", PLUG, "-o", tmp_path), 2, "is a folder")
     (tmp_path / "file").touch()
     refused(here("generate", model, "-n", 5, "-o", tmp_path / "file" / "x.csv"), 1, "cannot write")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["broken.model", "file"]

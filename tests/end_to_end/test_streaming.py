@@ -28,8 +28,14 @@ def packets_in(path):
     return len(trace)
 
 
-@pytest.mark.parametrize("suffix", ["pcap", "pcapng", "parquet", "csv"])
-def test_ctrl_c_ends_the_file(tmp_path, model, suffix):
+@pytest.mark.parametrize(
+    ("suffix", "interrupt"),
+    [
+        *((suffix, signal.SIGINT) for suffix in ("pcap", "pcapng", "parquet", "csv")),
+        ("pcap", signal.SIGTERM),
+    ],
+)
+def test_ctrl_c_and_its_like_end_the_file(tmp_path, model, suffix, interrupt):
     out = tmp_path / f"x.{suffix}"
     process = subprocess.Popen(
         [str(COMMAND), "generate", str(model), "--duration", "9000d", "--out", str(out)],
@@ -41,11 +47,11 @@ def test_ctrl_c_ends_the_file(tmp_path, model, suffix):
         while not any(path.stat().st_size > 2**16 for path in tmp_path.iterdir()):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(interrupt)
         _, said = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130, said
+    assert process.returncode == 128 + interrupt, said
     assert "Traceback" not in said
     assert "interrupted; the file is whole up to there" in said
     assert list(tmp_path.iterdir()) == [out]

@@ -7,22 +7,24 @@ import pytest
 import typer
 
 from iotflowgen.cli.console import progress_display, reports_errors
+from iotflowgen.files import INTERRUPTS
 
 
-def test_ctrl_c_stops_a_command_even_where_a_library_swallows_it(capfd):
+@pytest.mark.parametrize("interrupt", INTERRUPTS)
+def test_an_interrupt_stops_a_command_even_where_a_library_swallows_it(capfd, interrupt):
     done = []
 
     @reports_errors
     def command():
         with progress_display() as progress:
             with suppress(BaseException):
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(interrupt)
             progress("stage", 1, 2)
             done.append("stage")
 
     with pytest.raises(typer.Exit) as stopped:
         command()
-    assert stopped.value.exit_code == 130
+    assert stopped.value.exit_code == 128 + interrupt
     assert not done
     assert "interrupted" in capfd.readouterr().err
 

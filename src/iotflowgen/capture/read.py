@@ -151,7 +151,9 @@ def _captures_in(folder: Path) -> list[Path]:
     files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "_"))]
     captures = [path for path in files if is_capture(path)]
     if not captures:
-        raise UnreadableCapture(f"no pcap or pcapng captures in the folder {folder}")
+        inside = sorted((path for path in folder.iterdir() if path.is_dir()), key=_natural)
+        hint = f"; it holds folders, name one of them: {_list(inside)}" if inside else ""
+        raise UnreadableCapture(f"no pcap or pcapng captures in the folder {folder}{hint}")
     if others := sorted(set(files) - set(captures), key=_natural):
         _warn(f"{_list(others)} in {folder}: no pcap or pcapng, left out")
     return captures

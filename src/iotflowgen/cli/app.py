@@ -22,9 +22,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (extract, fit, generate, benchmark, report, info, demo):
-    app.command()(command)
+# in the order in which they are used
+app.command()(info)
+app.command()(fit)
+app.command()(generate)
 app.command(cls=SeveralValues)(evaluate)
+app.command()(report)
+app.command()(extract)
+app.command()(benchmark)
+app.command()(demo)
 
 
 def _say_version(asked: bool) -> None:

@@ -23,8 +23,17 @@ from rich.table import Table
 from rich.text import Text
 
 from iotflowgen.errors import IoTFlowGenError
+from iotflowgen.files import INTERRUPTS
 
-__all__ = ["one_thread", "out", "progress_display", "reports_errors", "say", "show_table"]
+__all__ = [
+    "interrupted_status",
+    "one_thread",
+    "out",
+    "progress_display",
+    "reports_errors",
+    "say",
+    "show_table",
+]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -44,52 +53,60 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             try:
-                with _ctrl_c.listening():
+                with _interrupts.listening():
                     return command(*args, **kwargs)
             except IoTFlowGenError as error:
                 say(str(error), "error", "red")
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
                 say("interrupted; no file was left half-written", "stopped", "yellow")
-                raise typer.Exit(130) from error
+                raise typer.Exit(interrupted_status()) from error
 
     return run
 
 
-class _CtrlC:
-    """Remembers Ctrl-C, since the exception that it raises can get lost.
+class _Interrupts:
+    """Remembers Ctrl-C and its like, since the exception that it raises can get lost.
 
     Python drops an exception that comes up in a finaliser or in a callback from C, and libraries
     have handlers that catch all of them; `check` then raises it again.
     """
 
     def __init__(self) -> None:
-        self._pressed = False
+        self.heard: int | None = None
+        """The signal that came."""
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen for as long as this lasts, unless Ctrl-C is ignored, as in the background."""
-        self._pressed = False
-        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            yield
-            return
-        signal.signal(signal.SIGINT, self._press)
+        """Listen for as long as this lasts to those that are not ignored, as in the background."""
+        self.heard = None
+        usual = (signal.default_int_handler, signal.SIG_DFL)
+        before = {number: signal.getsignal(number) for number in INTERRUPTS}
+        before = {number: handler for number, handler in before.items() if handler in usual}
+        for number in before:
+            signal.signal(number, self._hear)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raise `KeyboardInterrupt` if Ctrl-C was pressed and work goes on."""
-        if self._pressed:
+        """Raise `KeyboardInterrupt` if one came and work goes on."""
+        if self.heard is not None:
             raise KeyboardInterrupt
 
-    def _press(self, _number: int, _frame: FrameType | None) -> None:
-        self._pressed = True
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        self.heard = number
         raise KeyboardInterrupt
 
 
-_ctrl_c = _CtrlC()
+_interrupts = _Interrupts()
+
+
+def interrupted_status() -> int:
+    """The exit status of a command that was interrupted: 130 after Ctrl-C."""
+    return 128 + (_interrupts.heard or signal.SIGINT)
 
 
 def say(text: str, kind: str = "", colour: str = "") -> None:
@@ -142,7 +159,7 @@ class _Display:
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Step `done` of `total` of `stage` is over."""
-        _ctrl_c.check()
+        _interrupts.check()
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
             if self._bars.disable:

@@ -12,17 +12,25 @@ from iotflowgen.cli.options import (
     DeviceOption,
     Seed,
     Settings,
+    next_step,
     read_settings,
 )
 
 __all__ = ["fit"]
+
+_FEW = 5  # captures
 
 
 @reports_errors
 def fit(
     captures: Captures,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
-    generator: Annotated[str, typer.Option(help="Which method learns.")] = "sessions",
+    generator: Annotated[
+        str,
+        typer.Option(
+            help="Which method learns: sessions; iotflow (the paper); doppelganger; markov; replay."
+        ),
+    ] = "sessions",
     device: DeviceOption = None,
     window: Annotated[
         int | None, typer.Option(min=2, help="Packets a window.", show_default="20")
@@ -45,6 +53,8 @@ def fit(
     if generator not in GENERATORS:
         known = ", ".join(sorted(GENERATORS))
         raise typer.BadParameter(f"{generator!r} is none of: {known}", param_hint="--generator")
+    if out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder; name a file in it", param_hint="--out")
     one_thread()
     method = GENERATORS[generator]
     chosen = read_settings(method.Config, config, window)
@@ -61,8 +71,7 @@ def fit(
             "no headers learnt, for these are no Ethernet captures, so generated packets will be "
             "fuzzed; capture an interface, not `any` or a tunnel"
         )
-    amount = "--sessions 10" if generator == "sessions" else "--windows 500"
-    say(
-        f"learnt from {len(traces)} captures; next: iotflowgen generate {out} {amount} "
-        "--out honeydata.pcap"
-    )
+    if len(traces) < _FEW:
+        say("few captures to learn from; with 5 to 20 what it generates is much more varied")
+    captures_learnt = f"{len(traces)} capture{'s' * (len(traces) > 1)}"
+    say(f"learnt from {captures_learnt}; next: {next_step(out, generator)}")

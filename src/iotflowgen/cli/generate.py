@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
+from iotflowgen.cli.console import (
+    interrupted_status,
+    one_thread,
+    progress_display,
+    reports_errors,
+    say,
+)
 from iotflowgen.cli.options import AcceleratorOption, Seed
 from iotflowgen.cli.persona import Shown, who_and_when
 
@@ -216,7 +222,7 @@ def _end(written: int, out: Path, *, stopped: bool) -> None:
     say(f"{written} packets in {out}")
     if stopped:
         say("interrupted; the file is whole up to there", "stopped", "yellow")
-        raise typer.Exit(130)
+        raise typer.Exit(interrupted_status())
 
 
 def _seconds(text: str) -> float:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from iotflowgen.cli.console import out, reports_errors, show_table
-from iotflowgen.cli.options import DeviceOption
+from iotflowgen.cli.options import DeviceOption, next_step
 
 __all__ = ["info"]
 
@@ -57,12 +57,18 @@ def _describe_model(path: Path) -> None:
         "captures": f"{len(model.captures)} with "
         f"{sum(capture.packets for capture in model.captures)} packets",
     }
+    if model.headers:
+        device = model.headers.hosts[0]
+        rows["device"] = f"{device.ip}, {device.mac}"
+        rows["headers"] = (
+            f"{len(model.headers.templates)} templates, {len(model.headers.hosts)} hosts"
+        )
     for capture in model.captures:
         rows[f"  {capture.name}"] = f"{capture.packets} packets, SHA-256 {capture.sha256[:16]}…"
     show_table(str(path), rows)
     show_table("how the fit went", _flat(model.report))
     show_table("settings", _flat(model.config))
-    out.print(f"next: iotflowgen generate {path} --windows 500 --out honeydata.pcap", markup=False)
+    out.print(f"next: {next_step(path, model.generator)}", markup=False)
 
 
 def _flat(nested: object, prefix: str = "") -> dict[str, str]:

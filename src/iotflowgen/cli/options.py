@@ -15,6 +15,7 @@ __all__ = [
     "Settings",
     "adversaries_named",
     "known",
+    "next_step",
     "read_settings",
     "read_toml",
 ]
@@ -47,6 +48,12 @@ Settings = Annotated[
         "--config", metavar="FILE.toml", help="Settings of the method.", show_default=False
     ),
 ]
+
+
+def next_step(model: Path, generator: str) -> str:
+    """The command that generates from a model."""
+    amount = "--sessions 10" if generator == "sessions" else "--windows 500"
+    return f"iotflowgen generate {model} {amount} --out honeydata.pcap"
 
 
 def known(asked: Iterable[str], names: Iterable[str], option: str) -> list[str]:
@@ -86,7 +93,10 @@ def read_settings(method: Any, path: Path | None, window: int | None = None) -> 
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise typer.BadParameter(f"{where}: {first['msg']}", param_hint="--config") from error
+        reason = f"{where}: {first['msg']}"
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            reason = f"{where!r} is none of: {', '.join(method.model_fields)}"
+        raise typer.BadParameter(reason, param_hint="--config") from error
 
 
 def read_toml(path: Path, option: str) -> dict[str, Any]:

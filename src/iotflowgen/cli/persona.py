@@ -48,6 +48,9 @@ def who_and_when(file: Path | None, flags: Mapping[str, str | None]) -> Shown:
         except ValueError as error:
             where = ("", f"--{key}") if flag is not None else (f"{file}: {key}: ", "--persona")
             raise typer.BadParameter(f"{where[0]}{error}", param_hint=where[1]) from error
+    if said["ip"] and said["ip"] == said["gateway"]:
+        reason = f"{said['ip']} cannot be the device's address and the gateway's"
+        raise typer.BadParameter(reason, param_hint="--ip, --gateway")
     start = said["start"] or _read_start("now")
     return Shown(said["mac"], said["ip"], said["gateway"], start)
 
@@ -61,9 +64,12 @@ def _read_mac(text: str) -> str:
 
 def _read_ip(text: str) -> str:
     try:
-        return str(ipaddress.IPv4Address(text))
+        address = ipaddress.IPv4Address(text)
     except ValueError as error:
         raise ValueError(f"{text} is no IPv4 address") from error
+    if address.is_multicast or address.is_reserved or address.is_loopback or not int(address) >> 24:
+        raise ValueError(f"{text} is no IPv4 address of a host in a network")
+    return str(address)
 
 
 def _read_start(text: str) -> int:

@@ -226,7 +226,10 @@ def _enough(n: int, asked: int) -> int:
             "longer or more captures and synthetic files, or choose a smaller --window"
         )
     if n < asked:
-        _warn(f"{n} windows of each kind are used, not {asked}: there are no more")
+        _warn(
+            f"{n} windows of each kind are used, not {asked}: there are no more; more captures and "
+            "synthetic traffic give more, and figures that depend less on chance"
+        )
     return min(n, asked)
 
 

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from iotflowgen.capture import is_capture
 from iotflowgen.errors import ModelError
 from iotflowgen.files import whole_file
 from iotflowgen.packets import Headers
@@ -116,6 +117,8 @@ def read_model(path: Path, of: str | None = None) -> tuple[Model, dict[str, Tens
         ModelError: The file is absent, damaged, no model, of another schema version, or of another
             generator.
     """
+    if path.is_dir() or (path.is_file() and is_capture(path)):
+        raise ModelError(f"{path} is no model; make one with: iotflowgen fit {path} --out my.model")
     if not path.is_file():
         raise ModelError(f"there is no model {path}; make one with: iotflowgen fit")
     try:
@@ -123,7 +126,7 @@ def read_model(path: Path, of: str | None = None) -> tuple[Model, dict[str, Tens
             said = (file.metadata() or {}).get(_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged or no model ({error}); fit it again") from error
+        raise ModelError(f"{path} is damaged or no model; fit it again") from error
     if said is None:
         raise ModelError(f"{path} is a safetensors file, but not of iotflowgen; choose another")
     try:

@@ -165,7 +165,10 @@ class Repeats:
 
     def _exchange(self, flow: Flow) -> _Exchange:
         """The connection that a packet goes on with, or begins."""
-        exchange = self._exchanges[flow] = self._exchanges.pop(flow, None) or _Exchange()
+        exchange = self._exchanges.get(flow)
+        if exchange is None:
+            exchange = self._exchanges[flow] = _Exchange()
+        self._exchanges.move_to_end(flow)
         if len(self._exchanges) > _MOST:
             self._exchanges.popitem(last=False)
         return exchange

@@ -93,7 +93,7 @@ def every_place(traces: Sequence[Trace], size: int) -> Places:
     Raises:
         TooShort: No trace is that long.
     """
-    starts = [np.arange(len(trace) - size + 1) for trace in traces]
+    starts = [np.arange(max(0, len(trace) - size + 1)) for trace in traces]
     trace = np.repeat(np.arange(len(traces)), [len(s) for s in starts])
     if not len(trace):
         longest = max((len(t) for t in traces), default=0)
