@@ -10,6 +10,7 @@ from collections.abc import Container
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic.dataclasses import dataclass
 
 __all__ = [
     "Connection",
@@ -32,6 +33,9 @@ _Bytes = Annotated[
 ]
 
 
+_FORBID = ConfigDict(extra="forbid")
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +53,8 @@ def service_of(src_port: int, dst_port: int, services: Container[int]) -> tuple[
     return (src_port if from_service else dst_port), from_service
 
 
-class Counting(_Frozen):
+@dataclass(config=_FORBID, frozen=True, kw_only=True, slots=True)
+class Counting:
     """Numbers of 16 bits that count up."""
 
     begins: tuple[int, int]
@@ -71,7 +76,8 @@ class Opening(_Frozen):
     """Services in whose connections they are near each other, and between which they lie."""
 
 
-class Host(_Frozen):
+@dataclass(config=_FORBID, frozen=True, kw_only=True, slots=True)
+class Host:
     """Somebody who sends."""
 
     mac: str
@@ -122,7 +128,8 @@ class Host(_Frozen):
     """TCP timestamps a second; 0 without."""
 
 
-class Window(_Frozen):
+@dataclass(config=_FORBID, frozen=True, kw_only=True, slots=True)
+class Window:
     """What the window field of one end of a TCP connection said."""
 
     opening: int
@@ -144,7 +151,8 @@ class Connection(_Frozen):
     """Of the peer and of the device."""
 
 
-class Template(_Frozen):
+@dataclass(config=_FORBID, frozen=True, kw_only=True, slots=True)
+class Template:
     """A kind of frame."""
 
     length: int

@@ -6,6 +6,7 @@ where that stands in its stream would not be known.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain, pairwise
 from statistics import fmean
 
@@ -318,4 +319,4 @@ class _Learner:
     def _told(self, template: Template, count: int, places: dict[int, int]) -> Template:
         """A template with what is known when all captures are read."""
         before = self._succession.before(self._numbers[template], places)
-        return template.model_copy(update={"count": count, "before": before})
+        return replace(template, count=count, before=before)

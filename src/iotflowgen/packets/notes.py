@@ -115,30 +115,28 @@ class HostNotes:
         else:
             ids_to = None
         ticking = ticking_of([sorted(seen) for seen in self.stamps], self.begun_ns)
-        return Host.model_validate(
-            {
-                "mac": self.mac,
-                "ip": self.ip,
-                "ttl": max(self.ttl, key=self.ttl.__getitem__, default=64),
-                "ttls": [(*ways, count) for ways, count in sorted(self.ttls.items())],
-                "ids": ids,
-                "ids_to": ids_to,
-                "ids_by_kind": sorted(counting_by_kind(seen, ids).items()) if ids else (),
-                "connection_ids": None if shared else counting(self.connection_ids),
-                "opening": opening_of([sorted(seen) for seen in self.firsts]),
-                "is_one": _is_one(self.openings),
-                "stamps": ticking.firsts,
-                "begun": ticking.begun,
-                "late_ns": late_of(self.opened, ticking.rate),
-                "clocks": ticking.clocks,
-                "delay_ns": delay_of(self.delays),
-                "stride": stride_of(self.strides),
-                "pace": fmean(self.strides or (1,)),
-                "is_steady": is_steady(self.delays),
-                "spares_fin": sum(self.spared) > len(self.spared) / 2,
-                "strays": sum(self.strays) / max(1, len(self.strays)),
-                "ticks": ticking.rate,
-            }
+        return Host(
+            mac=self.mac,
+            ip=self.ip,
+            ttl=max(self.ttl, key=self.ttl.__getitem__, default=64),
+            ttls=tuple((*ways, count) for ways, count in sorted(self.ttls.items())),
+            ids=ids,
+            ids_to=ids_to,
+            ids_by_kind=tuple(sorted(counting_by_kind(seen, ids).items())) if ids else (),
+            connection_ids=None if shared else counting(self.connection_ids),
+            opening=opening_of([sorted(seen) for seen in self.firsts]),
+            is_one=_is_one(self.openings),
+            stamps=ticking.firsts,
+            begun=ticking.begun,
+            late_ns=late_of(self.opened, ticking.rate),
+            clocks=ticking.clocks,
+            delay_ns=delay_of(self.delays),
+            stride=stride_of(self.strides),
+            pace=fmean(self.strides or (1,)),
+            is_steady=is_steady(self.delays),
+            spares_fin=sum(self.spared) > len(self.spared) / 2,
+            strays=sum(self.strays) / max(1, len(self.strays)),
+            ticks=ticking.rate,
         )
 
 

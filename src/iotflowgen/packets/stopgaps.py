@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -85,7 +86,7 @@ class Stopgaps:
         if found is None or kind[0] - found.template.length > _MOST_PADDING:
             return None
         random = tuple(each for each in found.template.random if each[0] < found.layout.end)
-        template = found.template.model_copy(update={"length": kind[0], "random": random})
+        template = replace(found.template, length=kind[0], random=random)
         return Ready.of(template, found.frame)
 
     def fill(
@@ -161,5 +162,5 @@ def _stretched(ready: Ready, length: int) -> Ready | None:
         at = layout.transport + 4
         frame[at : at + 2] = (length - layout.transport).to_bytes(2)
     random = ((plain, length),) if plain < length else ()
-    changes = {"length": length, "random": random, "phase": 0, "probes": False}
-    return Ready.of(ready.template.model_copy(update=changes), bytes(frame))
+    template = replace(ready.template, length=length, random=random, phase=0, probes=False)
+    return Ready.of(template, bytes(frame))

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from iotflowgen.packets.clocks import Clocks, Ticking, are_one, late_of, ticking_of
 from iotflowgen.packets.connections import Side
@@ -121,7 +122,7 @@ def test_clocks_that_go_on_between_captures_are_at_the_same_time() -> None:
         ]
         laws.append(ticking_of(seen, begun_ns))
     assert all([then for then, _ in law.begun] == begun_ns for law in laws)
-    hosts = [host(law.rate, law.firsts).model_copy(update={"begun": law.begun}) for law in laws]
+    hosts = [replace(host(law.rate, law.firsts), begun=law.begun) for law in laws]
     clocks, at = Clocks(hosts, random.Random(0), begun_ns), set()
     for _ in range(50):
         clocks.begin(10**18)
