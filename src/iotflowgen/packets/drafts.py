@@ -6,6 +6,7 @@ window and timestamps, its IP ID and checksums.
 
 import ipaddress
 import random
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,6 +25,11 @@ __all__ = ["Draft", "Finisher"]
 
 _BEFORE_NS: Final = 50_000_000
 """How long ago the other end of a connection that is joined has spoken."""
+# bytes that are packed in place are no slices, of which each would be copied twice
+_WORD: Final = struct.Struct("!H")
+_NUMBERS: Final = struct.Struct("!HHII")
+"""Ports, sequence and acknowledgment number."""
+_STAMPS: Final = struct.Struct("!II")
 
 
 class Draft:
@@ -111,7 +117,7 @@ class Finisher:
             is_apart = side is None and self._ip_ids.counts_apart(sender)
             to = self._receiver(data, layout.network, conversation) if is_apart else ""
             ip_id = self._ip_ids.next(sender, side, packet.protocols, to, ends=ends)
-            data[layout.network + 4 : layout.network + 6] = ip_id.to_bytes(2)
+            _WORD.pack_into(data, layout.network + 4, ip_id)
         set_checksums(data, layout, carried=ready.template.has_checksum)
         return Frame(bytes(data), tuple(draft.notes))
 
@@ -184,11 +190,10 @@ class Finisher:
                 # without payload, that is an update of the window: only where one was seen
                 stays = not (segment.size or segment.again)
                 window = receiving.next(acknowledgment, stays=stays)
-                data[at + 14 : at + 16] = window.to_bytes(2)
+                _WORD.pack_into(data, at + 14, window)
             elif flags & ACK:
                 receiving.begin(acknowledgment)
-        numbers = packet.src_port << 80 | packet.dst_port << 64 | sequence << 32 | acknowledgment
-        data[at : at + 12] = numbers.to_bytes(12)
+        _NUMBERS.pack_into(data, at, packet.src_port, packet.dst_port, sequence, acknowledgment)
         if ready.stamps:
             own, peer = conversation.own, max(conversation.peer, 0)
             host, listener = (own, peer) if outgoing else (peer, own)
@@ -204,7 +209,7 @@ class Finisher:
                 echo = other.stamp = self._clocks.ticks(
                     listener, other, time_ns - _BEFORE_NS, before=True
                 )
-            data[ready.stamps : ready.stamps + 8] = (stamp << 32 | echo).to_bytes(8)
+            _STAMPS.pack_into(data, ready.stamps, stamp, echo)
 
 
 def _mac(text: str) -> bytes:

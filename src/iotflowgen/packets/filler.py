@@ -4,6 +4,7 @@ What follows from the packets around it comes later (`drafts`).
 """
 
 import random
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,6 +22,7 @@ from iotflowgen.packets.times import Stamp, write_times
 
 __all__ = ["Filler"]
 
+_PORTS: Final = struct.Struct("!HH")
 _NOW: Final = 60
 """Seconds that a clock may be wrong for what it tells to be the time of the packet."""
 _BODY: Final = bytes.maketrans(b"\xff\n", b"\xfe\v")
@@ -108,7 +110,7 @@ class Filler:
             write_echo(data, layout, conversation, self._draws)
         if layout.protocol != 17:
             return
-        data[at : at + 4] = (packet.src_port << 16 | packet.dst_port).to_bytes(4)
+        _PORTS.pack_into(data, at, packet.src_port, packet.dst_port)
         if packet.protocols & DNS:
             if ready.template.from_service:
                 self._lookups.note(data, payload)

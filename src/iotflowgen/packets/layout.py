@@ -29,6 +29,7 @@ ACK: Final = 16
 ECHO_REQUESTS: Final = {1: 8, 58: 128}
 """Types of echo requests (RFC 792, RFC 4443), by protocol."""
 
+_WORD: Final = struct.Struct("!H")
 _IP4: Final = 0x0800
 _IP6: Final = 0x86DD
 _VLAN: Final = {0x8100, 0x88A8}
@@ -158,14 +159,14 @@ def set_checksums(frame: bytearray, layout: Layout, *, carried: bool = True) -> 
     network, protocol, start, end = layout.network, layout.protocol, layout.transport, layout.end
     is_ip4 = layout.ethertype == _IP4
     if is_ip4:
-        frame[network + 10 : network + 12] = b"\0\0"
+        _WORD.pack_into(frame, network + 10, 0)
         value = 65535 - internet_sum(frame[network : network + (frame[network] & 15) * 4])
-        frame[network + 10 : network + 12] = (value % 65535).to_bytes(2)
+        _WORD.pack_into(frame, network + 10, value % 65535)
     at = _SUMMED_AT.get(protocol)
     if at is None or not carried:
         return
     at += start
-    frame[at : at + 2] = b"\0\0"
+    _WORD.pack_into(frame, at, 0)
     if protocol <= 2:
         value = internet_sum(frame[start:end])
     else:
@@ -179,4 +180,4 @@ def set_checksums(frame: bytearray, layout: Layout, *, carried: bool = True) -> 
             value += internet_sum(frame[first:last])
     value = (65535 - value % 65535) % 65535
     # 0 says that UDP has no checksum
-    frame[at : at + 2] = (value or 65535 * (protocol == 17)).to_bytes(2)
+    _WORD.pack_into(frame, at, value or 65535 * (protocol == 17))
