@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise, product
 from typing import Final, NamedTuple
 
-from iotflowgen.packets.connections import ANYBODY, NEAREST, Stage
+from iotflowgen.packets.connections import ANYBODY, NEAREST
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.layout import ACK, SYN
 from iotflowgen.packets.mask import HTTP
@@ -191,7 +191,7 @@ class Choices:
     def draw(
         self,
         kind: Kind,
-        stage: Stage,
+        stage: int,
         needs: tuple[Need, ...],
         peer: int,
         draws: random.Random,
@@ -213,7 +213,7 @@ class Choices:
         """
         if kind not in self._lots:
             return None
-        lot = self._fitting(kind, int(stage), needs, peer, wanted)
+        lot = self._fitting(kind, stage, needs, peer, wanted)
         if lot is None:
             return None
         after = lot.after(before)
@@ -232,7 +232,7 @@ class Choices:
     ) -> _Lot | None:
         """What to draw from."""
         lots, less = self._lots[kind], Wanted(wanted.forbidden, unanswered=wanted.unanswered)
-        stages = (stage, *NEAREST[Stage(stage)])
+        stages = (stage, *NEAREST[stage])
         for asked in dict.fromkeys((wanted, less, ANYTHING)):
             for need, where, who in product(needs, stages, (peer, ANYBODY)):
                 lot = lots.get((where, need, who))
@@ -240,7 +240,7 @@ class Choices:
                     return fitting
         return None
 
-    def whom(self, kind: Kind, stage: Stage, peers: Iterable[int]) -> int:
+    def whom(self, kind: Kind, stage: int, peers: Iterable[int]) -> int:
         """The first of some peers that packets of a kind were seen with; ANYBODY without."""
         lots = self._lots.get(kind, ())
         return next((peer for peer in peers if (stage, None, peer) in lots), ANYBODY)
@@ -266,13 +266,13 @@ class Choices:
         found = [(abs(at - length), message) for at, head, message in known if head < size]
         return min(found, default=(0, b""))[1]
 
-    def nearest(self, kind: Kind, stage: Stage) -> Ready | None:
+    def nearest(self, kind: Kind, stage: int) -> Ready | None:
         """The template of the same direction and protocols that lends its headers best."""
         length, outgoing, protocols, service, _ = kind
         alike = self._most_alike(outgoing, protocols, stage, service)
         return alike[min(alike, key=lambda each: abs(each - length))] if alike else None
 
-    def shorter(self, kind: Kind, stage: Stage) -> Ready | None:
+    def shorter(self, kind: Kind, stage: int) -> Ready | None:
         """The longest template of the same direction and protocols that is shorter.
 
         Of TCP it carries nothing, and is of the stage if there is any.
@@ -290,7 +290,7 @@ class Choices:
         return max(found, key=fits, default=None)
 
     def _find_alike(
-        self, outgoing: bool, protocols: int, stage: Stage, service: int
+        self, outgoing: bool, protocols: int, stage: int, service: int
     ) -> dict[int, Ready]:
         """Templates of a direction and protocols: with payload, of the stage, of the service.
 

@@ -122,7 +122,7 @@ class Chooser:
         self,
         turn: Turn,
         conversation: Conversation,
-        stage: Stage,
+        stage: int,
         notes: list[str],
         *,
         repeats: bool,
@@ -177,7 +177,7 @@ class Chooser:
         if service in self._with and self._draws.random() < self._stays.get(service, 0):
             yield self._with[service]
 
-    def _needs(self, turn: Turn, conversation: Conversation, stage: Stage) -> tuple[Need, ...]:
+    def _needs(self, turn: Turn, conversation: Conversation, stage: int) -> tuple[Need, ...]:
         """What the packet has to say, the best first."""
         packet, ahead = turn.packet, turn.ahead
         me = conversation.ends[packet.outgoing]
@@ -244,7 +244,7 @@ def _segment_wanted(
     return Wanted(forbidden, needed, nothing_new, may_probe, openings=openings)
 
 
-def _note_turn(ready: Ready, stage: Stage, notes: list[str]) -> None:
+def _note_turn(ready: Ready, stage: int, notes: list[str]) -> None:
     opens = ready.flags & (SYN | ACK) == SYN
     if stage == Stage.NEW:
         notes.append(_JOINED)

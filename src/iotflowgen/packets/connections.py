@@ -4,8 +4,6 @@ RFC 9293, section 3. The numbers of segments, which only writing needs, are in `
 """
 
 from collections import deque
-from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from iotflowgen.packets.headers import Kind
@@ -24,27 +22,31 @@ ANYBODY: Final = -2
 """A peer who is not settled yet."""
 
 
-class Stage(IntEnum):
-    """How far a connection is, as the one sees it who sends next."""
+class Stage:
+    """How far a connection is, as the one sees it who sends next.
 
-    NEW = 0
+    Plain numbers: members of an enum are looked up and hashed by code of their own, which takes
+    longer than what is done with them.
+    """
+
+    NEW: Final = 0
     """Nobody has said anything."""
-    ASKED = 1
+    ASKED: Final = 1
     """The other wants to open it."""
-    ASKING = 2
+    ASKING: Final = 2
     """Wants to open it; no answer yet."""
-    ANSWERED = 3
+    ANSWERED: Final = 3
     """Has sent its SYN, and has heard."""
-    OPEN = 4
-    LEFT = 5
+    OPEN: Final = 4
+    LEFT: Final = 5
     """The other has sent FIN."""
-    LEAVING = 6
+    LEAVING: Final = 6
     """Has sent FIN."""
-    RESET = 7
+    RESET: Final = 7
     """Either has sent RST."""
 
 
-NEAREST: Final[dict[Stage, tuple[Stage, ...]]] = {
+NEAREST: Final[dict[int, tuple[int, ...]]] = {
     Stage.NEW: (Stage.OPEN, Stage.ANSWERED, Stage.ASKED, Stage.LEFT, Stage.LEAVING, Stage.RESET),
     Stage.ASKED: (Stage.OPEN, Stage.ANSWERED, Stage.RESET, Stage.NEW),
     Stage.ASKING: (Stage.NEW, Stage.ANSWERED, Stage.OPEN, Stage.RESET),
@@ -72,7 +74,6 @@ class Sent:
         self.data = data
 
 
-@dataclass
 class Side:
     """One end."""
 
@@ -96,15 +97,15 @@ class Side:
     """Bytes of its last message of HTTP that are to come; -1 while that is open."""
     answers: bool = False
     """It has sent a response of HTTP, and so sends no requests."""
-    ends: list[int] = field(default_factory=list)
+    ends: list[int]
     """Where its segments end that the other has not acknowledged."""
-    ends_ns: list[int] = field(default_factory=list)
+    ends_ns: list[int]
     """When it sent these."""
     acknowledged: int = 0
     """What the other has acknowledged last."""
     to_acknowledge: int = UNKNOWN
     """How many times it can acknowledge something new, as far as segments are chosen."""
-    heard_ns: list[int] = field(default_factory=list)
+    heard_ns: list[int]
     """When that was sent, as far as it was seen."""
     delay_ns: int = -1
     """After how long it has answered a SYN; -1 if it has not."""
@@ -122,7 +123,7 @@ class Side:
     """How many of its segments have their numbers."""
     stamp: int = 0
     """The TCP timestamp that the other echoes."""
-    stamps: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=_MOST_STAMPS))
+    stamps: deque[tuple[int, int, int]]
     """Of segments that the other has not heard yet: when they were sent, sequence numbers, and
     timestamps."""
     clock: int = -1
@@ -130,6 +131,12 @@ class Side:
     ip_id: int = 0
     sent: Sent | None = None
     """Its last segment with payload, if it may send that again."""
+
+    def __init__(self, first: int = 0) -> None:
+        """`first` is the sequence number that it begins with."""
+        self.next = self.acknowledged = first
+        self.ends, self.ends_ns, self.heard_ns = [], [], []
+        self.stamps = deque(maxlen=_MOST_STAMPS)
 
     def next_nonce(self) -> bytes:
         """What its next TLS record begins with, if that counts."""
@@ -180,7 +187,8 @@ class Conversation:
 
     def __init__(self, first: tuple[int, int] = (0, 0)) -> None:
         """`first` are the sequence numbers that the two begin with."""
-        self.ends = (Side(first[0], acknowledged=first[0]), Side(first[1], acknowledged=first[1]))
+        # no tuple: of that, compiled code makes a new one wherever it looks up either
+        self.ends = [*map(Side, first)]
         self.reset = False
         """Either has broken it off."""
         self.known = False
@@ -206,7 +214,7 @@ class Conversation:
         self.transaction = 0
         """What an answer repeats: an echo's number, or when an NTP request was sent."""
 
-    def stage(self, outgoing: bool) -> Stage:
+    def stage(self, outgoing: bool) -> int:
         """How far it is for whoever sends next."""
         me, other = self.ends[outgoing], self.ends[not outgoing]
         if self.reset:

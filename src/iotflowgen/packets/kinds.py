@@ -29,7 +29,7 @@ but hardly more than timestamps and one block of selective acknowledgment."""
 class Usual:
     """What most packets of a kind are."""
 
-    carries: Carries
+    carries: int
     """Of those without TCP, payload."""
     is_bare: bool
     """They are TCP segments without payload."""
@@ -101,7 +101,7 @@ def _is_short(kind: Kind) -> bool:
     return kind[0] <= _LONGEST_BARE and kind[2] in _TCP
 
 
-def _carries(is_bare: bool, may_probe: bool, closes: bool) -> Carries:
+def _carries(is_bare: bool, may_probe: bool, closes: bool) -> int:
     if is_bare:
         return Carries.A_PROBE if may_probe else Carries.NOTHING
     return Carries.THE_END if closes else Carries.PAYLOAD

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from enum import IntEnum
 from functools import lru_cache
 from itertools import product
 from typing import Final, NamedTuple
@@ -47,23 +46,23 @@ Flow = tuple[int, int, int]
 Heard = tuple[int, int] | None
 
 
-class Carries(IntEnum):
+class Carries:
     """What a TCP segment carries, as far as its kind says."""
 
-    NOTHING = 0
-    PAYLOAD = 1
-    THE_END = 2
+    NOTHING: Final = 0
+    PAYLOAD: Final = 1
+    THE_END: Final = 2
     """Payload, and mostly the sender's FIN."""
-    THE_SAME = 3
+    THE_SAME: Final = 3
     """What its sender said last."""
-    A_PROBE = 4
+    A_PROBE: Final = 4
     """Nothing; without anything to acknowledge it asks whether the other end is alive."""
 
 
 _BARE: Final = {Carries.NOTHING, Carries.A_PROBE}
 _NOTHING_NEW: Final = {*_BARE, Carries.THE_SAME}
 
-_Sent = tuple[bool, Carries, int]
+_Sent = tuple[bool, int, int]
 
 
 class Ahead:
@@ -146,7 +145,7 @@ def _looked_up(packet: PacketFeatures) -> bool:
 
 
 def within_records(
-    packets: Sequence[PacketFeatures], flows: Sequence[Flow], carried: Sequence[Carries]
+    packets: Sequence[PacketFeatures], flows: Sequence[Flow], carried: Sequence[int]
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """Places of TLS segments after which their sender goes on with the middle of a record.
 
@@ -172,7 +171,7 @@ def within_records(
 def look_ahead(
     packets: Sequence[PacketFeatures],
     flows: Sequence[Flow],
-    carried: Sequence[Carries],
+    carried: Sequence[int],
     opens: Sequence[bool],
     times_ns: Sequence[int],
     heard: Callable[[int], Heard],

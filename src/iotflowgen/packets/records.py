@@ -8,7 +8,6 @@ bytes but for those that are drawn anew in each connection.
 import random
 import struct
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from typing import Final, NamedTuple
 
 from iotflowgen.packets.connections import Side
@@ -46,13 +45,13 @@ _RANDOM_IN: Final = {4: 6, 16: 2}
 _KEY_SHARE, _TICKET = 51, 35
 
 
-class Phase(IntEnum):
+class Phase:
     """How far one side's TLS is."""
 
-    SILENT = 0
+    SILENT: Final = 0
     """It has said nothing."""
-    HANDSHAKE = 1
-    CIPHERED = 2
+    HANDSHAKE: Final = 1
+    CIPHERED: Final = 2
 
 
 class Speech(NamedTuple):
@@ -60,7 +59,7 @@ class Speech(NamedTuple):
 
     random: tuple[tuple[int, int], ...]
     """Where in the payload random bytes begin and end."""
-    phase: Phase
+    phase: int
     """After it."""
     left: int
     """Bytes of its last record still to come; negative where a header is cut in two (`_cut`)."""
@@ -94,7 +93,7 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
         if at + HEADER > len(payload):
             is_known = _CHANGE <= payload[at] <= DATA
             left = _cut(payload[at:])
-            cut = Speech(tuple(random), Phase(phase), left, version, tuple(bodies))
+            cut = Speech(tuple(random), phase, left, version, tuple(bodies))
             return cut if is_known and phase == Phase.CIPHERED else None
         kind, size = payload[at], int.from_bytes(payload[at + 3 : at + 5])
         if not _CHANGE <= kind <= DATA + 1 or size > _LONGEST:
@@ -114,7 +113,7 @@ def read_records(payload: bytes, phase: int, owed: int) -> Speech | None:
             random.append((start, end))
             bodies.append(start)
         left, at = at + HEADER + size - end, end
-    return Speech(tuple(random), Phase(phase), left, version, tuple(bodies))
+    return Speech(tuple(random), phase, left, version, tuple(bodies))
 
 
 class Nonces:

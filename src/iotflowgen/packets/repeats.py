@@ -13,7 +13,6 @@ that is drawn.
 import random
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from iotflowgen.packets.connections import Sent, Side
@@ -69,7 +68,6 @@ class RepeatCounts:
         )
 
 
-@dataclass
 class _End:
     """What one end of a connection has said and heard."""
 
@@ -91,7 +89,7 @@ class _Exchange:
     __slots__ = ("ends", "latest")
 
     def __init__(self) -> None:
-        self.ends = _End(), _End()
+        self.ends = [_End(), _End()]
         self.latest: Kind | None = None
         """Of its last segment."""
 

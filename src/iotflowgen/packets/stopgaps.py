@@ -11,7 +11,7 @@ import numpy as np
 from iotflowgen.packets import messages
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import Choices
-from iotflowgen.packets.connections import Conversation, Stage
+from iotflowgen.packets.connections import Conversation
 from iotflowgen.packets.headers import Kind
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.ports import claimed_port
@@ -58,7 +58,7 @@ class Stopgaps:
         self._message = lru_cache(_MOST_BORROWED)(choices.message)
 
     def borrow(
-        self, packet: PacketFeatures, kind: Kind, stage: Stage, conversation: Conversation
+        self, packet: PacketFeatures, kind: Kind, stage: int, conversation: Conversation
     ) -> Ready | None:
         """A similar template with room for as many bytes as the packet has; None without."""
         if packet.protocols in _BARE:
@@ -70,18 +70,18 @@ class Stopgaps:
             return None
         return self._stretched(kind, stage)
 
-    def _stretch(self, kind: Kind, stage: Stage) -> Ready | None:
+    def _stretch(self, kind: Kind, stage: int) -> Ready | None:
         """The nearest template at the length that is wanted, if it can have that."""
         found = self._choices.nearest(kind, stage)
         return _stretched(found, kind[0]) if found else None
 
-    def pad(self, kind: Kind, stage: Stage, notes: list[str]) -> Ready | None:
+    def pad(self, kind: Kind, stage: int, notes: list[str]) -> Ready | None:
         """The longest shorter template without payload of TCP, with padding; None without."""
         found = self._padded(kind, stage)
         notes += [_PADDED] * (found is not None)
         return found
 
-    def _pad(self, kind: Kind, stage: Stage) -> Ready | None:
+    def _pad(self, kind: Kind, stage: int) -> Ready | None:
         found = self._choices.shorter(kind, stage)
         if found is None or kind[0] - found.template.length > _MOST_PADDING:
             return None

@@ -206,7 +206,7 @@ class Stream:
             if flags & ACK and not (echoes := self.echoes[not outgoing]):
                 echoes.append((packet.time_ns, echo))
 
-    def _listen(self, packet: Packet, stage: Stage, *, is_gap: bool) -> Said:
+    def _listen(self, packet: Packet, stage: int, *, is_gap: bool) -> Said:
         """What the payload of a segment says; where there is a gap before it, no record goes on."""
         conversation, payload = self.conversation, packet.payload
         if packet.protocols & HTTP and b"\r\n\r\n" in payload:

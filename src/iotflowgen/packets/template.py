@@ -275,7 +275,7 @@ class TemplateBuilder:
         ready: Ready,
         turn: Turn,
         conversation: Conversation,
-        stage: Stage,
+        stage: int,
         *,
         repeats: bool,
     ) -> Segment:
@@ -335,7 +335,7 @@ def _follow_payload(
             lengthen(data, start + begun, end, me, size - count * start + HEADER)
 
 
-def _note_speech(ready: Ready, outgoing: bool, conversation: Conversation, stage: Stage) -> None:
+def _note_speech(ready: Ready, outgoing: bool, conversation: Conversation, stage: int) -> None:
     """Note what a segment says in TLS."""
     template = ready.template
     if not template.phase:
@@ -347,7 +347,7 @@ def _note_speech(ready: Ready, outgoing: bool, conversation: Conversation, stage
         other.phase = Phase.CIPHERED
 
 
-def _flags(ready: Ready, ahead: Ahead, stage: Stage) -> int:
+def _flags(ready: Ready, ahead: Ahead, stage: int) -> int:
     """The flags of TCP: a template's, but for FIN, which depends on what comes."""
     is_bare = ready.template.probes or not ready.size
     if ahead.forbidden & FIN:

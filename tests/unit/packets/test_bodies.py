@@ -68,7 +68,8 @@ def test_a_head_says_how_much_comes(
 ) -> None:
     start = 54
     data = bytearray(start) + HEAD % said + body
-    size, me, other = len(data), Side(), Side(body=5)
+    size, me, other = len(data), Side(), Side()
+    other.body = 5
     follow(data, start, size, me, other, rest)
     assert len(data) == size
     assert other.body == 0

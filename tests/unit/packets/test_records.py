@@ -21,11 +21,17 @@ BODY = b"\3\3" + b"R" * 32 + b"\x20" + b"S" * 32 + b"\0\4\x13\1\x13\2" + b"\1\0\
 HELLO = b"\x16\3\1" + (len(BODY) + 4).to_bytes(2) + b"\1" + len(BODY).to_bytes(3) + BODY
 
 
+def ciphered(owed: int = 0, nonce: int = -1) -> Side:
+    side = Side()
+    side.phase, side.owed, side.nonce = Phase.CIPHERED, owed, nonce
+    return side
+
+
 @given(st.lists(st.integers(1, 40_000), min_size=1, max_size=12), st.integers(0, 20_000))
 def test_segments_of_any_sizes_make_one_stream_of_whole_records(
     sizes: list[int], owed: int
 ) -> None:
-    side = Side(phase=Phase.CIPHERED, owed=owed)
+    side = ciphered(owed)
     draw = random.Random(0).randbytes
     parts = [go_on(side, size, 0x0303, draw) for size in sizes]
     assert [len(part) for part in parts] == sizes
@@ -60,7 +66,7 @@ def test_a_header_that_is_cut_in_two_goes_on_in_the_next_segment(cut: int, size:
     second = read_records(whole[cut:] + whole, Phase.CIPHERED, first.left)
     assert second is not None
     assert (second.random, second.left) == (((5 - cut, 37 - cut), (42 - cut, 74 - cut)), 0)
-    side = Side(phase=Phase.CIPHERED, owed=first.left)
+    side = ciphered(first.left)
     said = go_on(side, size, 0x0301, random.Random(0).randbytes) + side.due
     speech = read_records(whole[:cut] + said, Phase.CIPHERED, 0)
     assert speech is not None
@@ -68,7 +74,7 @@ def test_a_header_that_is_cut_in_two_goes_on_in_the_next_segment(cut: int, size:
 
 
 def test_a_record_is_left_open_for_the_next_segment() -> None:
-    side = Side(phase=Phase.CIPHERED)
+    side = ciphered()
     said = go_on(side, 1000, 0x0303, random.Random(0).randbytes, 200)
     speech = read_records(said, Phase.CIPHERED, 0)
     assert speech is not None
@@ -86,7 +92,7 @@ def test_nonces_that_count_are_told_from_random_ones() -> None:
 
 
 def test_nonces_go_on_in_records_that_are_made_up() -> None:
-    side = Side(phase=Phase.CIPHERED, nonce=41)
+    side = ciphered(nonce=41)
     said = go_on(side, 2 * 2**14, 0x0303, random.Random(0).randbytes)
     speech = read_records(said, Phase.CIPHERED, 0)
     assert speech is not None
@@ -112,7 +118,7 @@ def test_a_greeting_of_another_length_is_no_malformed_one(tmp_path: Path) -> Non
 
 def test_the_last_record_of_a_segment_goes_on_in_others() -> None:
     whole = struct.pack("!BHH", DATA, 0x0303, 3) + b"abc"
-    rest, side = b"12", Side(phase=Phase.CIPHERED)
+    rest, side = b"12", ciphered()
     frame = bytearray(b"head" + rest + 2 * whole)
     lengthen(frame, len(b"head" + rest), len(frame), side, 100)
     speech = read_records(bytes(frame[4:]), Phase.CIPHERED, len(rest))
