@@ -181,7 +181,12 @@ def _following(last: int, law: Counting | None, draws: random.Random) -> int:
     """What comes after a number, 0 before the first."""
     if law is None or not last:
         return draws.randint(*(law.begins if law else _ANY))
-    return (last + draws.choice(law.steps) - 1) % 65_535 + 1
+    steps = law.steps
+    # as `choice` draws, which is not compiled
+    bits = len(steps).bit_length()
+    while (place := draws.getrandbits(bits)) >= len(steps):
+        pass
+    return (last + steps[place] - 1) % 65_535 + 1
 
 
 class IpIds:

@@ -6,7 +6,6 @@ the device or its peer sent it, so nothing has to be said about each of these fi
 """
 
 import base64
-from collections.abc import Container
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
@@ -23,7 +22,6 @@ __all__ = [
     "Repeat",
     "Template",
     "Window",
-    "service_of",
 ]
 
 _Bytes = Annotated[
@@ -42,15 +40,7 @@ class _Frozen(BaseModel):
 
 Kind = tuple[int, bool, int, int, bool]
 """What a packet shares with the templates for it: length, direction, protocols, and its service as
-`service_of` tells it."""
-
-
-def service_of(src_port: int, dst_port: int, services: Container[int]) -> tuple[int, bool]:
-    """The port of the service, and whether it is the sender's; the lower one if that is open."""
-    from_service = src_port in services
-    if from_service == (dst_port in services):
-        from_service = src_port <= dst_port
-    return (src_port if from_service else dst_port), from_service
+`ready.service_of` tells it."""
 
 
 @dataclass(config=_FORBID, frozen=True, kw_only=True, slots=True)

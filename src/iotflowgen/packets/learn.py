@@ -14,13 +14,13 @@ from iotflowgen.packets.captured import Packet, packets_of
 from iotflowgen.packets.counters import counting
 from iotflowgen.packets.delays import LeavingCounts
 from iotflowgen.packets.endings import EndingCounts
-from iotflowgen.packets.headers import Connection, Headers, Template, service_of
+from iotflowgen.packets.headers import Connection, Headers, Template
 from iotflowgen.packets.identifiers import words_in
 from iotflowgen.packets.layout import ACK, FIN, SYN
 from iotflowgen.packets.mask import mask
 from iotflowgen.packets.notes import Hosts
 from iotflowgen.packets.plain import Plain
-from iotflowgen.packets.ready import kind_of
+from iotflowgen.packets.ready import kind_of, service_of
 from iotflowgen.packets.repeats import RepeatCounts
 from iotflowgen.packets.selves import addresses_apart
 from iotflowgen.packets.streams import Said, Stream

@@ -6,7 +6,7 @@ from typing import Final
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.connections import Side
-from iotflowgen.packets.headers import Kind, Template, service_of
+from iotflowgen.packets.headers import Kind, Template
 from iotflowgen.packets.layout import (
     ECHO_REQUESTS,
     FIN,
@@ -22,7 +22,7 @@ from iotflowgen.packets.recognition import is_head
 from iotflowgen.packets.records import HEADER, Phase
 from iotflowgen.packets.succession import UNSEEN
 
-__all__ = ["Ready", "kind_of"]
+__all__ = ["Ready", "kind_of", "service_of"]
 
 _QUOTING: Final = {3, 4, 5, 11, 12}
 """Types of ICMP messages that quote a packet (RFC 792)."""
@@ -99,8 +99,16 @@ class Ready:
         return me.phase == Phase.CIPHERED or version in (0, template.version)
 
 
+def service_of(src_port: int, dst_port: int, services: Container[int]) -> tuple[int, bool]:
+    """The port of the service, and whether it is the sender's; the lower one if that is open."""
+    from_service = src_port in services
+    if from_service == (dst_port in services):
+        from_service = src_port <= dst_port
+    return (src_port if from_service else dst_port), from_service
+
+
 def kind_of(packet: PacketFeatures, services: Container[int]) -> Kind:
-    """What a template has to share with a packet; for `services` see `headers.service_of`."""
+    """What a template has to share with a packet; for `services` see `service_of`."""
     service, from_service = service_of(packet.src_port, packet.dst_port, services)
     return packet.length, packet.outgoing, packet.protocols, service, from_service
 
