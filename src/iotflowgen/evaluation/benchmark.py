@@ -2,7 +2,8 @@
 
 Every step leaves a file in the benchmark's folder, and a step whose file is there, made of the same
 captures with the same settings, seed and versions, is not taken again: a run can be stopped and
-taken up, and one more generator or adversary costs only its own steps.
+taken up, and one more generator or adversary costs only its own steps. Code is told apart by its
+version only: whoever changes it measures into another folder, or deletes what it made.
 
     windows/DEVICE/PROTOCOL/GENERATOR/TRIAL.parquet     what was drawn, and .json: at what cost
     attacks/DEVICE/PROTOCOL/GENERATOR/ADVERSARY.json    a detection a trial
@@ -210,7 +211,7 @@ class Benchmark:
         return read_windows(self.path("windows", *names).with_suffix(".parquet"))
 
     def _key(self, traces: Sequence[Trace], protocol: Protocol, generator: str) -> str:
-        """Differs where anything differs that the windows of a generator depend on."""
+        """Differs where anything does that the windows of a generator depend on, but its code."""
         made_of = self.config.model_dump(include={"window", "windows", "splits", "seed"})
         made_of |= {"captures": [trace.sha256 for trace in traces], "versions": versions()}
         if generator in GENERATORS:
