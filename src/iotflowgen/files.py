@@ -57,14 +57,16 @@ def uninterrupted() -> Iterator[None]:
         return
     heard: list[int] = []
     before = {number: signal.getsignal(number) for number in INTERRUPTS}
-    # what was set outside of Python cannot be set again
-    before = {number: handler for number, handler in before.items() if handler is not None}
+    # what was set outside of Python cannot be set again, and what is ignored stays so
+    unheard = (None, signal.SIG_IGN)
+    before = {number: handler for number, handler in before.items() if handler not in unheard}
     for interrupt in before:
         signal.signal(interrupt, lambda number, _: heard.append(number))
     try:
         yield
     finally:
-        for interrupt, handler in before.items():
+        # Ctrl-C last, which may raise at once
+        for interrupt, handler in reversed(before.items()):
             signal.signal(interrupt, handler)
     for number in heard[:1]:
         signal.raise_signal(number)

@@ -29,6 +29,24 @@ def test_an_interrupt_stops_a_command_even_where_a_library_swallows_it(capfd, in
     assert "interrupted" in capfd.readouterr().err
 
 
+def test_a_terminal_that_closes_and_says_so_twice_does_not_interrupt_the_ending():
+    ended = []
+
+    @reports_errors
+    def command():
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        except KeyboardInterrupt:
+            signal.raise_signal(signal.SIGHUP)
+            ended.append("well")
+            raise
+
+    with pytest.raises(typer.Exit) as stopped:
+        command()
+    assert ended == ["well"]
+    assert stopped.value.exit_code == 128 + signal.SIGHUP
+
+
 def test_an_earlier_ctrl_c_does_not_stop_the_next_command():
     @reports_errors
     def pressed():

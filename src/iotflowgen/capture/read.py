@@ -148,10 +148,11 @@ def find_captures(paths: Sequence[Path]) -> list[Path]:
 
 
 def _captures_in(folder: Path) -> list[Path]:
-    files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "_"))]
+    shown = [path for path in folder.iterdir() if not path.name.startswith((".", "_"))]
+    files = [path for path in shown if path.is_file()]
     captures = [path for path in files if is_capture(path)]
     if not captures:
-        inside = sorted((path for path in folder.iterdir() if path.is_dir()), key=_natural)
+        inside = sorted((path for path in shown if path.is_dir()), key=_natural)
         hint = f"; it holds folders, name one of them: {_list(inside)}" if inside else ""
         raise UnreadableCapture(f"no pcap or pcapng captures in the folder {folder}{hint}")
     if others := sorted(set(files) - set(captures), key=_natural):

@@ -97,8 +97,11 @@ class _Interrupts:
             raise KeyboardInterrupt
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
+        # a terminal that closes says so twice, and what has begun to end is to end well
+        ends = self.heard is not None and number != signal.SIGINT
         self.heard = number
-        raise KeyboardInterrupt
+        if not ends:
+            raise KeyboardInterrupt
 
 
 _interrupts = _Interrupts()

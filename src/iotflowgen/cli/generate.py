@@ -36,7 +36,7 @@ def generate(
         Path, typer.Option("--out", "-o", help="File to write: .pcap, .pcapng, .parquet or .csv.")
     ],
     windows: Annotated[
-        int | None, typer.Option("--windows", "-n", min=1, help="So many windows.")
+        int | None, typer.Option("--windows", "-n", min=1, max=10**6, help="So many windows.")
     ] = None,
     sessions: Annotated[
         int | None,
@@ -105,7 +105,7 @@ def generate(
     """
     import numpy as np
 
-    from iotflowgen.generators import Sessions, check_end, load_generator, read_model
+    from iotflowgen.generators import Sessions, check_told, load_generator, read_model
     from iotflowgen.packets import check_time, write_capture, write_sessions
     from iotflowgen.tables import write_sessions_table, write_windows
 
@@ -135,7 +135,7 @@ def generate(
     builder, stopped = None, False
     # rather now than after as many packets as fit in
     end_ns = shown.start_ns + int(amount * 10**9) * (unit == "--duration")
-    check_end(end_ns)
+    check_told(end_ns)
     if suffix in captures:
         check_time(out, end_ns)
         headers = read_model(model)[0].headers if payload == "template" else None

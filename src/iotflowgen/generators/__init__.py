@@ -16,7 +16,7 @@ from iotflowgen.generators.replay import Replay, ReplayConfig
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
 from iotflowgen.generators.streams import (
     apart,
-    check_end,
+    check_told,
     first_packets,
     first_seconds,
     starting_at,
@@ -42,7 +42,7 @@ __all__ = [
     "SessionsConfig",
     "add_headers",
     "apart",
-    "check_end",
+    "check_told",
     "first_packets",
     "first_seconds",
     "load_generator",

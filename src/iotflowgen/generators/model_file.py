@@ -117,15 +117,20 @@ def read_model(path: Path, of: str | None = None) -> tuple[Model, dict[str, Tens
         ModelError: The file is absent, damaged, no model, of another schema version, or of another
             generator.
     """
-    if path.is_dir() or (path.is_file() and is_capture(path)):
-        raise ModelError(f"{path} is no model; make one with: iotflowgen fit {path} --out my.model")
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(f"there is no model {path}; make one with: iotflowgen fit")
     try:
+        if path.is_dir() or is_capture(path):
+            raise ModelError(
+                f"{path} is no model; make one with: iotflowgen fit {path} --out my.model"
+            )
         with safe_open(path, framework="pt") as file:
             said = (file.metadata() or {}).get(_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(f"cannot read {path}: {reason}; choose another model") from error
+    except SafetensorError as error:
         raise ModelError(f"{path} is damaged or no model; fit it again") from error
     if said is None:
         raise ModelError(f"{path} is a safetensors file, but not of iotflowgen; choose another")

@@ -13,7 +13,7 @@ from iotflowgen.generators.sessions import Sessions
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace
 
-__all__ = ["apart", "check_end", "first_packets", "first_seconds", "starting_at"]
+__all__ = ["apart", "check_told", "first_packets", "first_seconds", "starting_at"]
 
 _AT_ONCE = 64  # sessions drawn together
 _APART_NS = 60 * 10**9
@@ -59,14 +59,17 @@ def first_seconds(
             return
 
 
-def check_end(time_ns: int) -> None:
+def check_told(time_ns: int) -> None:
     """Check that 64 bits hold a time, in nanoseconds since the epoch.
 
     Raises:
         OutputError: They do not.
     """
-    if time_ns >= 2**63:
-        raise OutputError("no time after 2262-04-11 can be told; begin earlier, or write less")
+    if not -(2**63) <= time_ns < 2**63:
+        raise OutputError(
+            "no time before 1677-09-22 or after 2262-04-11 can be told; choose another --start, or "
+            "write less"
+        )
 
 
 def starting_at(sessions: Iterable[Trace], start_ns: int) -> Iterator[Trace]:
@@ -77,5 +80,6 @@ def starting_at(sessions: Iterable[Trace], start_ns: int) -> Iterator[Trace]:
     """
     for session in sessions:
         if len(session):
-            check_end(start_ns + int(session.time_ns[-1]))
+            check_told(start_ns)
+            check_told(start_ns + int(session.time_ns[-1]))
         yield replace(session, time_ns=session.time_ns + start_ns)

@@ -8,7 +8,7 @@ the device or its peer sent it, so nothing has to be said about each of these fi
 import base64
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.dataclasses import dataclass
 
 __all__ = [
@@ -49,7 +49,7 @@ class Counting:
 
     begins: tuple[int, int]
     """Between which the first of a capture lies, or of a connection."""
-    steps: tuple[int, ...]
+    steps: Annotated[tuple[int, ...], Field(min_length=1)]
     """What is added, each as often as it was seen."""
 
 

@@ -74,6 +74,8 @@ class Persona:
         self._taken |= {_prefix(each) for each in addresses}
         macs = _macs(headers, addresses)
         self._prefixes: dict[str, str] = {}
+        self._given: set[str] = set()
+        """IP addresses that were asked for."""
         self._macs: dict[str, str] = {}
         self._words: dict[str, str] = {}
         if keep:
@@ -89,6 +91,7 @@ class Persona:
             given = {device.ip: ip, router.ip: gateway} if headers.gateway else {device.ip: ip}
             ips = drawn = {each: self._draw_ip(each) for each in sorted(addresses)}
             if chosen := {old: new for old, new in given.items() if new}:
+                self._given = {*chosen.values()}
                 self._prefixes |= {_prefix(old): _prefix(new) for old, new in chosen.items()}
                 ips = {each: self._draw_ip(each) for each in sorted(addresses)} | chosen
             apart = {host.ip for host in headers.hosts[1:]}
@@ -169,8 +172,9 @@ class Persona:
             return self._unlike(lambda: self._draw_public(old))
         if prefix not in self._prefixes:
             self._prefixes[prefix] = self._unlike(lambda: self._draw_private(prefix))
-        if last in _KEPT_ENDS:
-            return f"{self._prefixes[prefix]}.{last}"
+        kept = f"{self._prefixes[prefix]}.{last}"
+        if last in _KEPT_ENDS and kept not in self._given:
+            return kept
         return self._unlike(lambda: f"{self._prefixes[prefix]}.{self._part(last, 253)}")
 
     def _draw_private(self, prefix: str) -> str:
@@ -268,7 +272,7 @@ class Persona:
         """A draw that is nobody's yet; the last of many, where there are so few."""
         for _ in range(64):
             drawn = draw()
-            if drawn not in self._taken:
+            if drawn not in self._taken and drawn not in self._given:
                 break
         self._taken.add(drawn)
         return drawn

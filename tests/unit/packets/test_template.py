@@ -154,6 +154,15 @@ def test_the_vendor_of_the_device_is_kept(learnt: Learnt) -> None:
     assert mac != learnt.headers.hosts[0].mac
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_nobody_else_has_an_address_that_was_asked_for(learnt: Learnt, seed: int) -> None:
+    for given in ({"ip": "10.7.0.1"}, {"gateway": "10.7.0.40"}):
+        persona = Persona(learnt.headers, rng(seed), **given)
+        shown = [persona.ip(host.ip) for host in learnt.headers.hosts]
+        assert shown.count(*given.values()) == 1
+        assert len({*shown}) == len({host.ip for host in learnt.headers.hosts})
+
+
 def test_the_same_seed_gives_the_same_file(learnt: Learnt, tmp_path: Path) -> None:
     one, two, other = (tmp_path / name for name in ("1.pcap", "2.pcap", "3.pcap"))
     windows = some_windows(learnt, 10)
