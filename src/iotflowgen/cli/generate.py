@@ -105,7 +105,7 @@ def generate(
     """
     import numpy as np
 
-    from iotflowgen.generators import Sessions, check_told, load_generator, read_model
+    from iotflowgen.generators import Sessions, load_generator, read_model
     from iotflowgen.packets import check_time, write_capture, write_sessions
     from iotflowgen.tables import write_sessions_table, write_windows
 
@@ -133,11 +133,9 @@ def generate(
     # packets have draws of their own: the same seed is the same traffic in every format
     rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     builder, stopped = None, False
-    # rather now than after as many packets as fit in
-    end_ns = shown.start_ns + int(amount * 10**9) * (unit == "--duration")
-    check_told(end_ns)
     if suffix in captures:
-        check_time(out, end_ns)
+        # rather now than after as many packets as fit in
+        check_time(out, shown.start_ns + int(amount * 10**9) * (unit == "--duration"))
         headers = read_model(model)[0].headers if payload == "template" else None
         builder = _builder(headers, of_packets, payload, keep_identifiers, shown)
     with progress_display() as progress:
@@ -207,13 +205,20 @@ def _drawn(
     rng: "Generator",
     progress: "Progress",
 ) -> "Iterator[Trace]":
-    from iotflowgen.generators import apart, first_packets, first_seconds, starting_at
+    from iotflowgen.generators import (
+        apart,
+        check_told,
+        first_packets,
+        first_seconds,
+        starting_at,
+    )
 
     if unit == "--sessions":
         drawn = apart(fitted, int(amount), rng, progress=progress)
     elif unit == "--packets":
         drawn = first_packets(fitted.stream(rng), int(amount), progress=progress)
     else:
+        check_told(start_ns + int(amount * 10**9))
         drawn = first_seconds(fitted.stream(rng), amount, progress=progress)
     return starting_at(drawn, start_ns)
 
