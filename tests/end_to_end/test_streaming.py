@@ -76,7 +76,7 @@ def test_a_time_that_no_pcap_holds_is_refused_at_once(tmp_path, model, what):
     out = tmp_path / "x.pcap"
     start = "2106-03-01" if what[0] == "--sessions" else "2026-01-01"
     done = run("generate", model, *what, "--start", start, "--out", out)
-    refused(done, 1, "holds times from 1970-01-01 to 2106-02-07", "begin earlier")
+    refused(done, 1, "holds times from 1970-01-01 to 2106-02-07", "choose another --start")
     assert list(tmp_path.iterdir()) == []
 
 

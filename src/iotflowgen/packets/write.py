@@ -228,7 +228,8 @@ def check_time(path: Path, time_ns: int) -> None:
     if not 0 <= time_ns < end_ns:
         last = np.datetime64(0, "s") + np.timedelta64(end_ns // 10**9, "s")
         raise OutputError(
-            f"{path} holds times from 1970-01-01 to {last} only; begin earlier, or write less"
+            f"{path} holds times from 1970-01-01 to {last} only; choose another --start, or "
+            "write less"
         )
 
 

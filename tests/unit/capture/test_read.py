@@ -116,9 +116,12 @@ def test_a_path_that_does_not_exist(tmp_path):
 
 def test_a_folder_without_captures(write, tmp_path):
     write(b"notes", "notes.txt")
+    none = "no pcap or pcapng captures in the folder"
+    with pytest.raises(UnreadableCapture, match=f"{none} {tmp_path}$"):
+        read_captures([tmp_path])
     for name in ("plug", ".git"):
         (tmp_path / name).mkdir()
-    with pytest.raises(UnreadableCapture, match=r"captures in the folder .*one of them: plug$"):
+    with pytest.raises(UnreadableCapture, match=f"{none} .*name one of them: plug$"):
         read_captures([tmp_path])
 
 

@@ -188,7 +188,7 @@ def test_progress_is_told_window_by_window(tmp_path: Path, traces: list[Trace]) 
     [
         ("honeydata.txt", 0, r"honeydata.txt is no capture; let it end in .pcap or .pcapng"),
         ("honeydata.pcap", -(10**12), "times from 1970-01-01 to 2106-02-07"),
-        ("honeydata.pcap", 2**32 * 10**9, "begin earlier"),
+        ("honeydata.pcap", 2**32 * 10**9, "choose another --start"),
     ],
 )
 def test_what_cannot_be_written_is_said_first(
