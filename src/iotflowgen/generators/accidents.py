@@ -171,7 +171,10 @@ class Order:
     def draw(
         self, packet: NDArray[np.int64], session: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """Packets like `packet` (E), neighbours of a session (E) exchanged as often as not."""
+        """In which order packets like `packet` (E) come, where each was before (E).
+
+        Neighbours of a session (E) are exchanged as often as not.
+        """
         first, second = packet[:-1], packet[1:]
         exchanged = (
             (session[:-1] == session[1:])
@@ -181,9 +184,9 @@ class Order:
         )
         exchanged[1:] &= ~exchanged[:-1]  # of three in a row, the first two
         at = np.flatnonzero(exchanged)
-        drawn = packet.copy()
-        drawn[at], drawn[at + 1] = packet[at + 1], packet[at]
-        return drawn
+        order = np.arange(len(packet))
+        order[at], order[at + 1] = at + 1, at
+        return order
 
     def _pair(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
         return first * self._messages + second

@@ -9,12 +9,15 @@ captures hold, and so copy them.
 To draw a symbol is to draw one of the places in the captures where it follows the context, so that
 whatever else stands at the place is what the captures show there. With a reach, places as far from
 the start of their capture as the walk from its own are likelier: a device repeats itself, and
-nothing but the time says whether it has done so often enough.
+nothing but the time says whether it has done so often enough. Where a packet does not fit what the
+walk has been through, the next one of the same capture that does is drawn instead: that way walks
+come into each part of a capture as often as without, and do not turn to what always fits.
 
-Shapes: N walks; P places: the packets of all captures, with ends before, between and after them.
+Shapes: N walks; X of them, or of candidates for them; P places: the packets of all captures, with
+ends before, between and after them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,11 @@ __all__ = ["END", "Chain", "lay", "magnitude"]
 END = 0
 """The symbol that follows the last packet of a capture."""
 _UNSEEN = -1  # the place, or the context, that there is none of
+_SKIPPED = 7  # packets that do not fit, at most
+_AGAIN = 16  # draws of any place nearby, where none fits
+
+Fits = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+"""Whether walks (X), by their numbers, can go on with the packets at places (X)."""
 
 
 def lay(columns: Sequence[NDArray[Any]], ends: int) -> NDArray[Any]:
@@ -96,43 +104,83 @@ class Chain:
         ]
 
     def walk(
-        self, start: NDArray[np.int64], rng: np.random.Generator
+        self, start: NDArray[np.int64], rng: np.random.Generator, fits: Fits | None = None
     ) -> Iterator[NDArray[np.int64]]:
         """Place after place (N) of symbols that follow what stands before the places `start` (N).
 
         A walk that has come to an end goes on to no purpose.
+
+        Args:
+            start: Where walks begin (N).
+            rng: Draws.
+            fits: What walks can go on with, asked anew at each step; with anything without it. Its
+                answer is heeded but where nothing fits.
         """
         contexts = [context[start] for context in self._context]
         at, place = self._position[start], start - 1
         while True:
-            drawn = self._draw(contexts, at, rng)
-            if self._follow:
-                follows = (rng.random(len(place)) < self._follow) & (self.symbol[place] != END)
-                drawn = np.where(follows, place + 1, drawn)
-            place = drawn
+            place = self._draw(contexts, at, self._follows(place, rng, fits), rng, fits)
             yield place
             contexts = self._advance(contexts, self.symbol[place])
             at = at + 1
+
+    def _follows(
+        self, place: NDArray[np.int64], rng: np.random.Generator, fits: Fits | None
+    ) -> NDArray[np.int64]:
+        """The next places (N) of the captures of `place` (N), now and then; else `_UNSEEN`."""
+        after = np.full(len(place), _UNSEEN)
+        if self._follow:
+            goes_on = (rng.random(len(place)) < self._follow) & (self.symbol[place] != END)
+            walk = np.flatnonzero(goes_on)
+            after[walk] = self._fitting(walk, place[walk] + 1, fits)
+        return after
 
     def _draw(
         self,
         contexts: Sequence[NDArray[np.int64]],
         at: NDArray[np.float64],
+        place: NDArray[np.int64],
         rng: np.random.Generator,
+        fits: Fits | None,
     ) -> NDArray[np.int64]:
-        """A place (N) whose symbol follows, near the positions `at` (N).
+        """Places (N), drawn where `place` (N) is none, whose symbol follows, near positions `at`.
 
         `contexts` (N) are of 0 symbols, 1 and so on.
         """
-        place = np.full(len(contexts[0]), _UNSEEN)
-        for context, level in reversed(list(zip(contexts, self._levels, strict=True))):
+        place, orders = place.copy(), list(zip(contexts, self._levels, strict=True))
+        tries = *reversed(orders), *orders[:1] * _AGAIN
+        for again, (context, level) in enumerate(tries, start=1 - len(orders)):
+            if again > 0 and (place != _UNSEEN).all():
+                break
             stays = (context != _UNSEEN) & (rng.random(len(context)) < level.stay[context])
+            walk = np.flatnonzero((place == _UNSEEN) & stays)
             if self._reach is None:
-                drawn = level.draw(context, rng)
+                drawn = level.draw(context, rng)[walk]
             else:
-                drawn = level.near(context, at, self._reach[0] + self._reach[1] * at, rng)
-            place = np.where((place == _UNSEEN) & stays, drawn, place)
+                reach = self._reach[0] + self._reach[1] * at[walk]
+                drawn = level.near(context[walk], at[walk], reach, rng)
+            place[walk] = self._fitting(walk, drawn, fits)
+        place[walk] = np.where(place[walk] == _UNSEEN, drawn, place[walk])
         return place
+
+    def _fitting(
+        self, walk: NDArray[np.int64], place: NDArray[np.int64], fits: Fits | None
+    ) -> NDArray[np.int64]:
+        """The first places (X) from `place` (X) on that fit walks (X); else `_UNSEEN`.
+
+        The end of a capture is not come to by leaving packets out.
+        """
+        if fits is None:
+            return place
+        found = np.where(fits(walk, place), place, _UNSEEN)
+        unfit = np.flatnonzero(found == _UNSEEN)
+        ahead = place[unfit, None] + np.arange(1, _SKIPPED + 1)
+        inside = np.logical_and.accumulate(self.symbol[ahead % len(self.symbol)] != END, axis=1)
+        ahead = np.where(inside, ahead, 0)
+        fit = fits(np.repeat(walk[unfit], _SKIPPED), ahead.ravel()).reshape(ahead.shape) & inside
+        first = fit.argmax(axis=1)
+        found[unfit] = np.where(fit.any(axis=1), ahead[np.arange(len(unfit)), first], _UNSEEN)
+        return found
 
     def _advance(
         self, contexts: Sequence[NDArray[np.int64]], symbol: NDArray[np.int64]

@@ -171,6 +171,7 @@ class Ports:
     def draw(
         self,
         packet: NDArray[np.int64],
+        token: NDArray[np.int64],
         session: NDArray[np.int64],
         rng: np.random.Generator,
         *,
@@ -181,12 +182,13 @@ class Ports:
 
         Args:
             packet: Which packets.
+            token: The port of each, where it is constant, or -1 - its rank in the session (E).
             session: The session of each (E).
             rng: Draws the ports opened.
             fresh: Whether these are new ones, or the packets' own.
             connections: What is open from before, where sessions go on.
         """
-        ports = self.token[packet]
+        ports = token.astype(np.int32)
         open_ = connections or Connections(self.slots)
         ephemeral = np.flatnonzero(ports < 0)
         like = self._origin[packet[ephemeral]]
@@ -199,10 +201,10 @@ class Ports:
             *(own, drawn, self._shared[opening], self._step[opening]),
             self._ends[packet[ephemeral]],
         )
-        for i, of, service, token, same, new, shared, step, ends in zip(
+        for i, of, service, code, same, new, shared, step, ends in zip(
             *(column.tolist() for column in columns), strict=True
         ):
-            number = open_.port(of, service, -1 - token)
+            number = open_.port(of, service, -1 - code)
             if number is None and (not fresh or open_.may_recur(of, same, shared)):
                 number = same
             elif number is None:
@@ -213,7 +215,7 @@ class Ports:
                 del runs[_RUNS:]
             open_.use(of, service, number, ends=ends)
             ports[i] = number
-        return ports.astype(np.int32)
+        return ports
 
 
 def _range(port: NDArray[np.int32], service: NDArray[np.int32]) -> NDArray[np.int64]:

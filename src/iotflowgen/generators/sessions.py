@@ -4,7 +4,8 @@ Three things set it apart from the baseline `markov`, whose chain it shares.
 
 - A walk begins where a capture begins and ends where the chain says so, follows one capture for a
   few packets at a time, and prefers places as far into their capture as itself: start-up,
-  repetition and the end keep their proportions.
+  repetition and the end keep their proportions. It goes on with its own connections only
+  (`coherence`).
 - What belongs to one capture alone is drawn anew (`accidents`, `ports`): times, ephemeral ports,
   and lengths that no other capture shows. In the chain's symbols a length is its role, what it says
   in whichever capture, so that a walk can go over from one to another there.
@@ -29,6 +30,7 @@ from pydantic import Field
 from iotflowgen.encoding import PortConfig, PortEncoder
 from iotflowgen.generators.accidents import Lengths, Order, Spread, numbered
 from iotflowgen.generators.chain import END, Chain, lay, magnitude
+from iotflowgen.generators.coherence import Coherence, Walks
 from iotflowgen.generators.ports import Connections, Ports, under_way
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
@@ -45,7 +47,7 @@ _SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
-_WALKS = 64  # drawn together to go on with a stream
+_WALKS = 128  # drawn together to go on with a stream
 _LONGEST = 1.5  # times the longest capture, should a walk not end
 
 
@@ -121,32 +123,54 @@ class Sessions(Recorded):
         symbol = numbered([message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
         self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
-        packet = self._lay_out(symbol, sizes)
-
-        # a connection may use the same two ports in every capture
-        is_tcp = self._packets["protocols"] & _TCP > 0
-        places = np.flatnonzero(is_tcp | (np.min(tokens, axis=0) < 0))
-        connection = numbered([capture, device, peer])[places]
-        self._resumes = self._after_start_up(packet, under_way(connection, places, len(capture)))
+        self._lay_out(symbol, sizes)
+        self._follow_connections(device, peer)
         longest = np.array([part.max() for part in np.split(logs, np.cumsum(sizes)[:-1])])
         self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
         progress("count", 1, 1)
         return self
 
-    def _lay_out(self, symbol: NDArray[np.int64], sizes: Sequence[int]) -> NDArray[np.bool_]:
-        """Lay captures of some sizes in a row for the chain; which places of that are packets."""
+    def _lay_out(self, symbol: NDArray[np.int64], sizes: Sequence[int]) -> None:
+        """Lay captures of some sizes in a row for the chain, as its places."""
         config: SessionsConfig = self.config
-        # ends between captures, as many as the order, keep every context within one capture
-        lay_out = partial(lay, ends=config.order)
-        by_capture = np.split(symbol, np.cumsum(sizes)[:-1])
-        packet = lay_out([np.ones(size, dtype=bool) for size in sizes])
-        symbols = lay_out([1 + part for part in by_capture])
+        self._bounds = np.cumsum(sizes)[:-1]
+        packet = self._at_places(np.ones(len(symbol), dtype=bool))
         reach = config.reach, config.drift
-        self._chain = Chain(symbols, packet, config.order, reach, config.follow)
+        self._chain = Chain(self._at_places(1 + symbol), packet, config.order, reach, config.follow)
+        self._places = np.flatnonzero(packet)
         self._number = np.cumsum(packet) - packet
         self._firsts = np.flatnonzero(packet & ~np.roll(packet, 1))
         self._most = int(_LONGEST * max(sizes))
-        return packet
+
+    def _at_places(self, column: NDArray[Any]) -> NDArray[Any]:
+        """A column of packets, at the places of the chain."""
+        # ends between captures, as many as the order, keep every context within one capture
+        return lay(np.split(column, self._bounds), ends=self.config.order)
+
+    def _follow_connections(self, device: NDArray[np.int64], peer: NDArray[np.int64]) -> None:
+        """What the packets' connections come to, by the ports of either end (P)."""
+        packets, tokens = self._packets, [ports.token for ports in self._sides]
+        self._told_by = np.select([token < 0 for token in tokens], [0, 1], 2)
+        """The side whose port tells a service's connections apart (P); 2 where neither does."""
+        # a connection may use the same two ports in every capture
+        has = (packets["protocols"] & _TCP > 0) | (self._told_by < 2)
+        connection = np.where(has, 1 + numbered([self._capture, device, peer]), 0)
+        services = *(ports.service for ports in self._sides), numbered([device, peer])
+        ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
+        columns = {
+            "connection": connection,
+            "service": numbered([self._told_by, np.choose(self._told_by, services)]),
+            "rank": np.choose(self._told_by, ranks),
+            "said": numbered([self._lengths.role, packets["outgoing"], packets["protocols"]]),
+            "outgoing": packets["outgoing"],
+            "payload": ~_headers_alone(packets),
+        }
+        self._coherence = Coherence(
+            **{name: self._at_places(column) for name, column in columns.items()},
+            slots=self.config.ports.slots,
+        )
+        followed = np.flatnonzero(has)
+        self._resumes = self._after_start_up(under_way(connection[has], followed, len(has)))
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` windows of as many sessions, up to `sessions`; of more if these are short."""
@@ -161,8 +185,8 @@ class Sessions(Recorded):
 
     def sessions(self, n: int, rng: np.random.Generator) -> list[Trace]:
         """Draw `n` sessions, each from its first packet, at time 0, to its last."""
-        packet, session = self._walk(rng.choice(self._firsts, n), rng)
-        columns = self._columns(packet, session, rng)
+        packet, rank, session = self._walk(rng.choice(self._firsts, n), rng)
+        columns = self._columns(packet, rank, session, rng)
         bounds = [0, *(np.flatnonzero(np.diff(session)) + 1), len(session)]
         sessions: list[Trace] = []
         for first, last in pairwise(bounds):
@@ -184,8 +208,8 @@ class Sessions(Recorded):
         start, end_ns = rng.choice(self._firsts, 1), 0
         idle_ns: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         while True:
-            packet, walk = self._walk(start, rng)
-            columns = self._columns(packet, walk, rng, open_)
+            packet, rank, walk = self._walk(start, rng)
+            columns = self._columns(packet, rank, walk, rng, open_)
             gaps_ns = np.diff(columns["time_ns"], prepend=0)
             gaps_ns[np.diff(walk, prepend=-1) > 0] = idle_ns
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
@@ -198,37 +222,57 @@ class Sessions(Recorded):
 
     def _walk(
         self, first: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Packets (E) of walks from the places `first` (N) to an end, and which walk each is of."""
-        steps = [first]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Walks from the places `first` (N) to an end.
+
+        Returns:
+            Their packets (E), the rank of the connection of each (E), and which walk it is of (E).
+        """
+        walks = Walks(self._coherence, len(first))
+        places, ranks = [first], [walks.use(first)]
         ended = np.zeros(len(first), dtype=bool)
-        for place in islice(self._chain.walk(first + 1, rng), self._most - 1):
+        for place in islice(self._chain.walk(first + 1, rng, walks.fits), self._most - 1):
             ended |= self._chain.symbol[place] == END
             if ended.all():
                 break
-            steps.append(np.where(ended, -1, place))
-        place_NT = np.stack(steps, axis=1)
-        walk = np.repeat(np.arange(len(first)), (place_NT >= 0).sum(axis=1))
-        return self._number[place_NT[place_NT >= 0]], walk
+            places.append(np.where(ended, -1, place))
+            ranks.append(walks.use(place))
+        place_NT, rank_NT = np.stack(places, axis=1), np.stack(ranks, axis=1)
+        there_NT = place_NT >= 0
+        walk = np.repeat(np.arange(len(first)), there_NT.sum(axis=1))
+        return self._number[place_NT[there_NT]], rank_NT[there_NT], walk
 
     def _columns(
         self,
         packet: NDArray[np.int64],
+        rank: NDArray[np.int64],
         walk: NDArray[np.int64],
         rng: np.random.Generator,
         open_: tuple[Connections, Connections] | None = None,
     ) -> dict[str, Any]:
-        """Columns (E) of packets like those at `packet`, with accidents of their own.
+        """Columns (E) of packets like `packet` (E), with accidents of their own.
 
-        A walk is a session, unless connections are `open_` from before: then all go on from them.
+        Their connections have the ranks `rank` (E). A walk (E) is a session, unless connections are
+        `open_` from before: then all go on from them.
         """
         time_ns = np.cumsum(self._times(packet, rng))
         if "order" in self.config.redraw:
-            packet = self._order.draw(packet, walk, rng)
+            order = self._order.draw(packet, walk, rng)
+            packet, rank = packet[order], rank[order]
         fresh = self.config.ports.ephemeral == "fresh"
+        session = walk if open_ is None else 0 * walk
         device, peer = (
-            side.draw(packet, walk if open_ is None else 0 * walk, rng, fresh=fresh, connections=c)
-            for side, c in zip(self._sides, open_ or (None, None), strict=True)
+            ports.draw(
+                packet,
+                np.where(self._told_by[packet] == side, -1 - rank, ports.token[packet]),
+                session,
+                rng,
+                fresh=fresh,
+                connections=connections,
+            )
+            for side, (ports, connections) in enumerate(
+                zip(self._sides, open_ or (None, None), strict=True)
+            )
         )
         peer = np.where(self._same_port[packet], device, peer)
         outgoing = self._packets["outgoing"][packet]
@@ -242,17 +286,17 @@ class Sessions(Recorded):
             "tcp_payload": np.zeros(len(packet), dtype=np.int32),
         }
 
-    def _after_start_up(
-        self, packet: NDArray[np.bool_], under_way: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """A place of each capture: in its first half, the last one with no connection under way."""
-        places = np.flatnonzero(packet)
+    def _after_start_up(self, under_way: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A place of each capture: in its first half, the last one with no connection under way.
+
+        So many are `under_way` before each packet (P).
+        """
         size = np.bincount(self._capture)
         start = np.cumsum(size) - size
-        early = np.arange(len(places)) - start[self._capture] <= size[self._capture] / 2
+        early = np.arange(len(self._places)) - start[self._capture] <= size[self._capture] / 2
         free = np.flatnonzero(early & (under_way == 0))  # the first packet of each at least
         last = np.searchsorted(self._capture[free], np.arange(len(size)), side="right") - 1
-        after: NDArray[np.int64] = places[free[last]]
+        after: NDArray[np.int64] = self._places[free[last]]
         return after
 
     def _times(self, packet: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

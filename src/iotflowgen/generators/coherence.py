@@ -1,0 +1,146 @@
+"""What the connections of a walk have come to, so that it goes on with these and no others.
+
+A walk that goes over from one capture to another finds packets there of connections that it does
+not have, or that have come to something else: an answer that nobody asked for, an acknowledgment of
+nothing. So a packet fits a walk only if it is of no connection, opens one, or goes on with one of
+the walk's that has come to the same as the captured one had before. What a connection has come to:
+
+- what it is used for, and what was said last;
+- how many packets it had, up to a few;
+- how many segments with payload one side has sent since the other last spoke, up to a few: these
+  may be acknowledged;
+- whether payload is still to come; else how many packets are, up to a few, unless there never was
+  any. By lengths alone a FIN is an acknowledgment, and a SYN that is answered like any other.
+
+Connections are known by their ports, for features have no addresses (paper, section 4.1).
+
+Shapes: P places, as in `chain`; N walks; X pairs of a walk and a place; M connections of a walk.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.generators.accidents import numbered
+
+__all__ = ["Coherence", "Walks"]
+
+_NONE = -1  # no connection, or nothing that it has come to
+_COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
+_LEFT = 4  # packets: FIN, FIN, ACK, and whatever comes before
+_UNHEARD = 2  # segments: hosts acknowledge every second one (RFC 9293, section 3.8.6.3)
+_KEPT = 16  # M
+
+
+class Coherence:
+    """What the packet at each place asks of its connection, and what it makes of it."""
+
+    def __init__(
+        self,
+        connection: NDArray[np.int64],
+        service: NDArray[np.int64],
+        rank: NDArray[np.int64],
+        said: NDArray[np.int64],
+        outgoing: NDArray[np.bool_],
+        payload: NDArray[np.bool_],
+        slots: int,
+    ) -> None:
+        """Follow the connections of the captures.
+
+        Args:
+            connection: Which connection of which capture a packet is of (P); 0 for none.
+            service: What it is used for (P).
+            rank: How many others of its service were used since it was; `slots` or more for one
+                that is opened (P).
+            said: A number for what the packet says (P).
+            outgoing: Whether the device sent it (P).
+            payload: Whether there is any in it (P).
+            slots: How many connections of a service are told apart.
+        """
+        self.service, self.rank, self.slots = np.where(connection == 0, _NONE, service), rank, slots
+        by_connection = np.argsort(connection, kind="stable")
+        begins = np.diff(connection[by_connection], prepend=-1) != 0
+        turns = begins | (np.diff(outgoing[by_connection].astype(np.int8), prepend=0) != 0)
+        ends = np.roll(begins, -1)
+        carried: NDArray[np.int64] = np.cumsum(payload[by_connection])
+        before = carried - payload[by_connection]
+        place, first = np.arange(len(begins)), _latest(begins)
+        last = np.flatnonzero(ends)[np.cumsum(begins) - 1]
+        left = np.where(carried > before[first], np.minimum(1 + last - place, _LEFT), _LEFT)
+        come_to = numbered(
+            [
+                service[by_connection],
+                said[by_connection],
+                np.minimum(1 + place - first, _COUNTED),
+                np.minimum(carried - before[_latest(turns)], _UNHEARD),
+                np.where(carried < carried[last], 0, left),
+            ]
+        )
+        asked = np.where(begins, _NONE, np.roll(come_to, 1))
+        self.before, self.after = np.empty_like(come_to), np.empty_like(come_to)
+        self.ends = np.empty_like(ends)
+        self.before[by_connection] = asked
+        self.before[(connection == 0) | (rank >= slots)] = _NONE
+        """What the connection has to have come to (P); -1 if there is none before."""
+        self.after[by_connection] = come_to
+        """What it comes to (P)."""
+        self.ends[by_connection] = ends
+        """Whether no packet of it follows in its capture (P)."""
+
+
+class Walks:
+    """The connections of N walks, the latest first, as `ports.Connections` keeps them."""
+
+    def __init__(self, coherence: Coherence, walks: int) -> None:
+        self._of = coherence
+        self._service = np.full((walks, _KEPT), _NONE)
+        self._come_to = np.full((walks, _KEPT), _NONE)
+        self._over = np.zeros((walks, _KEPT), dtype=bool)
+
+    def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether walks (X) can go on with the packets at places (X)."""
+        before = self._of.before[place]
+        come_to = np.any(self._come_to[walk] == before[:, None], axis=1)
+        fits: NDArray[np.bool_] = come_to | (before == _NONE)
+        return fits
+
+    def use(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Go on with the packets at places (N); the ranks (N) of their connections in the walks.
+
+        Of several that have come to the same, it is the one whose rank is nearest to the captured
+        one's. A packet that fits none goes on with the nearest of its service.
+        """
+        of, rank = self._of, self._of.rank[place].copy()
+        walk = np.flatnonzero(of.service[place] != _NONE)
+        place, service, before = place[walk], of.service[place[walk]], of.before[place[walk]]
+        services, come_to, over = self._service[walk], self._come_to[walk], self._over[walk]
+        same: NDArray[np.bool_] = services == service[:, None]
+        ranks = np.where(same, np.cumsum(same, axis=1) - 1, _NONE)
+        mine = same & (ranks < of.slots) & (before[:, None] != _NONE)
+        fits = mine & (come_to == before[:, None])
+        mine = np.where(fits.any(axis=1, keepdims=True), fits, mine)
+        off = np.where(mine, np.abs(ranks - rank[walk][:, None]), of.slots + _KEPT)
+        at = np.where(mine.any(axis=1), off.argmin(axis=1), _NONE)
+        rank[walk] = np.where(at == _NONE, rank[walk], ranks[np.arange(len(walk)), at])
+
+        # one that is over counts until another of its service is used
+        column = np.arange(_KEPT)
+        forgotten = (ranks == 0) & over & (column != at[:, None])
+        services[forgotten] = come_to[forgotten] = _NONE
+        free = np.where(services == _NONE, column, 0).max(axis=1)
+        at = np.where(at == _NONE, np.where(free > 0, free, _KEPT - 1), at)[:, None]
+        source = np.where(column <= at, column - 1, column)
+        for kept, found, new in (
+            (self._service, services, service),
+            (self._come_to, come_to, of.after[place]),
+            (self._over, over, of.ends[place]),
+        ):
+            moved = np.take_along_axis(found, source, axis=1)
+            moved[:, 0] = new
+            kept[walk] = moved
+        return rank
+
+
+def _latest(begins: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The place of the latest beginning (P)."""
+    latest: NDArray[np.int64] = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
+    return latest
