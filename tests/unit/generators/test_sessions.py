@@ -91,6 +91,49 @@ def test_a_connection_keeps_its_port():
     assert np.mean(kept) > 0.95
 
 
+def interleaved(seed):
+    """Three connections at once, one of them never answered, in an order of each capture's own."""
+    rng = np.random.default_rng(seed)
+    answered = [(74, 1), (74, 0), (66, 1), (200, 1), (66, 0), (300, 0), (66, 1), (66, 0)]
+    said = [answered, answered, [(74, 1)] * 4]
+    turns = rng.permutation(np.repeat(range(3), [len(each) for each in said]))
+    left = [iter(each) for each in said]
+    length, outgoing = np.array([next(left[turn]) for turn in turns]).T
+    device = int(rng.integers(40_000, 50_000)) + turns
+    ports = device, np.full(len(turns), 443)
+    gaps = np.round(rng.uniform(10, 20, len(turns))).astype(np.int64) * 10**6
+    source, destination = (
+        np.where(outgoing, *pair).astype(np.int32) for pair in (ports, ports[::-1])
+    )
+    return Trace(
+        name=f"{seed}.pcap",
+        time_ns=np.cumsum(gaps) - gaps,
+        length=length.astype(np.int32),
+        outgoing=outgoing.astype(bool),
+        src_port=source,
+        dst_port=destination,
+        protocols=np.full(len(turns), TCP, dtype=np.uint16),
+        tcp_payload=np.zeros(len(turns), dtype=np.int32),
+    )
+
+
+def test_a_connection_goes_on_as_one_of_the_captures_whatever_stands_between():
+    answered = [(74, True), (74, False), (66, True), (200, True), (66, False), (300, False)]
+    answered += [(66, True), (66, False)]
+    refused = [(74, True)] * 4
+    lengths = []
+    for session in drawn([interleaved(i) for i in range(8)], redraw=["times"]):
+        ports = device_ports(session)
+        for port in np.unique(ports):
+            of = np.flatnonzero(ports == port)
+            said = list(
+                zip(session.length[of].tolist(), session.outgoing[of].tolist(), strict=True)
+            )
+            assert said in (answered[: len(said)], refused[: len(said)])
+            lengths.append(len(said))
+    assert np.mean(np.array(lengths) >= 4) > 0.5
+
+
 def test_ports_of_captures_recur_where_asked():
     captures = [capture(i) for i in range(8)]
     opened = {int(p) for c in captures for p in device_ports(c)}

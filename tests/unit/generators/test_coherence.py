@@ -1,0 +1,127 @@
+"""Which packets a walk can go on with, by what its connections have come to."""
+
+import numpy as np
+
+from iotflowgen.generators.coherence import Coherence, Walks
+
+SLOTS = 4
+NEW = SLOTS
+SYN, ACK, ASK, ANSWER = range(4)
+
+
+def coherence(rows, slots=SLOTS):
+    """Of rows: connection, rank, what is said, whether the device says it, whether it carries."""
+    connection, rank, said, outgoing, payload = np.array(rows).T
+    return Coherence(
+        connection=connection,
+        service=np.zeros(len(rows), dtype=np.int64),
+        rank=rank,
+        said=said,
+        outgoing=outgoing.astype(bool),
+        payload=payload.astype(bool),
+        slots=slots,
+    )
+
+
+def used(of, *places):
+    """A walk that has come through places, and the ranks it has used."""
+    walks = Walks(of, 1)
+    return walks, [int(walks.use(np.array([place]))[0]) for place in places]
+
+
+def fitting(of, walks):
+    places = np.arange(len(of.before))
+    return np.flatnonzero(walks.fits(np.zeros(len(places), dtype=np.int64), places)).tolist()
+
+
+TWO = coherence(
+    [
+        *((1, NEW, SYN, 1, 0), (2, NEW, SYN, 1, 0)),  # 0, 1
+        *((1, 1, ACK, 0, 0), (2, 1, ACK, 0, 0)),  # 2, 3
+        *((1, 1, ASK, 1, 1), (2, 1, ASK, 1, 1)),  # 4, 5
+        (0, 0, 9, 1, 1),  # of no connection
+    ]
+)
+
+
+def test_what_opens_a_connection_or_is_of_none_always_fits():
+    assert fitting(TWO, Walks(TWO, 1)) == [0, 1, 6]
+
+
+def test_what_goes_on_fits_a_connection_that_has_come_as_far():
+    assert fitting(TWO, used(TWO, 0)[0]) == [0, 1, 2, 3, 6]
+    assert fitting(TWO, used(TWO, 0, 2)[0]) == [0, 1, 4, 5, 6]
+    assert fitting(TWO, used(TWO, 0, 1, 3)[0]) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_walk_goes_on_with_the_connection_that_it_has():
+    # that of the capture has another after it, the walk's has none
+    assert used(TWO, 0, 2, 4)[1] == [NEW, 0, 0]
+    assert used(TWO, 0, 1, 2)[1] == [NEW, NEW, 1]
+    assert used(TWO, 0, 1, 2, 3)[1] == [NEW, NEW, 1, 1]
+
+
+def test_of_several_that_have_come_as_far_it_is_the_one_of_the_same_rank():
+    assert used(TWO, 0, 1, 0, 2)[1][-1] == 1
+    near = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0)])
+    assert used(near, 0, 0, 0, 1)[1][-1] == 0
+
+
+def test_what_fits_none_goes_on_with_the_nearest_of_its_service():
+    assert used(TWO, 0, 4)[1] == [NEW, 0]
+    assert used(TWO, 4)[1] == [1]
+
+
+def test_a_syn_that_nobody_answers_is_no_syn_that_somebody_does():
+    of = coherence(
+        [
+            *((1, NEW, SYN, 1, 0), (1, 0, SYN, 1, 0)),
+            *((2, NEW, SYN, 1, 0), (2, 0, ACK, 0, 0), (2, 0, ASK, 1, 1)),
+        ]
+    )
+    assert fitting(of, used(of, 0)[0]) == [0, 1, 2]
+    assert fitting(of, used(of, 2)[0]) == [0, 2, 3]
+
+
+def test_an_acknowledgment_follows_what_it_may_acknowledge():
+    alike = (1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0), (1, 0, ASK, 1, 1)
+    heard = coherence(
+        [
+            *alike,
+            *((1, 0, ANSWER, 0, 1), (1, 0, ANSWER, 0, 1), (1, 0, ACK, 1, 0), (1, 0, ASK, 1, 1)),
+            *((2, NEW, SYN, 1, 0), (2, 0, ACK, 0, 0), (2, 0, ASK, 1, 1)),
+            *((2, 0, ANSWER, 0, 1), (2, 0, ASK, 1, 1)),
+        ]
+    )
+    # after one answer comes a second one or a question; only after the second an acknowledgment
+    assert set(fitting(heard, used(heard, 0, 1, 2, 3)[0])) - {0, 7} == {4, 11}
+    assert set(fitting(heard, used(heard, 0, 1, 2, 3, 4)[0])) - {0, 7} == {5}
+
+
+def test_the_last_packets_of_a_connection_are_told_from_those_before():
+    # the same length, but one acknowledges and the other one ends the connection
+    data = [(1, NEW, SYN, 1, 0), *[(1, 0, ASK, 1, 1), (1, 0, ACK, 0, 0)] * 3]
+    of = coherence([*data, (1, 0, ACK, 1, 0), (1, 0, ACK, 0, 0)])
+    walks, _ = used(of, *range(5))
+    assert fitting(of, walks) == [0, 5]
+    walks, _ = used(of, *range(7))
+    assert fitting(of, walks) == [0, 7]
+
+
+def test_one_that_is_over_counts_until_another_is_used():
+    of = coherence(
+        [
+            *((1, NEW, SYN, 1, 0), (2, NEW, SYN, 1, 0), (2, 0, ACK, 0, 0)),  # which ends it
+            *((1, 1, ACK, 0, 0), (1, 0, ASK, 1, 1)),
+        ]
+    )
+    walks, ranks = used(of, 0, 1, 2, 3, 4)
+    assert ranks == [NEW, NEW, 0, 1, 0]
+    assert fitting(of, walks) == [0, 1]
+
+
+def test_many_connections_leave_the_latest():
+    of = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0)])
+    walks, ranks = used(of, *[0] * 50, 1)
+    assert ranks == [NEW] * 50 + [0]
+    assert fitting(of, walks) == [0, 1]
