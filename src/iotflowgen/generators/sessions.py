@@ -47,7 +47,7 @@ _SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
-_WALKS = 128  # drawn together to go on with a stream
+_MORE, _MOST_WALKS = 4, 256  # times as many drawn together to go on with a stream, up to so many
 _LONGEST = 1.5  # times the longest capture, should a walk not end
 
 
@@ -215,9 +215,10 @@ class Sessions(Recorded):
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
             yield Trace(name="stream", **columns)
             end_ns = int(columns["time_ns"][-1])
-            start = rng.choice(self._resumes, _WALKS)
+            walks = min(_MORE * len(start), _MOST_WALKS)
+            start = rng.choice(self._resumes, walks)
             idle_ns = _nanoseconds(
-                self._idle.draw(rng.integers(len(self._resumes), size=_WALKS), rng)
+                self._idle.draw(rng.integers(len(self._resumes), size=walks), rng)
             )
 
     def _walk(
