@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lengths are the captures'": {"redraw": ["times", "order"]},
     "order is the captures'": {"redraw": ["times", "lengths"]},
     "any capture at every step": {"follow": 0},
+    "any connection at every step": {"coherent": False},
     "no preference for like positions": {"reach": 1e9},
     "windows of 8 sessions": {"sessions": 8},
     "order 3": {"order": 3},

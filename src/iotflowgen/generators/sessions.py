@@ -64,6 +64,8 @@ class SessionsConfig(RecordedConfig):
     """What is added to the reach, as a share of the packets since the session began."""
     follow: float = Field(default=0.65, ge=0, le=1)
     """How likely the next packet of the same capture is drawn before any other."""
+    coherent: bool = True
+    """Whether a walk goes on with its own connections only."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer for fewer windows."""
     redraw: tuple[Literal["times", "lengths", "order"], ...] = ("times", "lengths", "order")
@@ -232,7 +234,8 @@ class Sessions(Recorded):
         walks = Walks(self._coherence, len(first))
         places, ranks = [first], [walks.use(first)]
         ended = np.zeros(len(first), dtype=bool)
-        for place in islice(self._chain.walk(first + 1, rng, walks.fits), self._most - 1):
+        fits = walks.fits if self.config.coherent else None
+        for place in islice(self._chain.walk(first + 1, rng, fits), self._most - 1):
             ended |= self._chain.symbol[place] == END
             if ended.all():
                 break
