@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, delayed, parallel_config
 
 from iotflowgen.adversaries import HeaderBoosting
 from iotflowgen.capture import header_fields, read_captures, read_frames
@@ -108,7 +109,7 @@ def attack(ground: Trial, frames: Frames, kind: str, split: int, path: Path) -> 
     places = draw_places(long, len(ground.real), SIZE, rng)
     told = replace(ground, dealt=places.trace)
     detection = told.attack(HeaderBoosting, cut_windows(long, places))
-    print(f"  {kind} {split}: {detection.mean:.3f}", compromises, flush=True)
+    print(f"  {path.stem} {kind} {split}: {detection.mean:.3f}", compromises, flush=True)
     return detection
 
 
@@ -152,6 +153,16 @@ def device(folder: Path, scratch: Path, kinds: Sequence[str]) -> Results:
     )
 
 
+def step(folder: Path, scratch: Path, kinds: Sequence[str]) -> Results:
+    """What was found of a device, now or before."""
+    path = scratch / f"{folder.name}.json"
+    if not path.exists():
+        start = time.process_time()
+        device(folder, scratch, kinds).write(path)
+        print(f"{folder.name}: {time.process_time() - start:.0f} s", flush=True)
+    return read_results(path)
+
+
 def main() -> None:
     """Measure the devices that are missing, and write the JSON."""
     parser = argparse.ArgumentParser(
@@ -160,18 +171,15 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="one folder a device")
     parser.add_argument("--devices", required=True, help="names, with commas")
     parser.add_argument("--kinds", default=",".join(KINDS), help="of packets, with commas")
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/headers.json"))
     parser.add_argument("--scratch", type=Path, default=Path("out/benchmark/headers"))
     chosen = parser.parse_args()
     chosen.scratch.mkdir(parents=True, exist_ok=True)
-    found = []
-    for name in chosen.devices.split(","):
-        path = chosen.scratch / f"{name}.json"
-        if not path.exists():
-            start = time.process_time()
-            device(chosen.root / name, chosen.scratch, chosen.kinds.split(",")).write(path)
-            print(f"{name}: {time.process_time() - start:.0f} s", flush=True)
-        found.append(read_results(path))
+    kinds, folders = chosen.kinds.split(","), [chosen.root / n for n in chosen.devices.split(",")]
+    # trees grown by as many threads as there are cores wait for each other where others run, too
+    with parallel_config("loky", n_jobs=chosen.processes, inner_max_num_threads=1):
+        found = Parallel()(delayed(step)(folder, chosen.scratch, kinds) for folder in folders)
     Results(
         made_with=found[0].made_with,
         devices=tuple(each for results in found for each in results.devices),
