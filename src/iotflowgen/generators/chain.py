@@ -108,7 +108,7 @@ class Chain:
     ) -> Iterator[NDArray[np.int64]]:
         """Place after place (N) of symbols that follow what stands before the places `start` (N).
 
-        A walk that has come to an end goes on to no purpose.
+        A walk that has come to an end stays there.
 
         Args:
             start: Where walks begin (N).
@@ -117,10 +117,12 @@ class Chain:
                 answer is heeded but where nothing fits.
         """
         contexts = [context[start] for context in self._context]
-        at, place = self._position[start], start - 1
+        at, place, ended = self._position[start], start - 1, np.zeros(len(start), dtype=bool)
         while True:
-            place = self._draw(contexts, at, self._follows(place, rng, fits), rng, fits)
+            follows = self._follows(place, rng, fits)
+            place = self._draw(contexts, at, np.where(ended, place, follows), rng, fits)
             yield place
+            ended = self.symbol[place] == END
             contexts = self._advance(contexts, self.symbol[place])
             at = at + 1
 
@@ -147,21 +149,33 @@ class Chain:
 
         `contexts` (N) are of 0 symbols, 1 and so on.
         """
-        place, orders = place.copy(), list(zip(contexts, self._levels, strict=True))
-        tries = *reversed(orders), *orders[:1] * _AGAIN
-        for again, (context, level) in enumerate(tries, start=1 - len(orders)):
-            if again > 0 and (place != _UNSEEN).all():
+        place = place.copy()
+        for context, level in reversed(list(zip(contexts, self._levels, strict=True))):
+            self._fill(place, context, level, at, rng, fits)
+        for heeded in (*[fits] * _AGAIN, None):
+            if (place != _UNSEEN).all():
                 break
-            stays = (context != _UNSEEN) & (rng.random(len(context)) < level.stay[context])
-            walk = np.flatnonzero((place == _UNSEEN) & stays)
-            if self._reach is None:
-                drawn = level.draw(context, rng)[walk]
-            else:
-                reach = self._reach[0] + self._reach[1] * at[walk]
-                drawn = level.near(context[walk], at[walk], reach, rng)
-            place[walk] = self._fitting(walk, drawn, fits)
-        place[walk] = np.where(place[walk] == _UNSEEN, drawn, place[walk])
+            self._fill(place, contexts[0], self._levels[0], at, rng, heeded)
         return place
+
+    def _fill(
+        self,
+        place: NDArray[np.int64],
+        context: NDArray[np.int64],
+        level: "_Level",
+        at: NDArray[np.float64],
+        rng: np.random.Generator,
+        fits: Fits | None,
+    ) -> None:
+        """Draw for those of `place` (N) that are none, unless they back off from this level."""
+        stays = (context != _UNSEEN) & (rng.random(len(context)) < level.stay[context])
+        walk = np.flatnonzero((place == _UNSEEN) & stays)
+        if self._reach is None:
+            drawn = level.draw(context, rng)[walk]
+        else:
+            reach = self._reach[0] + self._reach[1] * at[walk]
+            drawn = level.near(context[walk], at[walk], reach, rng)
+        place[walk] = self._fitting(walk, drawn, fits)
 
     def _fitting(
         self, walk: NDArray[np.int64], place: NDArray[np.int64], fits: Fits | None
@@ -174,10 +188,10 @@ class Chain:
             return place
         found = np.where(fits(walk, place), place, _UNSEEN)
         unfit = np.flatnonzero(found == _UNSEEN)
-        ahead = place[unfit, None] + np.arange(1, _SKIPPED + 1)
+        ahead = place[unfit, None] + np.arange(_SKIPPED + 1)
         inside = np.logical_and.accumulate(self.symbol[ahead % len(self.symbol)] != END, axis=1)
-        ahead = np.where(inside, ahead, 0)
-        fit = fits(np.repeat(walk[unfit], _SKIPPED), ahead.ravel()).reshape(ahead.shape) & inside
+        ahead = np.where(inside, ahead, place[unfit, None])
+        fit = fits(np.repeat(walk[unfit], _SKIPPED + 1), ahead.ravel()).reshape(ahead.shape)
         first = fit.argmax(axis=1)
         found[unfit] = np.where(fit.any(axis=1), ahead[np.arange(len(unfit)), first], _UNSEEN)
         return found

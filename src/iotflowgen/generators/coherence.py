@@ -28,7 +28,7 @@ _NONE = -1  # no connection, or nothing that it has come to
 _COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
 _LEFT = 4  # packets: FIN, FIN, ACK, and whatever comes before
 _UNHEARD = 2  # segments: hosts acknowledge every second one (RFC 9293, section 3.8.6.3)
-_KEPT = 16  # M
+_KEPT = 32  # M
 
 
 class Coherence:
@@ -39,24 +39,23 @@ class Coherence:
         connection: NDArray[np.int64],
         service: NDArray[np.int64],
         rank: NDArray[np.int64],
+        opens: NDArray[np.bool_],
         said: NDArray[np.int64],
         outgoing: NDArray[np.bool_],
         payload: NDArray[np.bool_],
-        slots: int,
     ) -> None:
         """Follow the connections of the captures.
 
         Args:
             connection: Which connection of which capture a packet is of (P); 0 for none.
             service: What it is used for (P).
-            rank: How many others of its service were used since it was; `slots` or more for one
-                that is opened (P).
+            rank: How many others of its service were used since it was (P).
+            opens: Whether its port is opened with the packet, or taken from another service (P).
             said: A number for what the packet says (P).
             outgoing: Whether the device sent it (P).
             payload: Whether there is any in it (P).
-            slots: How many connections of a service are told apart.
         """
-        self.service, self.rank, self.slots = np.where(connection == 0, _NONE, service), rank, slots
+        self.service, self.rank = np.where(connection == 0, _NONE, service), rank
         by_connection = np.argsort(connection, kind="stable")
         begins = np.diff(connection[by_connection], prepend=-1) != 0
         turns = begins | (np.diff(outgoing[by_connection].astype(np.int8), prepend=0) != 0)
@@ -75,26 +74,31 @@ class Coherence:
                 np.where(carried < carried[last], 0, left),
             ]
         )
-        asked = np.where(begins, _NONE, np.roll(come_to, 1))
-        self.before, self.after = np.empty_like(come_to), np.empty_like(come_to)
-        self.ends = np.empty_like(ends)
-        self.before[by_connection] = asked
-        self.before[(connection == 0) | (rank >= slots)] = _NONE
+        self.before = np.empty_like(come_to)
         """What the connection has to have come to (P); -1 if there is none before."""
-        self.after[by_connection] = come_to
+        self.after = np.empty_like(come_to)
         """What it comes to (P)."""
-        self.ends[by_connection] = ends
+        self.ends = np.empty_like(ends)
         """Whether no packet of it follows in its capture (P)."""
+        self.before[by_connection] = np.where(begins, _NONE, np.roll(come_to, 1))
+        self.before[(connection == 0) | opens] = _NONE
+        self.after[by_connection] = come_to
+        self.ends[by_connection] = ends
 
 
 class Walks:
-    """The connections of N walks, the latest first, as `ports.Connections` keeps them."""
+    """The connections of N walks, the latest first.
+
+    So many are kept of each walk; of more, first those that are over are forgotten, then the ones
+    that were not used for longest.
+    """
 
     def __init__(self, coherence: Coherence, walks: int) -> None:
         self._of = coherence
-        self._service = np.full((walks, _KEPT), _NONE)
-        self._come_to = np.full((walks, _KEPT), _NONE)
-        self._over = np.zeros((walks, _KEPT), dtype=bool)
+        self._opened = np.zeros(walks, dtype=np.int64)
+        shape = walks, _KEPT
+        self._connection, self._service, self._come_to = (np.full(shape, _NONE) for _ in range(3))
+        self._over = np.ones(shape, dtype=bool)
 
     def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can go on with the packets at places (X)."""
@@ -104,40 +108,38 @@ class Walks:
         return fits
 
     def use(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Go on with the packets at places (N); the ranks (N) of their connections in the walks.
+        """Go on with the packets at places (N); the numbers (N) of their connections, -1 for none.
 
-        Of several that have come to the same, it is the one whose rank is nearest to the captured
-        one's. A packet that fits none goes on with the nearest of its service.
+        Of several that have come to the same, it is the one that was used about as recently as the
+        captured one. A packet that fits none goes on with such a one of its service, or opens one.
         """
-        of, rank = self._of, self._of.rank[place].copy()
+        of, walks, number = self._of, len(place), np.full(len(place), _NONE)
         walk = np.flatnonzero(of.service[place] != _NONE)
-        place, service, before = place[walk], of.service[place[walk]], of.before[place[walk]]
-        services, come_to, over = self._service[walk], self._come_to[walk], self._over[walk]
-        same: NDArray[np.bool_] = services == service[:, None]
-        ranks = np.where(same, np.cumsum(same, axis=1) - 1, _NONE)
-        mine = same & (ranks < of.slots) & (before[:, None] != _NONE)
-        fits = mine & (come_to == before[:, None])
+        place, column = place[walk], np.arange(_KEPT)
+        service, before = of.service[place][:, None], of.before[place][:, None]
+        mine = (self._service[walk] == service) & (before != _NONE)
+        fits = mine & (self._come_to[walk] == before)
+        rank = np.cumsum(mine, axis=1) - 1
         mine = np.where(fits.any(axis=1, keepdims=True), fits, mine)
-        off = np.where(mine, np.abs(ranks - rank[walk][:, None]), of.slots + _KEPT)
-        at = np.where(mine.any(axis=1), off.argmin(axis=1), _NONE)
-        rank[walk] = np.where(at == _NONE, rank[walk], ranks[np.arange(len(walk)), at])
+        goes_on = mine.any(axis=1)
+        off = np.where(mine, np.abs(rank - of.rank[place][:, None]), np.iinfo(np.int64).max)
+        over = np.where(self._over[walk], column, _NONE).max(axis=1)
+        at = np.where(goes_on, off.argmin(axis=1), np.where(over == _NONE, _KEPT - 1, over))
+        self._opened[walk] += ~goes_on
+        opened = self._opened[walk] * walks + walk
+        number[walk] = np.where(goes_on, self._connection[walk, at], opened)
 
-        # one that is over counts until another of its service is used
-        column = np.arange(_KEPT)
-        forgotten = (ranks == 0) & over & (column != at[:, None])
-        services[forgotten] = come_to[forgotten] = _NONE
-        free = np.where(services == _NONE, column, 0).max(axis=1)
-        at = np.where(at == _NONE, np.where(free > 0, free, _KEPT - 1), at)[:, None]
-        source = np.where(column <= at, column - 1, column)
-        for kept, found, new in (
-            (self._service, services, service),
-            (self._come_to, come_to, of.after[place]),
-            (self._over, over, of.ends[place]),
+        source = np.where(column <= at[:, None], column - 1, column)
+        for kept, new in (
+            (self._connection, number[walk]),
+            (self._service, of.service[place]),
+            (self._come_to, of.after[place]),
+            (self._over, of.ends[place]),
         ):
-            moved = np.take_along_axis(found, source, axis=1)
+            moved = np.take_along_axis(kept[walk], source, axis=1)
             moved[:, 0] = new
             kept[walk] = moved
-        return rank
+        return number
 
 
 def _latest(begins: NDArray[np.bool_]) -> NDArray[np.int64]:

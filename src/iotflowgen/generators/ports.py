@@ -171,7 +171,7 @@ class Ports:
     def draw(
         self,
         packet: NDArray[np.int64],
-        token: NDArray[np.int64],
+        connection: NDArray[np.int64],
         session: NDArray[np.int64],
         rng: np.random.Generator,
         *,
@@ -182,13 +182,13 @@ class Ports:
 
         Args:
             packet: Which packets.
-            token: The port of each, where it is constant, or -1 - its rank in the session (E).
+            connection: Which connection of its session each is of (E); none is of two sessions.
             session: The session of each (E).
             rng: Draws the ports opened.
             fresh: Whether these are new ones, or the packets' own.
             connections: What is open from before, where sessions go on.
         """
-        ports = token.astype(np.int32)
+        ports = self.token[packet].astype(np.int32)
         open_ = connections or Connections(self.slots)
         ephemeral = np.flatnonzero(ports < 0)
         like = self._origin[packet[ephemeral]]
@@ -197,14 +197,16 @@ class Ports:
         drawn = np.rint(self._spread.draw(self._like[opening], rng)).astype(np.int64)
         drawn = np.clip(drawn, _SHORTEST, _LONGEST)
         columns = (
-            *(ephemeral, session[ephemeral], self.service[packet[ephemeral]], ports[ephemeral]),
+            *(ephemeral, session[ephemeral], connection[ephemeral]),
+            *(self.service[packet[ephemeral]], ports[ephemeral]),
             *(own, drawn, self._shared[opening], self._step[opening]),
             self._ends[packet[ephemeral]],
         )
-        for i, of, service, code, same, new, shared, step, ends in zip(
+        known = dict[int, int]()
+        for i, of, among, service, token, same, new, shared, step, ends in zip(
             *(column.tolist() for column in columns), strict=True
         ):
-            number = open_.port(of, service, -1 - code)
+            number = known.get(among) or open_.port(of, service, -1 - token)
             if number is None and (not fresh or open_.may_recur(of, same, shared)):
                 number = same
             elif number is None:
@@ -214,7 +216,7 @@ class Ports:
                 runs.insert(0, number)
                 del runs[_RUNS:]
             open_.use(of, service, number, ends=ends)
-            ports[i] = number
+            ports[i] = known[among] = number
         return ports
 
 

@@ -47,7 +47,8 @@ _SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
-_MORE, _MOST_WALKS = 4, 256  # times as many drawn together to go on with a stream, up to so many
+_MORE = 4  # times as many walks drawn together to go on with a stream
+_AT_ONCE = 250_000  # packets of these at most
 _LONGEST = 1.5  # times the longest capture, should a walk not end
 
 
@@ -152,24 +153,24 @@ class Sessions(Recorded):
     def _follow_connections(self, device: NDArray[np.int64], peer: NDArray[np.int64]) -> None:
         """What the packets' connections come to, by the ports of either end (P)."""
         packets, tokens = self._packets, [ports.token for ports in self._sides]
-        self._told_by = np.select([token < 0 for token in tokens], [0, 1], 2)
-        """The side whose port tells a service's connections apart (P); 2 where neither does."""
+        # the side whose port tells a service's connections apart; 2 where neither does
+        told_by = np.select([token < 0 for token in tokens], [0, 1], 2)
         # a connection may use the same two ports in every capture
-        has = (packets["protocols"] & _TCP > 0) | (self._told_by < 2)
+        has = (packets["protocols"] & _TCP > 0) | (told_by < 2)
         connection = np.where(has, 1 + numbered([self._capture, device, peer]), 0)
         services = *(ports.service for ports in self._sides), numbered([device, peer])
-        ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
+        rank = np.choose(told_by, [*(-1 - token for token in tokens), np.zeros_like(connection)])
         columns = {
             "connection": connection,
-            "service": numbered([self._told_by, np.choose(self._told_by, services)]),
-            "rank": np.choose(self._told_by, ranks),
+            "service": numbered([told_by, np.choose(told_by, services)]),
+            "rank": rank,
+            "opens": rank >= self.config.ports.slots,
             "said": numbered([self._lengths.role, packets["outgoing"], packets["protocols"]]),
             "outgoing": packets["outgoing"],
             "payload": ~_headers_alone(packets),
         }
         self._coherence = Coherence(
-            **{name: self._at_places(column) for name, column in columns.items()},
-            slots=self.config.ports.slots,
+            **{name: self._at_places(column) for name, column in columns.items()}
         )
         followed = np.flatnonzero(has)
         self._resumes = self._after_start_up(under_way(connection[has], followed, len(has)))
@@ -187,8 +188,8 @@ class Sessions(Recorded):
 
     def sessions(self, n: int, rng: np.random.Generator) -> list[Trace]:
         """Draw `n` sessions, each from its first packet, at time 0, to its last."""
-        packet, rank, session = self._walk(rng.choice(self._firsts, n), rng)
-        columns = self._columns(packet, rank, session, rng)
+        packet, connection, session = self._walk(rng.choice(self._firsts, n), rng)
+        columns = self._columns(packet, connection, session, rng)
         bounds = [0, *(np.flatnonzero(np.diff(session)) + 1), len(session)]
         sessions: list[Trace] = []
         for first, last in pairwise(bounds):
@@ -210,14 +211,14 @@ class Sessions(Recorded):
         start, end_ns = rng.choice(self._firsts, 1), 0
         idle_ns: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         while True:
-            packet, rank, walk = self._walk(start, rng)
-            columns = self._columns(packet, rank, walk, rng, open_)
+            packet, connection, walk = self._walk(start, rng)
+            columns = self._columns(packet, connection, walk, rng, open_)
             gaps_ns = np.diff(columns["time_ns"], prepend=0)
             gaps_ns[np.diff(walk, prepend=-1) > 0] = idle_ns
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
             yield Trace(name="stream", **columns)
             end_ns = int(columns["time_ns"][-1])
-            walks = min(_MORE * len(start), _MOST_WALKS)
+            walks = min(_MORE * len(start), max(1, _AT_ONCE // self._most))
             start = rng.choice(self._resumes, walks)
             idle_ns = _nanoseconds(
                 self._idle.draw(rng.integers(len(self._resumes), size=walks), rng)
@@ -229,10 +230,10 @@ class Sessions(Recorded):
         """Walks from the places `first` (N) to an end.
 
         Returns:
-            Their packets (E), the rank of the connection of each (E), and which walk it is of (E).
+            Their packets (E), which connection each is of (E), -1 for none, and which walk (E).
         """
         walks = Walks(self._coherence, len(first))
-        places, ranks = [first], [walks.use(first)]
+        places, connections = [first], [walks.use(first)]
         ended = np.zeros(len(first), dtype=bool)
         fits = walks.fits if self.config.coherent else None
         for place in islice(self._chain.walk(first + 1, rng, fits), self._most - 1):
@@ -240,43 +241,34 @@ class Sessions(Recorded):
             if ended.all():
                 break
             places.append(np.where(ended, -1, place))
-            ranks.append(walks.use(place))
-        place_NT, rank_NT = np.stack(places, axis=1), np.stack(ranks, axis=1)
+            connections.append(walks.use(place))
+        place_NT, connection_NT = np.stack(places, axis=1), np.stack(connections, axis=1)
         there_NT = place_NT >= 0
         walk = np.repeat(np.arange(len(first)), there_NT.sum(axis=1))
-        return self._number[place_NT[there_NT]], rank_NT[there_NT], walk
+        return self._number[place_NT[there_NT]], connection_NT[there_NT], walk
 
     def _columns(
         self,
         packet: NDArray[np.int64],
-        rank: NDArray[np.int64],
+        connection: NDArray[np.int64],
         walk: NDArray[np.int64],
         rng: np.random.Generator,
         open_: tuple[Connections, Connections] | None = None,
     ) -> dict[str, Any]:
         """Columns (E) of packets like `packet` (E), with accidents of their own.
 
-        Their connections have the ranks `rank` (E). A walk (E) is a session, unless connections are
-        `open_` from before: then all go on from them.
+        A walk (E) is a session, unless connections are `open_` from before: then all go on from
+        them.
         """
         time_ns = np.cumsum(self._times(packet, rng))
         if "order" in self.config.redraw:
             order = self._order.draw(packet, walk, rng)
-            packet, rank = packet[order], rank[order]
+            packet, connection = packet[order], connection[order]
         fresh = self.config.ports.ephemeral == "fresh"
         session = walk if open_ is None else 0 * walk
         device, peer = (
-            ports.draw(
-                packet,
-                np.where(self._told_by[packet] == side, -1 - rank, ports.token[packet]),
-                session,
-                rng,
-                fresh=fresh,
-                connections=connections,
-            )
-            for side, (ports, connections) in enumerate(
-                zip(self._sides, open_ or (None, None), strict=True)
-            )
+            ports.draw(packet, connection, session, rng, fresh=fresh, connections=connections)
+            for ports, connections in zip(self._sides, open_ or (None, None), strict=True)
         )
         peer = np.where(self._same_port[packet], device, peer)
         outgoing = self._packets["outgoing"][packet]

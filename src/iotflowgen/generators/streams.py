@@ -15,7 +15,7 @@ from iotflowgen.traffic import Trace
 
 __all__ = ["apart", "check_told", "first_packets", "first_seconds", "starting_at"]
 
-_AT_ONCE = 256  # sessions drawn together
+_AT_ONCE = 64  # sessions drawn together
 _APART_NS = 60 * 10**9
 
 

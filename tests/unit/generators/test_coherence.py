@@ -4,27 +4,26 @@ import numpy as np
 
 from iotflowgen.generators.coherence import Coherence, Walks
 
-SLOTS = 4
-NEW = SLOTS
+NEW = 4
 SYN, ACK, ASK, ANSWER = range(4)
 
 
-def coherence(rows, slots=SLOTS):
+def coherence(rows):
     """Of rows: connection, rank, what is said, whether the device says it, whether it carries."""
     connection, rank, said, outgoing, payload = np.array(rows).T
     return Coherence(
         connection=connection,
         service=np.zeros(len(rows), dtype=np.int64),
         rank=rank,
+        opens=rank == NEW,
         said=said,
         outgoing=outgoing.astype(bool),
         payload=payload.astype(bool),
-        slots=slots,
     )
 
 
 def used(of, *places):
-    """A walk that has come through places, and the ranks it has used."""
+    """A walk that has come through places, and the connections it has used, numbered from 1."""
     walks = Walks(of, 1)
     return walks, [int(walks.use(np.array([place]))[0]) for place in places]
 
@@ -56,20 +55,27 @@ def test_what_goes_on_fits_a_connection_that_has_come_as_far():
 
 def test_a_walk_goes_on_with_the_connection_that_it_has():
     # that of the capture has another after it, the walk's has none
-    assert used(TWO, 0, 2, 4)[1] == [NEW, 0, 0]
-    assert used(TWO, 0, 1, 2)[1] == [NEW, NEW, 1]
-    assert used(TWO, 0, 1, 2, 3)[1] == [NEW, NEW, 1, 1]
+    assert used(TWO, 0, 2, 4)[1] == [1, 1, 1]
+    assert used(TWO, 0, 1, 2)[1] == [1, 2, 1]
+    assert used(TWO, 0, 1, 2, 3)[1] == [1, 2, 1, 2]
 
 
-def test_of_several_that_have_come_as_far_it_is_the_one_of_the_same_rank():
-    assert used(TWO, 0, 1, 0, 2)[1][-1] == 1
+def test_of_several_that_have_come_as_far_it_is_the_one_used_as_recently():
+    assert used(TWO, 0, 1, 0, 2)[1][-1] == 2
     near = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0)])
-    assert used(near, 0, 0, 0, 1)[1][-1] == 0
+    assert used(near, 0, 0, 0, 1)[1][-1] == 3
 
 
-def test_what_fits_none_goes_on_with_the_nearest_of_its_service():
-    assert used(TWO, 0, 4)[1] == [NEW, 0]
-    assert used(TWO, 4)[1] == [1]
+def test_what_fits_none_goes_on_with_one_of_its_service_or_opens_one():
+    assert used(TWO, 0, 4)[1] == [1, 1]
+    assert used(TWO, 4, 6)[1] == [1, -1]
+
+
+def test_walks_number_their_connections_apart():
+    walks = Walks(TWO, 3)
+    numbers = [walks.use(np.array(places)).tolist() for places in ([0, 0, 6], [1, 2, 0], [3, 4, 2])]
+    assert len({*numbers[0], *numbers[1]} - {-1}) == 4
+    assert numbers[2] == [numbers[0][0], numbers[0][1], numbers[1][2]]
 
 
 def test_a_syn_that_nobody_answers_is_no_syn_that_somebody_does():
@@ -108,20 +114,14 @@ def test_the_last_packets_of_a_connection_are_told_from_those_before():
     assert fitting(of, walks) == [0, 7]
 
 
-def test_one_that_is_over_counts_until_another_is_used():
-    of = coherence(
-        [
-            *((1, NEW, SYN, 1, 0), (2, NEW, SYN, 1, 0), (2, 0, ACK, 0, 0)),  # which ends it
-            *((1, 1, ACK, 0, 0), (1, 0, ASK, 1, 1)),
-        ]
-    )
-    walks, ranks = used(of, 0, 1, 2, 3, 4)
-    assert ranks == [NEW, NEW, 0, 1, 0]
-    assert fitting(of, walks) == [0, 1]
-
-
 def test_many_connections_leave_the_latest():
     of = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0)])
-    walks, ranks = used(of, *[0] * 50, 1)
-    assert ranks == [NEW] * 50 + [0]
+    walks, numbers = used(of, *[0] * 100, 1)
+    assert numbers == [*range(1, 101), 100]
     assert fitting(of, walks) == [0, 1]
+
+
+def test_those_that_are_over_are_forgotten_first():
+    of = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0), (2, NEW, ASK, 1, 1)])
+    walks, _ = used(of, 0, *[2] * 100)
+    assert fitting(of, walks) == [0, 1, 2]
