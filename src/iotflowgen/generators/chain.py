@@ -29,7 +29,7 @@ END = 0
 """The symbol that follows the last packet of a capture."""
 _UNSEEN = -1  # the place, or the context, that there is none of
 _SKIPPED = 7  # packets that do not fit, at most
-_AGAIN = 16  # draws of any place nearby, where none fits
+_AGAIN = 16  # draws of any place, from farther and farther off, where none fits
 
 Fits = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 """Whether walks (X), by their numbers, can go on with the packets at places (X)."""
@@ -152,10 +152,11 @@ class Chain:
         place = place.copy()
         for context, level in reversed(list(zip(contexts, self._levels, strict=True))):
             self._fill(place, context, level, at, rng, fits)
-        for heeded in (*[fits] * _AGAIN, None):
+        for wider in range(1, _AGAIN + 1):
             if (place != _UNSEEN).all():
-                break
-            self._fill(place, contexts[0], self._levels[0], at, rng, heeded)
+                return place
+            self._fill(place, contexts[0], self._levels[0], at, rng, fits, wider=wider)
+        self._fill(place, contexts[0], self._levels[0], at, rng)
         return place
 
     def _fill(
@@ -165,15 +166,20 @@ class Chain:
         level: "_Level",
         at: NDArray[np.float64],
         rng: np.random.Generator,
-        fits: Fits | None,
+        fits: Fits | None = None,
+        *,
+        wider: int = 1,
     ) -> None:
-        """Draw for those of `place` (N) that are none, unless they back off from this level."""
+        """Draw for those of `place` (N) that are none, unless they back off from this level.
+
+        They reach so many times `wider`.
+        """
         stays = (context != _UNSEEN) & (rng.random(len(context)) < level.stay[context])
         walk = np.flatnonzero((place == _UNSEEN) & stays)
         if self._reach is None:
             drawn = level.draw(context, rng)[walk]
         else:
-            reach = self._reach[0] + self._reach[1] * at[walk]
+            reach = wider * (self._reach[0] + self._reach[1] * at[walk])
             drawn = level.near(context[walk], at[walk], reach, rng)
         place[walk] = self._fitting(walk, drawn, fits)
 

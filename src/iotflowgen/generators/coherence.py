@@ -39,7 +39,6 @@ class Coherence:
         connection: NDArray[np.int64],
         service: NDArray[np.int64],
         rank: NDArray[np.int64],
-        opens: NDArray[np.bool_],
         said: NDArray[np.int64],
         outgoing: NDArray[np.bool_],
         payload: NDArray[np.bool_],
@@ -50,7 +49,6 @@ class Coherence:
             connection: Which connection of which capture a packet is of (P); 0 for none.
             service: What it is used for (P).
             rank: How many others of its service were used since it was (P).
-            opens: Whether its port is opened with the packet, or taken from another service (P).
             said: A number for what the packet says (P).
             outgoing: Whether the device sent it (P).
             payload: Whether there is any in it (P).
@@ -81,7 +79,7 @@ class Coherence:
         self.ends = np.empty_like(ends)
         """Whether no packet of it follows in its capture (P)."""
         self.before[by_connection] = np.where(begins, _NONE, np.roll(come_to, 1))
-        self.before[(connection == 0) | opens] = _NONE
+        self.before[connection == 0] = _NONE
         self.after[by_connection] = come_to
         self.ends[by_connection] = ends
 

@@ -159,12 +159,11 @@ class Sessions(Recorded):
         has = (packets["protocols"] & _TCP > 0) | (told_by < 2)
         connection = np.where(has, 1 + numbered([self._capture, device, peer]), 0)
         services = *(ports.service for ports in self._sides), numbered([device, peer])
-        rank = np.choose(told_by, [*(-1 - token for token in tokens), np.zeros_like(connection)])
+        ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
         columns = {
             "connection": connection,
             "service": numbered([told_by, np.choose(told_by, services)]),
-            "rank": rank,
-            "opens": rank >= self.config.ports.slots,
+            "rank": np.choose(told_by, ranks),
             "said": numbered([self._lengths.role, packets["outgoing"], packets["protocols"]]),
             "outgoing": packets["outgoing"],
             "payload": ~_headers_alone(packets),

@@ -39,6 +39,14 @@ def test_an_end_is_not_come_to_by_leaving_packets_out():
     assert not any(END in symbols for symbols in seen)
 
 
+def test_of_an_end_that_does_not_fit_nothing_is_left_out_into_the_next_capture():
+    packet = lay([np.ones(8, dtype=bool)] * 3, 1)
+    of = Chain(lay(CAPTURES, 1), packet, 1, (5.0, 0.0), follow=1)
+    start = np.flatnonzero(packet)[:1] + 8
+    for place in islice(of.walk(start, np.random.default_rng(0), lambda _, at: at > start[0]), 3):
+        assert of.symbol[place] != END or place > start[0]
+
+
 def test_each_walk_is_asked_for_itself():
     of, _ = chain()
     seen = walked(lambda walk, place: (walk % 2 == 0) | (of.symbol[place] != 3))

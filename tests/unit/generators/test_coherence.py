@@ -15,7 +15,6 @@ def coherence(rows):
         connection=connection,
         service=np.zeros(len(rows), dtype=np.int64),
         rank=rank,
-        opens=rank == NEW,
         said=said,
         outgoing=outgoing.astype(bool),
         payload=payload.astype(bool),

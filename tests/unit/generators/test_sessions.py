@@ -1,3 +1,4 @@
+from collections import defaultdict
 from dataclasses import replace
 from itertools import islice, pairwise
 
@@ -91,19 +92,23 @@ def test_a_connection_keeps_its_port():
     assert np.mean(kept) > 0.95
 
 
-def interleaved(seed):
+ANSWERED = [(74, True), (74, False), (66, True), (200, True), (66, False), (300, False)]
+ANSWERED += [(66, True), (66, False)]
+REFUSED = [(74, True)] * 4
+
+
+def interleaved(seed, *, ephemeral=False):
     """Three connections at once, one of them never answered, in an order of each capture's own."""
     rng = np.random.default_rng(seed)
-    answered = [(74, 1), (74, 0), (66, 1), (200, 1), (66, 0), (300, 0), (66, 1), (66, 0)]
-    said = [answered, answered, [(74, 1)] * 4]
+    said = [ANSWERED, ANSWERED, REFUSED]
     turns = rng.permutation(np.repeat(range(3), [len(each) for each in said]))
     left = [iter(each) for each in said]
     length, outgoing = np.array([next(left[turn]) for turn in turns]).T
     device = int(rng.integers(40_000, 50_000)) + turns
-    ports = device, np.full(len(turns), 443)
+    peer = int(rng.integers(51_000, 60_000)) + turns if ephemeral else np.full(len(turns), 443)
     gaps = np.round(rng.uniform(10, 20, len(turns))).astype(np.int64) * 10**6
     source, destination = (
-        np.where(outgoing, *pair).astype(np.int32) for pair in (ports, ports[::-1])
+        np.where(outgoing, *pair).astype(np.int32) for pair in ((device, peer), (peer, device))
     )
     return Trace(
         name=f"{seed}.pcap",
@@ -117,21 +122,51 @@ def interleaved(seed):
     )
 
 
-def test_a_connection_goes_on_as_one_of_the_captures_whatever_stands_between():
-    answered = [(74, True), (74, False), (66, True), (200, True), (66, False), (300, False)]
-    answered += [(66, True), (66, False)]
-    refused = [(74, True)] * 4
-    lengths = []
-    for session in drawn([interleaved(i) for i in range(8)], redraw=["times"]):
-        ports = device_ports(session)
-        for port in np.unique(ports):
-            of = np.flatnonzero(ports == port)
-            said = list(
-                zip(session.length[of].tolist(), session.outgoing[of].tolist(), strict=True)
-            )
-            assert said in (answered[: len(said)], refused[: len(said)])
-            lengths.append(len(said))
-    assert np.mean(np.array(lengths) >= 4) > 0.5
+def conversations(session):
+    """Lengths and directions of packets between the same two ports, in their order."""
+    pairs = defaultdict(list)
+    columns = device_ports(session), peer_ports(session), session.length, session.outgoing
+    for device, peer, *said in zip(*(column.tolist() for column in columns), strict=True):
+        pairs[device, peer].append(tuple(said))
+    return list(pairs.values())
+
+
+@pytest.mark.parametrize("slots", [1, 2, 8])
+@pytest.mark.parametrize("ephemeral", [False, True])
+def test_a_connection_goes_on_as_one_of_the_captures_whatever_stands_between(slots, ephemeral):
+    captures = [interleaved(i, ephemeral=ephemeral) for i in range(8)]
+    ports = {"recurrence": 0.6, "ephemeral": "fresh", "slots": slots}
+    sessions = drawn(captures, n=100, redraw=["times"], ports=ports)
+    found = [said for session in sessions for said in conversations(session)]
+    assert all(said in (ANSWERED[: len(said)], REFUSED[: len(said)]) for said in found)
+    assert np.mean([len(said) >= 4 for said in found]) > 0.5
+
+
+def test_the_connections_of_a_stream_go_on_as_those_of_the_captures():
+    stream = fitted([interleaved(i) for i in range(8)], redraw=["times"]).stream(
+        np.random.default_rng(0)
+    )
+    shown = {*pairwise(ANSWERED), *pairwise(REFUSED)}
+    for piece in islice(stream, 4):
+        for said in conversations(piece):
+            # ports may come again
+            assert said[0] == ANSWERED[0]
+            assert {pair for pair in pairwise(said) if pair[1] != ANSWERED[0]} <= shown
+
+
+def test_walks_that_take_any_connection_mix_them_up():
+    sessions = drawn([interleaved(i) for i in range(8)], redraw=["times"], coherent=False)
+    found = [said for session in sessions for said in conversations(session)]
+    assert not all(said in (ANSWERED[: len(said)], REFUSED[: len(said)]) for said in found)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_hardly_any_captures_and_no_connections_will_do(order):
+    trace = capture(0)
+    alone = replace(trace, src_port=trace.src_port * 0, dst_port=trace.dst_port * 0)
+    alone = replace(alone, protocols=np.full_like(alone.protocols, DNS))
+    for traces in ([trace], [alone], [trace, alone]):
+        assert all(len(session) for session in drawn(traces, n=20, order=order))
 
 
 def test_ports_of_captures_recur_where_asked():
