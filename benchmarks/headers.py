@@ -21,7 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from iotflowgen.adversaries import HeaderBoosting
 from iotflowgen.capture import header_fields, read_captures, read_frames
@@ -158,7 +159,9 @@ def step(folder: Path, scratch: Path, kinds: Sequence[str]) -> Results:
     path = scratch / f"{folder.name}.json"
     if not path.exists():
         start = time.process_time()
-        device(folder, scratch, kinds).write(path)
+        # trees grown by as many threads as there are cores wait for each other where others run
+        with threadpool_limits(1):
+            device(folder, scratch, kinds).write(path)
         print(f"{folder.name}: {time.process_time() - start:.0f} s", flush=True)
     return read_results(path)
 
@@ -177,9 +180,9 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.scratch.mkdir(parents=True, exist_ok=True)
     kinds, folders = chosen.kinds.split(","), [chosen.root / n for n in chosen.devices.split(",")]
-    # trees grown by as many threads as there are cores wait for each other where others run, too
-    with parallel_config("loky", n_jobs=chosen.processes, inner_max_num_threads=1):
-        found = Parallel()(delayed(step)(folder, chosen.scratch, kinds) for folder in folders)
+    found = Parallel(chosen.processes)(
+        delayed(step)(folder, chosen.scratch, kinds) for folder in folders
+    )
     Results(
         made_with=found[0].made_with,
         devices=tuple(each for results in found for each in results.devices),
