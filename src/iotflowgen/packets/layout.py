@@ -19,6 +19,7 @@ __all__ = [
     "internet_sum",
     "set_checksums",
     "timestamps_at",
+    "with_true_lengths",
 ]
 
 FIN: Final = 1
@@ -143,6 +144,19 @@ def timestamps_at(frame: bytes | bytearray, layout: Layout) -> int:
             return at + 2
         at += 1 if frame[at] == 1 else max(2, frame[at + 1])
     return 0
+
+
+def with_true_lengths(frame: bytes, layout: Layout) -> bytes:
+    """The frame, its headers of IPv4 and UDP saying no more bytes than there are.
+
+    Some hosts cut short what they send, and Wireshark calls that malformed.
+    """
+    places = ((layout.network, 2, layout.is_ip4), (layout.transport, 4, layout.protocol == 17))
+    for start, at, is_there in places:
+        there = layout.end - start
+        if is_there and _WORD.unpack_from(frame, start + at)[0] > there:
+            frame = frame[: start + at] + _WORD.pack(there) + frame[start + at + 2 :]
+    return frame
 
 
 def internet_sum(data: bytes | bytearray) -> int:

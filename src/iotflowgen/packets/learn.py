@@ -16,7 +16,7 @@ from iotflowgen.packets.delays import LeavingCounts
 from iotflowgen.packets.endings import EndingCounts
 from iotflowgen.packets.headers import Connection, Headers, Template
 from iotflowgen.packets.identifiers import words_in
-from iotflowgen.packets.layout import ACK, FIN, SYN
+from iotflowgen.packets.layout import ACK, FIN, SYN, with_true_lengths
 from iotflowgen.packets.mask import mask
 from iotflowgen.packets.notes import Hosts
 from iotflowgen.packets.plain import Plain
@@ -214,7 +214,7 @@ class _Learner:
         is_piece = stream is not None and stream.shows[packet.outgoing]
         recurs = self._plain.recurs(payload) and not is_piece
         masked, random, times = mask(
-            frame,
+            frame if is_cut else with_true_lengths(frame, layout),
             layout,
             packet.protocols,
             said.speech,

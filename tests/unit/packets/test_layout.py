@@ -7,7 +7,13 @@ from scapy.layers.l2 import ARP, LLC, SNAP, Dot1Q, Dot3, Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import checksum
 
-from iotflowgen.packets.layout import find_layout, internet_sum, set_checksums, timestamps_at
+from iotflowgen.packets.layout import (
+    find_layout,
+    internet_sum,
+    set_checksums,
+    timestamps_at,
+    with_true_lengths,
+)
 
 FRAMES = [
     Ether() / IP() / TCP(options=[("NOP", None), ("Timestamp", (7, 8))]) / Raw(b"odd"),
@@ -49,6 +55,27 @@ def test_a_frame_that_was_cut_off_is_read_as_far_as_it_goes(size: int, packet: P
     frame = bytes(packet)[:size]
     layout = find_layout(frame)
     assert layout.payload <= max(layout.end, layout.network) <= max(14, size)
+
+
+@given(st.integers(0, 80), st.sampled_from(FRAMES))
+def test_a_frame_that_its_sender_cut_short_says_so(size: int, packet: Packet) -> None:
+    frame = bytes(packet)[:size]
+    layout = find_layout(frame)
+    told = with_true_lengths(frame, layout)
+    assert len(told) == len(frame)
+    for start, at, is_there in (
+        (layout.network, 2, layout.is_ip4),
+        (layout.transport, 4, layout.protocol == 17),
+    ):
+        if is_there:
+            length = int.from_bytes(told[start + at : start + at + 2])
+            assert length == len(frame) - start
+
+
+@pytest.mark.parametrize("packet", FRAMES, ids=lambda packet: packet.summary())
+def test_a_whole_frame_says_what_it_said(packet: Packet) -> None:
+    frame = bytes(packet) + bytes(4)
+    assert with_true_lengths(frame, find_layout(frame)) == frame
 
 
 def test_what_follows_arp_is_padding() -> None:
