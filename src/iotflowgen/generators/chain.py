@@ -178,6 +178,8 @@ class Chain:
         walk = np.flatnonzero((place == _UNSEEN) & stays)
         if self._reach is None:
             drawn = level.draw(context, rng)[walk]
+        elif not len(walk):
+            return
         else:
             reach = wider * (self._reach[0] + self._reach[1] * at[walk])
             drawn = level.near(context[walk], at[walk], reach, rng)
@@ -194,6 +196,8 @@ class Chain:
             return place
         found = np.where(fits(walk, place), place, _UNSEEN)
         unfit = np.flatnonzero(found == _UNSEEN)
+        if not len(unfit):
+            return found
         ahead = place[unfit, None] + np.arange(_SKIPPED + 1)
         inside = np.logical_and.accumulate(self.symbol[ahead % len(self.symbol)] != END, axis=1)
         ahead = np.where(inside, ahead, place[unfit, None])
