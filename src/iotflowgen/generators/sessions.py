@@ -48,7 +48,7 @@ _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
 _MORE = 4  # times as many walks drawn together to go on with a stream
-_AT_ONCE = 250_000  # packets of these at most
+_TOGETHER = 250_000  # packets of these at most
 _LONGEST = 1.5  # times the longest capture, should a walk not end
 
 
@@ -217,7 +217,7 @@ class Sessions(Recorded):
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
             yield Trace(name="stream", **columns)
             end_ns = int(columns["time_ns"][-1])
-            walks = min(_MORE * len(start), max(1, _AT_ONCE // self._most))
+            walks = min(_MORE * len(start), max(1, _TOGETHER // self._most))
             start = rng.choice(self._resumes, walks)
             idle_ns = _nanoseconds(
                 self._idle.draw(rng.integers(len(self._resumes), size=walks), rng)
@@ -233,16 +233,14 @@ class Sessions(Recorded):
         """
         walks = Walks(self._coherence, len(first))
         places, connections = [first], [walks.use(first)]
-        ended = np.zeros(len(first), dtype=bool)
         fits = walks.fits if self.config.coherent else None
         for place in islice(self._chain.walk(first + 1, rng, fits), self._most - 1):
-            ended |= self._chain.symbol[place] == END
-            if ended.all():
+            if (self._chain.symbol[place] == END).all():
                 break
-            places.append(np.where(ended, -1, place))
+            places.append(place)
             connections.append(walks.use(place))
         place_NT, connection_NT = np.stack(places, axis=1), np.stack(connections, axis=1)
-        there_NT = place_NT >= 0
+        there_NT = self._chain.symbol[place_NT] != END
         walk = np.repeat(np.arange(len(first)), there_NT.sum(axis=1))
         return self._number[place_NT[there_NT]], connection_NT[there_NT], walk
 

@@ -17,6 +17,24 @@ DNS = protocol_mask(["ip", "udp", "dns"])
 ORDERED = ("length", "outgoing", "src_port", "dst_port", "protocols")
 
 
+def recorded(seed, rng, length, outgoing, device, peer, protocols):
+    """A capture of packets between ports, 10 to 20 ms apart."""
+    gaps = np.round(rng.uniform(10, 20, len(length))).astype(np.int64) * 10**6
+    source, destination = (
+        np.where(outgoing, *pair).astype(np.int32) for pair in ((device, peer), (peer, device))
+    )
+    return Trace(
+        name=f"{seed}.pcap",
+        time_ns=np.cumsum(gaps) - gaps,
+        length=np.array(length, dtype=np.int32),
+        outgoing=np.array(outgoing, dtype=bool),
+        src_port=source,
+        dst_port=destination,
+        protocols=np.array(protocols, dtype=np.uint16),
+        tcp_payload=np.zeros(len(length), dtype=np.int32),
+    )
+
+
 def capture(seed, *, repeats=5):
     """A look-up, then as many requests and answers over a connection, then a goodbye."""
     rng = np.random.default_rng(seed)
@@ -26,20 +44,8 @@ def capture(seed, *, repeats=5):
     device = [int(rng.integers(33_000, 60_000))] * 2
     device += [p for i in range(repeats) for p in [first + i] * 2] + [first + repeats - 1]
     peer = [53] * 2 + [443] * (2 * repeats + 1)
-    gaps = np.round(rng.uniform(10, 20, len(length))).astype(np.int64) * 10**6
-    source, destination = (
-        np.where(outgoing, *pair).astype(np.int32) for pair in ((device, peer), (peer, device))
-    )
-    return Trace(
-        name=f"{seed}.pcap",
-        time_ns=np.cumsum(gaps) - gaps,
-        length=np.array(length, dtype=np.int32),
-        outgoing=np.array(outgoing),
-        src_port=source,
-        dst_port=destination,
-        protocols=np.array([DNS] * 2 + [TCP] * (len(length) - 2), dtype=np.uint16),
-        tcp_payload=np.zeros(len(length), dtype=np.int32),
-    )
+    protocols = [DNS] * 2 + [TCP] * (len(length) - 2)
+    return recorded(seed, rng, length, outgoing, device, peer, protocols)
 
 
 def fitted(traces, **settings):
@@ -106,20 +112,7 @@ def interleaved(seed, *, ephemeral=False):
     length, outgoing = np.array([next(left[turn]) for turn in turns]).T
     device = int(rng.integers(40_000, 50_000)) + turns
     peer = int(rng.integers(51_000, 60_000)) + turns if ephemeral else np.full(len(turns), 443)
-    gaps = np.round(rng.uniform(10, 20, len(turns))).astype(np.int64) * 10**6
-    source, destination = (
-        np.where(outgoing, *pair).astype(np.int32) for pair in ((device, peer), (peer, device))
-    )
-    return Trace(
-        name=f"{seed}.pcap",
-        time_ns=np.cumsum(gaps) - gaps,
-        length=length.astype(np.int32),
-        outgoing=outgoing.astype(bool),
-        src_port=source,
-        dst_port=destination,
-        protocols=np.full(len(turns), TCP, dtype=np.uint16),
-        tcp_payload=np.zeros(len(turns), dtype=np.int32),
-    )
+    return recorded(seed, rng, length, outgoing, device, peer, [TCP] * len(turns))
 
 
 def conversations(session):
