@@ -9,9 +9,9 @@ from setuptools import Extension, setup
 
 COMPILED = (
     "bodies", "build", "choices", "chooser", "clocks", "connections", "conversations", "counters",
-    "delays", "drafts", "endings", "filler", "kinds", "layout", "lookahead", "lookups", "openings",
-    "pcap", "ready", "receiving", "recognition", "records", "repeats", "segments", "stopgaps",
-    "succession", "template", "times",
+    "delays", "drafts", "endings", "filler", "kinds", "layout", "lookahead", "lookups", "meetings",
+    "openings", "pcap", "ready", "receiving", "recognition", "records", "repeats", "segments",
+    "stopgaps", "succession", "template", "times",
 )  # fmt: skip
 """Modules of `iotflowgen.packets` that every packet comes through."""
 

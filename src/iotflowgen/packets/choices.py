@@ -245,6 +245,10 @@ class Choices:
         lots = self._lots.get(kind, ())
         return next((peer for peer in peers if (stage, None, peer) in lots), ANYBODY)
 
+    def meets(self, kind: Kind, stage: int, peer: int) -> bool:
+        """Whether packets of a kind were seen with a peer."""
+        return self.whom(kind, stage, (peer,)) == peer
+
     def rest(self, owed: int) -> bytes:
         """How a handshake message went on that owed as many bytes, to its end or nearly so."""
         rest = b""

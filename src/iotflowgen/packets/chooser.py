@@ -5,19 +5,20 @@ segment is or is no FIN by what is still to come.
 """
 
 import random
-from collections.abc import Container, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Container, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import Final
 
 from iotflowgen.packets.build import PacketFeatures
 from iotflowgen.packets.choices import ANYTHING, Asker, Choices, Need, Wanted, asker_of, name_in
 from iotflowgen.packets.connections import ANYBODY, UNKNOWN, Conversation, Stage
-from iotflowgen.packets.headers import Kind
+from iotflowgen.packets.headers import Kind, Stay
 from iotflowgen.packets.kinds import Usual
 from iotflowgen.packets.layout import ACK, SYN
 from iotflowgen.packets.lookahead import Ahead, Flow
 from iotflowgen.packets.lookups import Lookups
 from iotflowgen.packets.mask import DNS, HTTP, TLS
+from iotflowgen.packets.meetings import Meetings
 from iotflowgen.packets.ready import Ready
 from iotflowgen.packets.recognition import FIRST, PICTURE, REST, WHOLE
 from iotflowgen.packets.records import Phase
@@ -87,7 +88,7 @@ class Chooser:
     Args:
         choices: All templates.
         lookups: Whom the device has looked up.
-        stays: By service, how many connections stay with the host of the one before.
+        stays: How many connections are with hosts that were met before.
         ones: Places of hosts whose SYNs have one window a run.
         draws: Draws.
     """
@@ -96,7 +97,7 @@ class Chooser:
         self,
         choices: Choices,
         lookups: Lookups,
-        stays: Iterable[tuple[int, float]],
+        stays: Sequence[Stay],
         ones: Container[int],
         draws: random.Random,
     ) -> None:
@@ -105,17 +106,15 @@ class Chooser:
         self._draws = draws
         self._latest: dict[Thread, Before] = {}
         """The last templates without TCP, by places."""
-        self._stays = dict(stays)
+        self._meetings = Meetings(stays, draws)
         self._ones = ones
         self._openings: dict[Asker, int] = {}
         """The windows that these have in this run."""
-        self._with: dict[int, int] = {}
-        """Place of the host that the last connection with a service is with."""
 
     def begin(self) -> None:
         """A run begins of which the one before knows nothing."""
         self._latest.clear()
-        self._with.clear()
+        self._meetings.begin()
         self._openings.clear()
 
     def choose(
@@ -151,7 +150,7 @@ class Chooser:
             # without ports, what is asked of several hosts looks like one conversation
             peer, then = ANYBODY, None
         elif peer == ANYBODY:
-            peer = self._choices.whom(kind, stage, self._candidates(kind[3]))
+            peer = self._choices.whom(kind, stage, self._candidates(turn, stage))
         if not packet.protocols & _TCP:
             before = self._latest.get(thread_of(kind), NOTHING)
         ready = self._choices.draw(kind, stage, needs, peer, self._draws, wanted, before, then)
@@ -171,11 +170,13 @@ class Chooser:
             notes.append(_UNASKED)
         return ready
 
-    def _candidates(self, service: int) -> Iterator[int]:
+    def _candidates(self, turn: Turn, stage: int) -> Iterator[int]:
         """With whom a connection may be that begins, the likeliest first."""
         yield from self._lookups
-        if service in self._with and self._draws.random() < self._stays.get(service, 0):
-            yield self._with[service]
+        kind = turn.kind
+        if turn.packet.protocols & _TCP:
+            may_be = partial(self._choices.meets, kind, stage)
+            yield from self._meetings.again(kind, is_bare=turn.usual.is_bare, may_be=may_be)
 
     def _needs(self, turn: Turn, conversation: Conversation, stage: int) -> tuple[Need, ...]:
         """What the packet has to say, the best first."""
@@ -215,7 +216,7 @@ class Chooser:
     def meet(self, turn: Turn, peer: int) -> None:
         """Note with whom a connection is."""
         if turn.packet.protocols & _TCP:
-            self._with[turn.kind[3]] = peer
+            self._meetings.note(turn.kind, peer, is_bare=turn.usual.is_bare)
 
     def note(self, ready: Ready, turn: Turn, conversation: Conversation) -> None:
         """Note what was said, for that on which it depends what is said next."""

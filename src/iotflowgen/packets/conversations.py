@@ -6,7 +6,7 @@ same ports. So it goes to another address.
 
 import random
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from iotflowgen.packets.connections import Conversation
@@ -33,8 +33,10 @@ class Conversations:
         self._ips = ips
         self._draws = draws
         self._known: OrderedDict[Flow, Conversation] = OrderedDict()
-        self._occupied: OrderedDict[tuple[Flow, bytes], Iterator[bytes]] = OrderedDict()
-        """Networks in which ports were used, and the addresses that are left there."""
+        self._occupied: OrderedDict[Flow, set[bytes]] = OrderedDict()
+        """Addresses that have had connections between the same ports."""
+        self._stands_for: dict[bytes, bytes] = {}
+        """Addresses that have others in this run."""
 
     def __contains__(self, flow: object) -> bool:
         return flow in self._known
@@ -64,24 +66,32 @@ class Conversations:
         for flow, conversation in self._known.items():
             self._occupy(flow, conversation)
         self._known.clear()
+        self._stands_for.clear()
 
     def vacant(self, flow: Flow, ip: bytes) -> bytes:
-        """An address for a peer: its own, or if that has had such a connection, one beside it."""
-        return next(self._occupied.get((flow, ip[:-1]), iter(())), ip)
+        """An address for a peer: its own, or if that has had such a connection, one beside it.
+
+        Its other connections then have that, too.
+        """
+        address = self._stands_for.get(ip, ip)
+        if address in (occupied := self._occupied.get(flow, set())):
+            address = self._stands_for[ip] = self._beside(ip, occupied)
+        return address
 
     def _occupy(self, flow: Flow, conversation: Conversation) -> None:
         """Note the ports of a connection that is over."""
         if not flow[0] & _TCP or conversation.peer < 0:
             return
         ip = conversation.address or self._ips[conversation.peer]
-        self._occupied.setdefault((flow, ip[:-1]), self._others(ip))
+        self._occupied.setdefault(flow, set()).add(ip)
         if len(self._occupied) > _MOST_OCCUPIED:
             self._occupied.popitem(last=False)
 
-    def _others(self, ip: bytes) -> Iterator[bytes]:
-        """Each address once of an IPv4 network that no host has."""
+    def _beside(self, ip: bytes, occupied: Container[bytes]) -> bytes:
+        """An address of the same IPv4 network that no host has; the same if none is left."""
         first = self._draws.randrange(252)
         for i in range(252 if len(ip) == 4 else 0):
             other = ip[:-1] + bytes([2 + (first + i) % 252])
-            if other not in self._ips:
-                yield other
+            if other not in self._ips and other not in occupied:
+                return other
+        return ip

@@ -224,6 +224,17 @@ class Ending(_Frozen):
     """How often that was seen."""
 
 
+class Stay(_Frozen):
+    """TCP connections of a device that may stay with a host which it has met."""
+
+    beginning: Kind
+    """Of the first packet; of length 0 where that has payload, which may be of any."""
+    alike: bool
+    """The last connection that began so was with that host; or one of the same service was."""
+    share: float
+    """How many are with it; others may be, too, by chance."""
+
+
 class Headers(_Frozen):
     """What the headers of one device's packets hold."""
 
@@ -249,9 +260,8 @@ class Headers(_Frozen):
     """When captures began, nanoseconds since 1970."""
     endings: tuple[Ending, ...] = ()
     """How TCP connections ended."""
-    stays: tuple[tuple[int, float], ...] = ()
-    """By service, the share of TCP connections that stay with the host of the one before; others
-    may be with it by chance."""
+    stays: tuple[Stay, ...] = ()
+    """How many TCP connections are with hosts that were met before."""
     repeats: tuple[Repeat, ...] = ()
     leaves: tuple[tuple[Kind, int], ...] = ()
     """Kinds of the device's TCP segments that leave something unacknowledged which was heard just

@@ -7,8 +7,6 @@ where that stands in its stream would not be known.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain, pairwise
-from statistics import fmean
 
 from iotflowgen.packets.captured import Packet, packets_of
 from iotflowgen.packets.counters import counting
@@ -18,6 +16,7 @@ from iotflowgen.packets.headers import Connection, Headers, Template
 from iotflowgen.packets.identifiers import words_in
 from iotflowgen.packets.layout import ACK, FIN, SYN, with_true_lengths
 from iotflowgen.packets.mask import mask
+from iotflowgen.packets.meetings import Meeting, learn_stays
 from iotflowgen.packets.notes import Hosts
 from iotflowgen.packets.plain import Plain
 from iotflowgen.packets.ready import kind_of, service_of
@@ -121,14 +120,6 @@ def _awaited(packets: Sequence[Packet]) -> dict[_Ends, list[int]]:
     return found
 
 
-def _stays(captures: Sequence[Sequence[int]]) -> float:
-    """How many connections stay with the host of the one before, beyond those that do by chance."""
-    same = [host == before for hosts in captures for before, host in pairwise(hosts)]
-    counts = Counter(chain.from_iterable(captures))
-    chance = sum((count / counts.total()) ** 2 for count in counts.values())
-    return max(0.0, (fmean(same) - chance) / (1 - chance)) if same and chance < 1 else 0.0
-
-
 class _Learner:
     def __init__(
         self,
@@ -154,9 +145,8 @@ class _Learner:
         self._leaving = LeavingCounts()
         self._endings = EndingCounts()
         self._words: set[bytes] = set()
-        self._peers: defaultdict[int, list[list[int]]] = defaultdict(list)
-        """Places of the hosts that connections with a service are with, in order, a list a
-        capture."""
+        self._meetings: list[list[Meeting]] = []
+        """With whom connections are, in order, a list a capture."""
         self._questions: list[list[int]] = []
         """Ids of the device's questions to DNS, a list a capture."""
 
@@ -166,7 +156,7 @@ class _Learner:
         self._hosts.begin(packets[0].time_ns if packets else 0)
         self._questions.append([])
         self._latest = {}
-        peers: defaultdict[int, list[int]] = defaultdict(list)
+        self._meetings.append([])
         awaited = _awaited(packets)
         for packet in packets:
             peer = self._hosts.peer(packet)
@@ -179,15 +169,14 @@ class _Learner:
                 if stream is None or stream.is_over(packet):
                     if stream:
                         self._end(stream, service, peer)
-                    peers[service].append(peer)
+                    kind = kind_of(packet.features, self._services)
+                    self._meetings[-1].append((kind, not packet.payload, peer))
                     own, first = self._hosts.own(packet), awaited[_ends(packet)]
                     stream = streams[key] = Stream(own=own, awaited=first)
             self._hosts.see(packet, peer, stream)
             self._learn(packet, peer, stream)
         for (service, _, peer), stream in streams.items():
             self._end(stream, service, peer)
-        for service, places in peers.items():
-            self._peers[service].append(places)
 
     def _learn(self, packet: Packet, peer: int, stream: Stream | None) -> None:
         """Make a template of a packet, if it is fit for one."""
@@ -306,11 +295,7 @@ class _Learner:
             leaves=self._leaving.leaves(),
             begun_ns=tuple(self._hosts.begun_ns),
             endings=self._endings.endings(),
-            stays=tuple(
-                (service, share)
-                for service, seen in sorted(self._peers.items())
-                if (share := _stays(seen))
-            ),
+            stays=learn_stays(self._meetings),
             macs=self._hosts.macs(),
             addresses=self._hosts.addresses(),
             words=tuple(sorted(word.decode("latin-1") for word in self._words)),
