@@ -12,6 +12,10 @@ the walk's that has come to the same as the captured one had before. What a conn
 - whether payload is still to come; else how many packets are, up to a few, unless there never was
   any. By lengths alone a FIN is an acknowledgment, and a SYN that is answered like any other.
 
+A connection that was there before its capture opens nowhere, and has come to something that no
+packet count tells. A walk takes one up with any packet that says what the first one of such a
+connection does, unless it has as many of them as the capture has up to there.
+
 Connections are known by their ports, for features have no addresses (paper, section 4.1).
 
 Shapes: P places, as in `chain`; N walks; X pairs of a walk and a place; M connections of a walk.
@@ -36,22 +40,26 @@ class Coherence:
 
     def __init__(
         self,
+        capture: NDArray[np.int64],
         connection: NDArray[np.int64],
         service: NDArray[np.int64],
         rank: NDArray[np.int64],
         said: NDArray[np.int64],
         outgoing: NDArray[np.bool_],
         payload: NDArray[np.bool_],
+        may_open: NDArray[np.bool_],
     ) -> None:
         """Follow the connections of the captures.
 
         Args:
-            connection: Which connection of which capture a packet is of (P); 0 for none.
+            capture: Which capture a packet is of (P).
+            connection: Which of its connections, by numbers for all captures (P); 0 for none.
             service: What it is used for (P).
             rank: How many others of its service were used since it was (P).
             said: A number for what the packet says (P).
             outgoing: Whether the device sent it (P).
             payload: Whether there is any in it (P).
+            may_open: Whether it may be the first one that a connection ever had (P).
         """
         self.service, self.rank = np.where(connection == 0, _NONE, service), rank
         by_connection = np.argsort(connection, kind="stable")
@@ -62,14 +70,17 @@ class Coherence:
         before = carried - payload[by_connection]
         place, first = np.arange(len(begins)), _latest(begins)
         last = np.flatnonzero(ends)[np.cumsum(begins) - 1]
+        was_there = ~may_open[by_connection][first] & (connection[by_connection] > 0)
+        so_far = np.where(was_there, _COUNTED, np.minimum(1 + place - first, _COUNTED))
         left = np.where(carried > before[first], np.minimum(1 + last - place, _LEFT), _LEFT)
+        left = np.where(was_there | (carried < carried[last]), 0, left)
         come_to = numbered(
             [
                 service[by_connection],
                 said[by_connection],
-                np.minimum(1 + place - first, _COUNTED),
+                so_far,
                 np.minimum(carried - before[_latest(turns)], _UNHEARD),
-                np.where(carried < carried[last], 0, left),
+                left,
             ]
         )
         self.before = np.empty_like(come_to)
@@ -82,6 +93,15 @@ class Coherence:
         self.before[connection == 0] = _NONE
         self.after[by_connection] = come_to
         self.ends[by_connection] = ends
+        self.taken_up = np.zeros_like(come_to)
+        """If it may take up a connection that was there before its capture, how many of these there
+        are up to here (P); else 0."""
+        was_there = was_there[np.argsort(by_connection)]
+        first_there = was_there & (self.before == _NONE)
+        spoken = numbered([service, said])
+        begun = _so_far(first_there, capture)
+        takes_up = was_there & np.isin(spoken, spoken[first_there])
+        self.taken_up[takes_up] = begun[takes_up]
 
 
 class Walks:
@@ -97,19 +117,28 @@ class Walks:
         shape = walks, _KEPT
         self._connection, self._service, self._come_to = (np.full(shape, _NONE) for _ in range(3))
         self._over = np.ones(shape, dtype=bool)
+        self._taken_up = np.zeros(walks, dtype=np.int64)
 
     def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can go on with the packets at places (X)."""
         before = self._of.before[place]
-        come_to = np.any(self._come_to[walk] == before[:, None], axis=1)
-        fits: NDArray[np.bool_] = come_to | (before == _NONE)
+        goes_on = np.any(self._come_to[walk] == before[:, None], axis=1) & (before != _NONE)
+        fits: NDArray[np.bool_] = goes_on | (before == _NONE)
+        there = np.flatnonzero(self._of.taken_up[place])
+        fits[there] = goes_on[there] | self._takes_up(walk[there], place[there])
         return fits
+
+    def _takes_up(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether walks (X) can take up the connections at places (X), which were there before."""
+        takes_up: NDArray[np.bool_] = self._taken_up[walk] < self._of.taken_up[place]
+        return takes_up
 
     def use(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
         """Go on with the packets at places (N); the numbers (N) of their connections, -1 for none.
 
         Of several that have come to the same, it is the one that was used about as recently as the
-        captured one. A packet that fits none goes on with such a one of its service, or opens one.
+        captured one, or as recently if another one may be taken up instead. A packet that fits none
+        goes on with such a one of its service, or opens one.
         """
         of, walks, number = self._of, len(place), np.full(len(place), _NONE)
         walk = np.flatnonzero(of.service[place] != _NONE)
@@ -118,12 +147,15 @@ class Walks:
         mine = (self._service[walk] == service) & (before != _NONE)
         fits = mine & (self._come_to[walk] == before)
         rank = np.cumsum(mine, axis=1) - 1
-        mine = np.where(fits.any(axis=1, keepdims=True), fits, mine)
-        goes_on = mine.any(axis=1)
+        takes_up = self._takes_up(walk, place)[:, None]
+        mine = np.where(fits.any(axis=1, keepdims=True), fits, mine & ~takes_up)
         off = np.where(mine, np.abs(rank - of.rank[place][:, None]), np.iinfo(np.int64).max)
+        mine &= ~takes_up | (off == 0)
+        goes_on = mine.any(axis=1)
         over = np.where(self._over[walk], column, _NONE).max(axis=1)
         at = np.where(goes_on, off.argmin(axis=1), np.where(over == _NONE, _KEPT - 1, over))
         self._opened[walk] += ~goes_on
+        self._taken_up[walk] += ~goes_on & (of.taken_up[place] > 0)
         opened = self._opened[walk] * walks + walk
         number[walk] = np.where(goes_on, self._connection[walk, at], opened)
 
@@ -144,3 +176,10 @@ def _latest(begins: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The place of the latest beginning (P)."""
     latest: NDArray[np.int64] = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
     return latest
+
+
+def _so_far(counts: NDArray[np.bool_], capture: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many places of its capture count, up to each (P)."""
+    counted: NDArray[np.int64] = np.cumsum(counts)
+    before = (counted - counts)[_latest(np.diff(capture, prepend=-1) != 0)]
+    return counted - before

@@ -57,18 +57,13 @@ class Connections:
             return recent.index(port)
         return self._slots + (1 + anyone.index(port) if port in anyone else 0)
 
-    def port(self, session: int, service: int, rank: int) -> int | None:
-        """The port of a rank; None if it has to be opened.
+    def others(self, session: int, rank: int) -> int | None:
+        """The port of a rank that is of another service; None of any other rank.
 
         Where fewer are in use than where the rank comes from, it is the one longest in use.
         """
-        if rank == self._slots:
-            return None
-        if rank > self._slots:
-            ports, at = self._of_any[session], rank - self._slots - 1
-        else:
-            ports, at = self._of_service[session, service], rank
-        return ports[min(at, len(ports) - 1)] if ports else None
+        ports, at = self._of_any[session], rank - self._slots - 1
+        return ports[min(at, len(ports) - 1)] if ports and at >= 0 else None
 
     def may_recur(self, session: int, port: int, captures: int) -> bool:
         """Whether a port that these captures (bits) opened may come again, and note that it does.
@@ -206,7 +201,7 @@ class Ports:
         for i, of, among, service, token, same, new, shared, step, ends in zip(
             *(column.tolist() for column in columns), strict=True
         ):
-            number = known.get(among) or open_.port(of, service, -1 - token)
+            number = known.get(among) or open_.others(of, -1 - token)
             if number is None and (not fresh or open_.may_recur(of, same, shared)):
                 number = same
             elif number is None:

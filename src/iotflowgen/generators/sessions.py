@@ -160,13 +160,18 @@ class Sessions(Recorded):
         connection = np.where(has, 1 + numbered([self._capture, device, peer]), 0)
         services = *(ports.service for ports in self._sides), numbered([device, peer])
         ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
+        has_payload = ~_headers_alone(packets)
         columns = {
+            "capture": self._capture,
             "connection": connection,
             "service": numbered([told_by, np.choose(told_by, services)]),
             "rank": np.choose(told_by, ranks),
             "said": numbered([self._lengths.role, packets["outgoing"], packets["protocols"]]),
             "outgoing": packets["outgoing"],
-            "payload": ~_headers_alone(packets),
+            "payload": has_payload,
+            # a SYN says at least how long segments may be (RFC 9293, section 3.7.1)
+            "may_open": ~(has_payload | (packets["length"] <= _ETHERNET_IPV4_TCP))
+            | (packets["protocols"] & _TCP == 0),
         }
         self._coherence = Coherence(
             **{name: self._at_places(column) for name, column in columns.items()}

@@ -8,16 +8,18 @@ NEW = 4
 SYN, ACK, ASK, ANSWER = range(4)
 
 
-def coherence(rows):
+def coherence(rows, *, may_open=True, capture=None):
     """Of rows: connection, rank, what is said, whether the device says it, whether it carries."""
     connection, rank, said, outgoing, payload = np.array(rows).T
     return Coherence(
+        capture=np.zeros_like(connection) if capture is None else np.array(capture),
         connection=connection,
         service=np.zeros(len(rows), dtype=np.int64),
         rank=rank,
         said=said,
         outgoing=outgoing.astype(bool),
         payload=payload.astype(bool),
+        may_open=np.full(len(rows), may_open),
     )
 
 
@@ -124,3 +126,39 @@ def test_those_that_are_over_are_forgotten_first():
     of = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0), (2, NEW, ASK, 1, 1)])
     walks, _ = used(of, 0, *[2] * 100)
     assert fitting(of, walks) == [0, 1, 2]
+
+
+def test_a_connection_that_was_there_before_is_taken_up_at_any_packet_like_its_first():
+    of = coherence(
+        [(1, NEW, SYN, 0, 0), *[(1, 0, ACK, 1, 0), (1, 0, SYN, 0, 0)] * 2], may_open=False
+    )
+    assert fitting(of, Walks(of, 1)) == [0, 2, 4]
+    # not twice, for the capture has but one
+    walks, numbers = used(of, 2)
+    assert numbers == [1]
+    assert fitting(of, walks) == [1, 3]
+    assert used(of, 2, 3, 4)[1] == [1, 1, 1]
+
+
+def test_a_walk_takes_up_no_more_than_the_capture_has_up_to_there():
+    of = coherence(
+        [(1, NEW, SYN, 0, 0), (1, 0, ACK, 1, 0), (2, NEW, SYN, 0, 0), (2, 0, ACK, 1, 0)],
+        may_open=False,
+    )
+    assert fitting(of, used(of, 0)[0]) == [1, 2, 3]
+    assert fitting(of, used(of, 0, 2)[0]) == [1, 3]
+    again = coherence([(1, NEW, SYN, 0, 0), (2, NEW, SYN, 0, 0)], may_open=False, capture=[0, 1])
+    assert fitting(again, used(again, 0)[0]) == []
+
+
+def test_another_one_is_taken_up_where_the_one_that_fits_was_used_at_another_time():
+    of = coherence(
+        [
+            *((1, NEW, SYN, 0, 0), (1, 0, ACK, 1, 0), (2, NEW, SYN, 0, 0), (2, 0, ACK, 1, 0)),
+            *((1, 1, SYN, 0, 0), (1, 0, ACK, 1, 0), (1, 0, SYN, 0, 0)),
+        ],
+        may_open=False,
+    )
+    # the capture's used the other one in between; the walk has no other one yet
+    assert used(of, 0, 1, 4)[1] == [1, 1, 2]
+    assert used(of, 0, 1, 6)[1] == [1, 1, 1]

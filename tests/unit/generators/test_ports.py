@@ -13,7 +13,6 @@ def test_a_connection_that_is_over_counts_until_another_is_used() -> None:
     assert [open_.rank(SESSION, SERVICE, port) for port in (2000, 1000)] == [0, 1]
     open_.use(SESSION, SERVICE, 1000)
     assert open_.rank(SESSION, SERVICE, 2000) == SLOTS
-    assert open_.port(SESSION, SERVICE, 1) == 1000
 
 
 def test_a_connection_that_goes_on_after_its_end_is_none_that_is_over() -> None:
@@ -30,4 +29,4 @@ def test_another_service_tells_a_port_that_is_in_use() -> None:
     open_.use(SESSION, SERVICE, 2000)
     rank = open_.rank(SESSION, OTHER, 1000)
     assert rank > SLOTS
-    assert open_.port(SESSION, OTHER, rank) == 1000
+    assert open_.others(SESSION, rank) == 1000

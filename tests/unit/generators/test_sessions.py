@@ -153,6 +153,26 @@ def test_walks_that_take_any_connection_mix_them_up():
     assert not all(said in (ANSWERED[: len(said)], REFUSED[: len(said)]) for said in found)
 
 
+def under_way(seed):
+    """A capture in which a device asks over one connection and keeps another one, both older."""
+    rng = np.random.default_rng(seed)
+    asks, keeps = (rng.choice(20_000, 2, replace=False) + 40_000).tolist()
+    length, outgoing, device = [], [], []
+    for times in rng.integers(1, 4, 12).tolist():
+        length += [200, 66, 300, 66] * times + [54, 54]
+        outgoing += [False, True, True, False] * times + [False, True]
+        device += [asks] * (4 * times) + [keeps] * 2
+    return recorded(seed, rng, length, outgoing, device, [443] * len(length), [TCP] * len(length))
+
+
+def test_connections_that_were_there_before_stay_apart_wherever_they_are_taken_up():
+    for session in drawn([under_way(i) for i in range(8)], n=50):
+        ports, is_probe = device_ports(session), session.length == 54
+        asked, probed = set(ports[~is_probe].tolist()), set(ports[is_probe].tolist())
+        assert len(asked) == len(probed) == 1
+        assert asked != probed
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_hardly_any_captures_and_no_connections_will_do(order):
     trace = capture(0)
@@ -224,13 +244,12 @@ def test_ports_come_again_only_with_those_they_came_with():
     assert seen >= {30_000, 31_000, 32_000, 33_000}
 
 
-def test_what_is_not_in_use_is_the_port_that_is_longest_in_use():
+def test_what_no_other_service_uses_is_the_port_that_is_longest_in_use():
     connections = Connections(slots=4)
-    assert connections.port(0, 1, 2) is None
+    assert connections.others(0, 5) is None
     for port in (7, 8, 9):
         connections.use(0, 1, port)
-    assert [connections.port(0, 1, rank) for rank in range(5)] == [9, 8, 7, 7, None]
-    assert [connections.port(0, 2, rank) for rank in (0, 5, 8)] == [None, 9, 7]
+    assert [connections.others(0, rank) for rank in (0, 4, 5, 6, 8)] == [None, None, 9, 8, 7]
     assert [connections.rank(0, 2, port) for port in (9, 7, 6)] == [5, 7, 4]
 
 
