@@ -247,7 +247,7 @@ class Choices:
 
     def meets(self, kind: Kind, stage: int, peer: int) -> bool:
         """Whether packets of a kind were seen with a peer."""
-        return self.whom(kind, stage, (peer,)) == peer
+        return (stage, None, peer) in self._lots.get(kind, ())
 
     def rest(self, owed: int) -> bytes:
         """How a handshake message went on that owed as many bytes, to its end or nearly so."""

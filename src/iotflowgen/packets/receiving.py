@@ -7,7 +7,6 @@ which of them it is.
 
 import random
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final
@@ -97,7 +96,8 @@ class Receivers:
 
     def __init__(self, connections: Iterable[Connection], draws: random.Random) -> None:
         self._draws = draws
-        self._seen: defaultdict[tuple[int, int, bool], list[Window]] = defaultdict(list)
+        self._seen: dict[tuple[int, int, bool], dict[int, list[Window]]] = {}
+        """Of a service, a peer and an end, by the window in the SYN, and all whatever that was."""
         for connection in connections:
             for outgoing in (False, True):
                 window = connection.windows[outgoing]
@@ -107,7 +107,9 @@ class Receivers:
                     (_ANY, _ANY),
                 )
                 for key in keys if window.said else ():
-                    self._seen[*key, outgoing].append(window)
+                    seen = self._seen.setdefault((*key, outgoing), {})
+                    for opening in (window.opening, _ANY):
+                        seen.setdefault(opening, []).append(window)
 
     def draw(
         self, service: int, peer: int, *, outgoing: bool, opening: int, joined: bool
@@ -125,6 +127,8 @@ class Receivers:
         seen = next((self._seen[key] for key in keys if key in self._seen), None)
         if seen is None:
             return Receiving()
-        alike = [window for window in seen if window.opening == opening] or seen
-        drawn = self._draws.sample(alike, min(len(alike), _MOST_COMPARED))
+        alike = seen.get(opening) or seen[_ANY]
+        # some in a row, who may be any of them: drawing each takes longer than all else here
+        first = self._draws.randrange(len(alike))
+        drawn = (alike[first:] + alike[:first])[:_MOST_COMPARED]
         return Receiving(drawn, joined=self._draws if joined else None)
