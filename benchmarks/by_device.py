@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from iotflowgen.errors import IoTFlowGenError
 from iotflowgen.files import whole_file
@@ -37,10 +38,9 @@ def measured(measure: Measure, out: Path, description: str | None, **made_with: 
     parser.add_argument("--out", type=Path, default=out)
     chosen = parser.parse_args()
     folders = [chosen.root / name for name in chosen.devices.split(",")]
-    with parallel_config("loky", n_jobs=chosen.processes, inner_max_num_threads=1):
-        steps = (delayed(_take)(measure, folder, chosen.out) for folder in folders)
-        for said in Parallel(return_as="generator_unordered")(steps):
-            print(said, file=sys.stderr)
+    steps = (delayed(_take)(measure, folder, chosen.out) for folder in folders)
+    for said in Parallel(chosen.processes, return_as="generator_unordered")(steps):
+        print(said, file=sys.stderr)
     found = [path for f in folders if (path := chosen.out / f"{f.name}.json").exists()]
     devices = [json.loads(path.read_text()) for path in found]
     joined = {**made_with, "versions": versions(), "devices": devices}
@@ -52,7 +52,8 @@ def _take(measure: Measure, folder: Path, out: Path) -> str:
     """Measure a device, unless that was done; what to say of it."""
     path = out / f"{folder.name}.json"
     if not path.exists():
-        with warnings.catch_warnings():
+        # threads as many as there are cores wait for each other where other processes run
+        with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             try:
                 found = measure(folder)
