@@ -5,13 +5,14 @@ behind a service's load balancer; a connection then has that of one machine. A r
 has to wake up first, so that a SYN passes later after its stamp than what follows it.
 
 A host that goes on between captures shows when these were made: by its clock they are as far apart
-as they were. A session then is one more of them, some time before or after one, for all such hosts.
+as they were. A session then is one more of them, some time before or after one, for all such hosts;
+the next one is near another.
 """
 
 import random
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from itertools import pairwise
+from itertools import pairwise, product
 from math import log
 from statistics import median
 from typing import Final, NamedTuple
@@ -170,6 +171,8 @@ class Clocks:
         self._gaps_ns = [
             (above - below, below) for below, above in pairwise(sorted(begun_ns)) if above > below
         ]
+        self._ends: list[tuple[tuple[int, int], bool]] = []
+        """Of gaps, those near which no run is yet, so that runs do not crowd about one capture."""
         self._now = 0, 0
         """Near which capture the run is, and when that began by the times of the run."""
         self._boot: dict[tuple[int, int], int] = {}
@@ -184,10 +187,13 @@ class Clocks:
         self._latest.clear()
         self._to_come.clear()
         if self._gaps_ns:
-            gap_ns, near = self._draws.choice(self._gaps_ns)
+            if not self._ends:
+                self._ends += product(self._gaps_ns, (False, True))
+                self._draws.shuffle(self._ends)
+            (gap_ns, near), is_upper = self._ends.pop()
             closest_ns = min(self._gaps_ns)[0] / _NEARER
             off_ns = round(closest_ns * (gap_ns / 2 / closest_ns) ** self._draws.random())
-            if self._draws.random() < 0.5:
+            if is_upper:
                 near, off_ns = near + gap_ns, -off_ns
             self._now = near, time_ns - off_ns
 

@@ -134,6 +134,18 @@ def test_clocks_that_go_on_between_captures_are_at_the_same_time() -> None:
     assert len(at) > 20
 
 
+def test_runs_are_near_every_capture_before_they_are_near_one_again() -> None:
+    begun_ns = [0, 600 * SECOND, 700 * SECOND, 9000 * SECOND]
+    clocks = Clocks([], random.Random(0), begun_ns)
+    for _ in range(5):
+        near = []
+        for _ in range(6):
+            clocks.begin(10**12)
+            near.append((clocks.near, clocks.is_later(10**12)))
+        inner = [(ns, later) for ns in begun_ns[1:-1] for later in (False, True)]
+        assert sorted(near) == sorted([(begun_ns[0], True), *inner, (begun_ns[-1], False)])
+
+
 def test_a_clock_that_starts_anew_does_not_go_on_between_captures() -> None:
     begun_ns = [0, 600 * SECOND, 700 * SECOND]
     assert ticking_of([[(ns + SECOND, 3000)] * 4 for ns in begun_ns], begun_ns).begun == ()
