@@ -12,9 +12,10 @@ the walk's that has come to the same as the captured one had before. What a conn
 - whether payload is still to come; else how many packets are, up to a few, unless there never was
   any. By lengths alone a FIN is an acknowledgment, and a SYN that is answered like any other.
 
-A connection that was there before its capture opens nowhere, and has come to something that no
-packet count tells. A walk takes one up with any packet that says what the first one of such a
-connection does, unless it has as many of them as the capture has up to there.
+A connection that was there before its capture opens nowhere. How many packets it had, or has left,
+is not to be seen, for it mostly goes on after the capture. A walk takes one up with any packet that
+says what the first one of such a connection does, unless it has as many of them as the capture has
+up to there.
 
 Connections are known by their ports, for features have no addresses (paper, section 4.1).
 
@@ -93,7 +94,7 @@ class Coherence:
         self.before[connection == 0] = _NONE
         self.after[by_connection] = come_to
         self.ends[by_connection] = ends
-        self.taken_up = np.zeros_like(come_to)
+        self.may_take_up = np.zeros_like(come_to)
         """If it may take up a connection that was there before its capture, how many of these there
         are up to here (P); else 0."""
         was_there = was_there[np.argsort(by_connection)]
@@ -101,7 +102,7 @@ class Coherence:
         spoken = numbered([service, said])
         begun = _so_far(first_there, capture)
         takes_up = was_there & np.isin(spoken, spoken[first_there])
-        self.taken_up[takes_up] = begun[takes_up]
+        self.may_take_up[takes_up] = begun[takes_up]
 
 
 class Walks:
@@ -124,13 +125,13 @@ class Walks:
         before = self._of.before[place]
         goes_on = np.any(self._come_to[walk] == before[:, None], axis=1) & (before != _NONE)
         fits: NDArray[np.bool_] = goes_on | (before == _NONE)
-        there = np.flatnonzero(self._of.taken_up[place])
+        there = np.flatnonzero(self._of.may_take_up[place])
         fits[there] = goes_on[there] | self._takes_up(walk[there], place[there])
         return fits
 
     def _takes_up(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can take up the connections at places (X), which were there before."""
-        takes_up: NDArray[np.bool_] = self._taken_up[walk] < self._of.taken_up[place]
+        takes_up: NDArray[np.bool_] = self._taken_up[walk] < self._of.may_take_up[place]
         return takes_up
 
     def use(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -155,7 +156,7 @@ class Walks:
         over = np.where(self._over[walk], column, _NONE).max(axis=1)
         at = np.where(goes_on, off.argmin(axis=1), np.where(over == _NONE, _KEPT - 1, over))
         self._opened[walk] += ~goes_on
-        self._taken_up[walk] += ~goes_on & (of.taken_up[place] > 0)
+        self._taken_up[walk] += ~goes_on & (of.may_take_up[place] > 0)
         opened = self._opened[walk] * walks + walk
         number[walk] = np.where(goes_on, self._connection[walk, at], opened)
 

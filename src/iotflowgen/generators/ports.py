@@ -58,7 +58,7 @@ class Connections:
         return self._slots + (1 + anyone.index(port) if port in anyone else 0)
 
     def others(self, session: int, rank: int) -> int | None:
-        """The port of a rank that is of another service; None of any other rank.
+        """The port of a rank that counts those of any service; None of any other rank.
 
         Where fewer are in use than where the rank comes from, it is the one longest in use.
         """

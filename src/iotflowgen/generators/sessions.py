@@ -208,7 +208,7 @@ class Sessions(Recorded):
         It starts up as the captures do. Where a walk comes to an end, it is silent for as long as
         captures are at most; then another goes on from where in the first half of a capture no
         connection was under way for the last time. So what comes after start-up is repeated, with
-        its connections from their beginnings on.
+        its connections from their beginnings on, if these were seen.
         """
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)

@@ -35,8 +35,8 @@ class Conversations:
         self._known: OrderedDict[Flow, Conversation] = OrderedDict()
         self._occupied: OrderedDict[Flow, set[bytes]] = OrderedDict()
         """Addresses that have had connections between the same ports."""
-        self._stands_for: dict[bytes, bytes] = {}
-        """Addresses that have others in this run."""
+        self._stand_ins: dict[bytes, bytes] = {}
+        """Addresses that peers have in this run, by their own."""
 
     def __contains__(self, flow: object) -> bool:
         return flow in self._known
@@ -66,16 +66,16 @@ class Conversations:
         for flow, conversation in self._known.items():
             self._occupy(flow, conversation)
         self._known.clear()
-        self._stands_for.clear()
+        self._stand_ins.clear()
 
-    def vacant(self, flow: Flow, ip: bytes) -> bytes:
+    def vacant(self, flow: Flow, ip: bytes, *, is_known: bool = False) -> bytes:
         """An address for a peer: its own, or if that has had such a connection, one beside it.
 
-        Its other connections then have that, too.
+        So have its connections that begin later in the run, unless DNS has made the own one known.
         """
-        address = self._stands_for.get(ip, ip)
+        address = ip if is_known else self._stand_ins.get(ip, ip)
         if address in (occupied := self._occupied.get(flow, set())):
-            address = self._stands_for[ip] = self._beside(ip, occupied)
+            address = self._stand_ins[ip] = self._beside(ip, occupied)
         return address
 
     def _occupy(self, flow: Flow, conversation: Conversation) -> None:
@@ -88,10 +88,10 @@ class Conversations:
             self._occupied.popitem(last=False)
 
     def _beside(self, ip: bytes, occupied: Container[bytes]) -> bytes:
-        """An address of the same IPv4 network that no host has; the same if none is left."""
-        first = self._draws.randrange(252)
+        """An address of the same IPv4 network that nobody has; the same if none is left."""
+        first, taken = self._draws.randrange(252), {*self._stand_ins.values()}
         for i in range(252 if len(ip) == 4 else 0):
             other = ip[:-1] + bytes([2 + (first + i) % 252])
-            if other not in self._ips and other not in occupied:
+            if other not in self._ips and other not in occupied and other not in taken:
                 return other
         return ip

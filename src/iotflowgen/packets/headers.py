@@ -20,6 +20,7 @@ __all__ = [
     "Kind",
     "Opening",
     "Repeat",
+    "Stay",
     "Template",
     "Window",
 ]
@@ -230,7 +231,8 @@ class Stay(_Frozen):
     beginning: Kind
     """Of the first packet; of length 0 where that has payload, which may be of any."""
     alike: bool
-    """The last connection that began so was with that host; or one of the same service was."""
+    """The last connection that began so was with that host; or none did before, and the last one
+    with a host that it could be with was."""
     share: float
     """How many are with it; others may be, too, by chance."""
 

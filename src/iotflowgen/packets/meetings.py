@@ -44,9 +44,8 @@ def learn_stays(captures: Sequence[Sequence[Meeting]]) -> tuple[Stay, ...]:
                 seen[beginning, alike].append((last == peer, known[last] / known.total()))
             before.note(beginning, peer)
     return tuple(
-        Stay(beginning=beginning, alike=alike, share=share)
+        Stay(beginning=beginning, alike=alike, share=_beyond_chance(cases))
         for (beginning, alike), cases in seen.items()
-        if (share := _beyond_chance(cases))
     )
 
 
@@ -95,6 +94,11 @@ class Meetings:
 
     def __init__(self, stays: Sequence[Stay], draws: random.Random) -> None:
         self._shares = {(stay.beginning, stay.alike): stay.share for stay in stays}
+        shares: defaultdict[int, list[float]] = defaultdict(list)
+        for stay in stays:
+            shares[stay.beginning[3]].append(stay.share)
+        self._usual = {service: fmean(known) for service, known in shares.items()}
+        """By service, for what began no connection in captures: windows begin in their middle."""
         self._draws = draws
         self._before = _Before()
 
@@ -106,7 +110,12 @@ class Meetings:
         """The host that a connection stays with; none if it goes with any."""
         beginning = _beginning(kind, is_bare=is_bare)
         last, alike = self._before.last(beginning, may_be)
-        if last is not None and self._draws.random() < self._shares.get((beginning, alike), 0):
+        if last is None:
+            return
+        share = self._shares.get((beginning, alike))
+        if share is None:
+            share = self._usual.get(beginning[3], 0.0)
+        if self._draws.random() < share:
             yield last
 
     def note(self, kind: Kind, peer: int, *, is_bare: bool) -> None:

@@ -97,7 +97,7 @@ class Receivers:
     def __init__(self, connections: Iterable[Connection], draws: random.Random) -> None:
         self._draws = draws
         self._seen: dict[tuple[int, int, bool], dict[int, list[Window]]] = {}
-        """Of a service, a peer and an end, by the window in the SYN, and all whatever that was."""
+        """Of a service, a peer and an end, by the window in the SYN; under `_ANY` all of them."""
         for connection in connections:
             for outgoing in (False, True):
                 window = connection.windows[outgoing]

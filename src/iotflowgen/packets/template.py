@@ -264,10 +264,10 @@ class TemplateBuilder:
             return
         conversation.peer, conversation.own = ready.peer, ready.template.own
         self._chooser.meet(turn, ready.peer)
-        conversation.address = self._lookups.address(ready.peer)
+        named = conversation.address = self._lookups.address(ready.peer)
         if turn.packet.protocols & _TCP:
-            ip = conversation.address or self._ips[ready.peer]
-            conversation.address = self._conversations.vacant(turn.flow, ip)
+            ip, is_known = named or self._ips[ready.peer], named != b""
+            conversation.address = self._conversations.vacant(turn.flow, ip, is_known=is_known)
 
     def _segment(
         self,

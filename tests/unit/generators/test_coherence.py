@@ -162,3 +162,13 @@ def test_another_one_is_taken_up_where_the_one_that_fits_was_used_at_another_tim
     # the capture's used the other one in between; the walk has no other one yet
     assert used(of, 0, 1, 4)[1] == [1, 1, 2]
     assert used(of, 0, 1, 6)[1] == [1, 1, 1]
+
+
+def test_how_many_packets_an_older_connection_had_or_has_left_does_not_matter():
+    said = (1, NEW, ANSWER, 0, 1), *[(1, 0, ASK, 1, 0), (1, 0, ANSWER, 0, 1)] * 4, (1, 0, ASK, 1, 0)
+    of = coherence(said, may_open=False)
+    walks, _ = used(of, 0)
+    assert fitting(of, walks) == [1, 3, 5, 7, 9]
+    # of one that was opened these have come to something else
+    of = coherence(said)
+    assert fitting(of, used(of, 0)[0]) == [0, 1]

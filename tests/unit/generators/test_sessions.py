@@ -244,7 +244,7 @@ def test_ports_come_again_only_with_those_they_came_with():
     assert seen >= {30_000, 31_000, 32_000, 33_000}
 
 
-def test_what_no_other_service_uses_is_the_port_that_is_longest_in_use():
+def test_a_rank_beyond_the_ports_in_use_is_the_one_that_is_longest_in_use():
     connections = Connections(slots=4)
     assert connections.others(0, 5) is None
     for port in (7, 8, 9):

@@ -59,13 +59,13 @@ def test_connections_of_a_capture_are_with_one_host() -> None:
 
 
 def test_what_begins_otherwise_is_for_something_else() -> None:
+    # either host may be for either, so that only what began alike tells them apart
     captures = [
-        [*bare([PROBE], cloud), *bare([SYN, SYN], updates), *bare([PROBE, SYN], cloud)[:1]]
-        for cloud, updates in ((CLOUD, UPDATES), (OTHER_CLOUD, OTHER_UPDATES))
+        [*bare([PROBE], one), *bare([SYN, SYN], other), *bare([PROBE], one)]
+        for one, other in ((CLOUD, UPDATES), (UPDATES, CLOUD)) * 2
     ]
     for probed, asked, again, probed_again in drawn(captures, captures[0], 50):
-        assert probed == probed_again in (CLOUD, OTHER_CLOUD)
-        assert asked == again in (UPDATES, OTHER_UPDATES)
+        assert (probed, asked) == (probed_again, again)
 
 
 def test_what_begins_otherwise_may_be_with_the_same_host() -> None:
@@ -81,10 +81,26 @@ def test_how_long_the_first_payload_is_does_not_matter() -> None:
 
 
 def test_another_service_is_had_from_another_host() -> None:
-    captures = [
-        [*bare([SYN], cloud), *bare([kind(74, 80)], OTHER_UPDATES)] for cloud in (CLOUD, UPDATES)
-    ]
+    captures = [[*bare([SYN], host), *bare([kind(74, 80)], host)] for host in (CLOUD, UPDATES)]
     assert learn_stays(captures) == ()
+
+
+def test_what_began_nothing_in_captures_stays_as_its_service_does() -> None:
+    captures = [bare([SYN] * 5, peer) for peer in (CLOUD, OTHER_CLOUD)]
+    meetings = Meetings(learn_stays(captures), random.Random(0))
+    meetings.note(SYN, CLOUD, is_bare=True)
+    may_be = {CLOUD, OTHER_CLOUD}.__contains__
+    assert [*meetings.again(PROBE, is_bare=True, may_be=may_be)] == [CLOUD]
+    assert [*meetings.again(kind(54, 80), is_bare=True, may_be=may_be)] == []
+
+
+def test_of_hosts_that_were_met_it_is_the_last_that_it_may_be_with() -> None:
+    captures = [bare([PROBE, SYN], peer) for peer in (CLOUD, OTHER_CLOUD)]
+    meetings = Meetings(learn_stays(captures), random.Random(0))
+    for peer, kind_of_it in ((CLOUD, PROBE), (OTHER_CLOUD, kind(60)), (UPDATES, kind(62))):
+        meetings.note(kind_of_it, peer, is_bare=True)
+    may_be = {CLOUD, OTHER_CLOUD}.__contains__
+    assert [*meetings.again(SYN, is_bare=True, may_be=may_be)] == [OTHER_CLOUD]
 
 
 def test_hosts_that_take_turns_are_met_by_chance() -> None:
@@ -105,4 +121,4 @@ def test_hosts_that_take_turns_are_met_by_chance() -> None:
     )
 )
 def test_shares_are_shares(captures: list[list[Meeting]]) -> None:
-    assert all(0 < stay.share <= 1 for stay in learn_stays(captures))
+    assert all(0 <= stay.share <= 1 for stay in learn_stays(captures))
