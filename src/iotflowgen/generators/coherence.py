@@ -94,15 +94,14 @@ class Coherence:
         self.before[connection == 0] = _NONE
         self.after[by_connection] = come_to
         self.ends[by_connection] = ends
-        self.may_take_up = np.zeros_like(come_to)
+        older = np.empty_like(ends)
+        older[by_connection] = was_there
+        first_there = older & (self.before == _NONE)
+        spoken = numbered([service, said])
+        takes_up = older & np.isin(spoken, spoken[first_there])
+        self.may_take_up = np.where(takes_up, _so_far(first_there, capture), 0)
         """If it may take up a connection that was there before its capture, how many of these there
         are up to here (P); else 0."""
-        was_there = was_there[np.argsort(by_connection)]
-        first_there = was_there & (self.before == _NONE)
-        spoken = numbered([service, said])
-        begun = _so_far(first_there, capture)
-        takes_up = was_there & np.isin(spoken, spoken[first_there])
-        self.may_take_up[takes_up] = begun[takes_up]
 
 
 class Walks:
@@ -124,9 +123,8 @@ class Walks:
         """Whether walks (X) can go on with the packets at places (X)."""
         before = self._of.before[place]
         goes_on = np.any(self._come_to[walk] == before[:, None], axis=1) & (before != _NONE)
-        fits: NDArray[np.bool_] = goes_on | (before == _NONE)
-        there = np.flatnonzero(self._of.may_take_up[place])
-        fits[there] = goes_on[there] | self._takes_up(walk[there], place[there])
+        opens = (before == _NONE) & (self._of.may_take_up[place] == 0)
+        fits: NDArray[np.bool_] = goes_on | opens | self._takes_up(walk, place)
         return fits
 
     def _takes_up(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -149,9 +147,9 @@ class Walks:
         fits = mine & (self._come_to[walk] == before)
         rank = np.cumsum(mine, axis=1) - 1
         takes_up = self._takes_up(walk, place)[:, None]
-        mine = np.where(fits.any(axis=1, keepdims=True), fits, mine & ~takes_up)
+        mine = np.where(fits.any(axis=1, keepdims=True), fits, mine)
         off = np.where(mine, np.abs(rank - of.rank[place][:, None]), np.iinfo(np.int64).max)
-        mine &= ~takes_up | (off == 0)
+        mine &= ~takes_up | (fits & (off == 0))
         goes_on = mine.any(axis=1)
         over = np.where(self._over[walk], column, _NONE).max(axis=1)
         at = np.where(goes_on, off.argmin(axis=1), np.where(over == _NONE, _KEPT - 1, over))

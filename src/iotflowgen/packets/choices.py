@@ -242,8 +242,7 @@ class Choices:
 
     def whom(self, kind: Kind, stage: int, peers: Iterable[int]) -> int:
         """The first of some peers that packets of a kind were seen with; ANYBODY without."""
-        lots = self._lots.get(kind, ())
-        return next((peer for peer in peers if (stage, None, peer) in lots), ANYBODY)
+        return next((peer for peer in peers if self.meets(kind, stage, peer)), ANYBODY)
 
     def meets(self, kind: Kind, stage: int, peer: int) -> bool:
         """Whether packets of a kind were seen with a peer."""

@@ -266,8 +266,8 @@ class TemplateBuilder:
         self._chooser.meet(turn, ready.peer)
         named = conversation.address = self._lookups.address(ready.peer)
         if turn.packet.protocols & _TCP:
-            ip, is_known = named or self._ips[ready.peer], named != b""
-            conversation.address = self._conversations.vacant(turn.flow, ip, is_known=is_known)
+            ip = named or self._ips[ready.peer]
+            conversation.address = self._conversations.vacant(turn.flow, ip, is_known=bool(named))
 
     def _segment(
         self,
