@@ -15,11 +15,14 @@ the walk's that has come to the same as the captured one had before. What a conn
 A connection that was there before its capture opens nowhere. How many packets it had, or has left,
 is not to be seen, for it mostly goes on after the capture. A walk takes one up with any packet that
 says what the first one of such a connection does, unless it has as many of them as the capture has
-up to there.
+up to there, or as many that began like that. What the capture had before the walk began counts as
+had by the walk.
 
 Connections are known by their ports, for features have no addresses (paper, section 4.1).
 
-Shapes: P places, as in `chain`; N walks; X pairs of a walk and a place; M connections of a walk.
+Shapes: P places, as in `chain`; N walks; X pairs of a walk and a place; M connections of a walk;
+K kinds of packets
+that connections begin with which were there before their capture.
 """
 
 import numpy as np
@@ -53,7 +56,7 @@ class Coherence:
         """Follow the connections of the captures.
 
         Args:
-            capture: Which capture a packet is of (P).
+            capture: Which capture a packet is of, by numbers from 1 on (P); 0 for none.
             connection: Which of its connections, by numbers for all captures (P); 0 for none.
             service: What it is used for (P).
             rank: How many others of its service were used since it was (P).
@@ -98,10 +101,13 @@ class Coherence:
         older[by_connection] = was_there
         first_there = older & (self.before == _NONE)
         spoken = numbered([service, said])
-        takes_up = older & np.isin(spoken, spoken[first_there])
-        self.may_take_up = np.where(takes_up, _so_far(first_there, capture), 0)
-        """If it may take up a connection that was there before its capture, how many of these there
-        are up to here (P); else 0."""
+        kinds = np.unique(spoken[first_there])
+        takes_up = older & np.isin(spoken, kinds)
+        self.takes_up = np.where(takes_up, np.searchsorted(kinds, spoken), _NONE)
+        """Which kind it says, if it may take up a connection that was there before (P); else -1."""
+        began_PK = first_there[:, None] & (spoken[:, None] == kinds)
+        self.older = _so_far(began_PK, capture)
+        """How many of these began earlier in its capture, of each kind (P, K)."""
 
 
 class Walks:
@@ -111,26 +117,32 @@ class Walks:
     that were not used for longest.
     """
 
-    def __init__(self, coherence: Coherence, walks: int) -> None:
+    def __init__(self, coherence: Coherence, first: NDArray[np.int64]) -> None:
+        """Begin at the places `first` (N)."""
         self._of = coherence
-        self._opened = np.zeros(walks, dtype=np.int64)
-        shape = walks, _KEPT
+        self._opened = np.zeros(len(first), dtype=np.int64)
+        shape = len(first), _KEPT
         self._connection, self._service, self._come_to = (np.full(shape, _NONE) for _ in range(3))
         self._over = np.ones(shape, dtype=bool)
-        self._taken_up = np.zeros(walks, dtype=np.int64)
+        self._taken_up = coherence.older[first]
+        """Connections that were there before, of each kind (N, K)."""
 
     def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can go on with the packets at places (X)."""
         before = self._of.before[place]
         goes_on = np.any(self._come_to[walk] == before[:, None], axis=1) & (before != _NONE)
-        opens = (before == _NONE) & (self._of.may_take_up[place] == 0)
+        opens = (before == _NONE) & (self._of.takes_up[place] == _NONE)
         fits: NDArray[np.bool_] = goes_on | opens | self._takes_up(walk, place)
         return fits
 
     def _takes_up(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can take up the connections at places (X), which were there before."""
-        takes_up: NDArray[np.bool_] = self._taken_up[walk] < self._of.may_take_up[place]
-        return takes_up
+        kind, had, older = self._of.takes_up[place], self._taken_up[walk], self._of.older[place]
+        here = self._of.before[place] == _NONE  # one of them begins
+        alike = np.arange(had.shape[1]) == kind[:, None]
+        fewer_alike = (alike & (had < older + here[:, None])).any(axis=1)
+        fewer: NDArray[np.bool_] = had.sum(axis=1) < older.sum(axis=1) + here
+        return fewer & fewer_alike
 
     def use(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
         """Go on with the packets at places (N); the numbers (N) of their connections, -1 for none.
@@ -154,7 +166,9 @@ class Walks:
         over = np.where(self._over[walk], column, _NONE).max(axis=1)
         at = np.where(goes_on, off.argmin(axis=1), np.where(over == _NONE, _KEPT - 1, over))
         self._opened[walk] += ~goes_on
-        self._taken_up[walk] += ~goes_on & (of.may_take_up[place] > 0)
+        kind = of.takes_up[place]
+        taken_up = np.flatnonzero(~goes_on & (kind != _NONE))
+        self._taken_up[walk[taken_up], kind[taken_up]] += 1
         opened = self._opened[walk] * walks + walk
         number[walk] = np.where(goes_on, self._connection[walk, at], opened)
 
@@ -178,7 +192,6 @@ def _latest(begins: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _so_far(counts: NDArray[np.bool_], capture: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many places of its capture count, up to each (P)."""
-    counted: NDArray[np.int64] = np.cumsum(counts)
-    before = (counted - counts)[_latest(np.diff(capture, prepend=-1) != 0)]
-    return counted - before
+    """How many places of its capture count, before each (P, K)."""
+    before: NDArray[np.int64] = np.cumsum(counts, axis=0) - counts
+    return before - before[_latest(np.diff(capture, prepend=-1) != 0)]

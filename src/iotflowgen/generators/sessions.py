@@ -161,17 +161,20 @@ class Sessions(Recorded):
         services = *(ports.service for ports in self._sides), numbered([device, peer])
         ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
         has_payload = ~_headers_alone(packets)
+        said = numbered([self._lengths.role, packets["outgoing"], packets["protocols"]])
         columns = {
-            "capture": self._capture,
+            "capture": 1 + self._capture,
             "connection": connection,
             "service": numbered([told_by, np.choose(told_by, services)]),
             "rank": np.choose(told_by, ranks),
-            "said": numbered([self._lengths.role, packets["outgoing"], packets["protocols"]]),
+            "said": said,
             "outgoing": packets["outgoing"],
             "payload": has_payload,
             # a SYN says at least how long segments may be (RFC 9293, section 3.7.1)
-            "may_open": ~(has_payload | (packets["length"] <= _ETHERNET_IPV4_TCP))
-            | (packets["protocols"] & _TCP == 0),
+            "may_open": (packets["protocols"] & _TCP == 0)
+            | ~has_payload
+            & (packets["length"] > _ETHERNET_IPV4_TCP)
+            & _mostly_first(said, connection),
         }
         self._coherence = Coherence(
             **{name: self._at_places(column) for name, column in columns.items()}
@@ -236,7 +239,7 @@ class Sessions(Recorded):
         Returns:
             Their packets (E), which connection each is of (E), -1 for none, and which walk (E).
         """
-        walks = Walks(self._coherence, len(first))
+        walks = Walks(self._coherence, first)
         places, connections = [first], [walks.use(first)]
         fits = walks.fits if self.config.coherent else None
         for place in islice(self._chain.walk(first + 1, rng, fits), self._most - 1):
@@ -309,6 +312,15 @@ class Sessions(Recorded):
 def _nanoseconds(logs: NDArray[np.float64]) -> NDArray[np.int64]:
     """Times by their logarithms, as captures resolve them."""
     return np.rint(np.exp(logs) / _RESOLUTION_NS).astype(np.int64) * _RESOLUTION_NS
+
+
+def _mostly_first(said: NDArray[np.int64], connection: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether connections (P) mostly begin with what each packet says (P), if they have it."""
+    _, first = np.unique(connection, return_index=True)
+    begins = np.bincount(said[first], minlength=said.max() + 1)
+    (_, has) = np.unique(np.stack([connection, said]), axis=1)
+    mostly: NDArray[np.bool_] = (2 * begins >= np.bincount(has))[said]
+    return mostly
 
 
 def _headers_alone(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:

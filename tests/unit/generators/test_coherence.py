@@ -6,6 +6,7 @@ from iotflowgen.generators.coherence import Coherence, Walks
 
 NEW = 4
 SYN, ACK, ASK, ANSWER = range(4)
+START = np.array([0])
 
 
 def coherence(rows, *, may_open=True, capture=None):
@@ -25,7 +26,7 @@ def coherence(rows, *, may_open=True, capture=None):
 
 def used(of, *places):
     """A walk that has come through places, and the connections it has used, numbered from 1."""
-    walks = Walks(of, 1)
+    walks = Walks(of, START)
     return walks, [int(walks.use(np.array([place]))[0]) for place in places]
 
 
@@ -45,7 +46,7 @@ TWO = coherence(
 
 
 def test_what_opens_a_connection_or_is_of_none_always_fits():
-    assert fitting(TWO, Walks(TWO, 1)) == [0, 1, 6]
+    assert fitting(TWO, Walks(TWO, START)) == [0, 1, 6]
 
 
 def test_what_goes_on_fits_a_connection_that_has_come_as_far():
@@ -73,7 +74,7 @@ def test_what_fits_none_goes_on_with_one_of_its_service_or_opens_one():
 
 
 def test_walks_number_their_connections_apart():
-    walks = Walks(TWO, 3)
+    walks = Walks(TWO, np.repeat(START, 3))
     numbers = [walks.use(np.array(places)).tolist() for places in ([0, 0, 6], [1, 2, 0], [3, 4, 2])]
     assert len({*numbers[0], *numbers[1]} - {-1}) == 4
     assert numbers[2] == [numbers[0][0], numbers[0][1], numbers[1][2]]
@@ -132,7 +133,7 @@ def test_a_connection_that_was_there_before_is_taken_up_at_any_packet_like_its_f
     of = coherence(
         [(1, NEW, SYN, 0, 0), *[(1, 0, ACK, 1, 0), (1, 0, SYN, 0, 0)] * 2], may_open=False
     )
-    assert fitting(of, Walks(of, 1)) == [0, 2, 4]
+    assert fitting(of, Walks(of, START)) == [0, 2, 4]
     # not twice, for the capture has but one
     walks, numbers = used(of, 2)
     assert numbers == [1]
@@ -149,6 +150,30 @@ def test_a_walk_takes_up_no_more_than_the_capture_has_up_to_there():
     assert fitting(of, used(of, 0, 2)[0]) == [1, 3]
     again = coherence([(1, NEW, SYN, 0, 0), (2, NEW, SYN, 0, 0)], may_open=False, capture=[0, 1])
     assert fitting(again, used(again, 0)[0]) == []
+
+
+def test_two_that_began_alike_do_not_stand_for_two_that_did_not():
+    of = coherence(
+        [
+            *((1, NEW, SYN, 0, 0), (2, NEW, ASK, 0, 0)),
+            *((3, NEW, SYN, 0, 0), (4, NEW, SYN, 0, 0)),
+        ],
+        may_open=False,
+        capture=[1, 1, 2, 2],
+    )
+    assert fitting(of, used(of, 0)[0]) == [1, 3]
+    # the first capture has two, but one of this kind
+    assert fitting(of, used(of, 2, 3)[0]) == []
+    assert fitting(of, used(of, 2)[0]) == [1, 3]
+
+
+def test_what_was_there_before_a_walk_began_counts_as_had():
+    of = coherence(
+        [(1, NEW, SYN, 0, 0), (2, NEW, ASK, 0, 0), (3, NEW, SYN, 0, 0), (1, 0, SYN, 0, 0)],
+        may_open=False,
+    )
+    assert fitting(of, Walks(of, np.array([2]))) == [2, 3]
+    assert fitting(of, Walks(of, np.array([0]))) == [0, 1, 2, 3]
 
 
 def test_another_one_is_taken_up_where_the_one_that_fits_was_used_at_another_time():

@@ -173,6 +173,24 @@ def test_connections_that_were_there_before_stay_apart_wherever_they_are_taken_u
         assert asked != probed
 
 
+def ended(seed):
+    """A capture of three connections, before which the device gives up two that are older."""
+    rng = np.random.default_rng(seed)
+    ports = (rng.choice(20_000, 5, replace=False) + 40_000).tolist()
+    length, outgoing, device = [66, 66] * 2, [True, False] * 2, [p for p in ports[:2] for _ in "fa"]
+    for port in ports[2:]:
+        length += [74, 74, 66, 200, 66, 66, 66]
+        outgoing += [True, False, True, True, False, True, False]
+        device += [port] * 7
+    return recorded(seed, rng, length, outgoing, device, [443] * len(length), [TCP] * len(length))
+
+
+def test_what_looks_like_a_syn_but_is_not_begins_as_few_connections_as_in_captures():
+    for session in drawn([ended(i) for i in range(8)], n=50, order=1):
+        _, first = np.unique(device_ports(session), return_index=True)
+        assert np.count_nonzero(session.length[first] == 66) <= 2
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_hardly_any_captures_and_no_connections_will_do(order):
     trace = capture(0)
