@@ -141,8 +141,9 @@ class Walks:
         here = self._of.before[place] == _NONE  # one of them begins
         alike = np.arange(had.shape[1]) == kind[:, None]
         fewer_alike = (alike & (had < older + here[:, None])).any(axis=1)
-        fewer: NDArray[np.bool_] = had.sum(axis=1) < older.sum(axis=1) + here
-        return fewer & fewer_alike
+        fewer = had.sum(axis=1) < older.sum(axis=1) + here
+        takes_up: NDArray[np.bool_] = fewer & fewer_alike
+        return takes_up
 
     def use(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
         """Go on with the packets at places (N); the numbers (N) of their connections, -1 for none.
