@@ -35,7 +35,7 @@ __all__ = ["Coherence", "Walks"]
 _NONE = -1  # no connection, or nothing that it has come to
 _COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
 _LEFT = 4  # packets: FIN, FIN, ACK, and whatever comes before
-_UNHEARD = 2  # segments: hosts acknowledge every second one (RFC 9293, section 3.8.6.3)
+_UNHEARD = 4  # segments: hosts acknowledge every second one (RFC 9293, section 3.8.6.3)
 _KEPT = 32  # M
 
 

@@ -119,6 +119,8 @@ class Side:
     """How much of `heard_ns` it knew of then."""
     closed: bool = False
     """Its FIN has its number."""
+    taken: int = 1
+    """Sequence numbers that its last segment took which has to be acknowledged."""
     numbered: int = 0
     """How many of its segments have their numbers."""
     stamp: int = 0

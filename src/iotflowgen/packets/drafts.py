@@ -29,7 +29,7 @@ _BEFORE_NS: Final = 50_000_000
 _WORD: Final = struct.Struct("!H")
 _NUMBERS: Final = struct.Struct("!HHII")
 """Ports, sequence and acknowledgment number."""
-_STAMPS: Final = struct.Struct("!II")
+_PAIR: Final = struct.Struct("!II")
 
 
 class Draft:
@@ -209,7 +209,11 @@ class Finisher:
                 echo = other.stamp = self._clocks.ticks(
                     listener, other, time_ns - _BEFORE_NS, before=True
                 )
-            _STAMPS.pack_into(data, ready.stamps, stamp, echo)
+            _PAIR.pack_into(data, ready.stamps, stamp, echo)
+        if ready.block:
+            # nothing is missing: it says which segment came twice (RFC 2883, section 4)
+            heard = (acknowledgment - other.taken) & 0xFFFFFFFF
+            _PAIR.pack_into(data, ready.block, heard, acknowledgment)
 
 
 def _mac(text: str) -> bytes:

@@ -13,12 +13,14 @@ __all__ = [
     "ECHO_REQUESTS",
     "FIN",
     "RST",
+    "SELECTIVE",
     "SYN",
+    "TIMESTAMPS",
     "Layout",
     "find_layout",
     "internet_sum",
+    "option_at",
     "set_checksums",
-    "timestamps_at",
     "with_true_lengths",
 ]
 
@@ -27,6 +29,9 @@ SYN: Final = 2
 RST: Final = 4
 ACK: Final = 16
 """Flags of TCP."""
+SELECTIVE: Final = 5
+TIMESTAMPS: Final = 8
+"""Options of TCP: blocks of selective acknowledgment (RFC 2018), timestamps (RFC 7323)."""
 ECHO_REQUESTS: Final = {1: 8, 58: 128}
 """Types of echo requests (RFC 792, RFC 4443), by protocol."""
 
@@ -136,11 +141,11 @@ def _carried(frame: bytes | bytearray, layout: Layout) -> Layout:
     return replace(layout, payload=start + size)
 
 
-def timestamps_at(frame: bytes | bytearray, layout: Layout) -> int:
-    """Where the values of the TCP timestamp option begin (RFC 7323); 0 without."""
+def option_at(frame: bytes | bytearray, layout: Layout, kind: int) -> int:
+    """Where the values of an option of TCP begin; 0 without."""
     at, end = layout.transport + 20, layout.payload
     while at < end and frame[at]:
-        if frame[at] == 8:
+        if frame[at] == kind:
             return at + 2
         at += 1 if frame[at] == 1 else max(2, frame[at + 1])
     return 0

@@ -7,7 +7,7 @@ named, for they are drawn anew. Padding that is not 0 is somebody's memory, and 
 
 from collections.abc import Container, Iterator
 
-from iotflowgen.packets.layout import RST, SYN, Layout, timestamps_at
+from iotflowgen.packets.layout import RST, SELECTIVE, SYN, TIMESTAMPS, Layout, option_at
 from iotflowgen.packets.ports import claimed_port
 from iotflowgen.packets.records import DATA, Speech
 from iotflowgen.packets.times import Stamp, clear_times, find_times
@@ -95,8 +95,8 @@ def _counting(frame: bytes, layout: Layout, protocols: int) -> list[tuple[int, i
         # the window of a reset says nothing, that of a SYN goes with its options: the sender's way
         is_kept = frame[at + 13] & (SYN | RST)
         found += [(at, at + 12), (at + 16 if is_kept else at + 14, at + 18)]
-        if stamps := timestamps_at(frame, layout):
-            found.append((stamps, stamps + 8))
+        options = option_at(frame, layout, TIMESTAMPS), option_at(frame, layout, SELECTIVE)
+        found += [(at, at + 8) for at in options if at]
     elif layout.protocol == 17:
         found += [(at, at + 4), (at + 6, at + 8)]
         if protocols & DNS:

@@ -11,11 +11,13 @@ from iotflowgen.packets.layout import (
     ECHO_REQUESTS,
     FIN,
     RST,
+    SELECTIVE,
     SYN,
+    TIMESTAMPS,
     Layout,
     find_layout,
+    option_at,
     set_checksums,
-    timestamps_at,
 )
 from iotflowgen.packets.mask import DNS, HTTP
 from iotflowgen.packets.recognition import is_head
@@ -45,6 +47,8 @@ class Ready:
     """It is a TCP segment that does nothing but acknowledge."""
     stamps: int
     """Where TCP timestamps stand; 0 without."""
+    block: int
+    """Where a block of selective acknowledgment stands; 0 without."""
     question: bytes
     """What a DNS message asks or answers."""
     begins: bool
@@ -80,7 +84,8 @@ class Ready:
             flags=flags,
             size=size,
             acknowledges=is_tcp and not (size or template.probes or flags & (SYN | FIN | RST)),
-            stamps=timestamps_at(frame, layout) if is_tcp else 0,
+            stamps=option_at(frame, layout, TIMESTAMPS) if is_tcp else 0,
+            block=option_at(frame, layout, SELECTIVE) if is_tcp else 0,
             begins=not template.protocols & HTTP or is_head(frame[layout.payload : layout.end]),
             question=_question(frame[layout.payload :]) if template.protocols & DNS else b"",
             ends_record=_ends_record(template, frame[layout.payload : layout.end]),

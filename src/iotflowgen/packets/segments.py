@@ -362,6 +362,7 @@ def number(segment: Segment, left: Left) -> tuple[int, int]:
         sequence = (me.next - 1) & 0xFFFFFFFF
     elif taken:
         _forget_probes(me)
+        me.taken = taken
         me.next = (me.next + taken) & 0xFFFFFFFF
     if probes or (taken and not again):
         me.ends.append(me.next)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.clocks import are_one
 from iotflowgen.packets.identifiers import is_host
-from iotflowgen.packets.layout import timestamps_at
+from iotflowgen.packets.layout import TIMESTAMPS, option_at
 
 __all__ = ["addresses_apart"]
 
@@ -43,6 +43,6 @@ def _times(packets: Sequence[Packet], ips: Sequence[str]) -> list[tuple[int, int
         for packet in packets
         if packet.outgoing
         and packet.layout.protocol == 6
-        and (at := timestamps_at(packet.frame, packet.layout))
+        and (at := option_at(packet.frame, packet.layout, TIMESTAMPS))
         and packet.addresses[0] in ips
     ]

@@ -9,7 +9,7 @@ from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.delays import Unacknowledged
 from iotflowgen.packets.headers import Connection, Kind
-from iotflowgen.packets.layout import ACK, FIN, RST, SYN, timestamps_at
+from iotflowgen.packets.layout import ACK, FIN, RST, SYN, TIMESTAMPS, option_at
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Nonces, Phase, Speech, read_records
@@ -200,7 +200,7 @@ class Stream:
                 if flags & FIN and not packet.payload and self.answers[outgoing]:
                     self.spared[outgoing].append(is_new)
                 self.answers[outgoing] = True
-        if stamps := timestamps_at(frame, packet.layout):
+        if stamps := option_at(frame, packet.layout, TIMESTAMPS):
             stamp, echo = struct.unpack_from("!II", frame, stamps)
             self.stamps[outgoing][1:] = [(packet.time_ns, stamp)]
             if flags & ACK and not (echoes := self.echoes[not outgoing]):

@@ -8,10 +8,11 @@ from scapy.packet import Packet, Raw
 from scapy.utils import checksum
 
 from iotflowgen.packets.layout import (
+    TIMESTAMPS,
     find_layout,
     internet_sum,
+    option_at,
     set_checksums,
-    timestamps_at,
     with_true_lengths,
 )
 
@@ -46,7 +47,7 @@ def test_offsets_of_a_segment() -> None:
     layout = find_layout(frame)
     assert (layout.network, layout.transport, layout.protocol) == (14, 34, 6)
     assert frame[layout.payload : layout.end] == b"odd"
-    stamps = timestamps_at(frame, layout)
+    stamps = option_at(frame, layout, TIMESTAMPS)
     assert frame[stamps : stamps + 8] == bytes([0, 0, 0, 7, 0, 0, 0, 8])
 
 
