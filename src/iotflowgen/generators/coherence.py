@@ -8,7 +8,7 @@ the walk's that has come to the same as the captured one had before. What a conn
 - what it is used for, and what was said last;
 - how many packets it had, up to a few;
 - how many segments with payload one side has sent since the other last spoke, up to a few: these
-  may be acknowledged;
+  may be acknowledged, and are as much of a flight as came so far;
 - whether payload is still to come; else how many packets are, up to a few, unless there never was
   any. By lengths alone a FIN is an acknowledgment, and a SYN that is answered like any other.
 
@@ -35,7 +35,7 @@ __all__ = ["Coherence", "Walks"]
 _NONE = -1  # no connection, or nothing that it has come to
 _COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
 _LEFT = 4  # packets: FIN, FIN, ACK, and whatever comes before
-_UNHEARD = 4  # segments: hosts acknowledge every second one (RFC 9293, section 3.8.6.3)
+_UNHEARD = 4  # segments: a server's first flight of TLS has as many
 _KEPT = 32  # M
 
 
