@@ -58,6 +58,8 @@ class Turn:
     """Without TCP, the kind of the next packet of the same protocols and service."""
     contact: Kind | None
     """Of a question to DNS, the kind of packet with which the device contacts somebody next."""
+    later: int
+    """Length of the next packet of its connection that its sender puts payload in; 0 if none is."""
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class Turn:
         rest: tuple[int, int],
         then: Kind | None,
         contact: Kind | None,
+        later: int,
     ) -> None:
         self.packet = packet
         self.time_ns = time_ns
@@ -80,6 +83,7 @@ class Turn:
         self.rest = rest
         self.then = then
         self.contact = contact
+        self.later = later
 
 
 class Chooser:
@@ -157,7 +161,7 @@ class Chooser:
         if ready is None or not (ready.begins or me.body):
             return None
         says = ready.size and not ready.template.probes
-        if me.phase and says and not ready.goes_on(me, conversation.version):
+        if me.phase and says and not ready.goes_on(me, conversation.version, turn.later):
             return None
         if not me.phase and ready.ends_record and not packet.protocols & TLS:
             return None

@@ -6,7 +6,7 @@ RFC 9293, section 3. The numbers of segments, which only writing needs, are in `
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from iotflowgen.packets.headers import Kind
+from iotflowgen.packets.headers import Kind, Template
 from iotflowgen.packets.layout import FIN, RST, SYN
 from iotflowgen.packets.receiving import Receiving
 from iotflowgen.packets.succession import NOTHING
@@ -119,6 +119,10 @@ class Side:
     """How much of `heard_ns` it knew of then."""
     closed: bool = False
     """Its FIN has its number."""
+    early: Template | None = None
+    """What it has sent before what lies before it, while segments are chosen."""
+    ahead: tuple[int, int] = (0, 0)
+    """Where that begins and ends, in bytes from what it sends next, while these get numbers."""
     taken: int = 1
     """Sequence numbers that its last segment took which has to be acknowledged."""
     numbered: int = 0

@@ -12,7 +12,7 @@ from typing import Final
 
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.clocks import Clocks
-from iotflowgen.packets.connections import Conversation
+from iotflowgen.packets.connections import Conversation, Side
 from iotflowgen.packets.counters import IpIds
 from iotflowgen.packets.headers import Host
 from iotflowgen.packets.layout import ACK, RST, SYN, set_checksums
@@ -211,9 +211,19 @@ class Finisher:
                 )
             _PAIR.pack_into(data, ready.stamps, stamp, echo)
         if ready.block:
-            # nothing is missing: it says which segment came twice (RFC 2883, section 4)
-            heard = (acknowledgment - other.taken) & 0xFFFFFFFF
-            _PAIR.pack_into(data, ready.block, heard, acknowledgment)
+            _PAIR.pack_into(data, ready.block, *_block(other, acknowledgment))
+
+
+def _block(heard: Side, acknowledgment: int) -> tuple[int, int]:
+    """What selective acknowledgment says of a side: what has come early, or what came twice.
+
+    RFC 2018, section 4, and RFC 2883, section 4.
+    """
+    if heard.ahead[1]:
+        start, end = (heard.next + each for each in heard.ahead)
+    else:
+        start, end = acknowledgment - heard.taken, acknowledgment
+    return start & 0xFFFFFFFF, end & 0xFFFFFFFF
 
 
 def _mac(text: str) -> bytes:

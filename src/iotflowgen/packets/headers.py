@@ -187,6 +187,8 @@ class Template:
     """UDP may do without over IPv4."""
     probes: bool = False
     """Asks whether the other end is alive: a segment one byte before what comes next."""
+    early: int = 0
+    """Bytes that lie before it in its stream and came later, in one segment; mostly none."""
     before: tuple[tuple[int, int, int], ...] = ()
     """What was seen before it (`succession.Before`, by places in `Headers.templates`), and how
     often."""

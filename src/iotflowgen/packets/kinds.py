@@ -35,6 +35,10 @@ class Usual:
     """They are TCP segments without payload."""
     opens: bool = False
     """One of them may open a connection."""
+    only_opens: bool = False
+    """All of them do."""
+    accepts: bool = False
+    """One of them may be the answer to what opens a connection."""
     held_ns: int = HELD_NS
     """How long something may be left unacknowledged for one of them."""
     goes_on: bool = False
@@ -53,6 +57,8 @@ class Kinds:
     def __init__(self, ready: Iterable[Ready]) -> None:
         bare, closing, rests, interim = (Counter[Kind]() for _ in range(4))
         opening: set[Kind] = set()
+        going_on: set[Kind] = set()
+        accepting: set[Kind] = set()
         probing: set[Kind] = set()
         kinds: set[Kind] = set()
         for each in ready:
@@ -66,8 +72,9 @@ class Kinds:
                 message = each.frame[each.layout.payload : each.layout.end]
                 rests[kind] += against if each.begins else for_it
                 interim[kind] += for_it if is_interim(message) else against
-            if each.flags & (SYN | ACK) == SYN:
-                opening.add(kind)
+            (opening if each.flags & (SYN | ACK) == SYN else going_on).add(kind)
+            if each.flags & (SYN | ACK) == SYN | ACK:
+                accepting.add(kind)
             if template.probes:
                 probing.add(kind)
         bare_ones = {
@@ -78,6 +85,8 @@ class Kinds:
                 _carries(kind in bare_ones, kind in probing, closing[kind] > 0),
                 is_bare=kind in bare_ones,
                 opens=kind in opening,
+                only_opens=kind not in going_on,
+                accepts=kind in accepting,
                 held_ns=PROBED_NS if kind in probing else HELD_NS,
                 goes_on=rests[kind] > 0,
                 is_interim=interim[kind] > 0,

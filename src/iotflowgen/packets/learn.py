@@ -120,6 +120,42 @@ def _awaited(packets: Sequence[Packet]) -> dict[_Ends, list[int]]:
     return found
 
 
+def _early(packets: Sequence[Packet]) -> set[int]:
+    """Places of TCP segments with payload before which another one lies that came next.
+
+    What is acknowledged without having come was not captured.
+    """
+    found: set[int] = set()
+    next_: dict[tuple[_Ends, bool], int] = {}
+    waiting: dict[tuple[_Ends, bool], int] = {}
+    for place, packet in enumerate(packets):
+        if packet.layout.protocol != 6:
+            continue
+        ends, flags, sequence = _ends(packet), packet.flags, packet.sequence
+        me, other = (ends, packet.outgoing), (ends, not packet.outgoing)
+        if flags & ACK and other in next_ and _is_behind(next_[other], packet.acknowledged):
+            next_[other] = packet.acknowledged
+            waiting.pop(other, None)
+        end = (sequence + len(packet.payload) + bool(flags & (SYN | FIN))) % 2**32
+        if flags & SYN or me not in next_:
+            next_[me] = end
+            waiting.pop(me, None)
+        elif packet.payload and not flags & FIN and _is_behind(next_[me], sequence):
+            waiting[me] = place
+        elif sequence == next_[me] != end:
+            next_[me] = end
+            early = waiting.pop(me, None)
+            if early is not None and packets[early].sequence == end:
+                found.add(early)
+                next_[me] = (end + len(packets[early].payload)) % 2**32
+    return found
+
+
+def _is_behind(number: int, other: int) -> bool:
+    """Whether another sequence number is behind one."""
+    return 0 < (other - number) % 2**32 < 2**31
+
+
 class _Learner:
     def __init__(
         self,
@@ -157,8 +193,8 @@ class _Learner:
         self._questions.append([])
         self._latest = {}
         self._meetings.append([])
-        awaited = _awaited(packets)
-        for packet in packets:
+        awaited, early = _awaited(packets), _early(packets)
+        for place, packet in enumerate(packets):
             peer = self._hosts.peer(packet)
             stream = None
             if packet.layout.protocol == 6:
@@ -174,13 +210,12 @@ class _Learner:
                     own, first = self._hosts.own(packet), awaited[_ends(packet)]
                     stream = streams[key] = Stream(own=own, awaited=first)
             self._hosts.see(packet, peer, stream)
-            self._learn(packet, peer, stream)
+            self._learn(packet, peer, stream, early=place in early)
         for (service, _, peer), stream in streams.items():
             self._end(stream, service, peer)
 
-    def _learn(self, packet: Packet, peer: int, stream: Stream | None) -> None:
-        """Make a template of a packet, if it is fit for one."""
-        layout, frame, payload = packet.layout, packet.frame, packet.payload
+    def _learn(self, packet: Packet, peer: int, stream: Stream | None, *, early: bool) -> None:
+        """Learn what a packet shows; `early`: what lies before it is still to come."""
         said = Said()
         if stream is not None:
             kind = kind_of(packet.features, self._services)
@@ -190,7 +225,15 @@ class _Learner:
                 left = stream.unacknowledged.left(True, packet.acknowledged, packet.time_ns)
                 if left is not None:
                     self._leaving.see(kind, left)
-            said = stream.follow(packet)
+            said = stream.follow(packet, early=early)
+        self._make(packet, peer, stream, said)
+        heard_early = stream.hear_early(packet.outgoing, packet.time_ns) if stream else None
+        if heard_early:
+            self._make(heard_early[0], peer, stream, heard_early[1])
+
+    def _make(self, packet: Packet, peer: int, stream: Stream | None, said: Said) -> None:
+        """Make a template of a packet, if it is known where it stands in its stream."""
+        layout, frame, payload = packet.layout, packet.frame, packet.payload
         # of a frame that was cut off only what was captured would be plain
         is_cut = len(frame) < packet.length
         if not said.is_placed or (is_cut and stream is None):
@@ -241,6 +284,7 @@ class _Learner:
             has_ip_id=packet.ip_id > 0,
             has_checksum=layout.protocol != 17 or any(frame[layout.transport + 6 :][:2]),
             probes=said.probes,
+            early=said.early,
             count=0,
         )
         self._templates[template] += 1

@@ -22,6 +22,7 @@ __all__ = [
     "flow_of",
     "followers",
     "look_ahead",
+    "payload_after",
     "within_records",
 ]
 
@@ -166,6 +167,19 @@ def within_records(
             to_come[mine] = 0, 0
         else:
             to_come[mine] = count + 1, size + packet.length
+
+
+def payload_after(
+    packets: Sequence[PacketFeatures], flows: Sequence[Flow], carried: Sequence[int]
+) -> list[int]:
+    """Of each packet, how long the next one with new payload of its flow and sender is; 0: none."""
+    later, to_come = [0] * len(packets), dict[tuple[Flow, bool], int]()
+    for place in range(len(packets) - 1, -1, -1):
+        mine = flows[place], packets[place].outgoing
+        later[place] = to_come.get(mine, 0)
+        if carried[place] not in _NOTHING_NEW:
+            to_come[mine] = packets[place].length
+    return later
 
 
 def look_ahead(

@@ -95,9 +95,19 @@ class Ready:
             place=place,
         )
 
-    def goes_on(self, me: Side, version: int) -> bool:
-        """Whether it says what its sender has to say next in TLS of a version."""
+    def comes_early(self, later: int) -> bool:
+        """Whether it goes before its sender's next payload, a frame of `later` bytes."""
+        early = self.template.early
+        return early > 0 and later == self.layout.payload + early
+
+    def goes_on(self, me: Side, version: int, later: int) -> bool:
+        """Whether it says what its sender has to say next in TLS of a version.
+
+        The frame of its sender's next payload has `later` bytes.
+        """
         template = self.template
+        if template.early and not self.comes_early(later):
+            return False
         if template.speech != (me.phase, me.owed):
             return False
         # handshake messages of another version have other fields

@@ -109,6 +109,8 @@ class Segment:
     """Its sender's."""
     leaves: int
     """How many segments it leaves unacknowledged, of several heard just before it."""
+    early: int
+    """Bytes before it that come later, in its sender's next segment with payload."""
 
     def __init__(
         self,
@@ -123,6 +125,7 @@ class Segment:
         held_ns: int = HELD_NS,
         way: Way = _USUAL,
         leaves: int = 0,
+        early: int = 0,
     ) -> None:
         """The next segment of a connection, which is noted there.
 
@@ -137,6 +140,8 @@ class Segment:
             held_ns: How long something may have been left for it to acknowledge.
             way: How its sender acknowledges.
             leaves: How many segments it leaves unacknowledged, of several heard just before it.
+            early: Bytes before it that come later: until then the other acknowledges again what it
+                has acknowledged before.
         """
         me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
         said_before = (flags & SYN and me.syn) or (flags & FIN and me.fin and not size)
@@ -146,7 +151,7 @@ class Segment:
         self.refuses = bool(flags & RST) and conversation.stage(outgoing) == Stage.ASKED
         self.is_new = not (self.again or probes) and bool(size or flags & (SYN | FIN))
         self.time_ns, self.held_ns = time_ns, held_ns
-        self.way, self.leaves = way, leaves
+        self.way, self.leaves, self.early = way, leaves, early
         conversation.see(outgoing, flags)
         if flags & SYN:
             if flags & ACK and me.heard_ns:
@@ -352,23 +357,32 @@ def number(segment: Segment, left: Left) -> tuple[int, int]:
     """Sequence and acknowledgment number of a segment; for `left` see `leave`."""
     me, other, flags, size = segment.me, segment.other, segment.flags, segment.size
     again, probes, time_ns = segment.again, segment.probes, segment.time_ns
+    if other.ahead[1] and left.least:
+        # one of those to come says no more than that something has come early
+        left = Left(left.least - 1, left.most)
     to_come, delay_ns = left.least, segment.way.delay_ns
     me.numbered += not again
     sequence, joins = me.next, me.numbered == 1 and not flags & SYN and not other.syn
     taken = size + bool(flags & SYN) + bool(flags & FIN)
-    if again:
+    if segment.early:
+        sequence = (me.next + segment.early) & 0xFFFFFFFF
+        me.ahead, taken = (segment.early, segment.early + size), 0
+    elif again:
         sequence = (me.next - taken) & 0xFFFFFFFF
     elif probes:
         sequence = (me.next - 1) & 0xFFFFFFFF
     elif taken:
         _forget_probes(me)
-        me.taken = taken
+        taken += me.ahead[1] - me.ahead[0]
+        me.taken, me.ahead = taken, (0, 0)
         me.next = (me.next + taken) & 0xFFFFFFFF
     if probes or (taken and not again):
         me.ends.append(me.next)
         me.ends_ns.append(time_ns)
         if len(me.ends) > _MOST_KEPT:
             del me.ends[: _MOST_KEPT // 2], me.ends_ns[: _MOST_KEPT // 2]
+    elif not (segment.early or again):
+        sequence = (sequence + me.ahead[1]) & 0xFFFFFFFF
     me.closed |= bool(flags & FIN)
     if not flags & ACK:
         return 0 if segment.refuses else sequence, 0
@@ -379,7 +393,7 @@ def number(segment: Segment, left: Left) -> tuple[int, int]:
         other.ends[:0] = [(begun - _MAXIMUM_SIZE * i) & 0xFFFFFFFF for i in before]
         other.ends_ns[:0] = [min((time_ns - delay_ns, *other.ends_ns[:1]))] * len(before)
     late = _up_to(other.ends_ns, time_ns - HELD_NS)
-    if not (taken or again or probes or late) and 0 < len(other.ends) <= to_come:
+    if not (taken or again or probes or late or segment.early) and 0 < len(other.ends) <= to_come:
         _divide(other, to_come + 1 - len(other.ends))
     new = len(other.ends) if flags & SYN else _acknowledges(segment, left, late)
     if new > 0 and not again:

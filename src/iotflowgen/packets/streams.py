@@ -42,6 +42,8 @@ class Said(NamedTuple):
     """It asks whether the other end is alive."""
     is_placed: bool = True
     """It is known where it stands in its stream."""
+    early: int = 0
+    """Bytes that lie before it and came later."""
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Stream:
     """The kinds of their last segments with payload, and when these were sent."""
     sent_ns: list[int] = field(default_factory=lambda: [0, 0])
     """When either sent its last segment."""
+    early: list[tuple[Packet, Said] | None] = field(default_factory=lambda: [None, None])
+    """What either has sent before what lies before it, and what was known of it then."""
     unacknowledged: Unacknowledged = field(default_factory=Unacknowledged)
     before: Before = NOTHING
     """The last templates, by their numbers."""
@@ -156,8 +160,8 @@ class Stream:
         is_first = not self.conversation.ends[packet.outgoing].said
         return is_first and self.awaited[packet.outgoing] == (packet.sequence + 1) % 2**32
 
-    def follow(self, packet: Packet) -> Said:
-        """Follow the connection by one segment."""
+    def follow(self, packet: Packet, *, early: bool = False) -> Said:
+        """Follow the connection by one segment; `early`: what lies before it is still to come."""
         outgoing, conversation, flags = packet.outgoing, self.conversation, packet.flags
         me, stage = conversation.ends[outgoing], conversation.stage(outgoing)
         sequence = packet.sequence
@@ -169,6 +173,10 @@ class Stream:
             probes = self._joins_with_probe(packet)
         again = ahead >= _HALF and (size > 0 or marks > 0)
         conversation.see(outgoing, flags)
+        if early:
+            self._note_header(packet, sequence, is_late=False)
+            self.early[outgoing] = packet, Said(stage, before=(me.phase, me.owed), early=ahead)
+            return Said(stage, is_placed=False)
         self._note_header(packet, sequence, is_late=bool(again and marks))
         if probes:
             me.next = (sequence + 1) % 2**32
@@ -180,6 +188,18 @@ class Stream:
             if me.next != sequence:
                 self.unacknowledged.send(outgoing, me.next, packet.time_ns)
         return self._listen(packet, stage, is_gap=ahead > 0)
+
+    def hear_early(self, outgoing: bool, time_ns: int) -> tuple[Packet, Said] | None:
+        """What a side has sent early, and what it says, once what lies before it is there."""
+        me, early = self.conversation.ends[outgoing], self.early[outgoing]
+        if early is None or early[0].sequence != me.next:
+            return None
+        self.early[outgoing] = None
+        packet, was = early
+        me.next = (me.next + len(packet.payload)) % 2**32
+        self.unacknowledged.send(outgoing, me.next, time_ns)
+        said = self._listen(packet, was.stage, is_gap=False)
+        return packet, said._replace(before=was.before, early=was.early)
 
     def _note_header(self, packet: Packet, sequence: int, *, is_late: bool) -> None:
         """Note what a segment says of windows, numbers and timestamps."""

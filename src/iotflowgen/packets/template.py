@@ -26,7 +26,7 @@ from iotflowgen.packets.endings import Endings
 from iotflowgen.packets.filler import Filler
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.headers import Headers, Kind
-from iotflowgen.packets.kinds import Kinds
+from iotflowgen.packets.kinds import Kinds, Usual
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN
 from iotflowgen.packets.lookahead import (
     Ahead,
@@ -36,6 +36,7 @@ from iotflowgen.packets.lookahead import (
     flow_of,
     followers,
     look_ahead,
+    payload_after,
     within_records,
 )
 from iotflowgen.packets.lookups import Lookups
@@ -146,7 +147,7 @@ class TemplateBuilder:
             Carries.THE_SAME if says_again else each.carries
             for each, says_again in zip(usual, again, strict=True)
         ]
-        opens = [each.opens for each in usual]
+        opens = _opens(packets, flows, usual)
 
         def heard(i: int) -> tuple[int, int] | None:
             return self._heard(flows[i], times_ns[i], opens=opens[i])
@@ -154,7 +155,7 @@ class TemplateBuilder:
         def ending(places: Sequence[int]) -> Sequence[int]:
             return self._endings.draw([kinds[place] for place in places])
 
-        continued, later = self._next(following)
+        continued, threads = self._next(following)
         ahead = look_ahead(packets, flows, carried, opens, times_ns, heard, ending, continued)
         goes_on = [each.goes_on for each in usual]
         silent = [*map(or_, again, (each.is_interim for each in usual))]
@@ -164,12 +165,13 @@ class TemplateBuilder:
         ):
             rest[place] = left
         then: list[Kind | None] = [None] * len(packets)
-        for place, kind in followers(kinds, later):
+        for place, kind in followers(kinds, threads):
             then[place] = kind
         contact: list[Kind | None] = [None] * len(packets)
         for place, contacted in contacts(packets, flows, self._conversations):
             contact[place] = kinds[contacted]
-        return map(Turn, packets, times_ns, kinds, usual, flows, ahead, rest, then, contact)
+        later = payload_after(packets, flows, carried)
+        return map(Turn, packets, times_ns, kinds, usual, flows, ahead, rest, then, contact, later)
 
     def _told(self, packets: Sequence[PacketFeatures]) -> tuple[list[Kind], list[Flow]]:
         """Kinds of packets, and flows; the next piece of a run is looked at before it comes."""
@@ -281,7 +283,8 @@ class TemplateBuilder:
     ) -> Segment:
         """What a TCP segment is in its connection; its flags are written."""
         outgoing = turn.packet.outgoing
-        _note_speech(ready, outgoing, conversation, stage)
+        early = ready.template.early if ready.comes_early(turn.later) else 0
+        _note_speech(ready, outgoing, conversation, stage, early=early > 0)
         if conversation.receiving[outgoing] is None:
             conversation.receiving[outgoing] = self._receivers.draw(
                 turn.kind[3],
@@ -304,6 +307,7 @@ class TemplateBuilder:
             held_ns=turn.usual.held_ns,
             way=self._way(conversation, outgoing=outgoing),
             leaves=self._leaves.get(turn.kind, 0),
+            early=early,
         )
         if flags & FIN and not ready.size:
             # what is sent again after it would have to lie before it
@@ -311,6 +315,23 @@ class TemplateBuilder:
         elif plain and ready.size:
             self._repeats.note(segment.me, turn.kind, ready, data)
         return segment
+
+
+def _opens(
+    packets: Sequence[PacketFeatures], flows: Sequence[Flow], usual: Sequence[Usual]
+) -> list[bool]:
+    """Which packets are SYNs that open a connection.
+
+    A SYN may be as long as an acknowledgment with options. Where the other end goes on with
+    anything but what answers a SYN, it is none.
+    """
+    opens, answered = [each.opens for each in usual], dict[tuple[Flow, bool], bool]()
+    for place in range(len(packets) - 1, -1, -1):
+        flow, outgoing, each = flows[place], packets[place].outgoing, usual[place]
+        if each.opens and not each.only_opens:
+            opens[place] = answered.get((flow, not outgoing), True)
+        answered[flow, outgoing] = each.accepts
+    return opens
 
 
 def _follow_payload(
@@ -335,16 +356,24 @@ def _follow_payload(
             lengthen(data, start + begun, end, me, size - count * start + HEADER)
 
 
-def _note_speech(ready: Ready, outgoing: bool, conversation: Conversation, stage: int) -> None:
-    """Note what a segment says in TLS."""
-    template = ready.template
-    if not template.phase:
-        return
+def _note_speech(
+    ready: Ready, outgoing: bool, conversation: Conversation, stage: int, *, early: bool
+) -> None:
+    """Note what a segment says in TLS; what comes early, after what lies before it."""
     me, other = conversation.ends[outgoing], conversation.ends[not outgoing]
-    me.phase, me.owed = template.phase, template.left
-    conversation.version = template.new_version or conversation.version
-    if stage == Stage.NEW and me.phase == Phase.CIPHERED:
-        other.phase = Phase.CIPHERED
+    if early:
+        me.early = ready.template
+        return
+    said = [ready.template]
+    if me.early and ready.size:
+        said.append(me.early)
+        me.early = None
+    for template in said:
+        if template.phase:
+            me.phase, me.owed = template.phase, template.left
+            conversation.version = template.new_version or conversation.version
+            if stage == Stage.NEW and me.phase == Phase.CIPHERED:
+                other.phase = Phase.CIPHERED
 
 
 def _flags(ready: Ready, ahead: Ahead, stage: int) -> int:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
-from scapy.packet import Raw
+from scapy.packet import Packet, Raw
 from scapy.utils import wrpcap
 
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.packets import Headers, learn_headers
 from iotflowgen.traffic import Trace
 
-__all__ = ["AGAIN", "OPENING", "PROBE", "learnt_from"]
+__all__ = ["AGAIN", "OPENING", "PROBE", "learnt_from", "learnt_from_packets", "segment"]
 
 _MACS = "02:00:00:00:00:03", "02:00:00:00:00:02"
 _ADDRESSES = "192.0.2.3", "10.0.0.2"
@@ -42,20 +42,42 @@ def learnt_from(
             packets[-1].time = place / 1000
             continue
         sequence = next_[outgoing] - (flags == PROBE)
-        packets.append(
-            Ether(src=_MACS[outgoing], dst=_MACS[not outgoing])
-            / IP(src=_ADDRESSES[outgoing], dst=_ADDRESSES[not outgoing])
-            / TCP(
-                sport=ports[outgoing],
-                dport=ports[not outgoing],
-                flags="A" if flags == PROBE else flags,
-                seq=sequence,
-                ack=0 if flags == "S" else next_[not outgoing],
-            )
-            / Raw(payload)
-        )
+        acknowledged = 0 if flags == "S" else next_[not outgoing]
+        flag = "A" if flags == PROBE else flags
+        packets.append(segment(outgoing, flag, sequence, acknowledged, payload, ports=ports))
         packets[-1].time = place / 1000
         next_[outgoing] += len(payload) + ("S" in flags) + ("F" in flags)
+    return learnt_from_packets(path, packets)
+
+
+def segment(
+    outgoing: bool,
+    flags: str,
+    sequence: int,
+    acknowledged: int,
+    payload: bytes = b"",
+    *,
+    ports: tuple[int, int] = (9999, 40_000),
+    block: tuple[int, int] | None = None,
+) -> Packet:
+    """A segment between peer and device, perhaps with a block of selective acknowledgment."""
+    return (
+        Ether(src=_MACS[outgoing], dst=_MACS[not outgoing])
+        / IP(src=_ADDRESSES[outgoing], dst=_ADDRESSES[not outgoing])
+        / TCP(
+            sport=ports[outgoing],
+            dport=ports[not outgoing],
+            flags=flags,
+            seq=sequence,
+            ack=acknowledged,
+            options=[("SAck", block)] if block else [],
+        )
+        / Raw(payload)
+    )
+
+
+def learnt_from_packets(path: Path, packets: Sequence[Packet]) -> tuple[Trace, Headers]:
+    """Write a capture of these packets and learn from it."""
     wrpcap(str(path), packets)
     (trace,) = traces = read_captures([path], _MACS[True], cache=None)
     headers = learn_headers(read_frames([path], traces))
