@@ -25,3 +25,19 @@ def test_compiled_code_writes_what_interpreted_code_writes():
         for each in (interpreted, compiled)
     )
     assert hashes == same
+
+
+def test_each_trial_of_the_benchmark_is_there_once():
+    found = json.loads((REPOSITORY / "benchmarks" / "results" / "benchmark.json").read_text())
+    trials = [
+        (each["device"], each["protocol"], each["generator"], each["trial"])
+        for each in found["samples"]
+    ]
+    cells = [
+        (each["device"], each["protocol"], each["generator"], each["adversary"])
+        for each in found["cells"]
+    ]
+    assert trials
+    assert cells
+    assert len(set(trials)) == len(trials)
+    assert len(set(cells)) == len(cells)
