@@ -202,9 +202,10 @@ class Template:
 
 
 class Repeat(_Frozen):
-    """A kind of TCP segment that its sender repeats."""
+    """A kind of TCP segment that its sender may repeat."""
 
     kind: Kind
+    """Of length 0, payload of any length."""
     follows: bool = True
     """It comes right after its like in the connection, or after others."""
     waits: bool = False

@@ -7,7 +7,8 @@ Of each kind of segment it is learnt how often it says again what its sender sai
 how long: right after its like; payload also after others, if it is of the kind that its sender said
 last; and an acknowledgment also after others, if its sender has heard something twice. Of an
 acknowledgment that depends on whether there is something new to acknowledge. When it is written,
-that is drawn.
+that is drawn. Payload whose kind was never where it might have been said again is said again as
+often as payload of any length.
 """
 
 import random
@@ -21,7 +22,7 @@ from iotflowgen.packets.kinds import Usual
 from iotflowgen.packets.lookahead import Flow
 from iotflowgen.packets.ready import Ready
 
-__all__ = ["Case", "RepeatCounts", "Repeats"]
+__all__ = ["Case", "RepeatCounts", "Repeats", "of_any_length"]
 
 Case = tuple[Kind, bool, bool]
 """Of what kind a segment is, whether it comes right after its like, and whether it is an
@@ -31,6 +32,11 @@ _MOST: Final = 5000
 """Connections that are known; of more the one is forgotten that was used longest ago."""
 _ABOUT: Final = 2
 """Times as soon or as late as was seen, something may be said again."""
+
+
+def of_any_length(kind: Kind) -> Kind:
+    """In the place of kinds that differ from this one by their length alone."""
+    return 0, *kind[1:]
 
 
 class RepeatCounts:
@@ -50,12 +56,13 @@ class RepeatCounts:
         self._after_ns[case, again].append(after_ns)
 
     def repeats(self) -> tuple[Repeat, ...]:
-        """What was repeated, how often."""
-        return tuple(self._repeat(case) for case, again in [*self._after_ns] if again)
+        """What was repeated, how often; and what might have been, and was not."""
+        return tuple(map(self._repeat, dict.fromkeys(case for case, _ in self._after_ns)))
 
     def _repeat(self, case: Case) -> Repeat:
-        repeated, others = (self._after_ns[case, again] for again in (True, False))
-        soonest_ns, latest_ns = min(repeated) // _ABOUT, max(repeated) * _ABOUT
+        repeated, others = (self._after_ns.get((case, again), []) for again in (True, False))
+        soonest_ns = min(repeated, default=0) // _ABOUT
+        latest_ns = max(repeated, default=0) * _ABOUT
         count = len(repeated) + sum(soonest_ns <= ns <= latest_ns for ns in others)
         kind, follows, waits = case
         return Repeat(
@@ -64,7 +71,7 @@ class RepeatCounts:
             waits=waits,
             soonest_ns=soonest_ns,
             latest_ns=latest_ns,
-            share=len(repeated) / count,
+            share=len(repeated) / max(count, 1),
         )
 
 
@@ -104,7 +111,7 @@ class Repeats:
 
     def __init__(self, repeats: Sequence[Repeat], draws: random.Random) -> None:
         self._known = {(each.kind, each.follows, each.waits): each for each in repeats}
-        self._repeated = {repeat.kind for repeat in repeats}
+        self._repeated = {repeat.kind for repeat in repeats if repeat.share}
         self._draws = draws
         self._exchanges: OrderedDict[Flow, _Exchange] = OrderedDict()
 
@@ -142,6 +149,8 @@ class Repeats:
             said_ns, may = mine.payload_ns, mine.payload == kind
         waits = is_bare and mine.unheard > 0
         repeat = self._known.get((kind, follows, waits)) if may else None
+        if may and repeat is None and not is_bare:
+            repeat = self._known.get((of_any_length(kind), follows, waits))
         says_again = repeat is not None and (
             repeat.soonest_ns <= time_ns - said_ns <= repeat.latest_ns
             and self._draws.random() < repeat.share
@@ -173,4 +182,5 @@ class Repeats:
 
     def note(self, side: Side, kind: Kind, ready: Ready, data: bytearray) -> None:
         """Note payload that may be sent again."""
-        side.sent = Sent(kind, ready, data) if kind in self._repeated else None
+        may = kind in self._repeated or of_any_length(kind) in self._repeated
+        side.sent = Sent(kind, ready, data) if may else None

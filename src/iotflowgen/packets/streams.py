@@ -13,7 +13,7 @@ from iotflowgen.packets.layout import ACK, FIN, RST, SYN, TIMESTAMPS, option_at
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Nonces, Phase, Speech, read_records
-from iotflowgen.packets.repeats import RepeatCounts
+from iotflowgen.packets.repeats import RepeatCounts, of_any_length
 from iotflowgen.packets.succession import NOTHING, Before
 
 __all__ = ["Said", "Stream"]
@@ -147,8 +147,8 @@ class Stream:
             self.heard_twice[not sender] += again
             self.payload[sender] = kind, packet.time_ns
         if may:
-            case = kind, follows, waits
-            counts.see(case, packet.time_ns - before_ns, again=again)
+            for like in (kind,) if is_bare else (kind, of_any_length(kind)):
+                counts.see((like, follows, waits), packet.time_ns - before_ns, again=again)
         self.latest = None if self.probed or closes or (is_bare and again) else kind
         return bool(may and again)
 

@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 
 from iotflowgen.packets.connections import Conversation
+from iotflowgen.packets.headers import Headers, Kind, Repeat
 from iotflowgen.packets.kinds import Usual
 from iotflowgen.packets.layout import ACK
 from iotflowgen.packets.lookahead import Carries
-from iotflowgen.packets.repeats import RepeatCounts, Repeats
+from iotflowgen.packets.repeats import RepeatCounts, Repeats, of_any_length
 from iotflowgen.packets.segments import Segment, leave, number
 from iotflowgen.traffic import protocol_mask
 from tests.unit.packets.spoken import AGAIN, OPENING, PROBE, learnt_from
@@ -16,6 +17,11 @@ from tests.unit.packets.test_write import complaints
 
 TCP = protocol_mask(["ip", "tcp"])
 KIND, OTHER = (154, True, TCP, 80, False), (60, True, TCP, 80, False)
+
+
+def repeated(headers: Headers) -> list[Repeat]:
+    """Kinds that are said again, those of any length left out."""
+    return [each for each in headers.repeats if each.share and each.kind[0]]
 
 
 def test_repetitions_are_counted_by_what_they_come_after() -> None:
@@ -27,7 +33,7 @@ def test_repetitions_are_counted_by_what_they_come_after() -> None:
     ):
         counts.see((kind, follows, False), 1000, again=again)
     shares = {(repeat.kind, repeat.follows): repeat.share for repeat in counts.repeats()}
-    assert shares == {(KIND, True): 2 / 3, (KIND, False): 1 / 2}
+    assert shares == {(KIND, True): 2 / 3, (KIND, False): 1 / 2, (OTHER, True): 0}
 
 
 def test_what_is_said_again_comes_about_as_late_as_it_was_seen_to() -> None:
@@ -55,6 +61,23 @@ def test_the_connection_that_was_used_longest_ago_is_forgotten() -> None:
     assert not again(5000, 1000)
     assert again(0, 2000)
     assert not again(1, 1000)
+
+
+def test_payload_of_a_length_that_was_not_seen_is_said_again_as_often_as_others() -> None:
+    counts = RepeatCounts()
+    anyone = of_any_length(KIND)
+    for kind, again in ((anyone, True), (anyone, True), (OTHER, False), (anyone, False)):
+        counts.see((kind, True, False), 1000, again=again)
+    flows, data = [(TCP, 5000, 80)] * 1000, Usual(Carries.PAYLOAD, is_bare=False)
+
+    def share(kind: Kind) -> float:
+        repeats, times_ns = Repeats(counts.repeats(), random.Random(0)), range(0, 10**6, 1000)
+        return sum(repeats.plan(flows, [kind] * 1000, [data] * 1000, times_ns)) / 1000
+
+    assert share((153, *KIND[1:])) == pytest.approx(2 / 3, abs=0.05)
+    # this one was seen, and not said again
+    assert share(OTHER) == 0
+    assert share((153, False, *KIND[2:])) == 0
 
 
 @pytest.mark.parametrize("cut", range(1, 6))
@@ -94,7 +117,7 @@ def test_a_keep_alive_probe_repeats_nothing(tmp_path: Path) -> None:
     asks, answers, probes = (True, "PA", b"x" * 100), (False, "A", b""), (False, PROBE, b"")
     said = [asks, answers, answers, *[asks, answers, probes] * 3]
     _, headers = learnt_from(tmp_path / "device.pcap", said)
-    (repeat,) = headers.repeats
+    (repeat,) = repeated(headers)
     assert (repeat.kind[1], repeat.share) == (False, 1 / 4)
 
 
@@ -102,7 +125,7 @@ def test_an_acknowledgment_that_is_said_again_is_not_said_a_third_time(tmp_path:
     asks, answers = (True, "PA", b"x" * 100), (False, "A", b"")
     said = [*OPENING, *[asks, answers, answers] * 3]
     _, headers = learnt_from(tmp_path / "device.pcap", said)
-    (repeat,) = headers.repeats
+    (repeat,) = repeated(headers)
     assert (repeat.kind[1], repeat.follows, repeat.share) == (False, True, 1)
     path = tmp_path / "honeydata.pcap"
     # four acknowledgments in a row: two say something new, and each of these is said twice
@@ -130,7 +153,7 @@ def test_payload_comes_again_after_others_and_whoever_hears_it_twice_says_so(
     hears, thanks = (True, "A", b""), (True, "PA", b"." * 7)
     said = [*OPENING, asks, answers, hears, (False, AGAIN, b""), hears, thanks, (False, "A", b"")]
     trace, headers = learnt_from(tmp_path / "device.pcap", said)
-    assert {(each.kind[0], each.follows, each.share) for each in headers.repeats} == {
+    assert {(each.kind[0], each.follows, each.share) for each in repeated(headers)} == {
         (144, False, 1),
         (54, False, 1),
     }
