@@ -7,6 +7,10 @@ captures of G themselves in the place of sessions, their packets written anew. W
 kept together, as whole captures are. Identifiers are kept (`--keep-identifiers`): that a decoy is
 another unit than the captured one is not what is asked.
 
+How much is the price of few captures cannot be told from captures, for nobody knows the source of
+these. So sessions learnt from all captures of a device are taken for it: G and H are dealt from as
+many of them, and sessions learnt from that G are told from that H ("known source").
+
 A device that is done leaves a file, and is not done again.
 
 python benchmarks/headers.py CAPTURES --devices A,B
@@ -53,10 +57,11 @@ SIZE, SPLITS, SEED = 20, 2, 0
 SESSIONS = 64
 PACKETS = 40_000
 """Of all sessions at most; the last ones are left out where sessions are long."""
-KINDS = ("template", "fuzz", "captures")
+KNOWN = "known source"
+KINDS = ("template", "fuzz", "captures", KNOWN)
 
 Frames = Mapping[str, Sequence[bytes]]
-"""By the hash of their capture."""
+"""By the name of their capture."""
 
 
 def builder_of(kind: str, headers: Headers, rng: np.random.Generator) -> PacketBuilder:
@@ -68,7 +73,7 @@ def builder_of(kind: str, headers: Headers, rng: np.random.Generator) -> PacketB
 
 def written(
     sessions: Iterable[Trace], path: Path, builder: PacketBuilder
-) -> tuple[list[Trace], dict[str, int]]:
+) -> tuple[list[Trace], Frames, dict[str, int]]:
     """Sessions as they are read back from their file, and what was compromised."""
     ends = [0]
 
@@ -80,9 +85,32 @@ def written(
     report = write_sessions(counted(), path, builder)
     (back,) = read_captures([path], report.device_mac, cache=None)
     ((_, frames),) = read_frames([path], [back])
-    read = [(back[start:end], frames[start:end]) for start, end in pairwise(ends)]
     path.unlink()
-    return [replace(t, headers=header_fields(f, t)[1]) for t, f in read], report.compromises
+    traces: list[Trace] = []
+    read: dict[str, Sequence[bytes]] = {}
+    for start, end in pairwise(ends):
+        trace = replace(back[start:end], name=str(len(traces)))
+        read[trace.name] = frames[start:end]
+        traces.append(replace(trace, headers=header_fields(read[trace.name], trace)[1]))
+    return traces, read, report.compromises
+
+
+def learnt(traces: Sequence[Trace], frames: Frames) -> Headers:
+    """What the headers of captures hold."""
+    headers = learn_headers([(trace, frames[trace.name]) for trace in traces])
+    if headers is None:
+        raise SystemExit("nothing that the device sent")
+    return headers
+
+
+def of_known_source(
+    traces: Sequence[Trace], frames: Frames, path: Path
+) -> tuple[list[Trace], Frames]:
+    """Sessions of what is learnt from all captures, as many as these, as if they were captured."""
+    rng = np.random.default_rng(SEED)
+    drawn = starting_at(apart(Sessions().fit(traces), len(traces), rng), DEFAULT_START_NS)
+    made, read, _ = written(drawn, path, builder_of(KNOWN, learnt(traces, frames), rng))
+    return made, read
 
 
 def one_after_another(traces: Sequence[Trace]) -> Iterator[Trace]:
@@ -95,9 +123,7 @@ def one_after_another(traces: Sequence[Trace]) -> Iterator[Trace]:
 
 def attack(ground: Trial, frames: Frames, kind: str, split: int, path: Path) -> Detection:
     """Write one kind of packets in one trial, and have them told from H."""
-    headers = learn_headers([(trace, frames[trace.sha256]) for trace in ground.train])
-    if headers is None:
-        raise SystemExit("nothing that the device sent")
+    headers = learnt(ground.train, frames)
     rng = np.random.default_rng([SEED, split])
     if kind == "captures":
         sessions = one_after_another(ground.train)
@@ -105,7 +131,7 @@ def attack(ground: Trial, frames: Frames, kind: str, split: int, path: Path) -> 
         drawn = apart(Sessions().fit(ground.train), SESSIONS, rng)
         sessions = starting_at(first_packets(drawn, PACKETS), DEFAULT_START_NS)
     builder = builder_of(kind, headers, np.random.default_rng([SEED, split, 1]))
-    found, compromises = written(sessions, path, builder)
+    found, _, compromises = written(sessions, path, builder)
     long = [trace for trace in found if len(trace) >= SIZE]
     places = draw_places(long, len(ground.real), SIZE, rng)
     told = replace(ground, dealt=places.trace)
@@ -117,30 +143,31 @@ def attack(ground: Trial, frames: Frames, kind: str, split: int, path: Path) -> 
 def device(folder: Path, scratch: Path, kinds: Sequence[str]) -> Results:
     """All about one device."""
     plain = read_captures([folder])
-    frames = {trace.sha256: found for trace, found in read_frames([folder], plain)}
-    traces = [replace(t, headers=header_fields(frames[t.sha256], t)[1]) for t in plain]
-    seed = [SEED, zlib.crc32(folder.name.encode())]  # the benchmark's, so the splits are
-    grounds = trials("held-out", traces, np.random.default_rng(seed), window=SIZE, splits=SPLITS)
-    controls = [ground.attack_control(HeaderBoosting) for ground in grounds]
-    cells = []
-    for kind in kinds:
-        found = [
-            attack(ground, frames, kind, split, scratch / f"{folder.name}.pcap")
-            for split, ground in enumerate(grounds)
-        ]
-        attacks = tuple(
-            Attack(detection=detection, control=control)
-            for detection, control in zip(found, controls, strict=True)
-        )
-        cells.append(
-            Cell(
+    frames: Frames = {trace.name: found for trace, found in read_frames([folder], plain)}
+    traces = [replace(t, headers=header_fields(frames[t.name], t)[1]) for t in plain]
+    seed, path = [SEED, zlib.crc32(folder.name.encode())], scratch / f"{folder.name}.pcap"
+
+    def cells_of(traces: Sequence[Trace], frames: Frames, kinds: Sequence[str]) -> Iterator[Cell]:
+        # the benchmark's seed, so the splits of captures are the benchmark's
+        rng = np.random.default_rng(seed)
+        grounds = trials("held-out", traces, rng, window=SIZE, splits=SPLITS)
+        controls = [ground.attack_control(HeaderBoosting) for ground in grounds]
+        for kind in kinds:
+            attacks = tuple(
+                Attack(detection=attack(ground, frames, kind, split, path), control=control)
+                for split, (ground, control) in enumerate(zip(grounds, controls, strict=True))
+            )
+            yield Cell(
                 device=folder.name,
                 protocol="held-out",
                 generator=kind,
                 adversary=HeaderBoosting.name,
                 attacks=attacks,
             )
-        )
+
+    cells = [*cells_of(traces, frames, [kind for kind in kinds if kind != KNOWN])]
+    if KNOWN in kinds:
+        cells += cells_of(*of_known_source(traces, frames, path), [KNOWN])
     return Results(
         made_with={"generators": kinds, "adversaries": ["headers"], "versions": versions()},
         devices=(

@@ -332,7 +332,12 @@ def headers() -> str:
         ("**worst**", "", "", *worst),
         ("**target**, mean (worst)", "", "", "+10.0 (+25.0)", *[""] * (len(kinds) - 1)),
     ]
-    titles = {"template": "excess, template", "fuzz": "fuzz", "captures": "captures rewritten"}
+    titles = {
+        "template": "excess, template",
+        "fuzz": "fuzz",
+        "captures": "captures rewritten",
+        "known source": "of a known source",
+    }
     heads = ["device", "accuracy", "control", *(titles[kind] for kind in kinds)]
     return _table(heads, rows)
 
