@@ -112,6 +112,7 @@ class Repeats:
     def __init__(self, repeats: Sequence[Repeat], draws: random.Random) -> None:
         self._known = {(each.kind, each.follows, each.waits): each for each in repeats}
         self._repeated = {repeat.kind for repeat in repeats if repeat.share}
+        self._may_repeat: dict[Kind, bool] = {}
         self._draws = draws
         self._exchanges: OrderedDict[Flow, _Exchange] = OrderedDict()
 
@@ -182,5 +183,8 @@ class Repeats:
 
     def note(self, side: Side, kind: Kind, ready: Ready, data: bytearray) -> None:
         """Note payload that may be sent again."""
-        may = kind in self._repeated or of_any_length(kind) in self._repeated
+        may = self._may_repeat.get(kind)
+        if may is None:
+            may = kind in self._repeated or of_any_length(kind) in self._repeated
+            self._may_repeat[kind] = may
         side.sent = Sent(kind, ready, data) if may else None

@@ -90,6 +90,7 @@ class TemplateBuilder:
         self._finisher = Finisher(headers.hosts, persona, headers.begun_ns, draws)
         self._ips = self._finisher.ips
         self._kinds = Kinds(ready)
+        self._any_early = any(template.early for template in headers.templates)
         self._choices = Choices(ready)
         self._lookups = Lookups(self._ips, ready, self._choices, draws)
         ones = {place for place, host in enumerate(headers.hosts) if host.is_one}
@@ -170,7 +171,7 @@ class TemplateBuilder:
         contact: list[Kind | None] = [None] * len(packets)
         for place, contacted in contacts(packets, flows, self._conversations):
             contact[place] = kinds[contacted]
-        later = payload_after(packets, flows, carried)
+        later = payload_after(packets, flows, carried) if self._any_early else [0] * len(packets)
         return map(Turn, packets, times_ns, kinds, usual, flows, ahead, rest, then, contact, later)
 
     def _told(self, packets: Sequence[PacketFeatures]) -> tuple[list[Kind], list[Flow]]:
@@ -317,6 +318,11 @@ class TemplateBuilder:
         return segment
 
 
+def _may_open(usual: Usual) -> bool:
+    """Whether a packet is a SYN or something else, as far as its kind says."""
+    return usual.opens and not usual.only_opens
+
+
 def _opens(
     packets: Sequence[PacketFeatures], flows: Sequence[Flow], usual: Sequence[Usual]
 ) -> list[bool]:
@@ -326,9 +332,11 @@ def _opens(
     anything but what answers a SYN, it is none.
     """
     opens, answered = [each.opens for each in usual], dict[tuple[Flow, bool], bool]()
+    if not any(map(_may_open, usual)):
+        return opens
     for place in range(len(packets) - 1, -1, -1):
         flow, outgoing, each = flows[place], packets[place].outgoing, usual[place]
-        if each.opens and not each.only_opens:
+        if _may_open(each):
             opens[place] = answered.get((flow, not outgoing), True)
         answered[flow, outgoing] = each.accepts
     return opens
