@@ -187,6 +187,7 @@ class Choices:
         # the same few questions are asked for most packets
         self._fitting = lru_cache(_MOST_ANSWERS)(self._find)
         self._most_alike = lru_cache(_MOST_ANSWERS)(self._find_alike)
+        self._met = lru_cache(_MOST_ANSWERS)(self._find_met)
 
     def draw(
         self,
@@ -242,11 +243,17 @@ class Choices:
 
     def whom(self, kind: Kind, stage: int, peers: Iterable[int]) -> int:
         """The first of some peers that packets of a kind were seen with; ANYBODY without."""
-        return next((peer for peer in peers if self.meets(kind, stage, peer)), ANYBODY)
+        met = self._met(kind, stage)
+        return next((peer for peer in peers if peer in met), ANYBODY)
 
     def meets(self, kind: Kind, stage: int, peer: int) -> bool:
         """Whether packets of a kind were seen with a peer."""
-        return (stage, None, peer) in self._lots.get(kind, ())
+        return peer in self._met(kind, stage)
+
+    def _find_met(self, kind: Kind, stage: int) -> frozenset[int]:
+        """With whom packets of a kind were seen."""
+        lots = self._lots.get(kind, ())
+        return frozenset(who for where, need, who in lots if where == stage and need is None)
 
     def rest(self, owed: int) -> bytes:
         """How a handshake message went on that owed as many bytes, to its end or nearly so."""
