@@ -9,6 +9,7 @@ made anew, and where nothing can be written the captures are dissected every tim
 
 import hashlib
 import os
+import threading
 import zipfile
 from contextlib import suppress
 from dataclasses import asdict
@@ -25,6 +26,9 @@ from iotflowgen.files import whole_file
 __all__ = ["default_cache", "dissect_cached"]
 
 _EXTRACTION = 2  # to be raised with every change to the columns that `dissection.parse` makes
+# NumPy parses headers with `ast`, which fails in Python up to 3.11.7 where two threads are at it at
+# once (CPython issue 106905)
+_LOADING = threading.Lock()
 
 
 def default_cache() -> Path:
@@ -70,7 +74,11 @@ def _save(dissection: Dissection, entry: Path) -> None:
 
 def _load(entry: Path) -> Dissection | None:
     try:
-        with entry.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with (
+            _LOADING,
+            entry.open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
             values: dict[str, Any] = {name: stored[name] for name in stored.files}
         values |= {name: str(values[name]) for name in ("link", "complaint")}
         values["addresses"] = tuple(values["addresses"].tolist())

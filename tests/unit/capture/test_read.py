@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -254,6 +256,22 @@ def test_a_damaged_entry_is_made_anew(write, runs, own_cache):
     assert runs() == 1 + len(damaged)
     assert_same(first, read_captures([path])[0])
     assert runs() == 1 + len(damaged)
+
+
+def test_one_entry_is_loaded_at_a_time(write, monkeypatch):
+    """In two threads at once, Python up to 3.11.7 fails to parse what NumPy reads."""
+    paths = [write(talk(2 * i), f"{i}.pcap") for i in range(1, 5)]
+    read_captures(paths)
+    busy, read_array = threading.Lock(), np.lib.format.read_array
+
+    def read_alone(*args, **settings):
+        assert busy.acquire(blocking=False)
+        time.sleep(0.002)
+        busy.release()
+        return read_array(*args, **settings)
+
+    monkeypatch.setattr("numpy.lib._npyio_impl.format.read_array", read_alone)
+    assert [len(trace) for trace in read_captures(paths, processes=4)] == [2, 4, 6, 8]
 
 
 def test_without_a_cache_it_goes_on(write, runs, tmp_path, own_cache):
