@@ -74,11 +74,7 @@ def _save(dissection: Dissection, entry: Path) -> None:
 
 def _load(entry: Path) -> Dissection | None:
     try:
-        with (
-            _LOADING,
-            entry.open("rb") as file,
-            np.load(file, allow_pickle=False) as stored,
-        ):
+        with _LOADING, entry.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             values: dict[str, Any] = {name: stored[name] for name in stored.files}
         values |= {name: str(values[name]) for name in ("link", "complaint")}
         values["addresses"] = tuple(values["addresses"].tolist())

@@ -21,8 +21,7 @@ had by the walk.
 Connections are known by their ports, for features have no addresses (paper, section 4.1).
 
 Shapes: P places, as in `chain`; N walks; X pairs of a walk and a place; M connections of a walk;
-K kinds of packets
-that connections begin with which were there before their capture.
+K kinds of packets that connections begin with which were there before their capture.
 """
 
 import numpy as np

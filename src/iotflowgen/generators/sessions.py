@@ -318,7 +318,7 @@ def _mostly_first(said: NDArray[np.int64], connection: NDArray[np.int64]) -> NDA
     """Whether connections (P) mostly begin with what each packet says (P), if they have it."""
     _, first = np.unique(connection, return_index=True)
     begins = np.bincount(said[first], minlength=said.max() + 1)
-    (_, has) = np.unique(np.stack([connection, said]), axis=1)
+    _, has = np.unique(np.stack([connection, said]), axis=1)
     mostly: NDArray[np.bool_] = (2 * begins >= np.bincount(has))[said]
     return mostly
 

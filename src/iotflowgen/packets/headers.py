@@ -23,6 +23,7 @@ __all__ = [
     "Stay",
     "Template",
     "Window",
+    "of_any_length",
 ]
 
 _Bytes = Annotated[
@@ -42,6 +43,11 @@ class _Frozen(BaseModel):
 Kind = tuple[int, bool, int, int, bool]
 """What a packet shares with the templates for it: length, direction, protocols, and its service as
 `ready.service_of` tells it."""
+
+
+def of_any_length(kind: Kind) -> Kind:
+    """In the place of kinds that differ from this one by their length alone."""
+    return 0, *kind[1:]
 
 
 @dataclass(config=_FORBID, frozen=True, kw_only=True, slots=True)

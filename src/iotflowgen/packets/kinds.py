@@ -35,8 +35,8 @@ class Usual:
     """They are TCP segments without payload."""
     opens: bool = False
     """One of them may open a connection."""
-    only_opens: bool = False
-    """All of them do."""
+    may_open: bool = False
+    """Some of them do, and others do not."""
     accepts: bool = False
     """One of them may be the answer to what opens a connection."""
     held_ns: int = HELD_NS
@@ -85,7 +85,7 @@ class Kinds:
                 _carries(kind in bare_ones, kind in probing, closing[kind] > 0),
                 is_bare=kind in bare_ones,
                 opens=kind in opening,
-                only_opens=kind not in going_on,
+                may_open=kind in opening and kind in going_on,
                 accepts=kind in accepting,
                 held_ns=PROBED_NS if kind in probing else HELD_NS,
                 goes_on=rests[kind] > 0,

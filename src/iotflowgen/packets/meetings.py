@@ -11,16 +11,13 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
-from typing import Final
 
-from iotflowgen.packets.headers import Kind, Stay
+from iotflowgen.packets.headers import Kind, Stay, of_any_length
 
 __all__ = ["Meeting", "Meetings", "learn_stays"]
 
 Meeting = tuple[Kind, bool, int]
 """Of the first packet of a connection its kind, and whether that is bare; and the peer's place."""
-
-_ANY_LENGTH: Final = 0
 
 
 def learn_stays(captures: Sequence[Sequence[Meeting]]) -> tuple[Stay, ...]:
@@ -51,7 +48,7 @@ def learn_stays(captures: Sequence[Sequence[Meeting]]) -> tuple[Stay, ...]:
 
 def _beginning(kind: Kind, *, is_bare: bool) -> Kind:
     """How long the first payload of a connection is does not matter."""
-    return kind if is_bare else (_ANY_LENGTH, *kind[1:])
+    return kind if is_bare else of_any_length(kind)
 
 
 def _beyond_chance(cases: Sequence[tuple[bool, float]]) -> float:

@@ -14,29 +14,25 @@ often as payload of any length.
 import random
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from iotflowgen.packets.connections import Sent, Side
-from iotflowgen.packets.headers import Kind, Repeat
+from iotflowgen.packets.headers import Kind, Repeat, of_any_length
 from iotflowgen.packets.kinds import Usual
 from iotflowgen.packets.lookahead import Flow
 from iotflowgen.packets.ready import Ready
 
-__all__ = ["Case", "RepeatCounts", "Repeats", "of_any_length"]
+__all__ = ["Case", "RepeatCounts", "Repeats"]
 
 Case = tuple[Kind, bool, bool]
 """Of what kind a segment is, whether it comes right after its like, and whether it is an
 acknowledgment that has something new to acknowledge."""
 
 _MOST: Final = 5000
-"""Connections that are known; of more the one is forgotten that was used longest ago."""
+"""Connections, and kinds, that are known; of more, those used longest ago are forgotten."""
 _ABOUT: Final = 2
 """Times as soon or as late as was seen, something may be said again."""
-
-
-def of_any_length(kind: Kind) -> Kind:
-    """In the place of kinds that differ from this one by their length alone."""
-    return 0, *kind[1:]
 
 
 class RepeatCounts:
@@ -112,7 +108,7 @@ class Repeats:
     def __init__(self, repeats: Sequence[Repeat], draws: random.Random) -> None:
         self._known = {(each.kind, each.follows, each.waits): each for each in repeats}
         self._repeated = {repeat.kind for repeat in repeats if repeat.share}
-        self._may_repeat: dict[Kind, bool] = {}
+        self._may_repeat = lru_cache(_MOST)(self._find_may_repeat)
         self._draws = draws
         self._exchanges: OrderedDict[Flow, _Exchange] = OrderedDict()
 
@@ -183,8 +179,8 @@ class Repeats:
 
     def note(self, side: Side, kind: Kind, ready: Ready, data: bytearray) -> None:
         """Note payload that may be sent again."""
-        may = self._may_repeat.get(kind)
-        if may is None:
-            may = kind in self._repeated or of_any_length(kind) in self._repeated
-            self._may_repeat[kind] = may
-        side.sent = Sent(kind, ready, data) if may else None
+        side.sent = Sent(kind, ready, data) if self._may_repeat(kind) else None
+
+    def _find_may_repeat(self, kind: Kind) -> bool:
+        """Whether payload of a kind may be said again."""
+        return kind in self._repeated or of_any_length(kind) in self._repeated

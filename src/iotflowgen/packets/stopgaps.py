@@ -162,5 +162,5 @@ def _stretched(ready: Ready, length: int) -> Ready | None:
         at = layout.transport + 4
         frame[at : at + 2] = (length - layout.transport).to_bytes(2)
     random = ((plain, length),) if plain < length else ()
-    template = replace(ready.template, length=length, random=random)
-    return Ready.of(replace(template, phase=0, probes=False, early=0), bytes(frame))
+    template = replace(ready.template, length=length, random=random, phase=0, probes=False, early=0)
+    return Ready.of(template, bytes(frame))

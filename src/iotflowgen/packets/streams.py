@@ -8,12 +8,12 @@ from typing import NamedTuple
 from iotflowgen.packets.captured import Packet
 from iotflowgen.packets.connections import Conversation, Stage
 from iotflowgen.packets.delays import Unacknowledged
-from iotflowgen.packets.headers import Connection, Kind
+from iotflowgen.packets.headers import Connection, Kind, of_any_length
 from iotflowgen.packets.layout import ACK, FIN, RST, SYN, TIMESTAMPS, option_at
 from iotflowgen.packets.mask import HTTP, TLS
 from iotflowgen.packets.receiving import window_of
 from iotflowgen.packets.records import Nonces, Phase, Speech, read_records
-from iotflowgen.packets.repeats import RepeatCounts, of_any_length
+from iotflowgen.packets.repeats import RepeatCounts
 from iotflowgen.packets.succession import NOTHING, Before
 
 __all__ = ["Said", "Stream"]
@@ -173,11 +173,10 @@ class Stream:
             probes = self._joins_with_probe(packet)
         again = ahead >= _HALF and (size > 0 or marks > 0)
         conversation.see(outgoing, flags)
+        self._note_header(packet, sequence, is_late=bool(again and marks))
         if early:
-            self._note_header(packet, sequence, is_late=False)
             self.early[outgoing] = packet, Said(stage, before=(me.phase, me.owed), early=ahead)
             return Said(stage, is_placed=False)
-        self._note_header(packet, sequence, is_late=bool(again and marks))
         if probes:
             me.next = (sequence + 1) % 2**32
             return Said(stage, probes=True)

@@ -318,11 +318,6 @@ class TemplateBuilder:
         return segment
 
 
-def _may_open(usual: Usual) -> bool:
-    """Whether a packet is a SYN or something else, as far as its kind says."""
-    return usual.opens and not usual.only_opens
-
-
 def _opens(
     packets: Sequence[PacketFeatures], flows: Sequence[Flow], usual: Sequence[Usual]
 ) -> list[bool]:
@@ -332,11 +327,11 @@ def _opens(
     anything but what answers a SYN, it is none.
     """
     opens, answered = [each.opens for each in usual], dict[tuple[Flow, bool], bool]()
-    if not any(map(_may_open, usual)):
+    if not any(each.may_open for each in usual):
         return opens
     for place in range(len(packets) - 1, -1, -1):
         flow, outgoing, each = flows[place], packets[place].outgoing, usual[place]
-        if _may_open(each):
+        if each.may_open:
             opens[place] = answered.get((flow, not outgoing), True)
         answered[flow, outgoing] = each.accepts
     return opens

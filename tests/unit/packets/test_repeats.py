@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from iotflowgen.packets.connections import Conversation
-from iotflowgen.packets.headers import Headers, Kind, Repeat
+from iotflowgen.packets.headers import Headers, Kind, Repeat, of_any_length
 from iotflowgen.packets.kinds import Usual
 from iotflowgen.packets.layout import ACK
 from iotflowgen.packets.lookahead import Carries
-from iotflowgen.packets.repeats import RepeatCounts, Repeats, of_any_length
+from iotflowgen.packets.repeats import RepeatCounts, Repeats
 from iotflowgen.packets.segments import Segment, leave, number
 from iotflowgen.traffic import protocol_mask
 from tests.unit.packets.spoken import AGAIN, OPENING, PROBE, learnt_from
