@@ -18,6 +18,7 @@ ROOMS = (
     "progress",
     "files",
     "traffic",
+    "wire",
     "tables",
     "capture",
     "encoding",
@@ -32,8 +33,9 @@ ROOMS = (
 # what a room does not touch although it stands above
 FORBIDDEN = {
     "traffic": {"progress", "files"},
-    "nn": {"traffic", "tables", "capture", "encoding", "files"},
-    "report": {"generators", "adversaries", "nn", "packets", "encoding", "capture"},
+    "wire": {"progress", "files", "traffic"},
+    "nn": {"traffic", "wire", "tables", "capture", "encoding", "files"},
+    "report": {"generators", "adversaries", "nn", "packets", "encoding", "capture", "wire"},
 }
 
 FILES = sorted(ROOT.rglob("*.py"))

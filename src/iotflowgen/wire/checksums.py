@@ -1,0 +1,148 @@
+"""Internet checksums, for many frames at once (RFC 1071, 1624).
+
+RFC 791, 9293, 768, 8200 (section 8.1), 792, 4443, 2236. Shapes: B bytes, P packets.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.wire.frames import Frames, copy_ranges
+from iotflowgen.wire.layers import ICMP, ICMP6, IGMP, TCP, UDP, Layers
+
+__all__ = ["internet_sums", "set_checksums", "updated"]
+
+_ONES: Final = 65535
+_SUMMED_AT: Final = {ICMP: 2, IGMP: 2, ICMP6: 2, TCP: 16, UDP: 6}
+"""Where the header of each has its checksum."""
+_BLOCK: Final = 2**14
+"""Packets that are summed before the next, so that what is needed stays in the cache."""
+_SPARSE: Final = 4
+"""So many times the bytes that are summed may lie where they lie; more are left out first."""
+
+
+def internet_sums(
+    data: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The sums that internet checksums are the complement of (RFC 1071).
+
+    Args:
+        data: (B) bytes, contiguous.
+        start: (P) where each range begins, from which on words of 16 bits count, also if odd.
+        end: (P) where it ends; a last byte without another is the high one of its word.
+
+    Returns:
+        (P) sums modulo 65535 (in one's complement 65536 is 1), so 0 to 65534; 0 of no bytes.
+    """
+    sums = np.empty(len(start), np.int64)
+    for first in range(0, len(start), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        sums[part] = _sums(data, start[part], np.maximum(start[part], end[part]))
+    return sums
+
+
+def _sums(
+    data: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    size = end - start
+    low, high = int(start.min()), int(end.max())
+    total = int(size.sum())
+    if high - low > _SPARSE * total + _BLOCK:
+        packed = np.empty(total, np.uint8)
+        first = np.cumsum(size) - size
+        copy_ranges(data, start, packed, first, size)
+        data, start, end, low, high = packed, first, first + size, 0, total
+    # words of the array, of either order of bytes: the order of all is turned in the end
+    low -= low & 1
+    words = np.ndarray(((high - low) // 2,), "<u2", data.data, low)
+    before = np.zeros(len(words) + 1, np.int64)
+    np.cumsum(words, out=before[1:])
+    start, end = start - low, end - low
+    odd = start & 1
+    sums = before[end >> 1] - before[(start + 1) >> 1]
+    if high > low:
+        # a range that begins or ends in the middle of a word has one byte of it
+        data = data[low:high]
+        sums += (odd * data[np.minimum(start, len(data) - 1)].astype(np.int64)) << 8
+        sums += (end & 1) * data[np.maximum(end - 1, 0)].astype(np.int64)
+        sums[size == 0] = 0
+    # in a range that begins at an odd place the words are those of the array, turned
+    turned: NDArray[np.int64] = (sums << (8 * (1 - odd))) % _ONES
+    return turned
+
+
+def updated(checksum: NDArray[Any], old: NDArray[Any], new: NDArray[Any]) -> NDArray[np.int64]:
+    """Checksums (P) after a word of what they cover has changed (RFC 1624, equation 3).
+
+    Args:
+        checksum: (P) as they are.
+        old: (P) the word of 16 bits, at an even place, before.
+        new: (P) the word after.
+    """
+    total: NDArray[np.int64]
+    total = (_ONES - np.asarray(checksum, np.int64)) + (_ONES - np.asarray(old, np.int64)) + new
+    total = (total & _ONES) + (total >> 16)
+    total = (total & _ONES) + (total >> 16)
+    return _ONES - total
+
+
+def set_checksums(frames: Frames, layers: Layers, which: NDArray[np.bool_] | None = None) -> None:
+    """Compute the checksums of IPv4, TCP, UDP, ICMP, ICMPv6 and IGMP, in place.
+
+    Frames must not overlap in `frames.data`, which has to be writable. A checksum that would lie
+    beyond its frame's end is left out, and none is set in fragments but IPv4's.
+
+    Args:
+        frames: P frames.
+        layers: Theirs.
+        which: (P) those to compute them of; all by default.
+    """
+    index = np.arange(len(frames)) if which is None else np.flatnonzero(which)
+    for first in range(0, len(index), _BLOCK):
+        block = index[first : first + _BLOCK]
+        some, found = frames.take(block), layers.take(block)
+        _set_network(some, found)
+        _set_transport(some, found)
+
+
+def _set_network(frames: Frames, layers: Layers) -> None:
+    """Set the checksum of IPv4's header."""
+    index = np.flatnonzero(layers.is_ip4)
+    if not len(index):
+        return
+    some, network = frames.take(index), layers.network[index]
+    some.put(network + 10, 2, 0)
+    size = (some.number(network, 1) & 15) * 4
+    sums = sum((some.number(network + at, 4) for at in range(0, 20, 4)), np.zeros_like(network))
+    other = np.flatnonzero((size != 20) | (network + 20 > some.size))
+    if len(other):
+        start, end = network[other], np.minimum(network[other] + size[other], some.size[other])
+        begin = some.start[other]
+        sums[other] = internet_sums(some.data, begin + start, begin + end)
+    some.put(network + 10, 2, (_ONES - sums % _ONES) % _ONES)
+
+
+def _set_transport(frames: Frames, layers: Layers) -> None:
+    """Set the checksum of what IP carries."""
+    index = np.flatnonzero(np.isin(layers.protocol, [*_SUMMED_AT]))
+    if not len(index):
+        return
+    some, found = frames.take(index), layers.take(index)
+    protocol, start, end = found.protocol, found.transport, found.end
+    at = start + np.select([protocol == TCP, protocol == UDP], [16, 6], 2)
+    some.put(at, 2, 0)
+    sums = internet_sums(some.data, some.start + start, some.start + end)
+    # of the addresses, the protocol and the length (RFC 9293, section 3.1; RFC 8200, section 8.1)
+    besides = protocol + end - start
+    for is_it, first, last in ((found.is_ip4, 12, 20), (found.is_ip6, 8, 40)):
+        own = np.flatnonzero(is_it & (protocol > IGMP))
+        if len(own):
+            few, network = some.take(own), found.network[own]
+            words = (few.number(network + place, 4) for place in range(first, last, 4))
+            besides[own] += sum(words, np.zeros_like(network))
+    sums += np.where(protocol > IGMP, besides, 0)
+    sums = (_ONES - sums % _ONES) % _ONES
+    # 0 says that UDP has no checksum
+    sums[(protocol == UDP) & (sums == 0)] = _ONES
+    some.put(at, 2, sums)

@@ -1,0 +1,288 @@
+"""Where the headers of frames lie, for all of them at once.
+
+IEEE 802.3, 802.1Q, 802.2; RFC 791, 8200, 9293, 768, 792, 4443. Frames that are damaged or cut off
+are read as far as they go.
+
+Shapes: P packets. Offsets are in bytes from where a frame begins.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.wire.frames import Frames
+
+__all__ = [
+    "ACK",
+    "ARP",
+    "CWR",
+    "EAPOL",
+    "ECE",
+    "FIN",
+    "ICMP",
+    "ICMP6",
+    "IGMP",
+    "IP4",
+    "IP6",
+    "PSH",
+    "RST",
+    "SYN",
+    "TCP",
+    "UDP",
+    "URG",
+    "Layers",
+    "dst_port",
+    "find_layers",
+    "ip_id",
+    "payload_size",
+    "src_port",
+    "tcp_acknowledgment",
+    "tcp_flags",
+    "tcp_sequence",
+    "tcp_window",
+    "ttl",
+]
+
+FIN: Final = 1
+SYN: Final = 2
+RST: Final = 4
+PSH: Final = 8
+ACK: Final = 16
+URG: Final = 32
+ECE: Final = 64
+CWR: Final = 128
+"""Flags of TCP (RFC 9293, section 3.1)."""
+
+IP4: Final = 0x0800
+ARP: Final = 0x0806
+IP6: Final = 0x86DD
+EAPOL: Final = 0x888E
+"""EtherTypes."""
+
+ICMP: Final = 1
+IGMP: Final = 2
+TCP: Final = 6
+UDP: Final = 17
+ICMP6: Final = 58
+"""What IP carries."""
+
+_VLAN: Final = (0x8100, 0x88A8)
+_SNAP: Final = 0xAAAA03000000
+_EXTENSIONS: Final = (0, 43, 60)
+"""IPv6 extension headers that say their length in units of 8 bytes (RFC 8200, section 4)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """Offsets (P) into frames, bytes, and what they hold (P)."""
+
+    ethertype: NDArray[np.int64]
+    """0 for a frame of IEEE 802.3 whose LLC header says nothing else; -1 for one that ends within
+    the headers of its link layer or of IP."""
+    network: NDArray[np.int64]
+    """The header after the link layer's."""
+    protocol: NDArray[np.int64]
+    """What IP carries; -1 where there is no IP header, or only a fragment, or the header of what it
+    carries does not fit."""
+    transport: NDArray[np.int64]
+    """The header after IP's; 0 where there is none."""
+    payload: NDArray[np.int64]
+    """What TCP and UDP carry, and the body of ICMP; the network header's start without IP."""
+    end: NDArray[np.int64]
+    """What follows is padding."""
+
+    def __len__(self) -> int:
+        return len(self.ethertype)
+
+    def take(self, which: NDArray[Any] | slice) -> "Layers":
+        """Those of an array of indices, a mask or a slice."""
+        return Layers(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    @property
+    def is_ip4(self) -> NDArray[np.bool_]:
+        """(P) it is IPv4."""
+        return _is(self.ethertype, IP4)
+
+    @property
+    def is_ip6(self) -> NDArray[np.bool_]:
+        """(P) it is IPv6."""
+        return _is(self.ethertype, IP6)
+
+    @property
+    def is_tcp(self) -> NDArray[np.bool_]:
+        """(P) it carries TCP."""
+        return _is(self.protocol, TCP)
+
+    @property
+    def is_udp(self) -> NDArray[np.bool_]:
+        """(P) it carries UDP."""
+        return _is(self.protocol, UDP)
+
+    @property
+    def has_ports(self) -> NDArray[np.bool_]:
+        """(P) it carries TCP or UDP."""
+        return self.is_tcp | self.is_udp
+
+
+def find_layers(frames: Frames) -> Layers:
+    """The layers of Ethernet frames: VLAN tags, LLC and SNAP, IPv4 and IPv6, what these carry."""
+    ethertype, network = _link(frames)
+    nothing = np.zeros(len(frames), np.int64)
+    layers = Layers(ethertype, network, nothing - 1, nothing, network.copy(), frames.size.copy())
+    for kind, find in ((IP4, _ip4), (IP6, _ip6)):
+        index = np.flatnonzero(ethertype == kind)
+        if len(index):
+            find(frames.take(index), layers, index)
+    # one that ends within its headers is only an Ethernet frame
+    damaged = np.flatnonzero(ethertype < 0)
+    network[damaged] = layers.payload[damaged] = np.minimum(14, frames.size[damaged])
+    others = np.flatnonzero((ethertype == ARP) | (ethertype == EAPOL) | (ethertype == 0))
+    if len(others):
+        layers.end[others] = _end(frames.take(others), ethertype[others], network[others])
+    return layers
+
+
+def _is(column: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = column == number
+    return found
+
+
+def _link(frames: Frames) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """EtherTypes (P), -1 where a frame ends before, and where the link layer ends (P)."""
+    at = np.full(len(frames), 12, np.int64)
+    ethertype = _known(frames, at, 2)
+    tagged = np.flatnonzero(np.isin(ethertype, _VLAN))
+    while len(tagged):
+        at[tagged] += 4
+        ethertype[tagged] = _known(frames.take(tagged), at[tagged], 2)
+        tagged = tagged[np.isin(ethertype[tagged], _VLAN)]
+    network = at + 2
+    llc = np.flatnonzero((ethertype >= 0) & (ethertype < 0x0600))
+    if len(llc):
+        some, start = frames.take(llc), at[llc]
+        snap = some.number(start + 2, 6) == _SNAP
+        ethertype[llc] = np.where(snap, _known(some, start + 8, 2), 0)
+        network[llc] += 8 * snap
+    return ethertype, network
+
+
+def _known(frames: Frames, at: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Numbers (P); -1 where a frame ends before."""
+    return np.where(at + width <= frames.size, frames.number(at, width), -1)
+
+
+def _ip4(frames: Frames, layers: Layers, index: NDArray[np.int64]) -> None:
+    """Find what these frames of IPv4 carry."""
+    network = layers.network[index]
+    header = (frames.number(network, 1) & 15) * 4
+    total, fragment = frames.number(network + 2, 2), frames.number(network + 6, 2)
+    # a fragment has no checksum of its own
+    whole = (fragment & 0x3FFF) == 0
+    protocol = np.where(whole, frames.number(network + 9, 1), -1)
+    end = np.minimum(frames.size, network + np.maximum(total, header))
+    there = network + np.where(whole, 10, 8) <= frames.size
+    _carried(frames, layers, index, there, (protocol, network + header, end))
+
+
+def _ip6(frames: Frames, layers: Layers, index: NDArray[np.int64]) -> None:
+    """Find what these frames of IPv6 carry."""
+    network = layers.network[index]
+    end = np.minimum(frames.size, network + 40 + frames.number(network + 4, 2))
+    protocol, start = _known(frames, network + 6, 1), network + 40
+    extended = np.flatnonzero(np.isin(protocol, _EXTENSIONS))
+    while len(extended):
+        some, at = frames.take(extended), start[extended]
+        there = at + 2 <= some.size
+        protocol[extended] = np.where(there, some.number(at, 1), -1)
+        start[extended] += 8 + 8 * some.number(at + 1, 1)
+        extended = extended[np.isin(protocol[extended], _EXTENSIONS)]
+    _carried(frames, layers, index, protocol >= 0, (protocol, start, end))
+
+
+def _carried(
+    frames: Frames,
+    layers: Layers,
+    index: NDArray[np.int64],
+    there: NDArray[np.bool_],
+    found: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+) -> None:
+    """Set what these packets of IP carry, if the whole header is `there`: protocol, start, end."""
+    protocol, start, end = found
+    is_tcp = protocol == TCP
+    size = np.where(protocol == UDP, 8, 4)
+    offset = np.where(start + 12 < end, frames.number(start + 12, 1) >> 4, 0)
+    size = np.where(is_tcp, np.maximum(20, offset * 4), size)
+    fits = start + size <= end
+    layers.ethertype[index[~there]] = -1
+    layers.protocol[index] = np.where(there & fits, protocol, -1)
+    layers.transport[index] = np.where(there & fits, start, 0)
+    layers.payload[index] = np.where(fits, start + size, np.minimum(start, end))
+    layers.end[index] = np.where(there, end, frames.size)
+
+
+def _end(
+    frames: Frames, ethertype: NDArray[np.int64], network: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Where the message ends in frames of ARP (RFC 826), of EAPOL (802.1X), and of LLC."""
+    eapol = (ethertype == EAPOL) & (frames.size >= network + 4)
+    size = np.where(
+        ethertype == ARP,
+        28,
+        np.where(eapol, 4 + frames.number(network + 2, 2), frames.number(network - 2, 2)),
+    )
+    cut = (ethertype == EAPOL) & ~eapol
+    return np.where(cut, frames.size, np.minimum(frames.size, network + size))
+
+
+def src_port(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+    """(P) of TCP and UDP; 0 without."""
+    return _field(frames, layers.has_ports, layers.transport, 2)
+
+
+def dst_port(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+    """(P) of TCP and UDP; 0 without."""
+    return _field(frames, layers.has_ports, layers.transport + 2, 2)
+
+
+def tcp_sequence(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+    """(P) sequence numbers; 0 without TCP."""
+    return _field(frames, layers.is_tcp, layers.transport + 4, 4)
+
+
+def tcp_acknowledgment(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+    """(P) acknowledgment numbers; 0 without TCP."""
+    return _field(frames, layers.is_tcp, layers.transport + 8, 4)
+
+
+def tcp_flags(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+    """(P) flags, `FIN` to `CWR`; 0 without TCP."""
+    return _field(frames, layers.is_tcp, layers.transport + 13, 1)
+
+
+def tcp_window(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+    """(P) windows as they are said, without their scale; 0 without TCP."""
+    return _field(frames, layers.is_tcp, layers.transport + 14, 2)
+
+
+def ip_id(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+    """(P) identifications of IPv4; 0 without."""
+    return _field(frames, layers.is_ip4, layers.network + 4, 2)
+
+
+def ttl(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+    """(P) times to live of IPv4, hop limits of IPv6; 0 without."""
+    is_ip = layers.is_ip4 | layers.is_ip6
+    return _field(frames, is_ip, layers.network + np.where(layers.is_ip4, 8, 7), 1)
+
+
+def payload_size(layers: Layers) -> NDArray[np.int64]:
+    """(P) bytes that the last header carries."""
+    return layers.end - layers.payload
+
+
+def _field(
+    frames: Frames, where: NDArray[np.bool_], at: NDArray[np.int64], width: int
+) -> NDArray[np.int64]:
+    return np.where(where, frames.number(at, width), 0)
