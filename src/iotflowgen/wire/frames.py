@@ -14,8 +14,8 @@ __all__ = ["Frames", "copy_ranges"]
 
 _WORD: Final = 8
 """Bytes that are copied at once."""
-_BLOCK: Final = 2**20
-"""Words, or bytes, that are copied before the next are looked for: bounds what indices take."""
+_BLOCK: Final = 2**15
+"""Words, or bytes, that are copied before the next: their indices stay in the cache."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,210 @@
+"""Capture files with whole nanoseconds: pcap (draft-ietf-opsawg-pcap) and pcapng (-pcapng).
+
+Times never pass through a float, which holds only microseconds. Nothing that a file says of itself
+is believed before it is checked. What is written are Ethernet frames, little endian.
+
+Shapes: P packets.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.errors import UnreadableCapture
+from iotflowgen.wire.blocks import BLOCKS, Damage, Places, find_in_blocks
+from iotflowgen.wire.frames import Frames, copy_ranges
+
+__all__ = [
+    "ETHERNET",
+    "FORMATS",
+    "LONGEST_FRAME",
+    "CaptureFormat",
+    "Records",
+    "read_records",
+    "records_bytes",
+]
+
+LONGEST_FRAME: Final = 262_144
+"""Bytes of the longest frame that Wireshark reads."""
+ETHERNET: Final = 1
+"""The link type."""
+
+_GZIP: Final = b"\x1f\x8b"
+_MOST_UNZIPPED: Final = 2**32
+"""Bytes that are unzipped of a file: what else says how many there are?"""
+_PCAP: Final = {
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+}
+"""Order of bytes and nanoseconds of a unit, by how a file of pcap begins."""
+_FILE, _RECORD = 24, 16
+"""Bytes of the header of a file, and of a record."""
+
+
+class CaptureFormat(NamedTuple):
+    """How a capture file is written."""
+
+    header: bytes
+    """What the file begins with."""
+    end_ns: int
+    """The first time that the format cannot hold."""
+    in_blocks: bool
+    """Records are the blocks of pcapng."""
+
+
+class Records(NamedTuple):
+    """What a capture holds, in its order."""
+
+    link: NDArray[np.int64]
+    """(P) link types."""
+    time_ns: NDArray[np.int64]
+    """(P) nanoseconds since the epoch, rounded down; 0 where the format has no room for a time."""
+    length: NDArray[np.int64]
+    """(P) bytes on the wire, at most `LONGEST_FRAME`."""
+    frames: Frames
+    """What was captured of them; `data` is the file and cannot be written to."""
+    complaint: str = ""
+    """What is wrong with the file after the last of these packets; empty if nothing is."""
+
+
+def read_records(path: Path) -> Records:
+    """Read a capture: pcap or pcapng, or either zipped by gzip (RFC 1952).
+
+    Of one that is damaged or cut short there are the packets before that, and a complaint.
+
+    Raises:
+        UnreadableCapture: It cannot be read, or is neither pcap nor pcapng.
+    """
+    try:
+        content, complaint = _unzipped(path.read_bytes())
+    except OSError as error:
+        raise UnreadableCapture(f"cannot read {path}: {error.strerror or error}") from error
+    if content[:4] == BLOCKS:
+        found = find_in_blocks(content, LONGEST_FRAME)
+    elif content[:4] in _PCAP:
+        found = _find_records(content)
+    else:
+        raise UnreadableCapture(f"{path} is no pcap or pcapng capture")
+    places, damage = found
+    if damage is not None:
+        lost = len(content) - damage.at
+        complaint = complaint or (
+            f"{damage.what} after {len(places.start)} packets; "
+            f"the last {lost} of {len(content)} bytes are not read"
+        )
+    frames = Frames(np.frombuffer(content, np.uint8), places.start, places.size)
+    return Records(places.link, places.time_ns, places.length, frames, complaint)
+
+
+def records_bytes(capture: CaptureFormat, time_ns: NDArray[np.int64], frames: Frames) -> bytes:
+    """Packets as records of a file.
+
+    Args:
+        capture: One of `FORMATS`.
+        time_ns: (P) nanoseconds since the epoch, from 0 to below `capture.end_ns`.
+        frames: (P) Ethernet frames of at most `LONGEST_FRAME` bytes, whole.
+    """
+    size = frames.size
+    fields: tuple[NDArray[np.int64] | int, ...]
+    if capture.in_blocks:
+        # an enhanced packet block of the first interface
+        whole = 32 + size + -size % 4
+        fields = (6, whole, 0, time_ns >> 32, time_ns & 0xFFFFFFFF, size, size)
+    else:
+        whole = _RECORD + size
+        seconds = time_ns // 10**9
+        fields = (seconds, time_ns - seconds * 10**9, size, size)
+    end = np.cumsum(whole)
+    start = end - whole
+    data = np.zeros(int(whole.sum()), np.uint8)
+    words = np.ndarray((max(0, len(data) - 3),), "<u4", data.data, strides=(1,))
+    for i, field in enumerate(fields):
+        words[start + 4 * i] = field
+    if capture.in_blocks:
+        words[end - 4] = whole
+    copy_ranges(frames.data, frames.start, data, start + 4 * len(fields), size)
+    return data.tobytes()
+
+
+def _unzipped(content: bytes) -> tuple[bytes, str]:
+    """The content of a gzip file as far as it goes, and a complaint; of any other file, itself."""
+    parts, left = [], _MOST_UNZIPPED
+    rest = content
+    while rest.startswith(_GZIP):
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            parts.append(member.decompress(rest, left))
+        except zlib.error as error:
+            return b"".join(parts), f"the gzip file is damaged ({error})"
+        left -= len(parts[-1])
+        if not member.eof:
+            return b"".join(parts), (
+                "the gzip file is cut short" if left else f"more than {_MOST_UNZIPPED} bytes"
+            )
+        rest = member.unused_data
+    return (b"".join(parts) if parts else content), ""
+
+
+def _find_records(content: bytes) -> tuple[Places, Damage | None]:
+    """The records of pcap."""
+    order, unit_ns = _PCAP[content[:4]]
+    if len(content) < _FILE:
+        return Places.none(), Damage(0, "the header of the file is cut short")
+    (link,) = struct.unpack_from(f"{order}20xI", content)
+    read, last = struct.Struct(f"{order}8xI").unpack_from, len(content) - _RECORD
+    found, at = [], _FILE
+    while at <= last:
+        (captured,) = read(content, at)
+        if captured > LONGEST_FRAME:
+            break
+        found.append(at)
+        at += _RECORD + captured
+    damage = None
+    if at > len(content):
+        damage = Damage(found.pop(), "a packet is cut short")
+    elif at < len(content):
+        is_cut = at > last
+        damage = Damage(at, "a packet is cut short" if is_cut else "a packet is too long")
+    start = np.array(found, np.int64)
+    words = np.ndarray((len(content) - 3,), f"{order}u4", content, strides=(1,))
+    seconds, fraction, size, length = (words[start + i].astype(np.int64) for i in (0, 4, 8, 12))
+    places = Places(
+        np.full(len(start), link, np.int64),
+        seconds * 10**9 + fraction * unit_ns,
+        length,
+        start + _RECORD,
+        size,
+    )
+    long = np.flatnonzero(length > LONGEST_FRAME)
+    if len(long):
+        damage = Damage(int(start[long[0]]), "a packet is too long")
+        places = places.until(int(long[0]))
+    return places, damage
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = struct.pack("<I", 12 + len(body))
+    return struct.pack("<I", kind) + length + body + length
+
+
+# 0xA1B23C4D instead of 0xA1B2C3D4: nanoseconds instead of microseconds
+_PCAP_HEADER: Final = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, LONGEST_FRAME, ETHERNET)
+
+_SECTION: Final = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
+# option 9 (if_tsresol) of one byte, 10^-9 seconds, and the end of the options
+_INTERFACE: Final = struct.pack("<HHI", ETHERNET, 0, LONGEST_FRAME) + struct.pack(
+    "<HHB3xHH", 9, 1, 9, 0, 0
+)
+_PCAPNG_HEADER: Final = _block(0x0A0D0D0A, _SECTION) + _block(1, _INTERFACE)
+
+FORMATS: Final = {
+    ".pcap": CaptureFormat(_PCAP_HEADER, end_ns=2**32 * 10**9, in_blocks=False),
+    ".pcapng": CaptureFormat(_PCAPNG_HEADER, end_ns=2**63, in_blocks=True),
+}
+"""Capture formats by the suffix of the file."""
