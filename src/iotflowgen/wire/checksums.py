@@ -60,7 +60,7 @@ def _sums(
     np.cumsum(words, out=before[1:])
     start, end = start - low, end - low
     odd = start & 1
-    sums = before[end >> 1] - before[(start + 1) >> 1]
+    sums = before[end >> 1] - before[np.minimum((start + 1) >> 1, end >> 1)]
     if high > low:
         # a range that begins or ends in the middle of a word has one byte of it
         data = data[low:high]
