@@ -34,6 +34,8 @@ ETHERNET: Final = 1
 """The link type."""
 
 _GZIP: Final = b"\x1f\x8b"
+_PIECE: Final = 2**16
+"""Bytes of a gzip file that are unzipped at once."""
 _MOST_UNZIPPED: Final = 2**32
 """Bytes that are unzipped of a file: what else says how many there are?"""
 _PCAP: Final = {
@@ -134,21 +136,27 @@ def records_bytes(capture: CaptureFormat, time_ns: NDArray[np.int64], frames: Fr
 
 def _unzipped(content: bytes) -> tuple[bytes, str]:
     """The content of a gzip file as far as it goes, and a complaint; of any other file, itself."""
-    parts, left = [], _MOST_UNZIPPED
-    rest = content
-    while rest.startswith(_GZIP):
+    if not content.startswith(_GZIP):
+        return content, ""
+    parts: list[bytes] = []
+    at, left = 0, _MOST_UNZIPPED
+    # a file may have several members, one after another
+    while content.startswith(_GZIP, at):
         member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            parts.append(member.decompress(rest, left))
-        except zlib.error as error:
-            return b"".join(parts), f"the gzip file is damaged ({error})"
-        left -= len(parts[-1])
-        if not member.eof:
-            return b"".join(parts), (
-                "the gzip file is cut short" if left else f"more than {_MOST_UNZIPPED} bytes"
-            )
-        rest = member.unused_data
-    return (b"".join(parts) if parts else content), ""
+        while not member.eof:
+            # in pieces, for what comes before damage is whole
+            piece = content[at : at + _PIECE]
+            try:
+                parts.append(member.decompress(piece, left))
+            except zlib.error as error:
+                return b"".join(parts), f"the gzip file is damaged ({error})"
+            at += len(piece) - len(member.unused_data)
+            left -= len(parts[-1])
+            if not left:
+                return b"".join(parts), f"the gzip file holds more than {_MOST_UNZIPPED} bytes"
+            if not (piece or parts[-1]):
+                return b"".join(parts), "the gzip file is cut short"
+    return b"".join(parts), ""
 
 
 def _find_records(content: bytes) -> tuple[Places, Damage | None]:

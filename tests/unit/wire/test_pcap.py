@@ -1,0 +1,216 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iotflowgen.errors import UnreadableCapture
+from iotflowgen.wire import pcap
+from iotflowgen.wire.frames import Frames
+from iotflowgen.wire.pcap import FORMATS, LONGEST_FRAME, read_records, records_bytes
+
+FRAME = bytes(range(14))
+TIME_NS = 1_704_067_200 * 10**9 + 123_456_789
+
+
+def one_record(suffix):
+    return records_bytes(FORMATS[suffix], np.array([TIME_NS]), Frames.of([FRAME]))
+
+
+def test_a_pcap_file_byte_by_byte():
+    header = FORMATS[".pcap"].header
+    assert header.hex(" ", 4) == "4d3cb2a1 02000400 00000000 00000000 00000400 01000000"
+    seconds, nanoseconds, captured, length = "80009265", "15cd5b07", "0e000000", "0e000000"
+    expected = bytes.fromhex(seconds + nanoseconds + captured + length) + FRAME
+    assert one_record(".pcap") == expected
+
+
+def test_a_pcapng_file_byte_by_byte():
+    section = "0a0d0d0a 1c000000 4d3c2b1a 01000000 ffffffff ffffffff 1c000000"
+    interface = "01000000 20000000 01000000 00000400 09000100 09000000 00000000 20000000"
+    assert FORMATS[".pcapng"].header.hex(" ", -4) == f"{section} {interface}"
+    high, low = (TIME_NS >> 32).to_bytes(4, "little"), (TIME_NS % 2**32).to_bytes(4, "little")
+    assert one_record(".pcapng") == (
+        bytes.fromhex("06000000 30000000 00000000")
+        + high
+        + low
+        + bytes.fromhex("0e000000 0e000000")
+        + FRAME
+        + bytes.fromhex("0000 30000000")
+    )
+
+
+def read(tmp_path, content):
+    path = tmp_path / "capture"
+    path.write_bytes(content)
+    return read_records(path)
+
+
+def shown(records):
+    frames = [records.frames[i] for i in range(len(records.frames))]
+    columns = (records.link, records.time_ns, records.length)
+    return [*zip(*(column.tolist() for column in columns), frames, strict=True)]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@given(packets=st.lists(st.tuples(st.integers(0, 2**32 * 10**9 - 1), st.binary(max_size=70))))
+def test_what_is_written_is_read(suffix, packets, tmp_path_factory):
+    times = np.array([time for time, _ in packets], dtype=np.int64)
+    frames = Frames.of([frame for _, frame in packets])
+    content = FORMATS[suffix].header + records_bytes(FORMATS[suffix], times, frames)
+    for data in (content, gzip.compress(content)):
+        records = read(tmp_path_factory.getbasetemp(), data)
+        expected = [(1, time, len(frame), frame) for time, frame in packets]
+        assert shown(records) == expected
+        assert not records.complaint
+
+
+@pytest.mark.parametrize(
+    ("magic", "order", "unit"),
+    [
+        ("a1b2c3d4", ">", 1000),
+        ("d4c3b2a1", "<", 1000),
+        ("a1b23c4d", ">", 1),
+        ("4d3cb2a1", "<", 1),
+    ],
+)
+def test_pcap_of_either_order_and_unit(magic, order, unit, tmp_path):
+    header = bytes.fromhex(magic) + struct.pack(order + "HHiIII", 2, 4, 0, 0, 65535, 113)
+    record = struct.pack(order + "IIII", 1_700_000_000, 999, 14, 60) + FRAME
+    records = read(tmp_path, header + record)
+    assert shown(records) == [(113, 1_700_000_000 * 10**9 + 999 * unit, 60, FRAME)]
+
+
+def block(kind, body, order="<"):
+    body += bytes(-len(body) % 4)
+    length = struct.pack(order + "I", 12 + len(body))
+    return struct.pack(order + "I", kind) + length + body + length
+
+
+def section(order="<"):
+    return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+
+
+def interface(link, *options, longest=0, order="<"):
+    said = b"".join(
+        struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4)
+        for code, value in options
+    )
+    return block(1, struct.pack(order + "HHI", link, 0, longest) + said, order)
+
+
+def enhanced(number, stamp, frame=FRAME, length=None, order="<", captured=None):
+    size = len(frame) if captured is None else captured
+    length = size if length is None else length
+    head = struct.pack(order + "IIIII", number, stamp >> 32, stamp % 2**32, size, length)
+    return block(6, head + frame, order)
+
+
+def test_pcapng_with_all_that_it_may_hold(tmp_path):
+    content = section() + interface(1) + interface(101, (9, b"\x09"), (0, b""))
+    content += enhanced(1, TIME_NS) + block(5, bytes(12)) + enhanced(0, TIME_NS // 1000, length=60)
+    # two to the power of -10 seconds, and an hour besides
+    content += interface(1, (2, b"eth"), (9, b"\x8a"), (14, struct.pack("<q", 3600)), longest=8)
+    content += enhanced(2, 1536) + enhanced(2, 2**63)
+    packet_block = struct.pack("<HHIIII", 1, 7, TIME_NS >> 32, TIME_NS % 2**32, 3, 3) + b"abc"
+    content += block(2, packet_block) + block(3, struct.pack("<I", 14) + FRAME)
+    # a section has interfaces of its own
+    content += section(">") + interface(1, (9, b"\x03"), longest=8, order=">")
+    content += enhanced(0, 5, order=">") + block(3, struct.pack(">I", 14) + FRAME[:8], ">")
+    records = read(tmp_path, content)
+    micro = TIME_NS // 1000 * 1000
+    expected = [
+        (101, TIME_NS, 14, FRAME),
+        (1, micro, 60, FRAME),
+        (1, 3_601_500_000_000, 14, FRAME),
+        (1, (2**53 + 3600) * 10**9, 14, FRAME),
+        (101, TIME_NS, 3, b"abc"),
+        (1, 0, 14, FRAME),
+        (1, 5_000_000, 14, FRAME),
+        (1, 0, 14, FRAME[:8]),
+    ]
+    # 2^53 seconds are more than 64 bits of nanoseconds
+    assert shown(records) == expected[:3]
+    assert "the time of a packet" in records.complaint
+    records = read(tmp_path, content.replace(enhanced(2, 2**63), b""))
+    assert shown(records) == expected[:3] + expected[4:]
+    assert not records.complaint
+
+
+GOOD = FORMATS[".pcap"].header + one_record(".pcap")
+LONG = struct.pack("<IIII", 0, 0, LONGEST_FRAME + 1, LONGEST_FRAME + 1) + bytes(LONGEST_FRAME + 1)
+BLOCKS = section() + interface(1) + enhanced(0, TIME_NS // 1000)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (GOOD + b"\0" * 15, "a packet is cut short"),
+        (GOOD + one_record(".pcap")[:-1], "a packet is cut short"),
+        (GOOD + LONG, "a packet is too long"),
+        (GOOD + struct.pack("<IIII", 0, 0, 2**32 - 1, 5), "a packet is too long"),
+        (GOOD + struct.pack("<IIII", 0, 0, 0, 2**32 - 1), "a packet is too long"),
+        (BLOCKS + b"\0" * 11, "a block is cut short"),
+        (BLOCKS + enhanced(0, 5)[:-1], "a block is cut short"),
+        (BLOCKS + struct.pack("<III", 6, 2**32 - 4, 0), "a block is cut short"),
+        (BLOCKS + struct.pack("<IIII", 7, 0, 0, 0), "a block is too short"),
+        (BLOCKS + block(6, bytes(16)), "a block is too short"),
+        (BLOCKS + enhanced(0, 5)[:-4] + b"\1\0\0\0", "a block has two lengths"),
+        (BLOCKS + enhanced(1, 5), "a packet is of no known interface"),
+        (BLOCKS + enhanced(0, 5, captured=17), "a packet is longer than its block"),
+        (BLOCKS + enhanced(0, 5, captured=2**32 - 1), "a packet is longer than its block"),
+        (BLOCKS + enhanced(0, 5, length=2**31), "a packet is too long"),
+        (BLOCKS + enhanced(0, 2**64 - 1), "the time of a packet cannot be"),
+        (BLOCKS + bytes.fromhex("0a0d0d0a 1c000000 00000000"), "a section has no order of bytes"),
+    ],
+)
+def test_what_a_file_says_is_not_believed(content, what, tmp_path):
+    records = read(tmp_path, content)
+    assert [frame for *_, frame in shown(records)] == [FRAME]
+    assert records.complaint.startswith(f"{what} after 1 packets")
+    # what follows is not read
+    more = read(tmp_path, content + GOOD[24:] * 3 + BLOCKS)
+    assert shown(more)[0] == shown(records)[0]
+
+
+def test_gzip_that_is_damaged(tmp_path):
+    zipped = gzip.compress(GOOD + GOOD[24:] * 50)
+    records = read(tmp_path, zipped[:-12])
+    assert "gzip file is cut short" in records.complaint
+    assert shown(records)[0][3] == FRAME
+    parts = gzip.compress(GOOD) + gzip.compress(GOOD[24:])
+    assert len(read(tmp_path, parts).frames) == 2
+    broken = bytearray(gzip.compress(GOOD) + zipped)
+    broken[-len(zipped) + 10] = 0xFF
+    records = read(tmp_path, bytes(broken))
+    assert "damaged" in records.complaint
+    assert len(records.frames) == 1
+
+
+def test_gzip_that_would_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(pcap, "_MOST_UNZIPPED", 1000)
+    records = read(tmp_path, gzip.compress(GOOD + GOOD[24:] * 1000))
+    assert len(records.frames) == (1000 - 24) // 30
+    assert "more than 1000 bytes" in records.complaint
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x1f\x8b", b"\xd4\xc3"])
+def test_what_is_no_capture(content, tmp_path):
+    with pytest.raises(UnreadableCapture, match="is no pcap or pcapng"):
+        read(tmp_path, content)
+    with pytest.raises(UnreadableCapture, match="cannot read"):
+        read_records(tmp_path)
+
+
+@given(st.binary(max_size=200), st.sampled_from([GOOD, BLOCKS, GOOD[:24], section()]), st.data())
+def test_garbage_is_read_as_far_as_it_goes(rest, start, data):
+    content = bytearray(start + rest)
+    for place in data.draw(st.lists(st.integers(4, len(content) - 1), max_size=3)):
+        content[place] ^= 1 << data.draw(st.integers(0, 7))
+    find = pcap._find_records if start.startswith(GOOD[:4]) else None
+    places, _ = find(bytes(content)) if find else pcap.find_in_blocks(bytes(content), LONGEST_FRAME)
+    assert (places.start + places.size <= len(content)).all()
+    assert (places.size >= 0).all()
+    assert (np.maximum(places.size, places.length) <= LONGEST_FRAME).all()
