@@ -1,26 +1,23 @@
 """The bytes of the packets: what `packets.learn` takes headers from.
 
-Traces hold what the generators need of a packet; this reads the same files a second time, with
-Scapy's reader, in the same order.
+Traces hold what the generators need of a packet; this reads the same files a second time, in the
+same order.
 """
 
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from operator import lt
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scapy.utils import RawPcapReader
 
 from iotflowgen.capture.read import CaptureWarning, find_captures
 from iotflowgen.traffic import Trace
+from iotflowgen.wire.pcap import ETHERNET, read_records
 
 __all__ = ["read_frames"]
-
-_ETHERNET = 1
 
 
 def read_frames(
@@ -57,7 +54,9 @@ def read_frames(
 
 def _frames(path: Path, in_file: NDArray[np.int64]) -> list[bytes]:
     """The frames at these places in a file; empty where one is not Ethernet."""
-    with RawPcapReader(str(path)) as reader:
-        found = list(islice(reader, int(in_file.max(initial=-1)) + 1))
-        links = {getattr(about, "linktype", None) or reader.linktype for _, about in found}
-    return [found[i][0] for i in in_file] if links == {_ETHERNET} else []
+    records = read_records(path)
+    count = int(in_file.max(initial=-1)) + 1
+    # tshark knows more kinds of packets, which are not Ethernet either
+    if count > len(records.link) or (records.link[:count] != ETHERNET).any():
+        return []
+    return records.frames.take(in_file).tolist()

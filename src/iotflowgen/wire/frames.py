@@ -53,6 +53,12 @@ class Frames:
         start = int(self.start[i])
         return self.data[start : start + int(self.size[i])].tobytes()
 
+    def tolist(self) -> list[bytes]:
+        """All frames, each as bytes of its own."""
+        view = self.data.data
+        ends = (self.start + self.size).tolist()
+        return [bytes(view[a:b]) for a, b in zip(self.start.tolist(), ends, strict=True)]
+
     def take(self, which: NDArray[Any] | slice) -> "Frames":
         """The frames of an array of indices, a mask or a slice; they share `data` with these."""
         return Frames(self.data, self.start[which], self.size[which])

@@ -21,7 +21,7 @@ def test_numbers_are_big_endian_and_0_beyond_the_frame():
 
 def test_bytes_stand_where_they_are():
     frames = Frames.of(FRAMES)
-    assert [frames[i] for i in range(3)] == FRAMES
+    assert [frames[i] for i in range(3)] == frames.tolist() == FRAMES
     assert frames.bytes_at(np.array([-1, 0, 8]), 2).tolist() == [[0, 1], [0, 0], [255, 0]]
 
 
