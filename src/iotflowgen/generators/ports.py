@@ -87,6 +87,8 @@ class Connections:
             if latest in of_any:
                 of_any.remove(latest)
         for ports in (of_service, of_any):
+            if ports and ports[0] == port:
+                continue
             if port in ports:
                 ports.remove(port)
             ports.insert(0, port)
