@@ -51,7 +51,7 @@ from iotflowgen.packets import (
     learn_headers,
     write_sessions,
 )
-from iotflowgen.traffic import Trace, cut_windows, draw_places
+from iotflowgen.traffic import Session, Trace, cut_windows, draw_places
 
 SIZE, SPLITS, SEED = 20, 2, 0
 SESSIONS = 64
@@ -72,12 +72,12 @@ def builder_of(kind: str, headers: Headers, rng: np.random.Generator) -> PacketB
 
 
 def written(
-    sessions: Iterable[Trace], path: Path, builder: PacketBuilder
+    sessions: Iterable[Session | Trace], path: Path, builder: PacketBuilder
 ) -> tuple[list[Trace], Frames, dict[str, int]]:
     """Sessions as they are read back from their file, and what was compromised."""
     ends = [0]
 
-    def counted() -> Iterator[Trace]:
+    def counted() -> Iterator[Session | Trace]:
         for session in sessions:
             ends.append(ends[-1] + len(session))
             yield session
@@ -124,6 +124,7 @@ def one_after_another(traces: Sequence[Trace]) -> Iterator[Trace]:
 def attack(ground: Trial, frames: Frames, kind: str, split: int, path: Path) -> Detection:
     """Write one kind of packets in one trial, and have them told from H."""
     headers = learnt(ground.train, frames)
+    sessions: Iterator[Session | Trace]
     rng = np.random.default_rng([SEED, split])
     if kind == "captures":
         sessions = one_after_another(ground.train)

@@ -36,8 +36,8 @@ def measure(folder: Path) -> dict[str, Any]:
     rng = np.random.default_rng([SEED, zlib.crc32(folder.name.encode())])
     source = Sessions(seed=SEED).fit(read_captures([folder]))
     fewest, most = CAPTURES[0], CAPTURES[-1]
-    made = source.sessions(2 * fewest, rng)
-    more = source.sessions(most - fewest, rng)
+    made = [session.as_trace() for session in source.sessions(2 * fewest, rng)]
+    more = [session.as_trace() for session in source.sessions(most - fewest, rng)]
     found: dict[str, Any] = {"device": folder.name, "accuracy": {}}
     for name in OF_FEATURES:
         found["accuracy"][name] = {each: [] for each in ("control", *map(str, CAPTURES), "source")}

@@ -51,6 +51,24 @@ def test_windows_differ(name, fitted):
     assert len(np.unique(windows.duration_ns, axis=0)) == 100
 
 
+def test_what_repeats_captured_packets_says_which(name, fitted, traces):
+    windows = fitted[name].sample(100, np.random.default_rng(0))
+    if windows.source is None:
+        assert windows.flow is None
+        return
+    assert windows.source.shape == windows.flow.shape == windows.length.shape
+    for column in ("outgoing", "protocols"):
+        captured = np.concatenate([getattr(trace, column) for trace in traces])
+        assert np.array_equal(getattr(windows, column), captured[windows.source])
+    device = np.where(windows.outgoing, windows.src_port, windows.dst_port)
+    peer = np.where(windows.outgoing, windows.dst_port, windows.src_port)
+    for row in range(len(windows)):
+        columns = (column[row].tolist() for column in (windows.flow, device, peer))
+        pairs = {(flow, *ports) for flow, *ports in zip(*columns, strict=True) if flow >= 0}
+        assert pairs
+        assert len(pairs) == len({flow for flow, *_ in pairs})
+
+
 def test_the_same_seed_gives_the_same_windows(name, fitted, traces):
     first, again = (fitted[name].sample(50, np.random.default_rng(3)) for _ in range(2))
     assert same(first, again)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from iotflowgen.generators import Sessions
     from iotflowgen.packets import WriteReport
     from iotflowgen.progress import Progress
-    from iotflowgen.traffic import Trace, Windows
+    from iotflowgen.traffic import Session, Trace, Windows
 
 __all__ = ["demo"]
 
@@ -111,7 +111,7 @@ def _write(
     model: Path,
     capture: Path,
     rng: "Draws",
-) -> "tuple[list[Trace], WriteReport]":
+) -> "tuple[list[Session], WriteReport]":
     """Sessions, and their packets as the device sends them."""
     from iotflowgen.capture import read_frames
     from iotflowgen.errors import CaptureError
@@ -128,7 +128,7 @@ def _write(
 
 
 def _attack_held_out(
-    unseen: "list[Trace]", sessions: "list[Trace]", rng: "Draws", progress: "Progress"
+    unseen: "list[Trace]", sessions: "list[Session]", rng: "Draws", progress: "Progress"
 ) -> str:
     """What the paper's adversary makes of sessions, beside captures that were not learnt."""
     from iotflowgen.evaluation import evaluate

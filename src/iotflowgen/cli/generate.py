@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from iotflowgen.generators import Sessions
     from iotflowgen.packets import Headers, PacketBuilder
     from iotflowgen.progress import Progress
-    from iotflowgen.traffic import Trace
+    from iotflowgen.traffic import Session
 
 __all__ = ["generate"]
 
@@ -204,7 +204,7 @@ def _drawn(
     start_ns: int,
     rng: "Generator",
     progress: "Progress",
-) -> "Iterator[Trace]":
+) -> "Iterator[Session]":
     from iotflowgen.generators import (
         apart,
         check_told,

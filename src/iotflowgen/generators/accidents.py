@@ -27,9 +27,16 @@ _MOSTLY = 0.9  # of a role's packets in a capture have one length
 
 
 def numbered(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
-    """A number (P) for what stands in several columns (P): the same where all are the same."""
-    _, number = np.unique(np.stack(columns), axis=1, return_inverse=True)
-    return number.ravel().astype(np.int64)
+    """A number (P) for what stands in several columns (P): the same where all are the same.
+
+    Numbers rise with the first column, among the same ones with the second, and so on.
+    """
+    number = np.zeros(len(columns[0]), dtype=np.int64)
+    # column by column: to sort numbers takes a fraction of what it takes to sort rows
+    for column in columns:
+        values, among = np.unique(column, return_inverse=True)
+        number = np.unique(number * len(values) + among, return_inverse=True)[1]
+    return number
 
 
 class Spread:

@@ -36,6 +36,7 @@ _COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
 _LEFT = 4  # packets: FIN, FIN, ACK, and whatever comes before
 _UNHEARD = 4  # segments: a server's first flight of TLS has as many
 _KEPT = 32  # M
+_NOTHING = -2  # that no connection has come to
 
 
 class Coherence:
@@ -104,13 +105,23 @@ class Coherence:
         takes_up = older & np.isin(spoken, kinds)
         self.takes_up = np.where(takes_up, np.searchsorted(kinds, spoken), _NONE)
         """Which kind it says, if it may take up a connection that was there before (P); else -1."""
+        known = np.unique(self.before[self.before != _NONE])
+        self.asked = len(known)
+        """How many different things connections have to have come to."""
+        self.asked_as = np.full(come_to.max() + 1, _NONE)
+        """A number, from 0 on, for what a connection may have come to; -1 where none goes on."""
+        self.asked_as[known] = np.arange(len(known))
+        self.asks = np.where(self.before == _NONE, _NONE, self.asked_as[self.before])
+        """The number of `before` (P); next to the last for what always fits, the last for none."""
+        is_first = self.before == _NONE
+        self.asks[is_first] = self.asked + (self.takes_up[is_first] != _NONE)
         began_PK = first_there[:, None] & (spoken[:, None] == kinds)
         self.older = _so_far(began_PK, capture)
         """How many of these began earlier in its capture, of each kind (P, K)."""
 
 
 class Walks:
-    """The connections of N walks, the latest first.
+    """The connections of N walks.
 
     So many are kept of each walk; of more, first those that are over are forgotten, then the ones
     that were not used for longest.
@@ -119,27 +130,37 @@ class Walks:
     def __init__(self, coherence: Coherence, first: NDArray[np.int64]) -> None:
         """Begin at the places `first` (N)."""
         self._of = coherence
+        self._steps = 0
+        self._walks = len(first)
         self._opened = np.zeros(len(first), dtype=np.int64)
         shape = len(first), _KEPT
-        self._connection, self._service, self._come_to = (np.full(shape, _NONE) for _ in range(3))
+        self._connection, self._service = np.full(shape, _NONE), np.full(shape, _NONE)
+        self._come_to = np.full(shape, _NONE, dtype=np.int32)
+        self._used = np.full(shape, _NONE, dtype=np.int32)
+        """At which step each was used last (N, M); -1 where there is none."""
         self._over = np.ones(shape, dtype=bool)
+        # kept beside the connections, since it is asked for at each step, of many places
+        self._having = np.zeros((len(first), coherence.asked + 2), dtype=np.uint8)
+        """How many connections have come to each (N, and so many as are asked for); one more that
+        all have, and one that none has."""
+        self._having[:, coherence.asked] = 1
         self._taken_up = coherence.older[first]
         """Connections that were there before, of each kind (N, K)."""
 
     def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can go on with the packets at places (X)."""
-        before = self._of.before[place]
-        goes_on = np.any(self._come_to[walk] == before[:, None], axis=1) & (before != _NONE)
-        opens = (before == _NONE) & (self._of.takes_up[place] == _NONE)
-        fits: NDArray[np.bool_] = goes_on | opens | self._takes_up(walk, place)
+        fits: NDArray[np.bool_] = self._having[walk, self._of.asks[place]] > 0
+        older = (~fits & (self._of.takes_up[place] != _NONE)).nonzero()[0]
+        if len(older):
+            fits[older] = self._takes_up(walk[older], place[older])
         return fits
 
     def _takes_up(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can take up the connections at places (X), which were there before."""
         kind, had, older = self._of.takes_up[place], self._taken_up[walk], self._of.older[place]
         here = self._of.before[place] == _NONE  # one of them begins
-        alike = np.arange(had.shape[1]) == kind[:, None]
-        fewer_alike = (alike & (had < older + here[:, None])).any(axis=1)
+        row = np.arange(len(place))
+        fewer_alike = had[row, kind] < older[row, kind] + here
         fewer = had.sum(axis=1) < older.sum(axis=1) + here
         takes_up: NDArray[np.bool_] = fewer & fewer_alike
         return takes_up
@@ -151,38 +172,61 @@ class Walks:
         captured one, or as recently if another one may be taken up instead. A packet that fits none
         goes on with such a one of its service, or opens one.
         """
-        of, walks, number = self._of, len(place), np.full(len(place), _NONE)
-        walk = np.flatnonzero(of.service[place] != _NONE)
-        place, column = place[walk], np.arange(_KEPT)
-        service, before = of.service[place][:, None], of.before[place][:, None]
-        mine = (self._service[walk] == service) & (before != _NONE)
-        fits = mine & (self._come_to[walk] == before)
+        of, number = self._of, np.full(len(place), _NONE)
+        walk = (of.service[place] != _NONE).nonzero()[0]
+        place = place[walk]
+        before, kind = of.before[place], of.takes_up[place]
+        fits = self._come_to[walk] == np.where(before == _NONE, _NOTHING, before)[:, None]
+        count, at = fits.sum(axis=1), fits.argmax(axis=1)
+        goes_on = count == 1
+        several = (((count != 1) | (kind != _NONE)) & (before != _NONE)).nonzero()[0]
+        if len(several):
+            goes_on[several], at[several] = self._chosen(
+                walk[several], place[several], fits[several]
+            )
+        opens = (~goes_on).nonzero()[0]
+        if len(opens):
+            at[opens] = self._opens(walk[opens], place[opens])
+        number[walk] = self._connection[walk, at]
+        after, had = of.after[place], self._come_to[walk, at]
+        had = np.where(had == _NONE, _NONE, of.asked_as[had])
+        self._having[walk, had] -= had != _NONE
+        self._come_to[walk, at] = after
+        self._having[walk, of.asked_as[after]] += of.asked_as[after] != _NONE
+        self._used[walk, at] = self._steps
+        self._over[walk, at] = of.ends[place]
+        self._steps += 1
+        return number
+
+    def _chosen(
+        self, walk: NDArray[np.int64], place: NDArray[np.int64], fits: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Whether walks (X) go on with a connection, and which (X), if so many (X, M) would do."""
+        of, row = self._of, np.arange(len(walk))[:, None]
+        latest = np.argsort(-self._used[walk], axis=1, kind="stable")
+        mine = self._service[walk[:, None], latest] == of.service[place][:, None]
+        fits = fits[row, latest]
         rank = np.cumsum(mine, axis=1) - 1
-        takes_up = self._takes_up(walk, place)[:, None]
+        takes_up = of.takes_up[place] != _NONE
+        takes_up[takes_up] = self._takes_up(walk[takes_up], place[takes_up])
         mine = np.where(fits.any(axis=1, keepdims=True), fits, mine)
         off = np.where(mine, np.abs(rank - of.rank[place][:, None]), np.iinfo(np.int64).max)
-        mine &= ~takes_up | (fits & (off == 0))
-        goes_on = mine.any(axis=1)
-        over = np.where(self._over[walk], column, _NONE).max(axis=1)
-        at = np.where(goes_on, off.argmin(axis=1), np.where(over == _NONE, _KEPT - 1, over))
-        self._opened[walk] += ~goes_on
-        kind = of.takes_up[place]
-        taken_up = np.flatnonzero(~goes_on & (kind != _NONE))
-        self._taken_up[walk[taken_up], kind[taken_up]] += 1
-        opened = self._opened[walk] * walks + walk
-        number[walk] = np.where(goes_on, self._connection[walk, at], opened)
+        mine &= ~takes_up[:, None] | (fits & (off == 0))
+        goes_on: NDArray[np.bool_] = np.any(mine, axis=1)
+        return goes_on, latest[row[:, 0], off.argmin(axis=1)]
 
-        source = np.where(column <= at[:, None], column - 1, column)
-        for kept, new in (
-            (self._connection, number[walk]),
-            (self._service, of.service[place]),
-            (self._come_to, of.after[place]),
-            (self._over, of.ends[place]),
-        ):
-            moved = np.take_along_axis(kept[walk], source, axis=1)
-            moved[:, 0] = new
-            kept[walk] = moved
-        return number
+    def _opens(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the walks (X) keep the connections that they open, or take up, at places (X)."""
+        over, used = self._over[walk], self._used[walk]
+        forgotten = np.where(over == over.any(axis=1, keepdims=True), used, self._steps)
+        at: NDArray[np.int64] = forgotten.argmin(axis=1)
+        self._opened[walk] += 1
+        kind = self._of.takes_up[place]
+        older = (kind != _NONE).nonzero()[0]
+        self._taken_up[walk[older], kind[older]] += 1
+        self._connection[walk, at] = self._opened[walk] * self._walks + walk
+        self._service[walk, at] = self._of.service[place]
+        return at
 
 
 def _latest(begins: NDArray[np.bool_]) -> NDArray[np.int64]:

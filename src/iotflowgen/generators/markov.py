@@ -13,6 +13,7 @@ ends; S sides, the device and its peer; R recent ports of a side.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import ClassVar, Self
@@ -23,7 +24,7 @@ from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
 from iotflowgen.generators.chain import END, Chain, lay, magnitude
-from iotflowgen.generators.recorded import Recorded
+from iotflowgen.generators.recorded import Recorded, flow_by_ports
 from iotflowgen.generators.replay import ReplayConfig, jitter
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace, Windows, every_place
@@ -65,6 +66,7 @@ class Markov(Recorded):
         self._packets = {
             name: lay_out([getattr(trace, name) for trace in traces]) for name in Windows.columns()
         }
+        self._number = np.cumsum(packet) - packet
         self._gap_ns = np.roll(self._packets["duration_ns"], 1)
         ports = PortEncoder.fit(traces, config.ports)
         device = [np.where(t.outgoing, t.src_port, t.dst_port) for t in traces]
@@ -98,14 +100,16 @@ class Markov(Recorded):
         device, peer = (
             side.draw(start_N, place_NL, self.config.ports, rng) for side in self._sides
         )
-        return Windows(
+        windows = Windows(
             duration_ns=jitter(self._gap_ns[next_NL], self.config.noise, rng),
             length=self._packets["length"][place_NL],
             outgoing=outgoing,
             src_port=np.where(outgoing, device, peer),
             dst_port=np.where(outgoing, peer, device),
             protocols=self._packets["protocols"][place_NL],
+            source=self._number[place_NL],
         )
+        return replace(windows, flow=flow_by_ports(windows))
 
 
 class _Side:

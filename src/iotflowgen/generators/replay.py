@@ -6,15 +6,16 @@ both in training and in the attack, copying wins, and a replay cannot be told fr
 Shapes: N windows, L packets each.
 """
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from iotflowgen.generators.recorded import Recorded, RecordedConfig
+from iotflowgen.generators.recorded import Recorded, RecordedConfig, flow_by_ports
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Windows, cut_windows, draw_places
+from iotflowgen.traffic import Windows, cut_column, cut_windows, draw_places
 
 __all__ = ["Replay", "ReplayConfig", "jitter"]
 
@@ -36,10 +37,16 @@ class Replay(Recorded):
         """Draw `n` windows of the captures, each once while they last."""
         places = draw_places(self._traces, n, self.config.window, rng)
         windows = cut_windows(self._traces, places)
-        columns = {name: getattr(windows, name) for name in Windows.columns()}
-        columns["duration_ns"] = jitter(windows.duration_ns, self.config.noise, rng)
+        ends = np.cumsum([len(trace) for trace in self._traces])
+        source = cut_column(np.split(np.arange(ends[-1]), ends[:-1]), places)
         progress("sample", n, n)
-        return Windows(**columns)
+        return replace(
+            windows,
+            duration_ns=jitter(windows.duration_ns, self.config.noise, rng),
+            headers=None,
+            source=source,
+            flow=flow_by_ports(windows),
+        )
 
 
 def jitter(

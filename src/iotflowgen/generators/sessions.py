@@ -34,7 +34,7 @@ from iotflowgen.generators.coherence import Coherence, Walks
 from iotflowgen.generators.ports import Connections, Ports, under_way
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places, protocol_mask
+from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_places, protocol_mask
 
 __all__ = ["Sessions", "SessionsConfig"]
 
@@ -185,7 +185,7 @@ class Sessions(Recorded):
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` windows of as many sessions, up to `sessions`; of more if these are short."""
         size = self.config.window
-        sessions: list[Trace] = []
+        sessions: list[Session] = []
         while (places := sum(max(0, len(s) - size + 1) for s in sessions)) < max(n, 1):
             progress("sample", min(n, places), n)
             sessions += self.sessions(min(max(n, 1), self.config.sessions), rng)
@@ -193,19 +193,19 @@ class Sessions(Recorded):
         progress("sample", n, n)
         return windows
 
-    def sessions(self, n: int, rng: np.random.Generator) -> list[Trace]:
+    def sessions(self, n: int, rng: np.random.Generator) -> list[Session]:
         """Draw `n` sessions, each from its first packet, at time 0, to its last."""
         packet, connection, session = self._walk(rng.choice(self._firsts, n), rng)
         columns = self._columns(packet, connection, session, rng)
         bounds = [0, *(np.flatnonzero(np.diff(session)) + 1), len(session)]
-        sessions: list[Trace] = []
+        sessions: list[Session] = []
         for first, last in pairwise(bounds):
             own = {name: column[first:last] for name, column in columns.items()}
             own["time_ns"] = own["time_ns"] - own["time_ns"][0]
-            sessions.append(Trace(name=str(len(sessions)), **own))
+            sessions.append(Session(name=str(len(sessions)), **own))
         return sessions
 
-    def stream(self, rng: np.random.Generator) -> Iterator[Trace]:
+    def stream(self, rng: np.random.Generator) -> Iterator[Session]:
         """One session that never ends, from time 0 on, piece by piece under one name.
 
         It starts up as the captures do. Where a walk comes to an end, it is silent for as long as
@@ -215,7 +215,7 @@ class Sessions(Recorded):
         """
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
-        start, end_ns = rng.choice(self._firsts, 1), 0
+        start, end_ns, flows = rng.choice(self._firsts, 1), 0, 0
         idle_ns: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         while True:
             packet, connection, walk = self._walk(start, rng)
@@ -223,8 +223,9 @@ class Sessions(Recorded):
             gaps_ns = np.diff(columns["time_ns"], prepend=0)
             gaps_ns[np.diff(walk, prepend=-1) > 0] = idle_ns
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
-            yield Trace(name="stream", **columns)
-            end_ns = int(columns["time_ns"][-1])
+            columns["flow"] += np.where(connection < 0, 0, flows)
+            yield Session(name="stream", **columns)
+            end_ns, flows = int(columns["time_ns"][-1]), flows + 1 + int(connection.max())
             walks = min(_MORE * len(start), max(1, _TOGETHER // self._most))
             start = rng.choice(self._resumes, walks)
             idle_ns = _nanoseconds(
@@ -284,7 +285,8 @@ class Sessions(Recorded):
             "src_port": np.where(outgoing, device, peer),
             "dst_port": np.where(outgoing, peer, device),
             "protocols": self._packets["protocols"][packet],
-            "tcp_payload": np.zeros(len(packet), dtype=np.int32),
+            "source": packet,
+            "flow": connection,
         }
 
     def _after_start_up(self, under_way: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy as np
 from iotflowgen.errors import OutputError
 from iotflowgen.generators.sessions import Sessions
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace
+from iotflowgen.traffic import Session
 
 __all__ = ["apart", "check_told", "first_packets", "first_seconds", "starting_at"]
 
@@ -21,7 +21,7 @@ _APART_NS = 60 * 10**9
 
 def apart(
     generator: Sessions, n: int, rng: np.random.Generator, *, progress: Progress = silent
-) -> Iterator[Trace]:
+) -> Iterator[Session]:
     """Draw `n` sessions, each a minute after the one before has ended; the first at time 0."""
     now_ns = 0
     for done in range(0, n, _AT_ONCE):
@@ -33,8 +33,8 @@ def apart(
 
 
 def first_packets(
-    sessions: Iterable[Trace], n: int, *, progress: Progress = silent
-) -> Iterator[Trace]:
+    sessions: Iterable[Session], n: int, *, progress: Progress = silent
+) -> Iterator[Session]:
     """Sessions up to the packet `n`."""
     left = n
     for session in sessions:
@@ -46,8 +46,8 @@ def first_packets(
 
 
 def first_seconds(
-    sessions: Iterable[Trace], seconds: float, *, progress: Progress = silent
-) -> Iterator[Trace]:
+    sessions: Iterable[Session], seconds: float, *, progress: Progress = silent
+) -> Iterator[Session]:
     """Sessions of packets up to so many seconds after time 0."""
     for session in sessions:
         inside = int(np.searchsorted(session.time_ns, seconds * 1e9, side="right"))
@@ -72,7 +72,7 @@ def check_told(time_ns: int) -> None:
         )
 
 
-def starting_at(sessions: Iterable[Trace], start_ns: int) -> Iterator[Trace]:
+def starting_at(sessions: Iterable[Session], start_ns: int) -> Iterator[Session]:
     """Sessions as much later.
 
     Raises:

@@ -22,7 +22,7 @@ from iotflowgen.packets.build import FEATURES, PacketBuilder, PacketFeatures
 from iotflowgen.packets.fuzz import FuzzBuilder
 from iotflowgen.packets.pcap import FORMATS, CaptureFormat
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, Windows
+from iotflowgen.traffic import Session, Trace, Windows
 
 __all__ = ["DEFAULT_START_NS", "WriteReport", "check_time", "write_capture", "write_sessions"]
 
@@ -119,7 +119,7 @@ def write_capture(
 
 @_settled()
 def write_sessions(
-    sessions: Iterable[Trace],
+    sessions: Iterable[Session | Trace],
     path: Path,
     builder: PacketBuilder,
     *,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.errors import TableError
 from iotflowgen.tables.files import Columns, read_table, write_tables
-from iotflowgen.traffic import PROTOCOLS, Trace, Windows, pack_protocols, unpack_protocols
+from iotflowgen.traffic import PROTOCOLS, Session, Trace, Windows, pack_protocols, unpack_protocols
 
 __all__ = ["read_traces", "read_windows", "write_sessions_table", "write_traces", "write_windows"]
 
@@ -55,7 +55,7 @@ def write_windows(windows: Windows, path: Path) -> None:
     write_tables([_to_table(sequence.ravel(), position.ravel(), packets)], _WINDOWS, path)
 
 
-def write_sessions_table(sessions: Iterable[Trace], path: Path) -> tuple[int, bool]:
+def write_sessions_table(sessions: Iterable[Session | Trace], path: Path) -> tuple[int, bool]:
     """Write sessions as Parquet or CSV, by the suffix; `sequence` numbers them from 0.
 
     A session that has the name of the one before goes on with it. Memory does not grow with the
@@ -71,9 +71,9 @@ def write_sessions_table(sessions: Iterable[Trace], path: Path) -> tuple[int, bo
     return write_tables(rows, _SESSIONS, path, stoppable=True)
 
 
-def _pieces(sessions: Iterable[Trace]) -> Iterator[tuple[Trace, int, int, int]]:
+def _pieces(sessions: Iterable[Session | Trace]) -> Iterator[tuple[Session | Trace, int, int, int]]:
     """Each, its sequence, the position of its first packet, and when the packet after it comes."""
-    held: Trace | None = None
+    held: Session | Trace | None = None
     sequence = position = 0
     for session in filter(len, sessions):
         if held is not None:
@@ -85,7 +85,7 @@ def _pieces(sessions: Iterable[Trace]) -> Iterator[tuple[Trace, int, int, int]]:
         yield held, sequence, position, held.time_ns[-1]
 
 
-def _rows(session: Trace, sequence: int, position: int, end_ns: int) -> Columns:
+def _rows(session: Session | Trace, sequence: int, position: int, end_ns: int) -> Columns:
     names = {*Windows.columns(), "time_ns"} - {"duration_ns"}
     columns: Columns = {name: getattr(session, name) for name in names}
     columns["duration_ns"] = np.diff(session.time_ns, append=end_ns)

@@ -1,6 +1,7 @@
-"""The nouns: protocols, a trace (one capture as columns), and windows cut from traces."""
+"""The nouns: protocols, a trace (one capture as columns), a session (generated), and windows."""
 
 from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
+from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.trace import Trace
 from iotflowgen.traffic.windows import (
     Places,
@@ -14,6 +15,7 @@ from iotflowgen.traffic.windows import (
 __all__ = [
     "PROTOCOLS",
     "Places",
+    "Session",
     "Trace",
     "Windows",
     "cut_column",

@@ -1,12 +1,13 @@
 """A trace: the packets of one capture, in order of time, as columns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Trace"]
+__all__ = ["Trace", "check_packets"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +42,7 @@ class Trace:
     """Of the capture file's bytes; empty where the packets did not come from a file."""
 
     def __post_init__(self) -> None:
-        columns = self._columns()
-        if len({column.shape[:1] for column in columns.values()}) != 1 or self.time_ns.ndim != 1:
-            shapes = {name: column.shape for name, column in columns.items()}
-            raise ValueError(f"columns of {self.name} differ in length: {shapes}")
-        if np.any(np.diff(self.time_ns) < 0):
-            raise ValueError(f"packets of {self.name} are not in order of time")
+        check_packets(self.name, self._columns())
 
     def __len__(self) -> int:
         return len(self.time_ns)
@@ -63,3 +59,17 @@ class Trace:
     def duration_ns(self) -> NDArray[np.int64]:
         """Nanoseconds until the next packet (P); 0 for the last (section 4.2)."""
         return np.diff(self.time_ns, append=self.time_ns[-1:])
+
+
+def check_packets(name: str, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Check that columns are those of packets (P), in order of their `time_ns` (P).
+
+    Raises:
+        ValueError: Columns of what is called `name` differ in length, or time goes backwards.
+    """
+    time_ns = columns["time_ns"]
+    if len({column.shape[:1] for column in columns.values()}) != 1 or time_ns.ndim != 1:
+        shapes = {each: column.shape for each, column in columns.items()}
+        raise ValueError(f"columns of {name} differ in length: {shapes}")
+    if np.any(np.diff(time_ns) < 0):
+        raise ValueError(f"packets of {name} are not in order of time")

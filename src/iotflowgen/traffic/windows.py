@@ -1,4 +1,4 @@
-"""Traffic windows (paper, section 4.2): L consecutive packets of one capture.
+"""Traffic windows (paper, section 4.2): L consecutive packets of one capture, or of one session.
 
 Shapes: N windows, L packets each.
 """
@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.errors import TooShort
+from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.trace import Trace
 
 __all__ = ["Places", "Windows", "cut_column", "cut_windows", "draw_places", "every_place"]
+
+_OPTIONAL = ("headers", "source", "flow")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,26 +56,28 @@ class Windows:
     """Protocol configuration, a bit each."""
     headers: NDArray[np.float32] | None = None
     """Fields of the packets' headers (N, L, F), where they were read (`capture.with_headers`)."""
+    source: NDArray[np.int64] | None = None
+    """Which captured packet each repeats, as in a `Session`; None where packets repeat none."""
+    flow: NDArray[np.int64] | None = None
+    """Which flow (connection) of its window each is of, by any numbers, -1 for none; None where
+    that is not known."""
 
     def __post_init__(self) -> None:
         shapes = {name: getattr(self, name).shape for name in self.columns()}
-        if self.headers is not None:
-            shapes["headers"] = self.headers.shape[:2]
+        shapes |= {name: column.shape[:2] for name, column in self._optional().items()}
         if len(set(shapes.values())) != 1 or self.length.ndim != 2:
             raise ValueError(f"columns of windows differ in shape: {shapes}")
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:
         """The names of the columns that all windows have, and a `Trace` has too."""
-        return tuple(f.name for f in fields(cls) if f.name != "headers")
+        return tuple(f.name for f in fields(cls) if f.name not in _OPTIONAL)
 
     @classmethod
     def concatenate(cls, parts: Sequence["Windows"]) -> Self:
-        """All windows of `parts`, in order; with headers if each part has them."""
-        columns = {n: np.concatenate([getattr(p, n) for p in parts]) for n in cls.columns()}
-        headers = [part.headers for part in parts if part.headers is not None]
-        complete = len(headers) == len(parts)
-        return cls(**columns, headers=np.concatenate(headers) if complete else None)
+        """All windows of `parts`, in order; with those optional columns that each part has."""
+        names = (*cls.columns(), *_shared(parts))
+        return cls(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
     @property
     def size(self) -> int:
@@ -84,10 +89,15 @@ class Windows:
 
     def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Windows":
         columns = {name: getattr(self, name)[index] for name in self.columns()}
-        return Windows(**columns, headers=None if self.headers is None else self.headers[index])
+        optional = {name: column[index] for name, column in self._optional().items()}
+        return Windows(**columns, **optional)
+
+    def _optional(self) -> dict[str, NDArray[Any]]:
+        columns = {name: getattr(self, name) for name in _OPTIONAL}
+        return {name: column for name, column in columns.items() if column is not None}
 
 
-def every_place(traces: Sequence[Trace], size: int) -> Places:
+def every_place(traces: Sequence[Trace | Session], size: int) -> Places:
     """Every place where `size` packets in a row stand in one trace.
 
     Raises:
@@ -104,7 +114,9 @@ def every_place(traces: Sequence[Trace], size: int) -> Places:
     return Places(size, trace, np.concatenate(starts))
 
 
-def draw_places(traces: Sequence[Trace], n: int, size: int, rng: np.random.Generator) -> Places:
+def draw_places(
+    traces: Sequence[Trace | Session], n: int, size: int, rng: np.random.Generator
+) -> Places:
     """Draw `n` places at random, each once while they last (section 4.2).
 
     Raises:
@@ -124,12 +136,15 @@ def cut_column(columns: Sequence[NDArray[Any]], places: Places) -> NDArray[Any]:
     return cut
 
 
-def cut_windows(traces: Sequence[Trace], places: Places) -> Windows:
-    """The windows of `traces` that stand at `places`, with headers if each trace has them."""
-    columns = {
-        name: cut_column([getattr(trace, name) for trace in traces], places)
-        for name in Windows.columns()
-    }
-    headers = [trace.headers for trace in traces if trace.headers is not None]
-    complete = len(headers) == len(traces)
-    return Windows(**columns, headers=cut_column(headers, places) if complete else None)
+def cut_windows(traces: Sequence[Trace | Session], places: Places) -> Windows:
+    """The windows that stand at `places`, with those optional columns that each trace has.
+
+    Headers are those of traces; the captured packet and the flow, those of sessions.
+    """
+    names = (*Windows.columns(), *_shared(traces))
+    return Windows(**{n: cut_column([getattr(t, n) for t in traces], places) for n in names})
+
+
+def _shared(parts: Sequence[object]) -> list[str]:
+    """The optional columns that all parts have."""
+    return [n for n in _OPTIONAL if all(getattr(p, n, None) is not None for p in parts)]

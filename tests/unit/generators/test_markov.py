@@ -91,6 +91,13 @@ def test_every_packet_is_one_that_the_captures_hold(traces):
     assert {p for w in packets(drawn) for p in w} <= {p for w in packets(every) for p in w}
 
 
+def test_every_packet_says_which_one_of_the_captures_it_repeats(traces):
+    drawn = Markov().fit(traces).sample(500, np.random.default_rng(0))
+    for name in ("length", "outgoing", "protocols"):
+        captured = np.concatenate([getattr(trace, name) for trace in traces])
+        assert np.array_equal(getattr(drawn, name), captured[drawn.source])
+
+
 def test_a_duration_follows_from_the_packets_on_both_sides_of_it():
     lengths = [60, 70, 60, 80] * 100
     seconds = np.tile([1, 5, 20, 100], 100) * 10**9

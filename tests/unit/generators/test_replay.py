@@ -21,6 +21,17 @@ def test_windows_are_those_of_the_captures_but_for_the_jitter(traces):
     assert not np.array_equal(np.sort(drawn.duration_ns), np.sort(every.duration_ns))
 
 
+def test_a_window_repeats_packets_in_a_row_of_one_capture(traces):
+    some = [traces[0][:0], *traces]
+    drawn = Replay(ReplayConfig(window=7)).fit(some).sample(50, np.random.default_rng(0))
+    assert (np.diff(drawn.source, axis=1) == 1).all()
+    ends = np.cumsum([len(trace) for trace in some])
+    of = np.searchsorted(ends, drawn.source, side="right")
+    assert (of == of[:, :1]).all()
+    captured = np.concatenate([trace.length for trace in some])
+    assert np.array_equal(drawn.length, captured[drawn.source])
+
+
 def test_durations_change_by_a_tenth_at_most(traces):
     places_rng, rng = np.random.default_rng(3), np.random.default_rng(3)
     exact = Replay(ReplayConfig(noise=0)).fit(traces).sample(50, places_rng).duration_ns

@@ -147,6 +147,67 @@ def test_the_connections_of_a_stream_go_on_as_those_of_the_captures():
             assert {pair for pair in pairwise(said) if pair[1] != ANSWERED[0]} <= shown
 
 
+def repeated(sessions, captures, *names):
+    """Whether packets are in these columns what the captured packets are that they repeat."""
+    return all(
+        np.array_equal(
+            getattr(session, name),
+            np.concatenate([getattr(c, name) for c in captures])[session.source],
+        )
+        for session in sessions
+        for name in names
+    )
+
+
+def test_a_packet_repeats_a_captured_one_of_its_direction_and_protocols():
+    captures = [capture(i) for i in range(3)] + [interleaved(i) for i in range(3)]
+    # also with a capture before them that has no packets, which counts for none
+    generator = fitted([captures[0][:0], *captures])
+    rng = np.random.default_rng(0)
+    pieces = [*generator.sessions(50, rng), *islice(generator.stream(rng), 3)]
+    assert repeated(pieces, captures, "outgoing", "protocols")
+    as_captured = drawn(captures, n=50, redraw=["times"], ports={"ephemeral": "recur"})
+    assert repeated(as_captured, captures, "outgoing", "protocols", "length")
+
+
+def one_each(flow, *columns):
+    """Whether each flow has one of what stands in the columns."""
+    is_flow = flow >= 0
+    kinds = np.unique(np.stack([flow, *columns])[:, is_flow], axis=1)
+    return len(np.unique(flow[is_flow])) == kinds.shape[1]
+
+
+@pytest.mark.parametrize("ephemeral", [False, True])
+def test_a_flow_is_between_the_same_two_ports(ephemeral):
+    captures = [interleaved(i, ephemeral=ephemeral) for i in range(8)]
+    for session in drawn(captures, n=50):
+        assert (session.flow >= 0).all()
+        assert one_each(session.flow, device_ports(session), peer_ports(session))
+        assert len(np.unique(session.flow)) == len(conversations(session))
+
+
+def test_flows_have_one_service_and_no_number_twice_in_a_stream():
+    services = [443] * 4 + [8765] * 7
+    captures = [
+        with_ports(capture(i), [30_000 + 500 * i] * 4 + [31_000 + 500 * i] * 7, services)
+        for i in range(8)
+    ]
+    pieces = list(islice(fitted(captures).stream(np.random.default_rng(0)), 4))
+    flows = [set(piece.flow.tolist()) - {-1} for piece in pieces]
+    assert all(flows)
+    assert len(set().union(*flows)) == sum(map(len, flows))
+    for piece in pieces:
+        assert one_each(piece.flow, piece.protocols, peer_ports(piece))
+
+
+def test_packets_of_no_connection_have_no_flow():
+    trace = capture(0)
+    alone = replace(trace, src_port=trace.src_port * 0, dst_port=trace.dst_port * 0)
+    alone = replace(alone, protocols=np.full_like(alone.protocols, DNS))
+    for session in drawn([alone], n=5):
+        assert (session.flow == -1).all()
+
+
 def test_walks_that_take_any_connection_mix_them_up():
     sessions = drawn([interleaved(i) for i in range(8)], redraw=["times"], coherent=False)
     found = [said for session in sessions for said in conversations(session)]

@@ -7,6 +7,8 @@ from hypothesis.extra.numpy import arrays
 from iotflowgen.errors import TooShort
 from iotflowgen.traffic import (
     PROTOCOLS,
+    Places,
+    Session,
     Windows,
     cut_windows,
     draw_places,
@@ -16,6 +18,15 @@ from iotflowgen.traffic import (
     unpack_protocols,
 )
 from tests.conftest import make_trace
+
+FEATURES = ("time_ns", "length", "outgoing", "src_port", "dst_port", "protocols")
+
+
+def make_session(name, seed, packets=60):
+    """The packets of a trace, each repeating the one at its own place; two to a flow."""
+    trace, place = make_trace(name, seed, packets), np.arange(packets)
+    columns = {column: getattr(trace, column) for column in FEATURES}
+    return Session(name=name, **columns, source=place, flow=place // 2)
 
 
 @given(arrays(np.uint16, st.tuples(st.integers(0, 3), st.integers(0, 5))))
@@ -66,3 +77,58 @@ def test_no_window_is_drawn_twice_while_others_last(traces):
 def test_captures_shorter_than_a_window_are_named(traces):
     with pytest.raises(TooShort, match=r"needs 100 packets .* longest of 8 captures has 60"):
         every_place(traces, 100)
+
+
+def test_a_session_is_cut_as_a_trace_and_keeps_what_it_repeats():
+    session = make_session("a", 0)
+    part = session[10:13]
+    assert len(part) == 3
+    assert part.name == "a"
+    assert part.source.tolist() == [10, 11, 12]
+    assert part.flow.tolist() == [5, 5, 6]
+    assert np.array_equal(part.time_ns, session.time_ns[10:13])
+    assert part.duration_ns.tolist() == [*np.diff(part.time_ns).tolist(), 0]
+    assert len(session[:0]) == len(session[:0].duration_ns) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "complaint"),
+    [
+        ("time_ns", lambda column: column[::-1], "packets of a are not in order of time"),
+        ("source", lambda column: column[1:], "columns of a differ in length"),
+        ("flow", lambda column: column[:0], "columns of a differ in length"),
+    ],
+)
+def test_columns_that_are_no_session_are_refused(name, change, complaint):
+    columns = vars(make_session("a", 0))
+    with pytest.raises(ValueError, match=complaint):
+        Session(**{**columns, name: change(columns[name])})
+
+
+def test_a_session_seen_as_a_trace_is_its_features():
+    session = make_session("a", 0)
+    trace = session.as_trace()
+    assert trace.name == "a"
+    assert not trace.tcp_payload.any()
+    for name in (*FEATURES, "duration_ns"):
+        assert np.array_equal(getattr(trace, name), getattr(session, name))
+
+
+def test_windows_of_sessions_say_what_they_repeat_as_long_as_all_of_them_do(traces):
+    sessions = [make_session(str(seed), seed) for seed in range(2)]
+    windows = cut_windows(sessions, Places(3, np.array([0, 1]), np.array([4, 57])))
+    assert windows.source.tolist() == [[4, 5, 6], [57, 58, 59]]
+    assert windows.flow.tolist() == [[2, 2, 3], [28, 29, 29]]
+    assert windows[1:].source.tolist() == [[57, 58, 59]]
+    assert Windows.concatenate([windows, windows]).flow.shape == (4, 3)
+    bare = cut_windows(traces, draw_places(traces, 5, 3, np.random.default_rng(0)))
+    mixed = cut_windows([*sessions, *traces], Places(3, np.array([0]), np.array([4])))
+    for found in (bare, Windows.concatenate([windows, bare]), mixed):
+        assert found.source is found.flow is None
+
+
+def test_columns_of_windows_have_one_shape():
+    session = make_session("a", 0)
+    windows = cut_windows([session], Places(3, np.array([0]), np.array([4])))
+    with pytest.raises(ValueError, match="differ in shape"):
+        Windows(**{**vars(windows), "source": windows.source[:, 1:]})

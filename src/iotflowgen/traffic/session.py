@@ -1,0 +1,68 @@
+"""A session: generated packets of one device, each with the captured packet that it repeats."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.traffic.trace import Trace, check_packets
+
+__all__ = ["Session"]
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A stretch of generated traffic of one device; every column has an entry a packet (E).
+
+    Its features are those of a `Trace`. Windows are cut from it as from one.
+
+    Raises:
+        ValueError: Columns differ in length, or time goes backwards.
+    """
+
+    name: str
+    """Tells sessions apart; the pieces of one session share it."""
+    time_ns: NDArray[np.int64]
+    """Nanoseconds, never falling; since the epoch once it is said when the first packet is sent."""
+    length: NDArray[np.int32]
+    """Frame length on the wire, bytes."""
+    outgoing: NDArray[np.bool_]
+    """Sent by the device."""
+    src_port: NDArray[np.int32]
+    """TCP or UDP source port; 0 where the packet has none."""
+    dst_port: NDArray[np.int32]
+    """TCP or UDP destination port; 0 where the packet has none."""
+    protocols: NDArray[np.uint16]
+    """Protocol configuration, a bit each (`traffic.protocols`)."""
+    source: NDArray[np.int64]
+    """Which captured packet each repeats: its place, from 0, among the packets of all captures, in
+    the order in which these were given to `fit`; -1 for none."""
+    flow: NDArray[np.int64]
+    """Which of the session's flows (connections) each is of, the same in all pieces of a session;
+    -1 for none."""
+
+    def __post_init__(self) -> None:
+        check_packets(self.name, self._columns())
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    def __getitem__(self, packets: slice) -> "Session":
+        columns = {name: column[packets] for name, column in self._columns().items()}
+        return Session(name=self.name, **columns)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.type is not str}
+
+    @property
+    def duration_ns(self) -> NDArray[np.int64]:
+        """Nanoseconds until the next packet (E); 0 for the last, as of a trace."""
+        return np.diff(self.time_ns, append=self.time_ns[-1:])
+
+    def as_trace(self) -> Trace:
+        """The features alone, as if they were captured; TCP payload is not known, and 0."""
+        columns: dict[str, Any] = self._columns()
+        del columns["source"], columns["flow"]
+        columns["tcp_payload"] = np.zeros(len(self), dtype=np.int32)
+        return Trace(name=self.name, **columns)
