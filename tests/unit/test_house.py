@@ -21,6 +21,7 @@ ROOMS = (
     "wire",
     "tables",
     "capture",
+    "recording",
     "encoding",
     "nn",
     "packets",

@@ -27,16 +27,17 @@ from iotflowgen.capture.frames import read_frames
 from iotflowgen.capture.relations import Columns, Numbers, roles, steps
 from iotflowgen.errors import HeadersMissing
 from iotflowgen.traffic import Trace
+from iotflowgen.wire.checksums import internet_sums
+from iotflowgen.wire.frames import Frames
+from iotflowgen.wire.layers import ARP, ICMP, ICMP6, IGMP, IP4, IP6, TCP, UDP, find_network
 
 __all__ = ["header_fields", "with_headers"]
 
-_ARP, _IP4, _IP6 = 0x0806, 0x0800, 0x86DD
-_VLAN = (0x8100, 0x88A8)
-_TCP, _UDP = 6, 17
-_MESSAGES = (1, 2, 58)  # ICMP, IGMP, ICMPv6
+_MESSAGES = (ICMP, IGMP, ICMP6)
 _EXTENSIONS = (0, 43, 60)
 _PAYLOAD = 12
 _OPTIONS = 8
+_FAR = 2**32
 
 # offset and size, bytes
 _FIELDS = {
@@ -92,7 +93,7 @@ def header_fields(
     frames: Sequence[bytes], trace: Trace
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """The names (F) and the values (P, F) of the fields of a trace's frames."""
-    read = _Frames(frames)
+    read = _Fields(frames)
     columns, layers = _layers(read, trace)
     columns |= _options(read, layers["tcp"], layers["payload"])
     columns |= _checksums(read, layers)
@@ -104,53 +105,47 @@ def header_fields(
     return tuple(columns), np.column_stack([*columns.values()]).astype(np.float32)
 
 
-class _Frames:
+class _Fields:
     """All frames of a capture, of which fields are taken side by side; NaN beyond their ends."""
 
     def __init__(self, frames: Sequence[bytes]) -> None:
-        self.size = np.array([len(frame) for frame in frames], dtype=np.int64)
-        self._start = np.cumsum(self.size) - self.size
-        self._bytes = np.frombuffer(b"".join(frames) + b"\0", dtype=np.uint8)
-        place = np.arange(len(self._bytes)) % 2
-        self._sums = [
-            np.concatenate([[0], np.cumsum(np.where(place == side, self._bytes, 0))])
-            for side in (0, 1)
-        ]
+        self.frames = Frames.of(frames)
 
     def take(self, at: Numbers, count: int) -> Numbers:
         """The bytes (P, count) from offsets (P) on."""
-        place = at[:, None] + np.arange(count)
-        there = (place >= 0) & (place < self.size[:, None])
-        index = np.where(there, self._start[:, None] + place, 0).astype(np.int64)
-        return np.where(there, self._bytes[index], np.nan)
+        first = _whole(at)
+        place = first[:, None] + np.arange(count)
+        there = (place >= 0) & (place < self.frames.size[:, None])
+        return np.where(there, self.frames.bytes_at(first, count), np.nan)
 
     def number(self, at: Numbers, count: int) -> Numbers:
         """The numbers (P) of `count` bytes, at most 6, at offsets (P)."""
-        return self.take(at, count) @ 256.0 ** np.arange(count)[::-1]
+        place = _whole(at)
+        there = (place >= 0) & (place + count <= self.frames.size)
+        return np.where(there, self.frames.number(place, count), np.nan)
 
     def words(self, start: Numbers, end: Numbers) -> Numbers:
         """Sums (P) of 16-bit words between offsets (P), modulo 65535 (RFC 1071)."""
-        there = (start >= 0) & (start <= end) & (end <= self.size)
-        first, last = (np.where(there, self._start + at, 0).astype(np.int64) for at in (start, end))
-        sides = [total[last] - total[first] for total in self._sums]
-        high, low = np.where(first % 2 == 0, sides, sides[::-1])
-        return np.where(there, (256 * high + low) % 65535, np.nan)
+        there = (start >= 0) & (start <= end) & (end <= self.frames.size)
+        first, last = (self.frames.start + np.where(there, _whole(at), 0) for at in (start, end))
+        return np.where(there, internet_sums(self.frames.data, first, last), np.nan)
 
 
-def _layers(read: _Frames, trace: Trace) -> tuple[Columns, Columns]:
+def _whole(at: Numbers) -> NDArray[np.int64]:
+    """Offsets (P); where there are none, one that no frame has."""
+    return np.where(np.isnan(at), -_FAR, at).astype(np.int64)
+
+
+def _layers(read: _Fields, trace: Trace) -> tuple[Columns, Columns]:
     """The plain fields, and the offsets of each header (NaN without) and of the payload's end."""
-    at = np.full(len(trace), 12.0)
-    ethertype = read.number(at, 2)
-    for _ in range(2):
-        tagged = np.isin(ethertype, _VLAN)
-        at = at + 4 * tagged
-        ethertype = np.where(tagged, read.number(at, 2), ethertype)
-    is_snap = (ethertype < 0x0600) & (read.number(at + 2, 6) == 0xAAAA03000000)
-    ethertype = np.where(is_snap, read.number(at + 8, 2), ethertype)
-    network = at + np.where(is_snap, 10.0, 2.0)
+    found, begin = find_network(read.frames)
+    network = begin.astype(np.float64)
+    ethertype = np.where(found < 0, np.nan, found)
+    # without a type there is a length in its place
+    ethertype = np.where(found == 0, read.number(network - 2, 2), ethertype)
     layers = {
         name: np.where(ethertype == number, network, np.nan)
-        for name, number in (("ip", _IP4), ("ip6", _IP6), ("arp", _ARP))
+        for name, number in (("ip", IP4), ("ip6", IP6), ("arp", ARP))
     }
     header = (read.number(layers["ip"], 1) % 16) * 4
     whole = read.number(layers["ip"] + 6, 2) % 0x4000 == 0
@@ -166,11 +161,11 @@ def _layers(read: _Frames, trace: Trace) -> tuple[Columns, Columns]:
     protocol, transport = np.where(is_ip6, kind, protocol), np.where(is_ip6, after, transport)
     end = np.where(is_ip6, layers["ip6"] + 40 + read.number(layers["ip6"] + 4, 2), end)
 
-    for name, numbers in (("tcp", [_TCP]), ("udp", [_UDP]), ("message", _MESSAGES)):
+    for name, numbers in (("tcp", [TCP]), ("udp", [UDP]), ("message", _MESSAGES)):
         layers[name] = np.where(np.isin(protocol, numbers), transport, np.nan)
-    layers["port"] = np.where(np.isin(protocol, [_TCP, _UDP]), transport, np.nan)
+    layers["port"] = np.where(np.isin(protocol, [TCP, UDP]), transport, np.nan)
     offset = (read.number(layers["tcp"] + 12, 1) // 16) * 4
-    sizes = np.select([protocol == _TCP, protocol == _UDP], [offset, 8.0], 4.0)
+    sizes = np.select([protocol == TCP, protocol == UDP], [offset, 8.0], 4.0)
     is_ip = is_ip6 | ~np.isnan(layers["ip"])
     is_arp = ~np.isnan(layers["arp"])
     layers["payload"] = np.select([is_ip, is_arp], [transport + sizes, np.nan], network)
@@ -183,7 +178,7 @@ def _layers(read: _Frames, trace: Trace) -> tuple[Columns, Columns]:
     return columns, layers
 
 
-def _options(read: _Frames, tcp: Numbers, end: Numbers) -> Columns:
+def _options(read: _Fields, tcp: Numbers, end: Numbers) -> Columns:
     """The options of TCP: which, in their order, and what they say."""
     at = np.where(tcp + 20 < end, tcp + 20, np.nan)
     said = {name: np.full(len(at), np.nan) for name in _IN_OPTIONS}
@@ -202,7 +197,7 @@ def _options(read: _Frames, tcp: Numbers, end: Numbers) -> Columns:
     }
 
 
-def _checksums(read: _Frames, layers: Columns) -> Columns:
+def _checksums(read: _Fields, layers: Columns) -> Columns:
     """Whether checksums are right: 1 if so, 0 if not, 2 where UDP has none.
 
     Right is also the sum of addresses and length alone. A sender's network card completes it, which
@@ -227,7 +222,7 @@ def _checksums(read: _Frames, layers: Columns) -> Columns:
     return columns
 
 
-def _payload(read: _Frames, layers: Columns, trace: Trace) -> Columns:
+def _payload(read: _Fields, layers: Columns, trace: Trace) -> Columns:
     """Its size and first bytes, and the padding after it."""
     start, end = layers["payload"], layers["end"]
     inside = np.where(start[:, None] + np.arange(_PAYLOAD) < end[:, None], 1, np.nan)
@@ -242,7 +237,7 @@ def _payload(read: _Frames, layers: Columns, trace: Trace) -> Columns:
 
 
 def _addresses(
-    read: _Frames, layers: Columns, trace: Trace
+    read: _Fields, layers: Columns, trace: Trace
 ) -> dict[str, tuple[NDArray[np.int64], Numbers]]:
     """Of each address that a packet has: which (P), as a number, and its role (P)."""
     none = np.full((len(trace), 12), np.nan)

@@ -35,10 +35,10 @@ from scapy.packet import Raw, fuzz
 from iotflowgen.packets import messages
 from iotflowgen.packets.build import Frame, PacketFeatures
 from iotflowgen.packets.hosts import Connection, Connections, Home, draw_home
-from iotflowgen.packets.pcap import LONGEST_FRAME
 from iotflowgen.packets.ports import claimed_port
 from iotflowgen.packets.stacks import Stack, nearest_stack, why_not
 from iotflowgen.traffic import PROTOCOLS
+from iotflowgen.wire.pcap import LONGEST_FRAME
 
 __all__ = ["FuzzBuilder"]
 

@@ -20,9 +20,10 @@ from iotflowgen.errors import OutputError
 from iotflowgen.files import uninterrupted, whole_file
 from iotflowgen.packets.build import FEATURES, PacketBuilder, PacketFeatures
 from iotflowgen.packets.fuzz import FuzzBuilder
-from iotflowgen.packets.pcap import FORMATS, CaptureFormat
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Session, Trace, Windows
+from iotflowgen.wire.frames import Frames
+from iotflowgen.wire.pcap import FORMATS, CaptureFormat, records_bytes
 
 __all__ = ["DEFAULT_START_NS", "WriteReport", "check_time", "write_capture", "write_sessions"]
 
@@ -169,7 +170,7 @@ class _Output:
     def __init__(self, file: BinaryIO, capture: CaptureFormat, builder: PacketBuilder) -> None:
         self.packets = 0
         self._file = file
-        self._record = capture.record
+        self._capture = capture
         self._builder = builder
         self._bytes = 0
         self._compromises: Counter[str] = Counter()
@@ -186,13 +187,13 @@ class _Output:
     ) -> None:
         """Build packets, as `PacketBuilder.build` says, and append them."""
         frames = self._builder.build(packets, times_ns, begins=begins, following=following)
-        data = [frame.data for frame in frames]
-        records = b"".join(map(self._record, times_ns, data))
+        data = Frames.of([frame.data for frame in frames])
+        records = records_bytes(self._capture, np.array(times_ns, np.int64), data)
         compromises = Counter(chain.from_iterable(frame.compromises for frame in frames))
         with uninterrupted():
             self._end += self._file.write(records)
             self.packets += len(data)
-            self._bytes += sum(map(len, data))
+            self._bytes += int(data.size.sum())
             self._compromises.update(compromises)
 
     def end(self) -> None:

@@ -1,6 +1,41 @@
-"""Bytes of captures, columnar: where headers and messages lie, what they say, and back to bytes.
+"""Bytes on the wire to columns and back, without any state: frames, layers, messages, captures."""
 
-Nothing here keeps state, and nothing looks at one packet at a time.
-"""
+from iotflowgen.wire.checksums import set_checksums
+from iotflowgen.wire.frames import Frames
+from iotflowgen.wire.layers import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    Layers,
+    dst_port,
+    find_layers,
+    payload_size,
+    src_port,
+    tcp_acknowledgment,
+    tcp_flags,
+    tcp_sequence,
+    tcp_window,
+)
+from iotflowgen.wire.options import find_options
+from iotflowgen.wire.pcap import read_records
 
-__all__: list[str] = []
+__all__ = [
+    "ACK",
+    "FIN",
+    "RST",
+    "SYN",
+    "Frames",
+    "Layers",
+    "dst_port",
+    "find_layers",
+    "find_options",
+    "payload_size",
+    "read_records",
+    "set_checksums",
+    "src_port",
+    "tcp_acknowledgment",
+    "tcp_flags",
+    "tcp_sequence",
+    "tcp_window",
+]

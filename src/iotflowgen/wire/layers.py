@@ -35,6 +35,7 @@ __all__ = [
     "Layers",
     "dst_port",
     "find_layers",
+    "find_network",
     "ip_id",
     "payload_size",
     "src_port",
@@ -128,7 +129,7 @@ class Layers:
 
 def find_layers(frames: Frames) -> Layers:
     """The layers of Ethernet frames: VLAN tags, LLC and SNAP, IPv4 and IPv6, what these carry."""
-    ethertype, network = _link(frames)
+    ethertype, network = find_network(frames)
     nothing = np.zeros(len(frames), np.int64)
     layers = Layers(ethertype, network, nothing - 1, nothing, network.copy(), frames.size.copy())
     for kind, find in ((IP4, _ip4), (IP6, _ip6)):
@@ -149,8 +150,13 @@ def _is(column: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
     return found
 
 
-def _link(frames: Frames) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """EtherTypes (P), -1 where a frame ends before, and where the link layer ends (P)."""
+def find_network(frames: Frames) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What the link layer says alone: of frames that are cut off later there is still that.
+
+    Returns:
+        (P) EtherTypes, as in `Layers`, but -1 only where a frame ends before its own; and (P) where
+        the network's header begins.
+    """
     at = np.full(len(frames), 12, np.int64)
     ethertype = _known(frames, at, 2)
     tagged = np.flatnonzero(np.isin(ethertype, _VLAN))
