@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["speed", "streaming"]
+__all__ = ["references", "speed", "streaming"]
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -42,3 +42,23 @@ def streaming(results: dict[str, Any]) -> Table:
         for run in results["runs"]
     ]
     return heads.split(", "), rows
+
+
+def references(results: dict[str, Any]) -> Table:
+    """Segments whose numbers come back from what they refer to."""
+    heads = "device, segments of TCP, come back, with SACK, come back, references on an edge"
+    devices = results["devices"]
+    rows = []
+    for found in devices:
+        counts = [f"{found[name]:,}" for name in ("segments", "all_same", "with_blocks")]
+        # a segment that has no blocks is none whose blocks are lost
+        lost = found["segments"] - found["same"]["blocks"]
+        share = f"{found['on_an_edge'] / found['mentions']:.2%}"
+        rows.append((found["device"], *counts, f"{found['with_blocks'] - lost:,}", share))
+    segments, same, blocks, mentions, on_an_edge = (
+        sum(found[name] for found in devices)
+        for name in ("segments", "all_same", "with_blocks", "mentions", "on_an_edge")
+    )
+    lost = segments - sum(found["same"]["blocks"] for found in devices)
+    every = [f"{count:,}" for count in (segments, same, blocks, blocks - lost)]
+    return heads.split(", "), [*rows, ("**all**", *every, f"{on_an_edge / mentions:.2%}")]

@@ -344,7 +344,11 @@ def headers() -> str:
 
 def packets(name: str) -> str:
     """A table of what writing packets takes."""
-    files = {"speed": ("packets.json", "packets_compiled.json"), "streaming": ("streaming.json",)}
+    files = {
+        "references": ("references.json",),
+        "speed": ("packets.json", "packets_compiled.json"),
+        "streaming": ("streaming.json",),
+    }
     return _table(*getattr(packet_tables, name)(*map(_results, files[name])))
 
 

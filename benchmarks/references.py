@@ -1,0 +1,64 @@
+"""Whether references of TCP give the numbers of captures back, and what they refer to.
+
+The sequence and acknowledgment numbers and the blocks of SACK of all captures of a device become
+references, and numbers again, from the initial sequence numbers of each connection alone. How many
+come back says whether anything is lost; how many of the references lie on an edge, or on the byte
+before the last one as keep-alive probes do, says whether they mean something for segments of other
+lengths, too. Devices that are done are not measured again.
+
+    python benchmarks/references.py CAPTURES --devices Withings,WeMoLink
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from by_device import measured
+
+from iotflowgen.capture import read_captures, read_frames
+from iotflowgen.packets.tcp import decode, encode, initial_numbers, read_numbers
+from iotflowgen.recording import find_flows
+from iotflowgen.wire import Frames, find_layers
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Segments of the captures in a folder, and how many of them have which number back."""
+    found = list(read_frames([folder], read_captures([folder])))
+    frames = Frames.concatenate([Frames.of(of) for _, of in found])
+    capture = np.repeat(np.arange(len(found)), [len(trace) for trace, _ in found])
+    outgoing = np.concatenate([trace.outgoing for trace, _ in found])
+    layers = find_layers(frames)
+    flow, tcp = find_flows(frames, layers, capture, outgoing), np.flatnonzero(layers.is_tcp)
+    numbers = read_numbers(frames.take(tcp), layers.take(tcp))
+    flow, outgoing = flow[tcp], outgoing[tcp]
+    references = encode(flow, outgoing, numbers)
+    back = decode(
+        flow,
+        outgoing,
+        references,
+        numbers.acknowledges,
+        numbers.opens,
+        numbers.taken,
+        initial_numbers(flow, outgoing, numbers, references),
+    )
+    said = np.stack([np.ones_like(numbers.acknowledges), numbers.acknowledges], axis=1)
+    off, backwards = references.off[said], references.back[said]
+    has_blocks = (numbers.blocks >= 0).any(axis=1)
+    same = {
+        "sequence": back.sequence == numbers.sequence,
+        "acknowledgment": back.acknowledgment == numbers.acknowledgment,
+        "blocks": (back.blocks == numbers.blocks).all(axis=1),
+    }
+    return {
+        "device": folder.name,
+        "segments": len(tcp),
+        "same": {name: int(found.sum()) for name, found in same.items()},
+        "all_same": int(np.logical_and.reduce(list(same.values())).sum()),
+        "with_blocks": int(has_blocks.sum()),
+        "mentions": int(said.sum()),
+        "on_an_edge": int(((off == 0) | ((off == -1) & (backwards == 0))).sum()),
+    }
+
+
+if __name__ == "__main__":
+    measured(measure, Path("benchmarks/results/references"), __doc__)

@@ -1,0 +1,61 @@
+"""The numbers in the headers of TCP segments: out of frames, and into them (RFC 9293, 2018).
+
+Shapes: P segments.
+"""
+
+import numpy as np
+
+from iotflowgen.packets.tcp.sequence import MOST_BLOCKS, Numbers
+from iotflowgen.wire import (
+    ACK,
+    FIN,
+    SYN,
+    Frames,
+    Layers,
+    find_options,
+    payload_size,
+    tcp_acknowledgment,
+    tcp_flags,
+    tcp_sequence,
+)
+
+__all__ = ["read_numbers", "write_numbers"]
+
+_EDGES = 2 * MOST_BLOCKS
+
+
+def read_numbers(frames: Frames, layers: Layers) -> Numbers:
+    """What segments say.
+
+    Args:
+        frames: Segments of TCP only.
+        layers: Of these frames.
+        payload: Bytes that each carries (P), where frames were cut off; by default as frames have.
+    """
+    flags = tcp_flags(frames, layers)
+    acknowledges = flags & ACK > 0
+    at = find_options(frames, layers).sack
+    size = np.where(at > 0, frames.number(at - 1, 1) - 2, 0)
+    blocks = np.full((len(frames), _EDGES), -1, dtype=np.int64)
+    for edge in range(_EDGES):
+        there = 4 * edge < size
+        blocks[:, edge] = np.where(there, frames.number(at + 4 * edge, 4), -1)
+    return Numbers(
+        sequence=tcp_sequence(frames, layers),
+        acknowledgment=np.where(acknowledges, tcp_acknowledgment(frames, layers), 0),
+        acknowledges=acknowledges,
+        opens=flags & SYN > 0,
+        taken=payload_size(layers) + (flags & SYN > 0) + (flags & FIN > 0),
+        blocks=blocks,
+    )
+
+
+def write_numbers(frames: Frames, layers: Layers, numbers: Numbers) -> None:
+    """Put numbers into segments, in place; those without the flag ACK keep what they have there."""
+    at = layers.transport
+    frames.put(at + 4, 4, numbers.sequence)
+    frames.put(at + 8, 4, numbers.acknowledgment, numbers.acknowledges)
+    options = find_options(frames, layers).sack
+    for edge in range(_EDGES):
+        where = (numbers.blocks[:, edge] >= 0) & (options > 0)
+        frames.put(options + 4 * edge, 4, np.maximum(numbers.blocks[:, edge], 0), where)

@@ -1,0 +1,317 @@
+"""Sequence and acknowledgment numbers, and the blocks of SACK: as references, and back.
+
+RFC 9293, section 3.4; RFC 2018. A number means nothing by itself; what it means is how it lies to
+what was sent before. Each direction of a connection is a line of numbers, on which *edges* stand:
+its initial sequence number, and wherever its highest number so far came to lie each time that
+something advanced it. A reference says how many edges a number lies back, counted from the last
+one (`back`), and how many bytes off that edge (`off`):
+
+    a segment of new data     0 back, 0 off
+    a retransmission          as many back as segments were sent since
+    a keep-alive probe        0 back, -1 off
+    one that comes early      0 back, as many off as the segments that are still missing
+    an acknowledgment         as many back as it leaves segments unacknowledged
+
+No rule knows of any of these. Sequence numbers advance the line of who sends them, by what they
+carry; an acknowledgment of what the capture has lost advances that of its receiver. Since edges
+count segments and not bytes, references hold where segments have other lengths than the captured.
+A SYN whose number is not where its line began, as after a challenge ACK of an older connection
+(RFC 5961), begins another line.
+
+Shapes: P packets of TCP, in the order of time; M mentions of numbers, two a packet (its own
+number, then the one that it acknowledges).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.recording.groups import Groups
+
+__all__ = ["MOST_BLOCKS", "Numbers", "References", "decode", "encode", "initial_numbers", "lines"]
+
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+MOST_BLOCKS = 4
+"""Blocks of SACK that the options of a segment have room for (RFC 2018, section 3)."""
+_LOST = 1 << 24
+"""Bytes that a capture may have lost in a row; a number farther ahead is none of the line's."""
+_SPAN = 34  # bits that tell edges of one line from those of the next
+_HALF = 1 << (_SPAN - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """What the headers of P segments say."""
+
+    sequence: Integers
+    """(P)"""
+    acknowledgment: Integers
+    """(P); 0 without the flag ACK, as RFC 9293 has it."""
+    acknowledges: Flags
+    """The flag ACK (P)."""
+    opens: Flags
+    """The flag SYN (P)."""
+    taken: Integers
+    """Sequence numbers that a segment takes: bytes of payload, and one each for SYN and FIN (P)."""
+    blocks: Integers
+    """Left and right edges of SACK blocks (P, 2 * MOST_BLOCKS); -1 where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What numbers of P segments refer to; each entry is of a mention."""
+
+    back: NDArray[np.int32]
+    """Edges back (P, 2), of the sequence and the acknowledgment number."""
+    off: NDArray[np.int32]
+    """Bytes off that edge (P, 2)."""
+    advances: Flags
+    """Whether it advances its line (P, 2)."""
+    renews: Flags
+    """Whether its sequence number begins another line of its direction (P)."""
+    rises: NDArray[np.int8]
+    """Whether the acknowledgment number is beyond those before (1), the last one again (0), or
+    behind it (-1) (P)."""
+    blocks_back: NDArray[np.int32]
+    """(P, 2 * MOST_BLOCKS); -1 where there is none."""
+    blocks_off: NDArray[np.int32]
+    """(P, 2 * MOST_BLOCKS)"""
+
+
+class _Mentions:
+    """The numbers of P segments on the lines that they are of: own ones, then acknowledged."""
+
+    def __init__(
+        self, flow: Integers, outgoing: Flags, acknowledges: Flags, renews: Flags | None = None
+    ) -> None:
+        own = 2 * flow + outgoing
+        self.line = np.stack([own, own ^ 1], axis=-1).ravel()
+        if renews is not None and renews.any():
+            anew = np.stack([renews, np.zeros_like(renews)], axis=-1).ravel().astype(np.int64)
+            anew = Groups(self.line).sum(anew)
+            self.line = self.line * (int(anew.max()) + 1) + anew
+        is_there = np.stack([np.ones_like(acknowledges), acknowledges], axis=-1).ravel()
+        self.rows = np.flatnonzero(is_there)
+        self.groups = Groups(self.line[self.rows])
+
+    def of(self, own: NDArray, acknowledged: NDArray) -> NDArray:  # type: ignore[type-arg]
+        """Two columns (P) as one of mentions (M)."""
+        return np.stack([own, acknowledged], axis=-1).ravel()[self.rows]
+
+    def pairs(self, column: NDArray, default: int = 0) -> NDArray:  # type: ignore[type-arg]
+        """A column of mentions (M) as pairs (P, 2)."""
+        pairs = np.full(len(self.line), default, dtype=column.dtype)
+        pairs[self.rows] = column
+        return pairs.reshape(-1, 2)
+
+
+def lines(flow: Integers, outgoing: Flags, renews: Flags) -> Integers:
+    """The line of each segment's own numbers, and of those that it acknowledges (P, 2)."""
+    return _Mentions(flow, outgoing, np.ones_like(outgoing), renews).line.reshape(-1, 2)
+
+
+def initial_numbers(
+    flow: Integers, outgoing: Flags, numbers: Numbers, references: References
+) -> Integers:
+    """Where the `lines` of each segment began when captured (P, 2); 0 where no number tells.
+
+    Where the capture began later than the connection, it is the first number that was mentioned.
+    """
+    line = lines(flow, outgoing, references.renews).ravel()
+    said = np.stack([numbers.sequence, numbers.acknowledgment], axis=-1).ravel()
+    mentioned = np.ones((len(flow), 2), dtype=bool)
+    mentioned[:, 1] = numbers.acknowledges
+    groups = Groups(line)
+    first = groups.previous(groups.latest(mentioned.ravel()), -1)
+    begins = np.where((first < 0) & mentioned.ravel(), said, 0)
+    initial: Integers = Groups(line).sum(begins)
+    last = len(line) - 1 - np.unique(line[::-1], return_index=True)[1]
+    return initial[last][np.unique(line, return_inverse=True)[1]].reshape(-1, 2)
+
+
+def _renews(flow: Integers, outgoing: Flags, numbers: Numbers) -> Flags:
+    """SYNs (P) whose numbers are neither where their line began nor that of the SYN before."""
+    mentions = _Mentions(flow, outgoing, numbers.acknowledges)
+    number = mentions.of(numbers.sequence, numbers.acknowledgment)
+    opens = mentions.of(numbers.opens, np.zeros_like(numbers.opens))
+    groups = mentions.groups
+    known = groups.latest(opens | groups.is_first)
+    renews: Flags = opens & ~groups.is_first & (number[groups.previous(known, 0)] != number)
+    return mentions.pairs(renews)[:, 0]
+
+
+def _unwrapped(number: Integers, groups: Groups) -> Integers:
+    """Numbers of 32 bits, relative to the first of their line, without wrapping around."""
+    step = number - groups.previous(number, 0)
+    step = np.where(groups.is_first, 0, step)
+    relative: Integers = groups.sum((step + 2**31) % 2**32 - 2**31)
+    return relative
+
+
+class _Edges:
+    """The edges of all lines, and which of them stand so far."""
+
+    def __init__(self, groups: Groups, advances: Flags, reached: Integers) -> None:
+        """Take them from what each mention (M) has `reached` where it `advances` its line."""
+        lines = int(groups.number.max(initial=-1)) + 1
+        after = np.flatnonzero(advances)
+        line = np.concatenate([np.arange(lines), groups.number[after]])
+        at = np.concatenate([np.zeros(lines, dtype=np.int64), reached[after]])
+        order = np.argsort(line, kind="stable")
+        self._at = at[order]
+        self._key = (line[order] << _SPAN) + self._at + _HALF
+        self._first = np.searchsorted(line[order], np.arange(lines))
+        self._line = groups.number
+        self._last = self._first[groups.number] + groups.sum(advances.astype(np.int64)) - advances
+        """The last edge before each mention (M)."""
+
+    def refer(self, mention: Integers, number: Integers) -> tuple[Integers, Integers]:
+        """How far back, and off, is the edge nearest to numbers, as `mention` knows edges."""
+        line, last = self._line[mention], self._last[mention]
+        sought = (line << _SPAN) + np.clip(number, -_HALF, _HALF - 1) + _HALF
+        below = np.searchsorted(self._key, sought, side="right") - 1
+        below = np.clip(below, self._first[line], last)
+        above = np.minimum(below + 1, last)
+        nearer = np.abs(number - self._at[above]) < np.abs(number - self._at[below])
+        edge = np.where(nearer, above, below)
+        return last - edge, number - self._at[edge]
+
+    def at(self, mention: Integers, back: Integers, off: Integers) -> Integers:
+        """The inverse of `refer`; where fewer edges stand, the first one counts."""
+        edge = np.maximum(self._last[mention] - back, self._first[self._line[mention]])
+        numbers: Integers = self._at[edge] + off
+        return numbers
+
+
+def encode(flow: Integers, outgoing: Flags, numbers: Numbers) -> References:
+    """Numbers of segments of connections `flow` (P), as references."""
+    renews = _renews(flow, outgoing, numbers)
+    mentions = _Mentions(flow, outgoing, numbers.acknowledges, renews)
+    groups = mentions.groups
+    relative = _unwrapped(mentions.of(numbers.sequence, numbers.acknowledgment), groups)
+    is_own = mentions.rows % 2 == 0
+    taken = mentions.of(numbers.taken, np.zeros_like(numbers.taken))
+    # what is acknowledged from beyond anything that was sent is no loss
+    start = groups.previous(np.zeros_like(relative), 0)
+    end = np.where(is_own, relative + taken, relative)
+    highest = groups.greatest(np.maximum(end, start))
+    before = groups.previous(highest, 0)
+    advances = (end > before) & (is_own | (end - before < _LOST))
+    edges = _Edges(groups, advances, highest)
+    back, off = edges.refer(np.arange(len(relative)), relative)
+    back = np.where(advances, 0, back)
+    off = np.where(advances, relative - before, off)
+
+    block_packet, block = np.nonzero(numbers.blocks >= 0)
+    blocks_back = np.full(numbers.blocks.shape, -1, dtype=np.int32)
+    blocks_off = np.zeros(numbers.blocks.shape, dtype=np.int32)
+    mention = np.searchsorted(mentions.rows, 2 * block_packet + 1)
+    has = mention < len(mentions.rows)
+    has[has] = mentions.rows[mention[has]] == 2 * block_packet[has] + 1
+    block_packet, block, mention = block_packet[has], block[has], mention[has]
+    # edges of blocks lie by the acknowledgment number of their segment
+    ahead = numbers.blocks[block_packet, block] - numbers.acknowledgment[block_packet]
+    at = relative[mention] + (ahead + 2**31) % 2**32 - 2**31
+    blocks_back[block_packet, block], blocks_off[block_packet, block] = edges.refer(mention, at)
+
+    return References(
+        back=mentions.pairs(back.astype(np.int32)),
+        off=mentions.pairs(off.astype(np.int32)),
+        advances=mentions.pairs(advances),
+        renews=renews,
+        rises=_rises(relative, mentions),
+        blocks_back=blocks_back,
+        blocks_off=blocks_off,
+    )
+
+
+def _rises(relative: Integers, mentions: _Mentions) -> NDArray[np.int8]:
+    """How each acknowledgment number lies to the greatest one before (P); 1 for the first."""
+    is_acknowledged = mentions.rows % 2 == 1
+    said = relative[is_acknowledged]
+    groups = Groups(mentions.line[mentions.rows[is_acknowledged]])
+    last = groups.previous(groups.greatest(said), 0)
+    rises = np.where(groups.is_first, 1, np.sign(said - last)).astype(np.int8)
+    pairs = np.zeros(len(mentions.rows), dtype=np.int8)
+    pairs[is_acknowledged] = rises
+    column: NDArray[np.int8] = mentions.pairs(pairs)[:, 1]
+    return column
+
+
+def decode(
+    flow: Integers,
+    outgoing: Flags,
+    references: References,
+    acknowledges: Flags,
+    opens: Flags,
+    taken: Integers,
+    initial: Integers,
+) -> Numbers:
+    """Numbers of segments of connections `flow` (P) that refer to what was sent in these.
+
+    Args:
+        flow: Which connection (P).
+        outgoing: Which direction (P).
+        references: Of each segment.
+        acknowledges: The flag ACK (P).
+        opens: The flag SYN (P).
+        taken: Sequence numbers that each segment takes now (P).
+        initial: Where the `lines` of each segment begin (P, 2).
+    """
+    mentions = _Mentions(flow, outgoing, acknowledges, references.renews)
+    groups, rows = mentions.groups, mentions.rows
+    back = references.back.ravel()[rows].astype(np.int64)
+    off = references.off.ravel()[rows].astype(np.int64)
+    advances = references.advances.ravel()[rows]
+    taken_M = mentions.of(taken, np.zeros_like(taken))
+    reached = groups.sum(np.where(advances, np.maximum(off + taken_M, 0), 0))
+    edges = _Edges(groups, advances, reached)
+    relative = edges.at(np.arange(len(rows)), back, off)
+    is_acknowledged = rows % 2 == 1
+    relative[is_acknowledged] = _in_order(
+        relative[is_acknowledged],
+        reached[is_acknowledged],
+        references.rises[rows[is_acknowledged] // 2],
+        Groups(mentions.line[rows[is_acknowledged]]),
+    )
+    first = initial.ravel()[rows]
+    numbers = mentions.pairs((relative + first) % 2**32)
+
+    packet, block = np.nonzero(references.blocks_back >= 0)
+    mention = np.searchsorted(rows, 2 * packet + 1)
+    at = edges.at(
+        mention,
+        references.blocks_back[packet, block].astype(np.int64),
+        references.blocks_off[packet, block].astype(np.int64),
+    )
+    blocks = np.full(references.blocks_back.shape, -1, dtype=np.int64)
+    blocks[packet, block] = (at + first[mention]) % 2**32
+    return Numbers(
+        sequence=numbers[:, 0],
+        acknowledgment=numbers[:, 1],
+        acknowledges=acknowledges,
+        opens=opens,
+        taken=taken,
+        blocks=blocks,
+    )
+
+
+def _in_order(
+    relative: Integers, sent: Integers, rises: NDArray[np.int8], groups: Groups
+) -> Integers:
+    """Acknowledgment numbers that rise where they did when captured, and do not where not.
+
+    Where a session goes over from one capture to another, how much a segment leaves
+    unacknowledged and whether it says something new may not both hold. The second one does: it is
+    what the other side, and whoever watches, acts on. Where there is nothing new to say, `sent`
+    being all that there is, the last number is said again.
+    """
+    rising = np.where(rises > 0, relative, 0)
+    last = groups.previous(groups.greatest(rising), 0)
+    late = (rises > 0) & (relative <= last) & ~groups.is_first
+    rising = np.where(late, sent, rising)
+    said: Integers = groups.greatest(rising)
+    return np.where(rises < 0, np.minimum(relative, said), said)
