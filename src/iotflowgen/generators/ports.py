@@ -193,27 +193,33 @@ class Ports:
         opening = self._opening[like]
         drawn = np.rint(self._spread.draw(self._like[opening], rng)).astype(np.int64)
         drawn = np.clip(drawn, _SHORTEST, _LONGEST)
+        like_last = np.zeros(len(ephemeral), dtype=bool)
+        of_packets = connection, self.service[packet], self._ends[packet]
+        among, service, ends = (column[ephemeral] for column in of_packets)
+        like_last[1:] = np.all([np.diff(c) == 0 for c in (among, service, ends)], axis=0)
+        # to use a port again just as it was used last changes nothing
+        used = np.flatnonzero(~like_last)
         columns = (
-            *(ephemeral, session[ephemeral], connection[ephemeral]),
-            *(self.service[packet[ephemeral]], ports[ephemeral]),
-            *(own, drawn, self._shared[opening], self._step[opening]),
-            self._ends[packet[ephemeral]],
+            *(session[ephemeral], among, service, ports[ephemeral], own, drawn),
+            *(self._shared[opening], self._step[opening], ends),
         )
-        known = dict[int, int]()
-        for i, of, among, service, token, same, new, shared, step, ends in zip(
-            *(column.tolist() for column in columns), strict=True
+        numbers, known = list[int](), dict[int, int]()
+        for of, each, serves, token, same, new, shared, step, over in zip(
+            *(column[used].tolist() for column in columns), strict=True
         ):
-            number = known.get(among) or open_.others(of, -1 - token)
+            number = known.get(each) or open_.others(of, -1 - token)
             if number is None and (not fresh or open_.may_recur(of, same, shared)):
                 number = same
             elif number is None:
-                runs = open_.runs[of, service]
+                runs = open_.runs[of, serves]
                 on = runs.pop(0) + step if runs and step else new
                 number = _unclaimed(on if on <= _LONGEST else new)
                 runs.insert(0, number)
                 del runs[_RUNS:]
-            open_.use(of, service, number, ends=ends)
-            ports[i] = known[among] = number
+            open_.use(of, serves, number, ends=over)
+            known[each] = number
+            numbers.append(number)
+        ports[ephemeral] = np.array(numbers, dtype=np.int32)[np.cumsum(~like_last) - 1]
         return ports
 
 
