@@ -231,9 +231,10 @@ class Sessions(Recorded):
             gaps_ns = np.diff(columns["time_ns"], prepend=0)
             gaps_ns[np.diff(walk, prepend=-1) > 0] = idle_ns
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
-            columns["flow"] += np.where(connection < 0, 0, flows)
+            flow = columns["flow"]
+            columns["flow"] = np.where(flow < 0, -1, flow + flows)
             yield Session(name="stream", **columns)
-            end_ns, flows = int(columns["time_ns"][-1]), flows + 1 + int(connection.max())
+            end_ns, flows = int(columns["time_ns"][-1]), flows + 1 + int(flow.max())
 
     def _walk(
         self, first: NDArray[np.int64], rng: np.random.Generator

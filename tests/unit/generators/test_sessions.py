@@ -204,6 +204,22 @@ def test_flows_have_one_service_and_no_number_twice_in_a_stream():
         assert one_each(piece.flow, piece.protocols, peer_ports(piece))
 
 
+def beacons(seed):
+    """A connection, and packets of none between its own at any place."""
+    rng = np.random.default_rng(seed)
+    is_beacon = rng.permutation(np.repeat([False, True], [20, 10]))
+    device = np.where(is_beacon, 123, int(rng.integers(40_000, 50_000)))
+    peer, length = np.where(is_beacon, 123, 443), np.where(is_beacon, 90, 60)
+    protocols = np.where(is_beacon, protocol_mask(["ip", "udp", "ntp"]), TCP)
+    return recorded(seed, rng, length, is_beacon | True, device, peer, protocols)
+
+
+def test_packets_of_no_connection_have_no_flow_wherever_they_come_in_a_stream():
+    stream = fitted([beacons(i) for i in range(6)]).stream(np.random.default_rng(0))
+    for piece in islice(stream, 2):
+        np.testing.assert_array_equal(piece.flow == -1, piece.dst_port == 123)
+
+
 def test_packets_of_no_connection_have_no_flow():
     trace = capture(0)
     alone = replace(trace, src_port=trace.src_port * 0, dst_port=trace.dst_port * 0)
