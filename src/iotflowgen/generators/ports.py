@@ -9,7 +9,7 @@ after another.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,15 +133,21 @@ class Ports:
         """Whether a packet is the last one with its port in its capture (P)."""
         _, last = np.unique(numbered([capture, port])[ephemeral][::-1], return_index=True)
         self._ends[ephemeral[::-1][last]] = True
-        for i in ephemeral.tolist():
-            number, of, service_of = int(port[i]), int(capture[i]), int(self.service[i])
-            rank = in_use.rank(of, service_of, number)
-            in_use.use(of, service_of, number, ends=bool(self._ends[i]))
+        columns = capture, port, self.service, self._ends
+        like_last = _like_last([column[ephemeral] for column in columns])
+        used = ephemeral[~like_last]
+        for i, of, number, serves, over in zip(
+            used.tolist(), *(column[used].tolist() for column in columns), strict=True
+        ):
+            rank = in_use.rank(of, serves, number)
+            in_use.use(of, serves, number, ends=over)
             self.token[i] = -1 - rank
             if rank == slots:
                 opens.append(i)
                 origin[of, number] = i
             self._origin[i] = origin[of, number]
+        self.token[ephemeral[like_last]] = -1
+        self._origin[ephemeral] = self._origin[used[np.cumsum(~like_last) - 1]]
         self._learn(np.array(opens, dtype=np.int64), capture)
 
     def _learn(self, place: NDArray[np.int64], capture: NDArray[np.int64]) -> None:
@@ -192,11 +198,9 @@ class Ports:
         opening = self._opening[like]
         drawn = np.rint(self._spread.draw(self._like[opening], rng)).astype(np.int64)
         drawn = np.clip(drawn, _SHORTEST, _LONGEST)
-        like_last = np.zeros(len(ephemeral), dtype=bool)
         of_packets = connection, self.service[packet], self._ends[packet]
         among, service, ends = (column[ephemeral] for column in of_packets)
-        like_last[1:] = np.all([np.diff(c) == 0 for c in (among, service, ends)], axis=0)
-        # to use a port again just as it was used last changes nothing
+        like_last = _like_last([among, service, ends])
         used = np.flatnonzero(~like_last)
         columns = (
             *(session[ephemeral], among, service, ports[ephemeral], own, drawn),
@@ -220,6 +224,16 @@ class Ports:
             numbers.append(number)
         ports[ephemeral] = np.array(numbers, dtype=np.int32)[np.cumsum(~like_last) - 1]
         return ports
+
+
+def _like_last(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.bool_]:
+    """Whether a port is used (P) just as the one before it, by all columns (P).
+
+    To use it again so changes nothing about what is in use.
+    """
+    like_last = np.zeros(len(columns[0]), dtype=bool)
+    like_last[1:] = np.all([column[1:] == column[:-1] for column in columns], axis=0)
+    return like_last
 
 
 def _range(port: NDArray[np.int32], service: NDArray[np.int32]) -> NDArray[np.int64]:
