@@ -36,7 +36,7 @@ _COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
 _LEFT = 4  # packets: FIN, FIN, ACK, and whatever comes before
 _UNHEARD = 4  # segments: a server's first flight of TLS has as many
 _KEPT = 32  # M
-_NOTHING = -2  # that no connection has come to
+_NOTHING = 2  # from which no packet goes on, after all that packets may ask for
 
 
 class Coherence:
@@ -107,14 +107,16 @@ class Coherence:
         """Which kind it says, if it may take up a connection that was there before (P); else -1."""
         known = np.unique(self.before[self.before != _NONE])
         self.asked = len(known)
-        """How many different things connections have to have come to."""
-        self.asked_as = np.full(come_to.max() + 1, _NONE)
-        """A number, from 0 on, for what a connection may have come to; -1 where none goes on."""
-        self.asked_as[known] = np.arange(len(known))
-        self.asks = np.where(self.before == _NONE, _NONE, self.asked_as[self.before])
-        """The number of `before` (P); next to the last for what always fits, the last for none."""
+        """How many different things connections have to have come to: 0, 1 and so on."""
+        self.asks = np.searchsorted(known, self.before).astype(np.int32)
+        """Which of them it has to have come to (P); `asked` if it needs none, one more if it takes
+        up a connection."""
         is_first = self.before == _NONE
         self.asks[is_first] = self.asked + (self.takes_up[is_first] != _NONE)
+        self.makes = np.full(len(self.after), self.asked + _NOTHING, dtype=np.int32)
+        """Which of them it comes to (P); two more than `asked` if nothing goes on from there."""
+        goes_on = np.isin(self.after, known)
+        self.makes[goes_on] = np.searchsorted(known, self.after[goes_on])
         began_PK = first_there[:, None] & (spoken[:, None] == kinds)
         self.older = _so_far(began_PK, capture)
         """How many of these began earlier in its capture, of each kind (P, K)."""
@@ -135,14 +137,14 @@ class Walks:
         self._opened = np.zeros(len(first), dtype=np.int64)
         shape = len(first), _KEPT
         self._connection, self._service = np.full(shape, _NONE), np.full(shape, _NONE)
-        self._come_to = np.full(shape, _NONE, dtype=np.int32)
+        self._come_to = np.full(shape, coherence.asked + _NOTHING, dtype=np.int32)
         self._used = np.full(shape, _NONE, dtype=np.int32)
         """At which step each was used last (N, M); -1 where there is none."""
         self._over = np.ones(shape, dtype=bool)
         # kept beside the connections, since it is asked for at each step, of many places
-        self._having = np.zeros((len(first), coherence.asked + 2), dtype=np.uint8)
-        """How many connections have come to each (N, and so many as are asked for); one more that
-        all have, and one that none has."""
+        self._having = np.zeros((len(first), coherence.asked + _NOTHING + 1), dtype=np.uint8)
+        """How many connections have come to what is asked for (N, by its number); what always fits
+        counts as one, and nothing is asked of the last."""
         self._having[:, coherence.asked] = 1
         self._taken_up = coherence.older[first]
         """Connections that were there before, of each kind (N, K)."""
@@ -175,11 +177,11 @@ class Walks:
         of, number = self._of, np.full(len(place), _NONE)
         walk = (of.service[place] != _NONE).nonzero()[0]
         place = place[walk]
-        before, kind = of.before[place], of.takes_up[place]
-        fits = self._come_to[walk] == np.where(before == _NONE, _NOTHING, before)[:, None]
+        asks, makes, kind = of.asks[place], of.makes[place], of.takes_up[place]
+        fits = self._come_to[walk] == asks[:, None]
         count, at = fits.sum(axis=1), fits.argmax(axis=1)
         goes_on = count == 1
-        several = (((count != 1) | (kind != _NONE)) & (before != _NONE)).nonzero()[0]
+        several = (((count != 1) | (kind != _NONE)) & (asks < of.asked)).nonzero()[0]
         if len(several):
             goes_on[several], at[several] = self._chosen(
                 walk[several], place[several], fits[several]
@@ -188,11 +190,9 @@ class Walks:
         if len(opens):
             at[opens] = self._opens(walk[opens], place[opens])
         number[walk] = self._connection[walk, at]
-        after, had = of.after[place], self._come_to[walk, at]
-        had = np.where(had == _NONE, _NONE, of.asked_as[had])
-        self._having[walk, had] -= had != _NONE
-        self._come_to[walk, at] = after
-        self._having[walk, of.asked_as[after]] += of.asked_as[after] != _NONE
+        self._having[walk, self._come_to[walk, at]] -= 1
+        self._having[walk, makes] += 1
+        self._come_to[walk, at] = makes
         self._used[walk, at] = self._steps
         self._over[walk, at] = of.ends[place]
         self._steps += 1
@@ -203,7 +203,7 @@ class Walks:
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Whether walks (X) go on with a connection, and which (X), if so many (X, M) would do."""
         of, row = self._of, np.arange(len(walk))[:, None]
-        latest = np.argsort(-self._used[walk], axis=1, kind="stable")
+        latest = np.argsort(-self._used[walk], axis=1)
         mine = self._service[walk[:, None], latest] == of.service[place][:, None]
         fits = fits[row, latest]
         rank = np.cumsum(mine, axis=1) - 1

@@ -9,13 +9,12 @@ after another.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.accidents import Spread, numbered
-from iotflowgen.packets.ports import CLAIMED_PORTS
 
 __all__ = ["Connections", "Ports", "under_way"]
 
@@ -134,15 +133,21 @@ class Ports:
         """Whether a packet is the last one with its port in its capture (P)."""
         _, last = np.unique(numbered([capture, port])[ephemeral][::-1], return_index=True)
         self._ends[ephemeral[::-1][last]] = True
-        for i in ephemeral.tolist():
-            number, of, service_of = int(port[i]), int(capture[i]), int(self.service[i])
-            rank = in_use.rank(of, service_of, number)
-            in_use.use(of, service_of, number, ends=bool(self._ends[i]))
+        columns = capture, port, self.service, self._ends
+        like_last = _like_last([column[ephemeral] for column in columns])
+        used = ephemeral[~like_last]
+        for i, of, number, serves, over in zip(
+            used.tolist(), *(column[used].tolist() for column in columns), strict=True
+        ):
+            rank = in_use.rank(of, serves, number)
+            in_use.use(of, serves, number, ends=over)
             self.token[i] = -1 - rank
             if rank == slots:
                 opens.append(i)
                 origin[of, number] = i
             self._origin[i] = origin[of, number]
+        self.token[ephemeral[like_last]] = -1
+        self._origin[ephemeral] = self._origin[used[np.cumsum(~like_last) - 1]]
         self._learn(np.array(opens, dtype=np.int64), capture)
 
     def _learn(self, place: NDArray[np.int64], capture: NDArray[np.int64]) -> None:
@@ -193,14 +198,14 @@ class Ports:
         opening = self._opening[like]
         drawn = np.rint(self._spread.draw(self._like[opening], rng)).astype(np.int64)
         drawn = np.clip(drawn, _SHORTEST, _LONGEST)
-        like_last = np.zeros(len(ephemeral), dtype=bool)
         of_packets = connection, self.service[packet], self._ends[packet]
         among, service, ends = (column[ephemeral] for column in of_packets)
-        like_last[1:] = np.all([np.diff(c) == 0 for c in (among, service, ends)], axis=0)
-        # to use a port again just as it was used last changes nothing
+        like_last = _like_last([among, service, ends])
         used = np.flatnonzero(~like_last)
-        columns = session[ephemeral], among, service, ports[ephemeral], own, drawn
-        columns = *columns, self._shared[opening], self._step[opening], ends
+        columns = (
+            *(session[ephemeral], among, service, ports[ephemeral], own, drawn),
+            *(self._shared[opening], self._step[opening], ends),
+        )
         numbers, known = list[int](), dict[int, int]()
         for of, each, serves, token, same, new, shared, step, over in zip(
             *(column[used].tolist() for column in columns), strict=True
@@ -211,7 +216,7 @@ class Ports:
             elif number is None:
                 runs = open_.runs[of, serves]
                 on = runs.pop(0) + step if runs and step else new
-                number = _unclaimed(on if on <= _LONGEST else new)
+                number = on if on <= _LONGEST else new
                 runs.insert(0, number)
                 del runs[_RUNS:]
             open_.use(of, serves, number, ends=over)
@@ -219,6 +224,16 @@ class Ports:
             numbers.append(number)
         ports[ephemeral] = np.array(numbers, dtype=np.int32)[np.cumsum(~like_last) - 1]
         return ports
+
+
+def _like_last(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.bool_]:
+    """Whether a port is used (P) just as the one before it, by all columns (P).
+
+    To use it again so changes nothing about what is in use.
+    """
+    like_last = np.zeros(len(columns[0]), dtype=bool)
+    like_last[1:] = np.all([column[1:] == column[:-1] for column in columns], axis=0)
+    return like_last
 
 
 def _range(port: NDArray[np.int32], service: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -259,13 +274,6 @@ def _shared(what: NDArray[np.int64], capture: NDArray[np.int64]) -> NDArray[np.o
         shown[each].add(of)
     bits = {each: sum(1 << of for of in by) * (len(by) > 1) for each, by in shown.items()}
     return np.array([bits[each] for each in what.tolist()], dtype=object)
-
-
-def _unclaimed(port: int) -> int:
-    """The next port from this on whose payload Wireshark gives to no protocol but its own."""
-    while port in CLAIMED_PORTS:
-        port += 1
-    return port
 
 
 def under_way(

