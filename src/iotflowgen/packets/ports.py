@@ -7,7 +7,7 @@ lower one is asked first. An older or newer Wireshark differs in a few.
 
 from collections.abc import Iterable
 
-__all__ = ["HTTP_PORTS", "TLS_PORTS", "claimed_port", "keeping_port"]
+__all__ = ["CLAIMED_PORTS", "HTTP_PORTS", "TLS_PORTS", "claimed_port", "keeping_port"]
 
 
 def _ports(text: str) -> frozenset[int]:
@@ -75,6 +75,8 @@ _UDP = _ports(
     """
 )
 
+CLAIMED_PORTS = HTTP_PORTS | TLS_PORTS | _STUBBORN | _UDP
+"""Those where random payload of TCP or of UDP is taken for another protocol's."""
 _CLAIMED = {"tcp": HTTP_PORTS | TLS_PORTS | _POLITE | _STUBBORN, "udp": _UDP}
 
 
