@@ -27,19 +27,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.recording.groups import Groups
+from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, unwrapped
+from iotflowgen.recording import Groups
 
 __all__ = ["MOST_BLOCKS", "Numbers", "References", "decode", "encode", "initial_numbers", "lines"]
-
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 MOST_BLOCKS = 4
 """Blocks of SACK that the options of a segment have room for (RFC 2018, section 3)."""
 _LOST = 1 << 24
 """Bytes that a capture may have lost in a row; a number farther ahead is none of the line's."""
-_SPAN = 34  # bits that tell edges of one line from those of the next
-_HALF = 1 << (_SPAN - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,36 +77,9 @@ class References:
     """(P, 2 * MOST_BLOCKS)"""
 
 
-class _Mentions:
-    """The numbers of P segments on the lines that they are of: own ones, then acknowledged."""
-
-    def __init__(
-        self, flow: Integers, outgoing: Flags, acknowledges: Flags, renews: Flags | None = None
-    ) -> None:
-        own = 2 * flow + outgoing
-        self.line = np.stack([own, own ^ 1], axis=-1).ravel()
-        if renews is not None and renews.any():
-            anew = np.stack([renews, np.zeros_like(renews)], axis=-1).ravel().astype(np.int64)
-            anew = Groups(self.line).sum(anew)
-            self.line = self.line * (int(anew.max()) + 1) + anew
-        is_there = np.stack([np.ones_like(acknowledges), acknowledges], axis=-1).ravel()
-        self.rows = np.flatnonzero(is_there)
-        self.groups = Groups(self.line[self.rows])
-
-    def of(self, own: NDArray, acknowledged: NDArray) -> NDArray:  # type: ignore[type-arg]
-        """Two columns (P) as one of mentions (M)."""
-        return np.stack([own, acknowledged], axis=-1).ravel()[self.rows]
-
-    def pairs(self, column: NDArray, default: int = 0) -> NDArray:  # type: ignore[type-arg]
-        """A column of mentions (M) as pairs (P, 2)."""
-        pairs = np.full(len(self.line), default, dtype=column.dtype)
-        pairs[self.rows] = column
-        return pairs.reshape(-1, 2)
-
-
 def lines(flow: Integers, outgoing: Flags, renews: Flags) -> Integers:
     """The line of each segment's own numbers, and of those that it acknowledges (P, 2)."""
-    return _Mentions(flow, outgoing, np.ones_like(outgoing), renews).line.reshape(-1, 2)
+    return Mentions(flow, outgoing, np.ones_like(outgoing), renews).line.reshape(-1, 2)
 
 
 def initial_numbers(
@@ -134,7 +103,7 @@ def initial_numbers(
 
 def _renews(flow: Integers, outgoing: Flags, numbers: Numbers) -> Flags:
     """SYNs (P) whose numbers are neither where their line began nor that of the SYN before."""
-    mentions = _Mentions(flow, outgoing, numbers.acknowledges)
+    mentions = Mentions(flow, outgoing, numbers.acknowledges)
     number = mentions.of(numbers.sequence, numbers.acknowledgment)
     opens = mentions.of(numbers.opens, np.zeros_like(numbers.opens))
     groups = mentions.groups
@@ -143,64 +112,21 @@ def _renews(flow: Integers, outgoing: Flags, numbers: Numbers) -> Flags:
     return mentions.pairs(renews)[:, 0]
 
 
-def _unwrapped(number: Integers, groups: Groups) -> Integers:
-    """Numbers of 32 bits, relative to the first of their line, without wrapping around."""
-    step = number - groups.previous(number, 0)
-    step = np.where(groups.is_first, 0, step)
-    relative: Integers = groups.sum((step + 2**31) % 2**32 - 2**31)
-    return relative
-
-
-class _Edges:
-    """The edges of all lines, and which of them stand so far."""
-
-    def __init__(self, groups: Groups, advances: Flags, reached: Integers) -> None:
-        """Take them from what each mention (M) has `reached` where it `advances` its line."""
-        lines = int(groups.number.max(initial=-1)) + 1
-        after = np.flatnonzero(advances)
-        line = np.concatenate([np.arange(lines), groups.number[after]])
-        at = np.concatenate([np.zeros(lines, dtype=np.int64), reached[after]])
-        order = np.argsort(line, kind="stable")
-        self._at = at[order]
-        self._key = (line[order] << _SPAN) + self._at + _HALF
-        self._first = np.searchsorted(line[order], np.arange(lines))
-        self._line = groups.number
-        self._last = self._first[groups.number] + groups.sum(advances.astype(np.int64)) - advances
-        """The last edge before each mention (M)."""
-
-    def refer(self, mention: Integers, number: Integers) -> tuple[Integers, Integers]:
-        """How far back, and off, is the edge nearest to numbers, as `mention` knows edges."""
-        line, last = self._line[mention], self._last[mention]
-        sought = (line << _SPAN) + np.clip(number, -_HALF, _HALF - 1) + _HALF
-        below = np.searchsorted(self._key, sought, side="right") - 1
-        below = np.clip(below, self._first[line], last)
-        above = np.minimum(below + 1, last)
-        nearer = np.abs(number - self._at[above]) < np.abs(number - self._at[below])
-        edge = np.where(nearer, above, below)
-        return last - edge, number - self._at[edge]
-
-    def at(self, mention: Integers, back: Integers, off: Integers) -> Integers:
-        """The inverse of `refer`; where fewer edges stand, the first one counts."""
-        edge = np.maximum(self._last[mention] - back, self._first[self._line[mention]])
-        numbers: Integers = self._at[edge] + off
-        return numbers
-
-
 def encode(flow: Integers, outgoing: Flags, numbers: Numbers) -> References:
     """Numbers of segments of connections `flow` (P), as references."""
     renews = _renews(flow, outgoing, numbers)
-    mentions = _Mentions(flow, outgoing, numbers.acknowledges, renews)
+    mentions = Mentions(flow, outgoing, numbers.acknowledges, renews)
     groups = mentions.groups
-    relative = _unwrapped(mentions.of(numbers.sequence, numbers.acknowledgment), groups)
+    relative = unwrapped(mentions.of(numbers.sequence, numbers.acknowledgment), groups)
     is_own = mentions.rows % 2 == 0
     taken = mentions.of(numbers.taken, np.zeros_like(numbers.taken))
-    # what is acknowledged from beyond anything that was sent is no loss
-    start = groups.previous(np.zeros_like(relative), 0)
-    end = np.where(is_own, relative + taken, relative)
-    highest = groups.greatest(np.maximum(end, start))
+    sent = groups.greatest(np.where(is_own, relative + taken, 0))
+    # what acknowledges far more than was ever sent is of another connection
+    end = np.where(is_own, sent, np.where(relative < sent + _LOST, relative, 0))
+    highest = groups.greatest(np.maximum(end, 0))
     before = groups.previous(highest, 0)
-    advances = (end > before) & (is_own | (end - before < _LOST))
-    edges = _Edges(groups, advances, highest)
+    advances = highest > before
+    edges = Edges(groups, advances, highest)
     back, off = edges.refer(np.arange(len(relative)), relative)
     back = np.where(advances, 0, back)
     off = np.where(advances, relative - before, off)
@@ -228,7 +154,7 @@ def encode(flow: Integers, outgoing: Flags, numbers: Numbers) -> References:
     )
 
 
-def _rises(relative: Integers, mentions: _Mentions) -> NDArray[np.int8]:
+def _rises(relative: Integers, mentions: Mentions) -> NDArray[np.int8]:
     """How each acknowledgment number lies to the greatest one before (P); 1 for the first."""
     is_acknowledged = mentions.rows % 2 == 1
     said = relative[is_acknowledged]
@@ -261,14 +187,14 @@ def decode(
         taken: Sequence numbers that each segment takes now (P).
         initial: Where the `lines` of each segment begin (P, 2).
     """
-    mentions = _Mentions(flow, outgoing, acknowledges, references.renews)
+    mentions = Mentions(flow, outgoing, acknowledges, references.renews)
     groups, rows = mentions.groups, mentions.rows
     back = references.back.ravel()[rows].astype(np.int64)
     off = references.off.ravel()[rows].astype(np.int64)
     advances = references.advances.ravel()[rows]
     taken_M = mentions.of(taken, np.zeros_like(taken))
     reached = groups.sum(np.where(advances, np.maximum(off + taken_M, 0), 0))
-    edges = _Edges(groups, advances, reached)
+    edges = Edges(groups, advances, reached)
     relative = edges.at(np.arange(len(rows)), back, off)
     is_acknowledged = rows % 2 == 1
     relative[is_acknowledged] = _in_order(

@@ -60,6 +60,12 @@ SCRIPTS = {
         +.1 < P. 1:101(100) ack 51 win 227
         +.1 > . 51:51(0) ack 101 win 229
     """,
+    "an acknowledgment of another connection's numbers": """
+        +.1 < P. 1:101(100) ack 1 win 227
+        +.1 < . 101:101(0) ack 900000000 win 227
+        +.1 > P. 1:101(100) ack 101 win 229
+        +.1 < . 101:101(0) ack 101 win 227
+    """,
     "an acknowledgment that is overtaken": """
         +.1 < P. 1:101(100) ack 1 win 227
         +.1 < P. 101:201(100) ack 1 win 227

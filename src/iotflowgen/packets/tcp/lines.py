@@ -1,0 +1,102 @@
+"""Lines of numbers that two ends of a connection send each other, and the edges on them.
+
+What an end sends counts up: its sequence numbers (RFC 9293), and its clock in the timestamps option
+(RFC 7323). The other end says which of these it has come to see: acknowledgment numbers, and echoes
+of timestamps. So each direction of a connection has a line of numbers, and a segment mentions two,
+one of its own line and one of the other's. An *edge* stands where the line begins, and wherever its
+highest number came to lie each time that a mention advanced it. Every number is told by how many
+edges back it lies, and how far off that edge.
+
+Shapes: P segments, in the order of time; M mentions, two a segment, where there is a second one.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.recording import Groups
+
+__all__ = ["Edges", "Flags", "Integers", "Mentions", "unwrapped"]
+
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_SPAN = 34  # bits that tell edges of one line from those of the next
+_HALF = 1 << (_SPAN - 1)
+
+
+class Mentions:
+    """The numbers of segments on the lines that they are of: own ones, then the other end's."""
+
+    def __init__(
+        self, flow: Integers, outgoing: Flags, answers: Flags, renews: Flags | None = None
+    ) -> None:
+        """Lay them out.
+
+        Args:
+            flow: Which connection a segment is of (P).
+            outgoing: Which direction (P).
+            answers: Whether it mentions a number of the other end (P).
+            renews: Whether its own number begins another line (P).
+        """
+        own = 2 * flow + outgoing
+        self.line = np.stack([own, own ^ 1], axis=-1).ravel()
+        if renews is not None and renews.any():
+            anew = np.stack([renews, np.zeros_like(renews)], axis=-1).ravel().astype(np.int64)
+            anew = Groups(self.line).sum(anew)
+            self.line = self.line * (int(anew.max()) + 1) + anew
+        is_there = np.stack([np.ones_like(answers), answers], axis=-1).ravel()
+        self.rows = np.flatnonzero(is_there)
+        self.groups = Groups(self.line[self.rows])
+
+    def of(self, own: NDArray, other: NDArray) -> NDArray:  # type: ignore[type-arg]
+        """Two columns (P) as one of mentions (M)."""
+        return np.stack([own, other], axis=-1).ravel()[self.rows]
+
+    def pairs(self, column: NDArray, default: int = 0) -> NDArray:  # type: ignore[type-arg]
+        """A column of mentions (M) as pairs (P, 2)."""
+        pairs = np.full(len(self.line), default, dtype=column.dtype)
+        pairs[self.rows] = column
+        return pairs.reshape(-1, 2)
+
+
+def unwrapped(number: Integers, groups: Groups) -> Integers:
+    """Numbers of 32 bits, relative to the first of their line, without wrapping around."""
+    step = number - groups.previous(number, 0)
+    step = np.where(groups.is_first, 0, step)
+    relative: Integers = groups.sum((step + 2**31) % 2**32 - 2**31)
+    return relative
+
+
+class Edges:
+    """The edges of all lines, and which of them stand so far."""
+
+    def __init__(self, groups: Groups, advances: Flags, reached: Integers) -> None:
+        """Take them from what each mention (M) has `reached` where it `advances` its line."""
+        lines = int(groups.number.max(initial=-1)) + 1
+        after = np.flatnonzero(advances)
+        line = np.concatenate([np.arange(lines), groups.number[after]])
+        at = np.concatenate([np.zeros(lines, dtype=np.int64), reached[after]])
+        order = np.argsort(line, kind="stable")
+        self._at = at[order]
+        self._key = (line[order] << _SPAN) + self._at + _HALF
+        self._first = np.searchsorted(line[order], np.arange(lines))
+        self._line = groups.number
+        self._last = self._first[groups.number] + groups.sum(advances.astype(np.int64)) - advances
+        """The last edge before each mention (M)."""
+
+    def refer(self, mention: Integers, number: Integers) -> tuple[Integers, Integers]:
+        """How far back, and off, is the edge nearest to numbers, as `mention` knows edges."""
+        line, last = self._line[mention], self._last[mention]
+        sought = (line << _SPAN) + np.clip(number, -_HALF, _HALF - 1) + _HALF
+        below = np.searchsorted(self._key, sought, side="right") - 1
+        below = np.clip(below, self._first[line], last)
+        above = np.minimum(below + 1, last)
+        nearer = np.abs(number - self._at[above]) < np.abs(number - self._at[below])
+        edge = np.where(nearer, above, below)
+        return last - edge, number - self._at[edge]
+
+    def at(self, mention: Integers, back: Integers, off: Integers) -> Integers:
+        """The inverse of `refer`; where fewer edges stand, the first one counts."""
+        edge = np.maximum(self._last[mention] - back, self._first[self._line[mention]])
+        numbers: Integers = self._at[edge] + off
+        return numbers
