@@ -46,19 +46,21 @@ def streaming(results: dict[str, Any]) -> Table:
 
 def references(results: dict[str, Any]) -> Table:
     """Segments whose numbers come back from what they refer to."""
-    heads = "device, segments of TCP, come back, with SACK, come back, references on an edge"
+    heads = "device, segments, of these come back, with SACK, come back, with timestamps, come back"
     devices = results["devices"]
+    counted = ("segments", "all_same", "with_blocks", "same_blocks", "with_stamps", "same_stamps")
+    every = dict.fromkeys((*counted, "mentions", "on_an_edge"), 0)
     rows = []
     for found in devices:
-        counts = [f"{found[name]:,}" for name in ("segments", "all_same", "with_blocks")]
-        # a segment that has no blocks is none whose blocks are lost
+        # of a segment without blocks none are lost
         lost = found["segments"] - found["same"]["blocks"]
-        share = f"{found['on_an_edge'] / found['mentions']:.2%}"
-        rows.append((found["device"], *counts, f"{found['with_blocks'] - lost:,}", share))
-    segments, same, blocks, mentions, on_an_edge = (
-        sum(found[name] for found in devices)
-        for name in ("segments", "all_same", "with_blocks", "mentions", "on_an_edge")
-    )
-    lost = segments - sum(found["same"]["blocks"] for found in devices)
-    every = [f"{count:,}" for count in (segments, same, blocks, blocks - lost)]
-    return heads.split(", "), [*rows, ("**all**", *every, f"{on_an_edge / mentions:.2%}")]
+        counts = found | {"same_blocks": found["with_blocks"] - lost}
+        every = {name: count + counts[name] for name, count in every.items()}
+        rows.append(_references(found["device"], counts, counted))
+    rows.append(_references("**all**", every, counted))
+    return [*heads.split(", "), "references on an edge"], rows
+
+
+def _references(name: str, counts: dict[str, Any], counted: Sequence[str]) -> Sequence[str]:
+    share = counts["on_an_edge"] / counts["mentions"]
+    return name, *(f"{counts[each]:,}" for each in counted), f"{share:.2%}"

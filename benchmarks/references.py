@@ -1,7 +1,7 @@
 """Whether references of TCP give the numbers of captures back, and what they refer to.
 
-The sequence and acknowledgment numbers and the blocks of SACK of all captures of a device become
-references, and numbers again, from the initial sequence numbers of each connection alone. How many
+The sequence and acknowledgment numbers, the blocks of SACK and the timestamps of all captures of a
+device become references, and numbers again, from where each connection's began alone. How many
 come back says whether anything is lost; how many of the references lie on an edge, or on the byte
 before the last one as keep-alive probes do, says whether they mean something for segments of other
 lengths, too. Devices that are done are not measured again.
@@ -16,9 +16,21 @@ import numpy as np
 from by_device import measured
 
 from iotflowgen.capture import read_captures, read_frames
-from iotflowgen.packets.tcp import decode, encode, initial_numbers, read_numbers
+from iotflowgen.packets.tcp import (
+    decode,
+    decode_stamps,
+    encode,
+    encode_stamps,
+    initial_numbers,
+    initial_stamps,
+    read_numbers,
+    read_stamps,
+)
 from iotflowgen.recording import find_flows
-from iotflowgen.wire import Frames, find_layers
+from iotflowgen.wire import Frames, find_layers, find_options
+
+TICKS = 100.0
+"""Ticks a second that clocks are taken to have: how far off they are then is of the reference."""
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -27,10 +39,12 @@ def measure(folder: Path) -> dict[str, Any]:
     frames = Frames.concatenate([Frames.of(of) for _, of in found])
     capture = np.repeat(np.arange(len(found)), [len(trace) for trace, _ in found])
     outgoing = np.concatenate([trace.outgoing for trace, _ in found])
+    time_ns = np.concatenate([trace.time_ns for trace, _ in found])
     layers = find_layers(frames)
     flow, tcp = find_flows(frames, layers, capture, outgoing), np.flatnonzero(layers.is_tcp)
-    numbers = read_numbers(frames.take(tcp), layers.take(tcp))
-    flow, outgoing = flow[tcp], outgoing[tcp]
+    frames, layers = frames.take(tcp), layers.take(tcp)
+    flow, outgoing, time_ns = flow[tcp], outgoing[tcp], time_ns[tcp]
+    numbers = read_numbers(frames, layers)
     references = encode(flow, outgoing, numbers)
     back = decode(
         flow,
@@ -49,12 +63,22 @@ def measure(folder: Path) -> dict[str, Any]:
         "acknowledgment": back.acknowledgment == numbers.acknowledgment,
         "blocks": (back.blocks == numbers.blocks).all(axis=1),
     }
+    has_stamps = np.flatnonzero(find_options(frames, layers).timestamps)
+    stamps = read_stamps(frames.take(has_stamps), layers.take(has_stamps))
+    flow, outgoing, time_ns = flow[has_stamps], outgoing[has_stamps], time_ns[has_stamps]
+    rate = np.full((len(has_stamps), 2), TICKS)
+    told = encode_stamps(flow, outgoing, time_ns, rate, stamps)
+    begun = initial_stamps(flow, outgoing, stamps)
+    again = decode_stamps(flow, outgoing, time_ns, rate, told, stamps.echoes, begun)
+    same_stamps = (again.value == stamps.value) & (again.echo == stamps.echo)
     return {
         "device": folder.name,
         "segments": len(tcp),
         "same": {name: int(found.sum()) for name, found in same.items()},
         "all_same": int(np.logical_and.reduce(list(same.values())).sum()),
         "with_blocks": int(has_blocks.sum()),
+        "with_stamps": len(has_stamps),
+        "same_stamps": int(same_stamps.sum()),
         "mentions": int(said.sum()),
         "on_an_edge": int(((off == 0) | ((off == -1) & (backwards == 0))).sum()),
     }

@@ -10,15 +10,31 @@ from iotflowgen.packets.tcp.sequence import (
     initial_numbers,
     lines,
 )
+from iotflowgen.packets.tcp.timestamps import (
+    StampReferences,
+    Stamps,
+    decode_stamps,
+    encode_stamps,
+    initial_stamps,
+    read_stamps,
+    write_stamps,
+)
 
 __all__ = [
     "MOST_BLOCKS",
     "Numbers",
     "References",
+    "StampReferences",
+    "Stamps",
     "decode",
+    "decode_stamps",
     "encode",
+    "encode_stamps",
     "initial_numbers",
+    "initial_stamps",
     "lines",
     "read_numbers",
+    "read_stamps",
     "write_numbers",
+    "write_stamps",
 ]
