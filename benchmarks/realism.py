@@ -3,7 +3,8 @@
 Each device is learnt from half of its captures, G, and 16 sessions are written as the command line
 writes them by default. What tshark, p0f and tcpreplay say of them stands next to what they say of
 the other half, H; G against H is the control. What tshark says of a continuous stream is noted as
-well. Devices that are done are not measured again.
+well. So is which rules of TCP are broken, by a judge of our own that shares no code with the writer.
+Devices that are done are not measured again.
 
     python benchmarks/realism.py CAPTURES --devices Withings,WeMoLink
 """
@@ -24,6 +25,7 @@ import outside
 from outside import FLAGS, Opinion
 from pyarrow import parquet
 from scipy.stats import wasserstein_distance  # type: ignore[import-untyped]
+from tcp_judge import judge, rates
 
 from iotflowgen.capture import describe, read_captures
 from iotflowgen.errors import IoTFlowGenError
@@ -172,6 +174,9 @@ def measure(folder: Path, scratch: Path) -> dict[str, Any]:
                 "G_not_in_H": len(marks["G"][kind] - marks["H"][kind]),
             }
             for kind, of in marks["generated"].items()
+        },
+        "tcp_rules": {
+            name: rates([judge(path) for path in paths[name]]) for name in ("generated", "H", "G")
         },
         "changed": changed(made, table, own),
         "replayed_otherwise": outside.replayed(made),

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from outside import FLAGS
+from tcp_judge import RULES
 
-__all__ = ["conversations", "fingerprints", "flags", "streams", "tools"]
+__all__ = ["conversations", "fingerprints", "flags", "streams", "tcp_rules", "tools"]
 
 Device = dict[str, Any]
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -97,6 +98,26 @@ def flags(devices: Sequence[Device]) -> Table:
             title = flag.replace("_", " ")
             rows.append((title, *(f"{rate:.2f}" for rate in rates), *map(str, outside)))
     heads = "flag, generated, H, G, devices out of H's range, of G's"
+    return heads.split(", "), rows
+
+
+def tcp_rules(devices: Sequence[Device]) -> Table:
+    """Rules of TCP broken per 1,000 segments: means over the devices, and where H has fewer."""
+    known = [device["tcp_rules"] for device in devices if "tcp_rules" in device]
+    rows = []
+    for rule, text in RULES.items():
+        of = {
+            name: [device[name].get(rule, 0) for device in known]
+            for name in ("generated", "H", "G")
+        }
+        if any(map(any, of.values())):
+            means = (f"{statistics.mean(each):.2f}" for each in of.values())
+            more = (
+                sum(is_ > real for is_, real in zip(of[name], of["H"], strict=True))
+                for name in ("generated", "G")
+            )
+            rows.append((f"`{rule}`: {text}", *means, *map(str, more)))
+    heads = "a segment, generated, H, G, devices with more than H, of G's"
     return heads.split(", "), rows
 
 
