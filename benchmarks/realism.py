@@ -3,7 +3,7 @@
 Each device is learnt from half of its captures, G, and 16 sessions are written as the command line
 writes them by default. What tshark, p0f and tcpreplay say of them stands next to what they say of
 the other half, H; G against H is the control. What tshark says of a continuous stream is noted as
-well. So is which rules of TCP are broken, by a judge of our own that shares no code with the writer.
+well, and which rules of TCP are broken, by a judge of our own that shares no code with the writer.
 Devices that are done are not measured again.
 
     python benchmarks/realism.py CAPTURES --devices Withings,WeMoLink

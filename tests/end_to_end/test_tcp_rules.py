@@ -1,0 +1,34 @@
+"""Sessions of the samples, as the command line writes them, read by a judge of TCP's rules."""
+
+from pathlib import Path
+
+import pytest
+from tcp_judge import judge, rates
+
+from tests.conftest import REPOSITORY
+from tests.end_to_end.here import here
+
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plug",
+        pytest.param(
+            "camera",
+            marks=pytest.mark.xfail(
+                reason="numbers are inferred from lengths until they come from references",
+                strict=False,
+            ),
+        ),
+    ],
+)
+def test_sessions_break_no_rule_that_captures_keep(name, tmp_path):
+    captures, model, out = REPOSITORY / "samples" / name, tmp_path / "model", tmp_path / "out.pcap"
+    assert here("fit", captures, "--out", model).returncode == 0
+    start = ("--start", "2026-01-01", "--seed", "1")
+    assert here("generate", model, "--sessions", "16", *start, "--out", out).returncode == 0
+    generated = judge(out)
+    assert generated.segments > 500
+    real = rates([judge(path) for path in sorted(Path(captures).iterdir())])
+    assert set(rates([generated])) <= set(real)
