@@ -9,7 +9,6 @@ from tests.conftest import REPOSITORY
 from tests.end_to_end.here import here
 
 
-
 @pytest.mark.parametrize(
     "name",
     [
