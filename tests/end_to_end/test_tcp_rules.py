@@ -17,12 +17,12 @@ from tests.end_to_end.here import here
             "camera",
             marks=pytest.mark.xfail(
                 reason="numbers are inferred from lengths until they come from references",
-                strict=False,
+                strict=True,
             ),
         ),
     ],
 )
-def test_sessions_break_no_rule_that_captures_keep(name, tmp_path):
+def test_sessions_break_rules_no_more_often_than_captures(name, tmp_path):
     captures, model, out = REPOSITORY / "samples" / name, tmp_path / "model", tmp_path / "out.pcap"
     assert here("fit", captures, "--out", model).returncode == 0
     start = ("--start", "2026-01-01", "--seed", "1")
@@ -30,4 +30,4 @@ def test_sessions_break_no_rule_that_captures_keep(name, tmp_path):
     generated = judge(out)
     assert generated.segments > 500
     real = rates([judge(path) for path in sorted(Path(captures).iterdir())])
-    assert set(rates([generated])) <= set(real)
+    assert all(rate <= real.get(rule, 0) for rule, rate in rates([generated]).items())
