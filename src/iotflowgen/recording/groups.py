@@ -86,10 +86,3 @@ class Groups:
         lift = (self._group + 1) << 34
         raised = np.maximum.accumulate(along - base + lift)
         return self._back(raised - lift + base)
-
-    def ahead(self) -> "Groups":
-        """The same groups with time running backwards: `previous` is what follows."""
-        back = object.__new__(Groups)
-        back._order = self._order[::-1]
-        back._begins = np.append(self._begins[1:], True)[::-1]
-        return back

@@ -38,14 +38,6 @@ def test_groups_say_what_looking_at_one_row_after_the_other_says(rows):
     assert [column.tolist() for column in said] == (expected or [[]] * 4)
 
 
-@given(ROWS)
-def test_ahead_looks_at_what_follows(rows):
-    key, value, _ = (np.array([row[i] for row in rows], dtype=np.int64) for i in range(3))
-    following = Groups(key).ahead().previous(value, -7)
-    backwards = Groups(key[::-1]).previous(value[::-1], -7)[::-1]
-    assert following.tolist() == backwards.tolist()
-
-
 def test_numbers_tell_groups_apart_and_firsts_begin_them():
     groups = Groups(np.array([9, 3, 9, 3, 5]))
     assert groups.number.tolist() == [2, 0, 2, 0, 1]

@@ -8,7 +8,6 @@ from iotflowgen.packets.tcp.sequence import (
     decode,
     encode,
     initial_numbers,
-    lines,
 )
 from iotflowgen.packets.tcp.timestamps import (
     StampReferences,
@@ -32,7 +31,6 @@ __all__ = [
     "encode_stamps",
     "initial_numbers",
     "initial_stamps",
-    "lines",
     "read_numbers",
     "read_stamps",
     "write_numbers",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.recording import Groups
 
-__all__ = ["Edges", "Flags", "Integers", "Mentions", "unwrapped"]
+__all__ = ["Edges", "Flags", "Integers", "Mentions", "signed", "unwrapped"]
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -52,9 +52,13 @@ class Mentions:
         """Two columns (P) as one of mentions (M)."""
         return np.stack([own, other], axis=-1).ravel()[self.rows]
 
-    def pairs(self, column: NDArray, default: int = 0) -> NDArray:  # type: ignore[type-arg]
-        """A column of mentions (M) as pairs (P, 2)."""
-        pairs = np.full(len(self.line), default, dtype=column.dtype)
+    def begun(self, column: Integers) -> Integers:
+        """What a column (M) says where the line of each mention began (M)."""
+        return self.groups.sum(np.where(self.groups.is_first, column, 0))
+
+    def pairs(self, column: NDArray) -> NDArray:  # type: ignore[type-arg]
+        """A column of mentions (M) as pairs (P, 2); 0 where a segment mentions one number alone."""
+        pairs = np.zeros(len(self.line), dtype=column.dtype)
         pairs[self.rows] = column
         return pairs.reshape(-1, 2)
 
@@ -63,8 +67,12 @@ def unwrapped(number: Integers, groups: Groups) -> Integers:
     """Numbers of 32 bits, relative to the first of their line, without wrapping around."""
     step = number - groups.previous(number, 0)
     step = np.where(groups.is_first, 0, step)
-    relative: Integers = groups.sum((step + 2**31) % 2**32 - 2**31)
-    return relative
+    return groups.sum(signed(step))
+
+
+def signed(difference: Integers) -> Integers:
+    """Differences of numbers of 32 bits, the shorter way around (RFC 9293, section 3.4)."""
+    return (difference + 2**31) % 2**32 - 2**31
 
 
 class Edges:

@@ -25,13 +25,7 @@ _EDGES = 2 * MOST_BLOCKS
 
 
 def read_numbers(frames: Frames, layers: Layers) -> Numbers:
-    """What segments say.
-
-    Args:
-        frames: Segments of TCP only.
-        layers: Of these frames.
-        payload: Bytes that each carries (P), where frames were cut off; by default as frames have.
-    """
+    """What segments say; `frames` are of TCP alone, and whole."""
     flags = tcp_flags(frames, layers)
     acknowledges = flags & ACK > 0
     at = find_options(frames, layers).sack

@@ -27,10 +27,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, unwrapped
+from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, signed, unwrapped
 from iotflowgen.recording import Groups
 
-__all__ = ["MOST_BLOCKS", "Numbers", "References", "decode", "encode", "initial_numbers", "lines"]
+__all__ = ["MOST_BLOCKS", "Numbers", "References", "decode", "encode", "initial_numbers"]
 
 MOST_BLOCKS = 4
 """Blocks of SACK that the options of a segment have room for (RFC 2018, section 3)."""
@@ -77,28 +77,15 @@ class References:
     """(P, 2 * MOST_BLOCKS)"""
 
 
-def lines(flow: Integers, outgoing: Flags, renews: Flags) -> Integers:
-    """The line of each segment's own numbers, and of those that it acknowledges (P, 2)."""
-    return Mentions(flow, outgoing, np.ones_like(outgoing), renews).line.reshape(-1, 2)
-
-
 def initial_numbers(
     flow: Integers, outgoing: Flags, numbers: Numbers, references: References
 ) -> Integers:
-    """Where the `lines` of each segment began when captured (P, 2); 0 where no number tells.
+    """Where the lines began that each segment mentions (P, 2): its own, and the other end's.
 
     Where the capture began later than the connection, it is the first number that was mentioned.
     """
-    line = lines(flow, outgoing, references.renews).ravel()
-    said = np.stack([numbers.sequence, numbers.acknowledgment], axis=-1).ravel()
-    mentioned = np.ones((len(flow), 2), dtype=bool)
-    mentioned[:, 1] = numbers.acknowledges
-    groups = Groups(line)
-    first = groups.previous(groups.latest(mentioned.ravel()), -1)
-    begins = np.where((first < 0) & mentioned.ravel(), said, 0)
-    initial: Integers = Groups(line).sum(begins)
-    last = len(line) - 1 - np.unique(line[::-1], return_index=True)[1]
-    return initial[last][np.unique(line, return_inverse=True)[1]].reshape(-1, 2)
+    mentions = Mentions(flow, outgoing, numbers.acknowledges, references.renews)
+    return mentions.pairs(mentions.begun(mentions.of(numbers.sequence, numbers.acknowledgment)))
 
 
 def _renews(flow: Integers, outgoing: Flags, numbers: Numbers) -> Flags:
@@ -140,7 +127,7 @@ def encode(flow: Integers, outgoing: Flags, numbers: Numbers) -> References:
     block_packet, block, mention = block_packet[has], block[has], mention[has]
     # edges of blocks lie by the acknowledgment number of their segment
     ahead = numbers.blocks[block_packet, block] - numbers.acknowledgment[block_packet]
-    at = relative[mention] + (ahead + 2**31) % 2**32 - 2**31
+    at = relative[mention] + signed(ahead)
     blocks_back[block_packet, block], blocks_off[block_packet, block] = edges.refer(mention, at)
 
     return References(
@@ -185,7 +172,7 @@ def decode(
         acknowledges: The flag ACK (P).
         opens: The flag SYN (P).
         taken: Sequence numbers that each segment takes now (P).
-        initial: Where the `lines` of each segment begin (P, 2).
+        initial: Where its own line and the other end's begin, for each segment (P, 2).
     """
     mentions = Mentions(flow, outgoing, acknowledges, references.renews)
     groups, rows = mentions.groups, mentions.rows

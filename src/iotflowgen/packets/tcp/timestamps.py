@@ -75,11 +75,9 @@ def _ticks(time_ns: Integers, rate: NDArray[np.float64], mentions: Mentions) -> 
     `rate` (P, 2) is of the segment's own line, and of the other one.
     """
     time_M = mentions.of(time_ns, time_ns)
-    groups = mentions.groups
-    begun_M = groups.sum(np.where(groups.is_first, time_M, 0))
-    ticks: Integers = np.rint((time_M - begun_M) * (rate.ravel()[mentions.rows] / 1e9)).astype(
-        np.int64
-    )
+    ticks: Integers = np.rint(
+        (time_M - mentions.begun(time_M)) * (rate.ravel()[mentions.rows] / 1e9)
+    ).astype(np.int64)
     return ticks
 
 
@@ -163,7 +161,4 @@ def decode_stamps(
 def initial_stamps(flow: Integers, outgoing: Flags, stamps: Stamps) -> Integers:
     """Where the lines of each segment began when captured (P, 2): the first mention."""
     mentions = Mentions(flow, outgoing, stamps.echoes)
-    said = mentions.of(stamps.value, stamps.echo)
-    groups = mentions.groups
-    begun = groups.sum(np.where(groups.is_first, said, 0))
-    return mentions.pairs(begun)
+    return mentions.pairs(mentions.begun(mentions.of(stamps.value, stamps.echo)))
