@@ -46,7 +46,7 @@ def measure(folder: Path) -> dict[str, Any]:
     flow, outgoing, time_ns = flow[tcp], outgoing[tcp], time_ns[tcp]
     numbers = read_numbers(frames, layers)
     references = encode(flow, outgoing, numbers)
-    back = decode(
+    back, _ = decode(
         flow,
         outgoing,
         references,

@@ -7,7 +7,6 @@ same order.
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
-from operator import lt
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +14,17 @@ from numpy.typing import NDArray
 
 from iotflowgen.capture.read import CaptureWarning, find_captures
 from iotflowgen.traffic import Trace
+from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.pcap import ETHERNET, read_records
 
 __all__ = ["read_frames"]
 
 
-def read_frames(
-    paths: Sequence[Path], traces: Sequence[Trace]
-) -> Iterator[tuple[Trace, list[bytes]]]:
+def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tuple[Trace, Frames]]:
     """The Ethernet frames of each trace that `read_captures` made of these paths, packet by packet.
 
-    A trace whose capture has another link type, or has changed meanwhile, is left out. Frames that
-    were cut off when they were captured are as short here.
+    Traces come in their order. Frames that were cut off when they were captured are as short here;
+    those of a trace whose capture has another link type, or has changed meanwhile, are of no bytes.
 
     Warns:
         CaptureWarning: Frames were cut off.
@@ -34,15 +32,18 @@ def read_frames(
     Raises:
         UnreadableCapture: As `read_captures`.
     """
-    of_trace = {trace.sha256: trace for trace in traces}
-    cut = 0
+    path_of: dict[str, Path] = {}
     for path in find_captures(paths):
         with path.open("rb") as file:
-            trace = of_trace.get(hashlib.file_digest(file, "sha256").hexdigest())
-        if trace is None or trace.in_file is None:
-            continue
-        if frames := _frames(path, trace.in_file):
-            cut += sum(map(lt, map(len, frames), trace.length.tolist()))
+            path_of.setdefault(hashlib.file_digest(file, "sha256").hexdigest(), path)
+    cut = 0
+    for trace in traces:
+        path = path_of.get(trace.sha256)
+        frames = None if path is None else _frames(path, trace.in_file)
+        if frames is None:
+            yield trace, Frames.of([b""] * len(trace))
+        else:
+            cut += int((frames.size < trace.length).sum())
             yield trace, frames
     if cut:
         message = (
@@ -52,11 +53,13 @@ def read_frames(
         warnings.warn(message, CaptureWarning, stacklevel=2)
 
 
-def _frames(path: Path, in_file: NDArray[np.int64]) -> list[bytes]:
-    """The frames at these places in a file; empty where one is not Ethernet."""
+def _frames(path: Path, in_file: NDArray[np.int64] | None) -> Frames | None:
+    """The frames at these places in a file; None where one is not Ethernet."""
+    if in_file is None:
+        return None
     records = read_records(path)
     count = int(in_file.max(initial=-1)) + 1
     # tshark knows more kinds of packets, which are not Ethernet either
     if count > len(records.link) or (records.link[:count] != ETHERNET).any():
-        return []
-    return records.frames.take(in_file).tolist()
+        return None
+    return records.frames.take(in_file)

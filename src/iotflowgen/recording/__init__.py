@@ -1,6 +1,8 @@
-"""What is learnt of a device: its packets as columns, and which flows they are of."""
+"""What is learnt of a device: its packets as columns, which flows they are of, and who is who."""
 
 from iotflowgen.recording.flows import find_flows
 from iotflowgen.recording.groups import Groups
+from iotflowgen.recording.packets import Packets
+from iotflowgen.recording.recording import Recording
 
-__all__ = ["Groups", "find_flows"]
+__all__ = ["Groups", "Packets", "Recording", "find_flows"]

@@ -1,7 +1,7 @@
 """Bytes on the wire to columns and back, without any state: frames, layers, messages, captures."""
 
 from iotflowgen.wire.checksums import set_checksums
-from iotflowgen.wire.frames import Frames
+from iotflowgen.wire.frames import Frames, copy_ranges
 from iotflowgen.wire.layers import (
     ACK,
     FIN,
@@ -27,6 +27,7 @@ __all__ = [
     "SYN",
     "Frames",
     "Layers",
+    "copy_ranges",
     "dst_port",
     "find_layers",
     "find_options",

@@ -162,7 +162,7 @@ def decode(
     opens: Flags,
     taken: Integers,
     initial: Integers,
-) -> Numbers:
+) -> tuple[Numbers, Integers]:
     """Numbers of segments of connections `flow` (P) that refer to what was sent in these.
 
     Args:
@@ -173,6 +173,10 @@ def decode(
         opens: The flag SYN (P).
         taken: Sequence numbers that each segment takes now (P).
         initial: Where its own line and the other end's begin, for each segment (P, 2).
+
+    Returns:
+        The numbers; and the last edge before each mention, as a number (P, 2): where its line
+        would begin, were it the first to be known of it.
     """
     mentions = Mentions(flow, outgoing, acknowledges, references.renews)
     groups, rows = mentions.groups, mentions.rows
@@ -192,6 +196,7 @@ def decode(
     )
     first = initial.ravel()[rows]
     numbers = mentions.pairs((relative + first) % 2**32)
+    last = edges.at(np.arange(len(rows)), np.zeros_like(back), first) % 2**32
 
     packet, block = np.nonzero(references.blocks_back >= 0)
     mention = np.searchsorted(rows, 2 * packet + 1)
@@ -202,7 +207,7 @@ def decode(
     )
     blocks = np.full(references.blocks_back.shape, -1, dtype=np.int64)
     blocks[packet, block] = (at + first[mention]) % 2**32
-    return Numbers(
+    decoded = Numbers(
         sequence=numbers[:, 0],
         acknowledgment=numbers[:, 1],
         acknowledges=acknowledges,
@@ -210,6 +215,7 @@ def decode(
         taken=taken,
         blocks=blocks,
     )
+    return decoded, mentions.pairs(last)
 
 
 def _in_order(

@@ -1,0 +1,45 @@
+"""What every codec of a linked field has.
+
+A field is linked if it means something only beside other packets: a sequence number, an identifier
+that an answer repeats, a counter. Its codec takes it out of captured packets and keeps what it
+refers to there (`encode`); for packets that repeat captured ones it says what the field is now
+(`decode`). Both stand in one file, and a test goes there and back.
+
+Shapes: P captured packets; E packets of a block.
+"""
+
+from typing import Any, ClassVar, Protocol
+
+from numpy.typing import NDArray
+
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.recording import Packets, Recording
+
+__all__ = ["Codec"]
+
+
+class Codec(Protocol):
+    """Captured values of a field to what they refer to, and back."""
+
+    name: ClassVar[str]
+
+    def __init__(self, recording: Recording) -> None:
+        """Take one's own references, and whatever else is needed, out of a recording."""
+
+    @staticmethod
+    def encode(packets: Packets) -> dict[str, NDArray[Any]]:
+        """References of captured packets, by names of one's own; of any shape, mostly (P, ...).
+
+        What differs from packet to packet becomes 0 in their frames, which are written to.
+        """
+
+    def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
+        """Write the field into the frames of a block, in place.
+
+        Args:
+            packets: E packets, those that are remembered first.
+            memory: What was kept of the blocks before; what later ones need is to be kept there,
+                of new packets.
+            noise: Draws, to be made for packets, flows and sessions by their numbers.
+        """

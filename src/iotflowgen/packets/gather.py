@@ -1,0 +1,67 @@
+"""Frames of packets that repeat captured ones, each as long as it is to be.
+
+Shapes: E packets.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.wire import Frames, Layers, copy_ranges
+
+__all__ = ["gather", "set_lengths"]
+
+_IP6_HEADER = 40
+
+
+def gather(
+    frames: Frames,
+    layers: Layers,
+    source: NDArray[np.int64],
+    length: NDArray[np.int32],
+    spot: NDArray[np.int64],
+) -> tuple[Frames, Layers]:
+    """A copy of the frames `source` (E), with bytes put in or left out where lengths differ.
+
+    Args:
+        frames: All that were captured.
+        layers: Theirs.
+        source: Which ones (E).
+        length: Bytes that each is to have (E).
+        spot: Where in each of these frames bytes are put in, or before which they are left out,
+            from where it begins (E).
+    """
+    size, length = frames.size[source], length.astype(np.int64)
+    start = np.cumsum(length) - length
+    # one byte more, so that there is an array to look at where there are no packets
+    data = np.empty(int(length.sum()), dtype=np.uint8)
+    more = length - size
+    old = frames.start[source]
+    payload = layers.payload[source]
+    other = np.flatnonzero(more)
+    if not len(other):
+        copy_ranges(frames.data, old, data, start, size)
+    else:
+        head = np.where(more == 0, size, np.where(more > 0, spot, np.maximum(spot + more, payload)))
+        head = np.minimum(head, length)
+        tail = np.where(more == 0, 0, np.minimum(size - spot, length - head))
+        copy_ranges(frames.data, old, data, start, head)
+        gap = (length - head - tail)[other]
+        which = np.repeat(other, gap)
+        # what is put in is like what stands before it, unless it is drawn
+        data[(start + head)[which] + np.arange(len(which)) - np.repeat(np.cumsum(gap) - gap, gap)] = (
+            data[np.maximum((start + head)[which] - 1, 0)]
+        )
+        copy_ranges(frames.data, old + size - tail, data, start + length - tail, tail)
+    taken = layers.take(source)
+    end = np.clip(taken.end + more, np.minimum(taken.payload, length), length)
+    return Frames(data, start, length), replace(taken, end=end)
+
+
+def set_lengths(frames: Frames, layers: Layers, which: NDArray[np.bool_]) -> None:
+    """Say in the headers of IP and UDP how long packets are now, in place, of those `which` (E)."""
+    network, end = layers.network, layers.end
+    frames.put(network + 2, 2, end - network, which & layers.is_ip4)
+    frames.put(network + 4, 2, end - network - _IP6_HEADER, which & layers.is_ip6)
+    frames.put(layers.transport + 4, 2, end - layers.transport, which & layers.is_udp)

@@ -1,0 +1,110 @@
+"""Packets of sessions, as frames: those of the recording, with what links them said anew.
+
+Frames are gathered, fields are scattered, checksums are computed, each for a whole block of packets
+at once. No step looks ahead, and what a packet refers to is remembered, so that packets are the
+same whatever the blocks are that they come in.
+
+Shapes: E packets of a block.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.codec import Codec
+from iotflowgen.packets.gather import gather, set_lengths
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.rows import Rows
+from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.wire import Frames, set_checksums
+
+__all__ = ["Renderer"]
+
+_OF_FLOW = 512
+"""Packets of a flow that are remembered."""
+_IN_ALL = 4096
+"""Packets that are remembered of all flows, those of the last used ones."""
+
+
+class Renderer:
+    """Renders the packets of one file, block by block."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        codecs: Sequence[Callable[[Recording], Codec]],
+        rng: np.random.Generator,
+        *,
+        disguise: Callable[[Frames], Frames] = lambda frames: frames,
+    ) -> None:
+        """Make ready.
+
+        Args:
+            recording: What was captured.
+            codecs: Of linked fields, in the order in which they write.
+            rng: Draws what is random.
+            disguise: Frames with all identifiers replaced, each as long as it was.
+        """
+        self._frames, self._layers = disguise(recording.frames), recording.layers
+        self._spot = recording.references.get("spot", recording.layers.end).astype(np.int64)
+        self._codecs = [codec(recording) for codec in codecs]
+        self._noise = Noise(rng)
+        self._memory = Memory()
+        self._remembered: Rows | None = None
+
+    def render(self, rows: Rows) -> Frames:
+        """Frames (E) of the next packets; each of `rows.source` has a frame in the recording."""
+        before = self._remembered
+        block = rows if before is None else before.then(rows)
+        is_new = np.arange(len(block)) >= len(block) - len(rows)
+        stays = _stays(block)
+        packets = self._gathered(block, is_new, stays)
+        frames, layers = packets.frames, packets.layers
+        frames.put(layers.transport, 2, block.src_port, layers.has_ports)
+        frames.put(layers.transport + 2, 2, block.dst_port, layers.has_ports)
+        for codec in self._codecs:
+            codec.decode(packets, self._memory, self._noise)
+        set_lengths(frames, layers, is_new & (self._frames.size[block.source] != block.length))
+        set_checksums(frames, layers, is_new)
+        self._remembered = block.take(stays)
+        return frames.take(is_new)
+
+    def _gathered(
+        self, rows: Rows, is_new: NDArray[np.bool_], stays: NDArray[np.bool_]
+    ) -> Packets:
+        frames, layers = gather(
+            self._frames, self._layers, rows.source, rows.length, self._spot[rows.source]
+        )
+        return Packets(
+            frames=frames,
+            layers=layers,
+            time_ns=rows.time_ns,
+            outgoing=rows.outgoing,
+            protocols=rows.protocols,
+            session=rows.session,
+            flow=rows.flow,
+            source=rows.source,
+            number=rows.number,
+            is_new=is_new,
+            stays=stays,
+            position=np.zeros(len(rows), dtype=np.int64),
+            original=np.arange(len(rows)),
+        )
+
+
+def _stays(rows: Rows) -> NDArray[np.bool_]:
+    """Which packets to remember (E): the last ones of flows that may go on."""
+    may = np.flatnonzero((rows.flow >= 0) & (rows.session == rows.session[-1:]))
+    last_first = may[::-1]
+    groups = Groups(rows.flow[last_first])
+    ago = groups.sum(np.ones(len(may), dtype=np.int64))
+    recent = last_first[ago <= _OF_FLOW]
+    used = np.full(int(groups.number.max(initial=-1)) + 1, -1)
+    np.maximum.at(used, groups.number, last_first)
+    # those of the flow that was used last, then those of the one before
+    order = np.lexsort((-recent, -used[groups.number[ago <= _OF_FLOW]]))
+    stays = np.zeros(len(rows), dtype=bool)
+    stays[recent[order[:_IN_ALL]]] = True
+    return stays

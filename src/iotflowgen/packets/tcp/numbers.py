@@ -1,0 +1,125 @@
+"""Sequence and acknowledgment numbers and SACK blocks of packets (RFC 9293, 2018), as a codec.
+
+Shapes: P captured packets; E packets of a block; T of them with TCP.
+"""
+
+from dataclasses import fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.tcp.lines import Integers, Mentions
+from iotflowgen.packets.tcp.segments import read_numbers, write_numbers
+from iotflowgen.packets.tcp.sequence import (
+    Numbers,
+    References,
+    decode,
+    encode,
+    initial_numbers,
+)
+from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.wire import payload_size
+
+__all__ = ["SequenceNumbers"]
+
+_ANCHOR = "tcp.line"
+"""Where lines begin of which not all segments are remembered."""
+
+
+class SequenceNumbers:
+    """What TCP segments number and acknowledge, by what was sent in their connection."""
+
+    name: ClassVar[str] = "tcp"
+
+    def __init__(self, recording: Recording) -> None:
+        """Take the references of all packets (P)."""
+        self._references = References(**recording.of(self.name))
+
+    @staticmethod
+    def encode(packets: Packets) -> dict[str, NDArray[Any]]:
+        """The fields of `References`, each (P, ...); 0 of other packets than TCP's."""
+        tcp = np.flatnonzero(packets.layers.is_tcp)
+        segments = packets.take(tcp)
+        numbers = read_numbers(segments.frames, segments.layers)
+        references = encode(segments.flow, segments.outgoing, numbers)
+        first = initial_numbers(segments.flow, segments.outgoing, numbers, references)
+        _place(packets, tcp, numbers, first[:, 0], references)
+        _blank(segments, numbers)
+        columns: dict[str, NDArray[Any]] = {}
+        for field in fields(References):
+            column = getattr(references, field.name)
+            columns[field.name] = np.zeros((len(packets), *column.shape[1:]), column.dtype)
+            columns[field.name][tcp] = column
+        return columns
+
+    def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
+        """Write the numbers of segments, and say where in its stream each payload lies."""
+        tcp = np.flatnonzero(packets.layers.is_tcp)
+        segments = packets.take(tcp)
+        columns = {f.name: getattr(self._references, f.name) for f in fields(References)}
+        told = References(**{name: column[segments.source] for name, column in columns.items()})
+        said = read_numbers(segments.frames, segments.layers)
+        mentions = Mentions(segments.flow, segments.outgoing, said.acknowledges, told.renews)
+        own = 2 * segments.flow + segments.outgoing
+        line = mentions.of(own, own ^ 1)
+        initial = mentions.begun(_initial_numbers(segments, mentions, told, noise))
+        initial = mentions.pairs(memory.recall(_ANCHOR, line, initial))
+        numbers, last = decode(
+            segments.flow,
+            segments.outgoing,
+            told,
+            said.acknowledges,
+            said.opens,
+            said.taken,
+            initial,
+        )
+        write_numbers(segments.frames, segments.layers, numbers)
+        _place(packets, tcp, numbers, initial[:, 0], told)
+        # later segments know a line from the first one on that is remembered, or from its end
+        stays = segments.stays[mentions.rows // 2]
+        at = mentions.of(last[:, 0], last[:, 1])
+        first = np.flatnonzero(stays)[::-1]
+        memory.keep(_ANCHOR, line, at)
+        memory.keep(_ANCHOR, line[first], at[first])
+
+
+def _initial_numbers(
+    segments: Packets, mentions: Mentions, told: References, noise: Noise
+) -> Integers:
+    """Initial sequence numbers of the line of each mention (M), for the first one of it."""
+    own = 2 * segments.flow + segments.outgoing
+    anew = Groups(own).sum(told.renews.astype(np.int64))
+    line, times = mentions.of(own, own ^ 1), mentions.of(anew, np.zeros_like(anew))
+    return (noise.words("initial sequence number", line, times) >> np.uint64(32)).astype(np.int64)
+
+
+def _place(
+    packets: Packets, tcp: Integers, numbers: Numbers, first: Integers, told: References
+) -> None:
+    """Say where in its stream the payload of each segment lies, and which one had it first."""
+    position = (numbers.sequence - first) % 2**32
+    packets.position[tcp] = position
+    has = np.flatnonzero(payload_size(packets.layers.take(tcp)) > 0)
+    own = 2 * packets.flow[tcp[has]] + packets.outgoing[tcp[has]]
+    groups = Groups((own << 32) + position[has])
+    original = tcp[has][groups.latest(groups.is_first)]
+    again = ~told.advances[has, 0]
+    packets.original[tcp[has[again]]] = original[again]
+
+
+def _blank(segments: Packets, numbers: Numbers) -> None:
+    """Leave zeros where numbers are."""
+    none = np.zeros_like(numbers.sequence)
+    blocks = np.where(numbers.blocks >= 0, 0, -1)
+    blank = Numbers(
+        sequence=none,
+        acknowledgment=none,
+        acknowledges=np.ones_like(numbers.acknowledges),
+        opens=numbers.opens,
+        taken=numbers.taken,
+        blocks=blocks,
+    )
+    write_numbers(segments.frames, segments.layers, blank)

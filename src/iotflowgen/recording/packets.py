@@ -1,0 +1,62 @@
+"""Packets with their bytes, as columns: captured ones, and those that are about to be written."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.wire import Frames, Layers
+
+__all__ = ["Packets"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Packets:
+    """Packets (P) in order, those of a session in the order of time.
+
+    Frames are written to in place; all else stays.
+    """
+
+    frames: Frames
+    """Ethernet frames, without their check sequence."""
+    layers: Layers
+    """Theirs."""
+    time_ns: NDArray[np.int64]
+    """When each is sent, nanoseconds since the epoch (P)."""
+    outgoing: NDArray[np.bool_]
+    """Sent by the device (P)."""
+    protocols: NDArray[np.uint16]
+    """Protocol configuration, a bit each (P)."""
+    session: NDArray[np.int64]
+    """Which session each is of, or which capture, where it was captured (P)."""
+    flow: NDArray[np.int64]
+    """Which flow (connection), by numbers that are each session's own; -1 for none (P)."""
+    source: NDArray[np.int64]
+    """Which packet of the recording it repeats (P); of captured ones, itself."""
+    number: NDArray[np.int64]
+    """Which packet of all that are written, or were captured, each is, from 0 on (P)."""
+    is_new: NDArray[np.bool_]
+    """To be written now (P); others were written before, and are here for what refers to them."""
+    stays: NDArray[np.bool_]
+    """To be remembered, for packets of the same flow that may come later (P)."""
+    position: NDArray[np.int64]
+    """Where the payload of a TCP segment begins in what its sender says, bytes (P); 0 without
+    TCP, and until the codec of sequence numbers has said so."""
+    original: NDArray[np.int64]
+    """Which of these packets first had the payload that a segment has, if it is a retransmission
+    (P); itself, if not. Said by the codec of sequence numbers, too."""
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def take(self, which: NDArray[Any] | slice) -> "Packets":
+        """Those of an array of indices, a mask or a slice; they share their bytes with these."""
+        columns: dict[str, Any] = {
+            f.name: getattr(self, f.name)[which] for f in fields(self) if f.name not in _PARTS
+        }
+        parts = {name: getattr(self, name).take(which) for name in _PARTS}
+        return replace(self, **columns, **parts)
+
+
+_PARTS = ("frames", "layers")

@@ -1,0 +1,111 @@
+"""What is kept of captures, so that packets like theirs can be written.
+
+Shapes: P packets of all captures.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.recording.packets import Packets
+from iotflowgen.wire import Frames, Layers, find_layers
+
+__all__ = ["Recording"]
+
+_COLUMNS = ("time_ns", "outgoing", "protocols", "capture", "flow", "length")
+_PREFIX = "recording."
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Recording:
+    """Captured packets (P), in the order in which their captures were given to `fit`.
+
+    Raises:
+        ValueError: Columns do not fit together.
+    """
+
+    frames: Frames
+    """Packed; what the codecs have taken out of them is 0. Of no bytes where a packet has none."""
+    length: NDArray[np.int32]
+    """Bytes on the wire (P), more than the frame has where it was cut off."""
+    time_ns: NDArray[np.int64]
+    """Nanoseconds since the epoch (P)."""
+    outgoing: NDArray[np.bool_]
+    """Sent by the device (P)."""
+    protocols: NDArray[np.uint16]
+    """Protocol configuration, a bit each (P)."""
+    capture: NDArray[np.int64]
+    """Which capture each is of, from 0 on (P)."""
+    flow: NDArray[np.int64]
+    """Which flow, from 0 on, over all captures; -1 for none (P)."""
+    references: Mapping[str, NDArray[Any]]
+    """What codecs have made of fields, by the codec's name, a dot, and a name of its own."""
+    identities: str = ""
+    """Who the captured hosts are, as JSON."""
+
+    def __post_init__(self) -> None:
+        sizes = {name: getattr(self, name).shape for name in _COLUMNS}
+        if set(sizes.values()) != {(len(self.frames),)}:
+            raise ValueError(f"columns of a recording differ in length: {sizes}")
+        if int(self.frames.size.sum()) != len(self.frames.data) or (self.frames.size < 0).any():
+            raise ValueError("frames of a recording are not packed")
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @cached_property
+    def layers(self) -> Layers:
+        """Of the frames (P)."""
+        return find_layers(self.frames)
+
+    @cached_property
+    def packets(self) -> Packets:
+        """The packets as codecs see them; their frames are those of the recording."""
+        place = np.arange(len(self))
+        return Packets(
+            frames=self.frames,
+            layers=self.layers,
+            time_ns=self.time_ns,
+            outgoing=self.outgoing,
+            protocols=self.protocols,
+            session=self.capture,
+            flow=self.flow,
+            source=place,
+            number=place,
+            is_new=np.ones(len(self), dtype=bool),
+            stays=np.zeros(len(self), dtype=bool),
+            position=np.zeros(len(self), dtype=np.int64),
+            original=place.copy(),
+        )
+
+    def of(self, codec: str) -> dict[str, NDArray[Any]]:
+        """The references of one codec, by their own names."""
+        start = f"{codec}."
+        found = self.references.items()
+        return {k.removeprefix(start): value for k, value in found if k.startswith(start)}
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """All of it but `identities`, as arrays that a model file can hold."""
+        columns: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _COLUMNS}
+        columns |= {"data": self.frames.data, "size": self.frames.size.astype(np.int32)}
+        columns |= {f"references.{name}": value for name, value in self.references.items()}
+        return {_PREFIX + name: value for name, value in columns.items()}
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, NDArray[Any]], identities: str) -> "Recording":
+        """The inverse of `tensors`.
+
+        Raises:
+            ValueError: Columns do not fit together.
+            KeyError: One is missing.
+        """
+        own = {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)}
+        size = own.pop("size").astype(np.int64)
+        frames = Frames(own.pop("data"), np.cumsum(size) - size, size)
+        columns: dict[str, Any] = {name: own.pop(name) for name in _COLUMNS}
+        references = {name.removeprefix("references."): value for name, value in own.items()}
+        return cls(frames=frames, references=references, identities=identities, **columns)
