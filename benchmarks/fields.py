@@ -1,0 +1,275 @@
+"""Which header fields of generated packets stand out, device by device.
+
+`headers.py` says how well an adversary tells generated sessions from captures, this says by what.
+Of each device sessions learnt from half G of the captures are written to a pcap, as there, and each
+field that the adversary `headers` reads is compared with that of the other half, H; G beside H is
+the control. Two figures a field, each with its excess over the control:
+
+- *packets*: how far the field is distributed otherwise, from 0 to 1. It is the total variation over
+  bins that quantiles of the values bound, where values that are frequent have bins of their own and
+  packets without the field have one: flags are told apart one by one, sequence numbers roughly.
+  Packets are compared with those of the same kind (protocol configuration and direction), and kinds
+  count by their share of H. So it does not matter how many packets there are of which kind.
+- *windows*: the accuracy of a small decision tree that reads of windows what `headers` does, but of
+  this field alone, with the same folds. Here the mix of packets counts, as for the adversary.
+
+Devices that are done are not measured again.
+
+    python benchmarks/fields.py CAPTURES --devices WeMoLink,HueBridge --top 20
+    python benchmarks/fields.py CAPTURES --devices WeMoLink --capture made.pcap
+
+The second compares a capture, or a folder of them, of whatever wrote it. Nothing is kept then. To
+be fair it is learnt from G alone, whose names are printed, and its identifiers are kept.
+
+Shapes: P packets, F header fields, S samples, B bins.
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from by_device import arguments, taken
+from decoys import SEED, SIZE, drawn, field_names, grounds, read_device, written
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeClassifier
+
+from iotflowgen.adversaries import HeaderBoosting
+from iotflowgen.evaluation import Trial
+from iotflowgen.traffic import PROTOCOLS, Trace, Windows, cut_windows, draw_places, unpack_protocols
+
+__all__ = ["Packets", "accuracies", "by_kind", "shares"]
+
+QUANTILES = 16
+LEAST = 20
+"""Packets of a kind, of all three, for it to be compared."""
+DEPTH, LEAF = 3, 10
+"""Of the tree: questions it asks, and windows that the answers leave at least."""
+
+
+class Packets(NamedTuple):
+    """What packets are, and what their headers hold."""
+
+    kind: NDArray[np.int64]
+    """Protocol configuration and direction (P), as `2 * protocols + outgoing`."""
+    fields: NDArray[np.float32]
+    """Values (P, F), NaN where a packet lacks a field."""
+
+    @classmethod
+    def of(cls, traces: Sequence[Trace]) -> "Packets":
+        """All packets of traces that have headers."""
+        kinds = [2 * trace.protocols.astype(np.int64) + trace.outgoing for trace in traces]
+        fields = [trace.headers for trace in traces if trace.headers is not None]
+        return cls(np.concatenate(kinds), np.concatenate(fields))
+
+
+class Comparison(NamedTuple):
+    """Of one split: generated sessions and G, both beside H."""
+
+    kinds: Mapping[int, NDArray[np.float64]]
+    """As `by_kind` has it."""
+    windows: NDArray[np.float64]
+    """As `accuracies` has it."""
+
+
+class FieldTree(HeaderBoosting):
+    """A small decision tree over what `HeaderBoosting` reads: fast, and enough for one field."""
+
+    name = "tree"
+
+    def fit(self, windows: Windows, synthetic: NDArray[np.bool_]) -> Self:
+        """Learn from windows (N) and which of them are synthetic (N)."""
+        self._tree = DecisionTreeClassifier(
+            max_depth=DEPTH, min_samples_leaf=LEAF, random_state=self.seed
+        ).fit(self.rows(windows), synthetic)
+        return self
+
+    def score(self, windows: Windows) -> NDArray[np.float64]:
+        """The probability (N) that each window is synthetic."""
+        scores: NDArray[np.float64] = self._tree.predict_proba(self.rows(windows))[:, 1]
+        return scores
+
+
+def shares(samples: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
+    """The share of each sample (S) in each of their common bins: (S, B).
+
+    A value that is a quantile of some sample has a bin, and so has what lies between two of them:
+    each value that makes up more than one in `QUANTILES` is by itself. NaN is a value of its own.
+    """
+    steps = np.linspace(0, 1, QUANTILES + 1)
+    there = [sample[~np.isnan(sample)] for sample in samples]
+    # quantiles that are values, not between values
+    bounds = [np.sort(each)[(steps * (len(each) - 1)).astype(int)] for each in there if len(each)]
+    edges = np.unique(np.concatenate([[0.0], *bounds]))
+    found = []
+    for sample, each in zip(samples, there, strict=True):
+        bins = np.searchsorted(edges, each, "left") + np.searchsorted(edges, each, "right")
+        counts = np.bincount(bins, minlength=2 * len(edges) + 1)
+        found.append(np.append(counts, len(sample) - len(each)) / len(sample))
+    return np.array(found)
+
+
+def by_kind(generated: Packets, unseen: Packets, train: Packets) -> dict[int, NDArray[np.float64]]:
+    """How far fields are from those of H, times the share of H that packets of the kind are.
+
+    Args:
+        generated: Learnt from G.
+        unseen: Those of H.
+        train: Those of G.
+
+    Returns:
+        Of each kind that all three have the distances (2, F) of generated packets and of G from H.
+        Their sum over kinds is a distance from 0 to the share of H that was compared.
+    """
+    found = {}
+    samples = (generated, train, unseen)
+    for kind in np.unique(unseen.kind).tolist():
+        of = [each.fields[each.kind == kind] for each in samples]
+        if min(map(len, of)) < LEAST:
+            continue
+        binned = [shares(columns) for columns in zip(*(each.T for each in of), strict=True)]
+        far = [np.abs(each[:2] - each[2]).sum(axis=1) / 2 for each in binned]
+        found[kind] = np.mean(unseen.kind == kind) * np.transpose(far)
+    return found
+
+
+def accuracies(ground: Trial, windows: Windows) -> NDArray[np.float64]:
+    """How well a small tree tells windows from those of H by each field alone.
+
+    Args:
+        ground: G and H.
+        windows: Generated ones (N), with headers.
+
+    Returns:
+        The accuracies (2, F) of generated windows and of G, from 0.5 to 1 but for chance.
+    """
+    found = []
+    for field in range(_headers(windows).shape[-1]):
+        of_field = partial(_one_field, field=field)
+        told = replace(ground, real=of_field(ground.real), control=of_field(ground.control))
+        attacks = told.attack(FieldTree, of_field(windows)), told.attack_control(FieldTree)
+        found.append([attack.mean for attack in attacks])
+    return np.transpose(found)
+
+
+def _one_field(windows: Windows, field: int) -> Windows:
+    return replace(windows, headers=_headers(windows)[..., field : field + 1])
+
+
+def _headers(windows: Windows) -> NDArray[np.float32]:
+    if windows.headers is None:
+        raise ValueError("windows without headers")
+    return windows.headers
+
+
+def beside(ground: Trial, traces: Sequence[Trace], rng: np.random.Generator) -> Comparison:
+    """Compare generated traces with G and H."""
+    long = [trace for trace in traces if len(trace) >= SIZE]
+    places = draw_places(long, len(ground.real), SIZE, rng)
+    told = replace(ground, dealt=places.trace)
+    packets = [Packets.of(each) for each in (traces, ground.unseen, ground.train)]
+    return Comparison(by_kind(*packets), accuracies(told, cut_windows(long, places)))
+
+
+def rows(names: Sequence[str], found: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """What is said of each field, the one that stands out most first; means over splits."""
+    kinds = sorted(set().union(*(each.kinds for each in found)))
+    nothing = np.zeros((2, len(names)))
+    far = np.array([[each.kinds.get(kind, nothing) for kind in kinds] for each in found])
+    far_K2F = far.reshape(len(found), -1, *nothing.shape).mean(axis=0)
+    windows_2F = np.mean([each.windows for each in found], axis=0)
+    said = []
+    for field, name in enumerate(names):
+        generated, control = far_K2F[..., field].sum(axis=0)
+        excess_K = far_K2F[:, 0, field] - far_K2F[:, 1, field]
+        told, told_control = windows_2F[:, field]
+        said.append(
+            {
+                "field": name,
+                "packets": _figures(generated, control),
+                "mostly": _kind_name(kinds[int(excess_K.argmax())]) if excess_K.any() else None,
+                "windows": _figures(told, told_control),
+            }
+        )
+    return sorted(said, key=lambda row: -row["packets"]["excess"])
+
+
+def _figures(generated: float, control: float) -> dict[str, float]:
+    found = {"generated": generated, "control": control, "excess": generated - control}
+    return {name: round(float(value), 4) for name, value in found.items()}
+
+
+def _kind_name(kind: int) -> str:
+    present = unpack_protocols(np.array(kind // 2, dtype=np.uint16))
+    carried = [name for name, is_there in zip(PROTOCOLS, present, strict=True) if is_there]
+    return f"{' '.join(carried) or 'none'}, {'sent' if kind % 2 else 'received'}"
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """What is found of sessions that are learnt from the captures in a folder, split by split."""
+    traces, frames = read_device([folder])
+    found = []
+    for split, ground in enumerate(grounds(folder.name, traces)):
+        rng, of_packets = (np.random.default_rng([SEED, split, *more]) for more in ([], [1]))
+        with tempfile.TemporaryDirectory() as scratch:
+            sessions, path = drawn(ground.train, rng), Path(scratch) / "made.pcap"
+            made, _, _ = written(sessions, path, ground.train, frames, of_packets)
+        found.append(beside(ground, made, rng))
+    names = field_names(traces[0], frames)
+    return {"device": folder.name, "fields": rows(names, found)}
+
+
+def measure_capture(folder: Path, path: Path, device: str | None) -> dict[str, Any]:
+    """What is found of captures that were written before, beside the first split.
+
+    Args:
+        folder: The device's captures.
+        path: A capture that is compared with them, or a folder of such.
+        device: Its MAC or IP address there; by default the most common one.
+    """
+    traces, frames = read_device([folder])
+    ground = grounds(folder.name, traces)[0]
+    print("G:", *(trace.name for trace in ground.train), file=sys.stderr)
+    made, _ = read_device([path], device, cached=False)
+    found = beside(ground, made, np.random.default_rng([SEED, 0]))
+    return {"device": folder.name, "fields": rows(field_names(traces[0], frames), [found])}
+
+
+def show(devices: Sequence[Mapping[str, Any]], top: int, by: str) -> None:
+    """Print the fields that stand out most of each device."""
+    head = f"{'field':24}{'gen-H':>7}{'G-H':>7}{'excess':>8}{'gen-H':>9}{'G-H':>7}{'excess':>8}"
+    for device in devices:
+        print(f"\n{device['device']:24}{'packets':>22}{'windows':>24}\n{head}  mostly in")
+        order = sorted(device["fields"], key=lambda row: -row[by]["excess"])
+        for row in order[:top]:
+            packets, windows = ([*row[each].values()] for each in ("packets", "windows"))
+            print(
+                f"{row['field']:24}{packets[0]:7.3f}{packets[1]:7.3f}{packets[2]:+8.3f}"
+                f"{windows[0]:9.3f}{windows[1]:7.3f}{windows[2]:+8.3f}  {row['mostly'] or ''}"
+            )
+
+
+def main() -> None:
+    """Measure the devices that are missing, write the JSON and print what stands out."""
+    parser = arguments(Path("benchmarks/results/fields"), __doc__)
+    parser.add_argument("--top", type=int, default=20, help="fields to print of each device")
+    parser.add_argument("--by", choices=("packets", "windows"), default="packets")
+    parser.add_argument("--capture", type=Path, help="compare this instead of generating")
+    parser.add_argument("--mac", help="of the device in it, unless it is the most common address")
+    chosen = parser.parse_args()
+    if chosen.capture is None:
+        devices = taken(measure, chosen, seed=SEED, quantiles=QUANTILES)
+    elif "," in chosen.devices:
+        parser.error("--capture is of one device")
+    else:
+        folder = chosen.root / chosen.devices
+        devices = [measure_capture(folder, chosen.capture, chosen.mac)]
+    show(devices, chosen.top, chosen.by)
+
+
+if __name__ == "__main__":
+    main()
