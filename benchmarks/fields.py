@@ -47,6 +47,8 @@ __all__ = ["Packets", "accuracies", "by_kind", "shares"]
 QUANTILES = 16
 LEAST = 20
 """Packets of a kind, of all three, for it to be compared."""
+KINDS = 3
+"""Of packets, that are named of a field at most."""
 DEPTH, LEAF = 3, 10
 """Of the tree: questions it asks, and windows that the answers leave at least."""
 
@@ -70,8 +72,8 @@ class Packets(NamedTuple):
 class Comparison(NamedTuple):
     """Of one split: generated sessions and G, both beside H."""
 
-    kinds: Mapping[int, NDArray[np.float64]]
-    """As `by_kind` has it."""
+    packets: Sequence[Mapping[int, NDArray[np.float64]]]
+    """As `by_kind` has it, of parts of the sessions; at least one."""
     windows: NDArray[np.float64]
     """As `accuracies` has it."""
 
@@ -167,40 +169,74 @@ def _headers(windows: Windows) -> NDArray[np.float32]:
 
 
 def beside(ground: Trial, traces: Sequence[Trace], rng: np.random.Generator) -> Comparison:
-    """Compare generated traces with G and H."""
+    """Compare generated traces with G and H.
+
+    Packets are compared of as many traces at a time as G has. More of them would be closer to H
+    than G can be, in all that is drawn anew for a session.
+    """
+    unseen, train = Packets.of(ground.unseen), Packets.of(ground.train)
+    parts = max(1, len(traces) // len(ground.train))
+    packets = [by_kind(Packets.of(traces[i::parts]), unseen, train) for i in range(parts)]
     long = [trace for trace in traces if len(trace) >= SIZE]
     places = draw_places(long, len(ground.real), SIZE, rng)
     told = replace(ground, dealt=places.trace)
-    packets = [Packets.of(each) for each in (traces, ground.unseen, ground.train)]
-    return Comparison(by_kind(*packets), accuracies(told, cut_windows(long, places)))
+    return Comparison(packets, accuracies(told, cut_windows(long, places)))
 
 
 def rows(names: Sequence[str], found: Sequence[Comparison]) -> list[dict[str, Any]]:
     """What is said of each field, the one that stands out most first; means over splits."""
-    kinds = sorted(set().union(*(each.kinds for each in found)))
-    nothing = np.zeros((2, len(names)))
-    far = np.array([[each.kinds.get(kind, nothing) for kind in kinds] for each in found])
-    far_K2F = far.reshape(len(found), -1, *nothing.shape).mean(axis=0)
-    windows_2F = np.mean([each.windows for each in found], axis=0)
-    said = []
-    for field, name in enumerate(names):
-        generated, control = far_K2F[..., field].sum(axis=0)
-        excess_K = far_K2F[:, 0, field] - far_K2F[:, 1, field]
-        told, told_control = windows_2F[:, field]
-        said.append(
-            {
-                "field": name,
-                "packets": _figures(generated, control),
-                "mostly": _kind_name(kinds[int(excess_K.argmax())]) if excess_K.any() else None,
-                "windows": _figures(told, told_control),
-            }
+    kinds, far_K2F = _means([each.packets for each in found], len(names))
+    generated_F, control_F = far_K2F.sum(axis=0)
+    told_F, told_control_F = np.mean([each.windows for each in found], axis=0)
+    # to be misled by the accidents of captures is no better than to guess
+    windows_excess_F = np.maximum(told_F, 0.5) - np.maximum(told_control_F, 0.5)
+    said = [
+        {
+            "field": name,
+            "packets": _figures(generated, control, generated - control),
+            "windows": _figures(told, told_control, excess),
+            "kinds": _most(kinds, far_K),
+        }
+        for name, generated, control, told, told_control, excess, far_K in zip(
+            names,
+            generated_F,
+            control_F,
+            told_F,
+            told_control_F,
+            windows_excess_F,
+            (far_K2F[:, 0] - far_K2F[:, 1]).T,
+            strict=True,
         )
+    ]
     return sorted(said, key=lambda row: -row["packets"]["excess"])
 
 
-def _figures(generated: float, control: float) -> dict[str, float]:
-    found = {"generated": generated, "control": control, "excess": generated - control}
+def _means(
+    found: Sequence[Sequence[Mapping[int, NDArray[np.float64]]]], width: int
+) -> tuple[list[int], NDArray[np.float64]]:
+    """The kinds (K), and the means (K, 2, F) over parts and splits; no distance where one lacks."""
+    kinds = sorted({kind for split in found for part in split for kind in part})
+    total = np.zeros((len(kinds), 2, width))
+    for split in found:
+        for part in split:
+            for place, kind in enumerate(kinds):
+                total[place] += part.get(kind, 0) / len(split) / len(found)
+    return kinds, total
+
+
+def _figures(generated: float, control: float, excess: float) -> dict[str, float]:
+    found = {"generated": generated, "control": control, "excess": excess}
     return {name: round(float(value), 4) for name, value in found.items()}
+
+
+def _most(kinds: Sequence[int], excess_K: NDArray[np.float64]) -> dict[str, float]:
+    """The kinds of packets in which a field stands out most, and how much each adds."""
+    first = np.argsort(-excess_K)[:KINDS]
+    return {
+        _kind_name(kinds[place]): round(float(excess_K[place]), 4)
+        for place in first
+        if excess_K[place] > 0
+    }
 
 
 def _kind_name(kind: int) -> str:
@@ -249,7 +285,7 @@ def show(devices: Sequence[Mapping[str, Any]], top: int, by: str) -> None:
             packets, windows = ([*row[each].values()] for each in ("packets", "windows"))
             print(
                 f"{row['field']:24}{packets[0]:7.3f}{packets[1]:7.3f}{packets[2]:+8.3f}"
-                f"{windows[0]:9.3f}{windows[1]:7.3f}{windows[2]:+8.3f}  {row['mostly'] or ''}"
+                f"{windows[0]:9.3f}{windows[1]:7.3f}{windows[2]:+8.3f}  {next(iter(row['kinds']), '')}"
             )
 
 
