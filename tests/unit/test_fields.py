@@ -33,7 +33,7 @@ def changed(of, field, change):
 
 def order(generated, unseen, train):
     nothing = np.full((2, len(NAMES)), 0.5)
-    return rows(NAMES, [Comparison([by_kind(generated, unseen, train)], nothing)])
+    return rows(NAMES, [Comparison([by_kind(generated, unseen, train)], 1, nothing)])
 
 
 def distances(generated, unseen, train):
@@ -143,13 +143,14 @@ def test_sessions_are_compared_as_many_at_a_time_as_captures(with_fields):
     (ground,) = trials("held-out", with_fields, np.random.default_rng(1), windows=100, splits=1)
     found = beside(ground, 3 * ground.train, np.random.default_rng(2))
     assert len(found.packets) == 3
+    assert found.compared == 1
 
 
 def test_being_misled_is_no_better_than_guessing():
     same = by_kind(packets(0), packets(0), packets(0))
     told = np.array([[0.4, 0.6, 0.7, 0.3], [0.3, 0.4, 0.6, 0.6]])
     found = {
-        row["field"]: row["windows"]["excess"] for row in rows(NAMES, [Comparison([same], told)])
+        row["field"]: row["windows"]["excess"] for row in rows(NAMES, [Comparison([same], 1, told)])
     }
     assert found == pytest.approx({"flags": 0, "size": 0.1, "number": 0.1, "option": -0.1})
 
