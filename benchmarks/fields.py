@@ -22,8 +22,9 @@ Devices that are done are not measured again.
     python benchmarks/fields.py CAPTURES --devices WeMoLink,HueBridge --top 20
     python benchmarks/fields.py CAPTURES --devices WeMoLink --capture made.pcap
 
-The second compares a capture, or a folder of them, of whatever wrote it. Nothing is kept then. To
-be fair it is learnt from G alone, whose names are printed, and its identifiers are kept.
+The second compares a capture, or a folder of them, whatever wrote it, and keeps nothing. Write it
+with `generate --keep-identifiers`, by a model of G alone; the names of G are printed. A single file
+is cut into as many pieces as G has captures, however many sessions it holds.
 
 Shapes: P packets, F header fields, S samples, B bins.
 """
@@ -33,6 +34,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -277,8 +279,16 @@ def measure_capture(folder: Path, path: Path, device: str | None) -> dict[str, A
     ground = grounds(folder.name, traces)[0]
     print("G:", *(trace.name for trace in ground.train), file=sys.stderr)
     made, _ = read_device([path], device, cached=False)
+    if len(made) == 1:
+        made = pieces(made[0], len(ground.train))
     found = beside(ground, made, np.random.default_rng([SEED, 0]))
     return _said(folder, field_names(traces[0], frames), [found])
+
+
+def pieces(trace: Trace, n: int) -> list[Trace]:
+    """A trace in so many parts of about one length, since folds need more than one."""
+    ends = np.linspace(0, len(trace), n + 1).astype(int).tolist()
+    return [trace[start:end] for start, end in pairwise(ends)]
 
 
 def _said(folder: Path, names: Sequence[str], found: Sequence[Comparison]) -> dict[str, Any]:
@@ -291,9 +301,7 @@ def show(devices: Sequence[Mapping[str, Any]], top: int, by: str) -> None:
     head = f"{'':26}{'packets':>22}{'windows':>26}"
     columns = f"{'gen-H':>8}{'G-H':>7}{'excess':>8}"
     for device in devices:
-        print(
-            f"\n{device['device']}, {device['compared']:.0%} of the packets of H compared\n{head}"
-        )
+        print(f"\n{device['device']}, {device['compared']:.0%} of H's packets compared\n{head}")
         print(f"{'field':26}{columns} {columns}  mostly in")
         for row in sorted(device["fields"], key=lambda row: -row[by]["excess"])[:top]:
             figures = (_columns(row[each]) for each in ("packets", "windows"))

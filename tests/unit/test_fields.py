@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fields import Comparison, Packets, accuracies, beside, by_kind, rows, shares
+from fields import Comparison, Packets, accuracies, beside, by_kind, pieces, rows, shares
 
 from iotflowgen.evaluation import trials
 
@@ -144,6 +144,22 @@ def test_sessions_are_compared_as_many_at_a_time_as_captures(with_fields):
     found = beside(ground, 3 * ground.train, np.random.default_rng(2))
     assert len(found.packets) == 3
     assert found.compared == 1
+
+
+def test_captures_of_g_are_as_far_from_h_as_the_control(with_fields):
+    (ground,) = trials("held-out", with_fields, np.random.default_rng(1), windows=100, splits=1)
+    found = beside(ground, ground.train, np.random.default_rng(2))
+    said = rows(("length", "random"), [found])
+    assert [row["packets"]["excess"] for row in said] == [0, 0]
+    assert said[0]["packets"]["control"] > 0
+
+
+def test_a_capture_is_cut_into_pieces_that_are_all_of_it(with_fields):
+    of = with_fields[0]
+    found = pieces(of, 7)
+    assert len(found) == 7
+    assert {len(piece) for piece in found} == {8, 9}
+    assert (np.concatenate([piece.headers for piece in found]) == of.headers).all()
 
 
 def test_being_misled_is_no_better_than_guessing():
