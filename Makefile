@@ -52,6 +52,7 @@ benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, c
 	$(VENV)/bin/python benchmarks/limits.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/realism.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/headers.py $(ROOT) --devices $(DEVICES)
+	$(VENV)/bin/python benchmarks/fields.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/references.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
 	$(MAKE) compiled

@@ -15,7 +15,7 @@ from iotflowgen.errors import IoTFlowGenError
 from iotflowgen.files import whole_file
 from iotflowgen.generators import versions
 
-__all__ = ["measured"]
+__all__ = ["arguments", "measured", "taken"]
 
 Measure = Callable[[Path], dict[str, Any]]
 
@@ -29,6 +29,11 @@ def measured(measure: Measure, out: Path, description: str | None, **made_with: 
         description: Of the script, for its help.
         made_with: What else the joined file says.
     """
+    taken(measure, arguments(out, description).parse_args(), **made_with)
+
+
+def arguments(out: Path, description: str | None) -> argparse.ArgumentParser:
+    """What the command line of `measured` takes, for scripts that take more."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -36,7 +41,13 @@ def measured(measure: Measure, out: Path, description: str | None, **made_with: 
     parser.add_argument("--devices", required=True, help="names of folders, with commas between")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=out)
-    chosen = parser.parse_args()
+    return parser
+
+
+def taken(
+    measure: Measure, chosen: argparse.Namespace, **made_with: object
+) -> list[dict[str, Any]]:
+    """`measured` of a command line that is parsed already; what was found of each device."""
     folders = [chosen.root / name for name in chosen.devices.split(",")]
     steps = (delayed(_take)(measure, folder, chosen.out) for folder in folders)
     for said in Parallel(chosen.processes, return_as="generator_unordered")(steps):
@@ -46,6 +57,7 @@ def measured(measure: Measure, out: Path, description: str | None, **made_with: 
     joined = {**made_with, "versions": versions(), "devices": devices}
     with whole_file(chosen.out.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(joined, indent=1) + "\n")
+    return devices
 
 
 def _take(measure: Measure, folder: Path, out: Path) -> str:

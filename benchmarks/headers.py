@@ -18,18 +18,16 @@ python benchmarks/headers.py CAPTURES --devices A,B
 
 import argparse
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from decoys import SEED, SIZE, Frames, drawn, grounds, read_device, written
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from iotflowgen.adversaries import HeaderBoosting
-from iotflowgen.capture import header_fields, read_captures, read_frames
 from iotflowgen.evaluation import (
     Attack,
     Cell,
@@ -38,69 +36,13 @@ from iotflowgen.evaluation import (
     Results,
     Trial,
     read_results,
-    trials,
 )
-from iotflowgen.generators import Sessions, apart, first_packets, starting_at, versions
-from iotflowgen.packets import (
-    DEFAULT_START_NS,
-    FuzzBuilder,
-    Headers,
-    PacketBuilder,
-    Persona,
-    TemplateBuilder,
-    learn_headers,
-    write_sessions,
-)
+from iotflowgen.generators import Sessions, apart, starting_at, versions
+from iotflowgen.packets import DEFAULT_START_NS
 from iotflowgen.traffic import Session, Trace, cut_windows, draw_places
 
-SIZE, SPLITS, SEED = 20, 2, 0
-SESSIONS = 64
-PACKETS = 40_000
-"""Of all sessions at most; the last ones are left out where sessions are long."""
 KNOWN = "known source"
 KINDS = ("template", "fuzz", "captures", KNOWN)
-
-Frames = Mapping[str, Sequence[bytes]]
-"""By the name of their capture."""
-
-
-def builder_of(kind: str, headers: Headers, rng: np.random.Generator) -> PacketBuilder:
-    """As `generate --keep-identifiers` makes it."""
-    if kind == "fuzz":
-        return FuzzBuilder(rng)
-    return TemplateBuilder(headers, Persona(headers, rng, keep=True), rng)
-
-
-def written(
-    sessions: Iterable[Session | Trace], path: Path, builder: PacketBuilder
-) -> tuple[list[Trace], Frames, dict[str, int]]:
-    """Sessions as they are read back from their file, and what was compromised."""
-    ends = [0]
-
-    def counted() -> Iterator[Session | Trace]:
-        for session in sessions:
-            ends.append(ends[-1] + len(session))
-            yield session
-
-    report = write_sessions(counted(), path, builder)
-    (back,) = read_captures([path], report.device_mac, cache=None)
-    ((_, frames),) = read_frames([path], [back])
-    path.unlink()
-    traces: list[Trace] = []
-    read: dict[str, Sequence[bytes]] = {}
-    for start, end in pairwise(ends):
-        trace = replace(back[start:end], name=str(len(traces)))
-        read[trace.name] = frames[start:end]
-        traces.append(replace(trace, headers=header_fields(read[trace.name], trace)[1]))
-    return traces, read, report.compromises
-
-
-def learnt(traces: Sequence[Trace], frames: Frames) -> Headers:
-    """What the headers of captures hold."""
-    headers = learn_headers([(trace, frames[trace.name]) for trace in traces])
-    if headers is None:
-        raise SystemExit("nothing that the device sent")
-    return headers
 
 
 def of_known_source(
@@ -108,8 +50,8 @@ def of_known_source(
 ) -> tuple[list[Trace], Frames]:
     """Sessions of what is learnt from all captures, as many as these, as if they were captured."""
     rng = np.random.default_rng(SEED)
-    drawn = starting_at(apart(Sessions().fit(traces), len(traces), rng), DEFAULT_START_NS)
-    made, read, _ = written(drawn, path, builder_of(KNOWN, learnt(traces, frames), rng))
+    sessions = starting_at(apart(Sessions().fit(traces), len(traces), rng), DEFAULT_START_NS)
+    made, read, _ = written(sessions, path, traces, frames, rng)
     return made, read
 
 
@@ -123,16 +65,12 @@ def one_after_another(traces: Sequence[Trace]) -> Iterator[Trace]:
 
 def attack(ground: Trial, frames: Frames, kind: str, split: int, path: Path) -> Detection:
     """Write one kind of packets in one trial, and have them told from H."""
-    headers = learnt(ground.train, frames)
+    train, rng = ground.train, np.random.default_rng([SEED, split])
     sessions: Iterator[Session | Trace]
-    rng = np.random.default_rng([SEED, split])
-    if kind == "captures":
-        sessions = one_after_another(ground.train)
-    else:
-        drawn = apart(Sessions().fit(ground.train), SESSIONS, rng)
-        sessions = starting_at(first_packets(drawn, PACKETS), DEFAULT_START_NS)
-    builder = builder_of(kind, headers, np.random.default_rng([SEED, split, 1]))
-    found, _, compromises = written(sessions, path, builder)
+    sessions = one_after_another(train) if kind == "captures" else drawn(train, rng)
+    of_packets = np.random.default_rng([SEED, split, 1])
+    fuzzed = kind == "fuzz"
+    found, _, compromises = written(sessions, path, train, frames, of_packets, fuzzed=fuzzed)
     long = [trace for trace in found if len(trace) >= SIZE]
     places = draw_places(long, len(ground.real), SIZE, rng)
     told = replace(ground, dealt=places.trace)
@@ -143,20 +81,16 @@ def attack(ground: Trial, frames: Frames, kind: str, split: int, path: Path) -> 
 
 def device(folder: Path, scratch: Path, kinds: Sequence[str]) -> Results:
     """All about one device."""
-    plain = read_captures([folder])
-    frames: Frames = {trace.name: found for trace, found in read_frames([folder], plain)}
-    traces = [replace(t, headers=header_fields(frames[t.name], t)[1]) for t in plain]
-    seed, path = [SEED, zlib.crc32(folder.name.encode())], scratch / f"{folder.name}.pcap"
+    traces, frames = read_device([folder])
+    path = scratch / f"{folder.name}.pcap"
 
     def cells_of(traces: Sequence[Trace], frames: Frames, kinds: Sequence[str]) -> Iterator[Cell]:
-        # the benchmark's seed, so the splits of captures are the benchmark's
-        rng = np.random.default_rng(seed)
-        grounds = trials("held-out", traces, rng, window=SIZE, splits=SPLITS)
-        controls = [ground.attack_control(HeaderBoosting) for ground in grounds]
+        dealt = grounds(folder.name, traces)
+        controls = [ground.attack_control(HeaderBoosting) for ground in dealt]
         for kind in kinds:
             attacks = tuple(
                 Attack(detection=attack(ground, frames, kind, split, path), control=control)
-                for split, (ground, control) in enumerate(zip(grounds, controls, strict=True))
+                for split, (ground, control) in enumerate(zip(dealt, controls, strict=True))
             )
             yield Cell(
                 device=folder.name,

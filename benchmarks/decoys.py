@@ -1,0 +1,126 @@
+"""Captures with the fields of their headers, and sessions that are written and read as they are.
+
+What measures header fields shares this: how captures are dealt, and how packets are written. Which
+writer that is, `written` alone says.
+
+Shapes: P packets, F header fields.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from iotflowgen.capture import header_fields, read_captures, read_frames
+from iotflowgen.evaluation import Trial, trials
+from iotflowgen.generators import Sessions, apart, first_packets, starting_at
+from iotflowgen.packets import (
+    DEFAULT_START_NS,
+    FuzzBuilder,
+    Headers,
+    PacketBuilder,
+    Persona,
+    TemplateBuilder,
+    learn_headers,
+    write_sessions,
+)
+from iotflowgen.traffic import Session, Trace
+
+__all__ = ["SEED", "SIZE", "Frames", "drawn", "field_names", "grounds", "read_device", "written"]
+
+SEED = 0
+SIZE, SPLITS = 20, 2
+SESSIONS = 64
+PACKETS = 40_000
+"""Of all sessions at most; the last ones are left out where sessions are long."""
+
+Frames = Mapping[str, Sequence[bytes]]
+"""By the name of their capture."""
+
+
+def read_device(
+    paths: Sequence[Path], device: str | None = None, *, cached: bool = True
+) -> tuple[list[Trace], Frames]:
+    """Captures of one device with the fields of their headers (P, F), and their frames.
+
+    Args:
+        paths: Captures, or folders of them.
+        device: Its MAC or IP address; by default the most common one.
+        cached: Whether what was dissected is kept, and taken from where it was kept.
+    """
+    plain = read_captures(paths, device) if cached else read_captures(paths, device, cache=None)
+    frames = {trace.name: found for trace, found in read_frames(paths, plain)}
+    return [replace(t, headers=header_fields(frames[t.name], t)[1]) for t in plain], frames
+
+
+def field_names(trace: Trace, frames: Frames) -> tuple[str, ...]:
+    """The names (F) of the fields of a trace's headers."""
+    return header_fields(frames[trace.name][:1], trace[:1])[0]
+
+
+def grounds(name: str, traces: Sequence[Trace], splits: int = SPLITS) -> tuple[Trial, ...]:
+    """A device's captures in G and H: its name is the seed, so the splits are the benchmark's."""
+    rng = np.random.default_rng([SEED, zlib.crc32(name.encode())])
+    return trials("held-out", traces, rng, window=SIZE, splits=splits)
+
+
+def drawn(train: Sequence[Trace], rng: np.random.Generator) -> Iterator[Session]:
+    """Sessions of the default generator, learnt from captures."""
+    sessions = apart(Sessions().fit(train), SESSIONS, rng)
+    return starting_at(first_packets(sessions, PACKETS), DEFAULT_START_NS)
+
+
+def written(
+    sessions: Iterable[Session | Trace],
+    path: Path,
+    train: Sequence[Trace],
+    frames: Frames,
+    rng: np.random.Generator,
+    *,
+    fuzzed: bool = False,
+) -> tuple[list[Trace], Frames, dict[str, int]]:
+    """Sessions as they are read back from their file, and what was compromised.
+
+    They are written as `generate --keep-identifiers` writes them.
+
+    Args:
+        sessions: One after another in time.
+        path: Of the file, which is there for a while only.
+        train: The captures that headers are learnt from.
+        frames: Of these captures, at least.
+        rng: Decides what is drawn for packets.
+        fuzzed: Whether all but the features of packets is random, as `--payload fuzz` has it.
+    """
+    ends = [0]
+
+    def counted() -> Iterator[Session | Trace]:
+        for session in sessions:
+            ends.append(ends[-1] + len(session))
+            yield session
+
+    builder: PacketBuilder = FuzzBuilder(rng) if fuzzed else _templates(_learnt(train, frames), rng)
+    report = write_sessions(counted(), path, builder)
+    (back,) = read_captures([path], report.device_mac, cache=None)
+    ((_, packets),) = read_frames([path], [back])
+    path.unlink()
+    traces: list[Trace] = []
+    read: dict[str, Sequence[bytes]] = {}
+    for start, end in pairwise(ends):
+        trace = replace(back[start:end], name=str(len(traces)))
+        read[trace.name] = packets[start:end]
+        traces.append(replace(trace, headers=header_fields(read[trace.name], trace)[1]))
+    return traces, read, report.compromises
+
+
+def _templates(headers: Headers, rng: np.random.Generator) -> PacketBuilder:
+    return TemplateBuilder(headers, Persona(headers, rng, keep=True), rng)
+
+
+def _learnt(traces: Sequence[Trace], frames: Frames) -> Headers:
+    headers = learn_headers([(trace, frames[trace.name]) for trace in traces])
+    if headers is None:
+        raise SystemExit("nothing that the device sent")
+    return headers
