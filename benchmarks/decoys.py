@@ -28,8 +28,9 @@ from iotflowgen.packets import (
     write_sessions,
 )
 from iotflowgen.traffic import Session, Trace
+from iotflowgen.wire import Frames
 
-__all__ = ["SEED", "SIZE", "Frames", "drawn", "field_names", "grounds", "read_device", "written"]
+__all__ = ["SEED", "SIZE", "FramesOf", "drawn", "field_names", "grounds", "read_device", "written"]
 
 SEED = 0
 SIZE, SPLITS = 20, 2
@@ -37,13 +38,13 @@ SESSIONS = 64
 PACKETS = 40_000
 """Of all sessions at most; the last ones are left out where sessions are long."""
 
-Frames = Mapping[str, Sequence[bytes]]
+FramesOf = Mapping[str, Frames]
 """By the name of their capture."""
 
 
 def read_device(
     paths: Sequence[Path], device: str | None = None, *, cached: bool = True
-) -> tuple[list[Trace], Frames]:
+) -> tuple[list[Trace], FramesOf]:
     """Captures of one device with the fields of their headers (P, F), and their frames.
 
     Args:
@@ -56,9 +57,9 @@ def read_device(
     return [replace(t, headers=header_fields(frames[t.name], t)[1]) for t in plain], frames
 
 
-def field_names(trace: Trace, frames: Frames) -> tuple[str, ...]:
+def field_names(trace: Trace, frames: FramesOf) -> tuple[str, ...]:
     """The names (F) of the fields of a trace's headers."""
-    return header_fields(frames[trace.name][:1], trace[:1])[0]
+    return header_fields(frames[trace.name].take(slice(1)), trace[:1])[0]
 
 
 def grounds(name: str, traces: Sequence[Trace], splits: int = SPLITS) -> tuple[Trial, ...]:
@@ -77,11 +78,11 @@ def written(
     sessions: Iterable[Session | Trace],
     path: Path,
     train: Sequence[Trace],
-    frames: Frames,
+    frames: FramesOf,
     rng: np.random.Generator,
     *,
     fuzzed: bool = False,
-) -> tuple[list[Trace], Frames, dict[str, int]]:
+) -> tuple[list[Trace], FramesOf, dict[str, int]]:
     """Sessions as they are read back from their file, and what was compromised.
 
     They are written as `generate --keep-identifiers` writes them.
@@ -107,10 +108,10 @@ def written(
     ((_, packets),) = read_frames([path], [back])
     path.unlink()
     traces: list[Trace] = []
-    read: dict[str, Sequence[bytes]] = {}
+    read: dict[str, Frames] = {}
     for start, end in pairwise(ends):
         trace = replace(back[start:end], name=str(len(traces)))
-        read[trace.name] = packets[start:end]
+        read[trace.name] = packets.take(slice(start, end))
         traces.append(replace(trace, headers=header_fields(read[trace.name], trace)[1]))
     return traces, read, report.compromises
 
@@ -119,7 +120,7 @@ def _templates(headers: Headers, rng: np.random.Generator) -> PacketBuilder:
     return TemplateBuilder(headers, Persona(headers, rng, keep=True), rng)
 
 
-def _learnt(traces: Sequence[Trace], frames: Frames) -> Headers:
+def _learnt(traces: Sequence[Trace], frames: FramesOf) -> Headers:
     headers = learn_headers([(trace, frames[trace.name]) for trace in traces])
     if headers is None:
         raise SystemExit("nothing that the device sent")

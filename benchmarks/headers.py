@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from decoys import SEED, SIZE, Frames, drawn, grounds, read_device, written
+from decoys import SEED, SIZE, FramesOf, drawn, grounds, read_device, written
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -46,8 +46,8 @@ KINDS = ("template", "fuzz", "captures", KNOWN)
 
 
 def of_known_source(
-    traces: Sequence[Trace], frames: Frames, path: Path
-) -> tuple[list[Trace], Frames]:
+    traces: Sequence[Trace], frames: FramesOf, path: Path
+) -> tuple[list[Trace], FramesOf]:
     """Sessions of what is learnt from all captures, as many as these, as if they were captured."""
     rng = np.random.default_rng(SEED)
     sessions = starting_at(apart(Sessions().fit(traces), len(traces), rng), DEFAULT_START_NS)
@@ -63,7 +63,7 @@ def one_after_another(traces: Sequence[Trace]) -> Iterator[Trace]:
         now_ns += int(trace.time_ns[-1] - trace.time_ns[0]) + 3600 * 10**9
 
 
-def attack(ground: Trial, frames: Frames, kind: str, split: int, path: Path) -> Detection:
+def attack(ground: Trial, frames: FramesOf, kind: str, split: int, path: Path) -> Detection:
     """Write one kind of packets in one trial, and have them told from H."""
     train, rng = ground.train, np.random.default_rng([SEED, split])
     sessions: Iterator[Session | Trace]
@@ -84,7 +84,7 @@ def device(folder: Path, scratch: Path, kinds: Sequence[str]) -> Results:
     traces, frames = read_device([folder])
     path = scratch / f"{folder.name}.pcap"
 
-    def cells_of(traces: Sequence[Trace], frames: Frames, kinds: Sequence[str]) -> Iterator[Cell]:
+    def cells_of(traces: Sequence[Trace], frames: FramesOf, kinds: Sequence[str]) -> Iterator[Cell]:
         dealt = grounds(folder.name, traces)
         controls = [ground.attack_control(HeaderBoosting) for ground in dealt]
         for kind in kinds:

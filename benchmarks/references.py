@@ -36,7 +36,7 @@ TICKS = 100.0
 def measure(folder: Path) -> dict[str, Any]:
     """Segments of the captures in a folder, and how many of them have which number back."""
     found = list(read_frames([folder], read_captures([folder])))
-    frames = Frames.concatenate([Frames.of(of) for _, of in found])
+    frames = Frames.concatenate([of for _, of in found])
     capture = np.repeat(np.arange(len(found)), [len(trace) for trace, _ in found])
     outgoing = np.concatenate([trace.outgoing for trace, _ in found])
     time_ns = np.concatenate([trace.time_ns for trace, _ in found])

@@ -80,7 +80,11 @@ def with_headers(paths: Sequence[Path], traces: Sequence[Trace]) -> list[Trace]:
     Raises:
         HeadersMissing: One is not of Ethernet frames, or has changed meanwhile.
     """
-    found = {t.sha256: header_fields(frames, t)[1] for t, frames in read_frames(paths, traces)}
+    found = {
+        trace.sha256: header_fields(frames, trace)[1]
+        for trace, frames in read_frames(paths, traces)
+        if frames.size.any()
+    }
     if missing := [trace.name for trace in traces if trace.sha256 not in found]:
         raise HeadersMissing(
             f"headers are read of Ethernet frames only, and {missing[0]} has others; leave it out, "
@@ -89,9 +93,7 @@ def with_headers(paths: Sequence[Path], traces: Sequence[Trace]) -> list[Trace]:
     return [replace(trace, headers=found[trace.sha256]) for trace in traces]
 
 
-def header_fields(
-    frames: Sequence[bytes], trace: Trace
-) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+def header_fields(frames: Frames, trace: Trace) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """The names (F) and the values (P, F) of the fields of a trace's frames."""
     read = _Fields(frames)
     columns, layers = _layers(read, trace)
@@ -108,8 +110,8 @@ def header_fields(
 class _Fields:
     """All frames of a capture, of which fields are taken side by side; NaN beyond their ends."""
 
-    def __init__(self, frames: Sequence[bytes]) -> None:
-        self.frames = Frames.of(frames)
+    def __init__(self, frames: Frames) -> None:
+        self.frames = frames
 
     def take(self, at: Numbers, count: int) -> Numbers:
         """The bytes (P, count) from offsets (P) on."""

@@ -50,9 +50,9 @@ def gather(
         gap = (length - head - tail)[other]
         which = np.repeat(other, gap)
         # what is put in is like what stands before it, unless it is drawn
-        data[(start + head)[which] + np.arange(len(which)) - np.repeat(np.cumsum(gap) - gap, gap)] = (
-            data[np.maximum((start + head)[which] - 1, 0)]
-        )
+        data[
+            (start + head)[which] + np.arange(len(which)) - np.repeat(np.cumsum(gap) - gap, gap)
+        ] = data[np.maximum((start + head)[which] - 1, 0)]
         copy_ranges(frames.data, old + size - tail, data, start + length - tail, tail)
     taken = layers.take(source)
     end = np.clip(taken.end + more, np.minimum(taken.payload, length), length)

@@ -25,6 +25,7 @@ from iotflowgen.packets.selves import addresses_apart
 from iotflowgen.packets.streams import Said, Stream
 from iotflowgen.packets.succession import NOTHING, Before, Succession, Thread, heard, thread_of
 from iotflowgen.traffic import Trace
+from iotflowgen.wire.frames import Frames
 
 __all__ = ["learn_headers"]
 
@@ -36,13 +37,13 @@ _SERVERS = {53, 67, 123}
 """Ports of DNS, DHCP and NTP: whoever asks there is no service itself."""
 
 
-def learn_headers(captures: Iterable[tuple[Trace, Sequence[bytes]]]) -> Headers | None:
+def learn_headers(captures: Iterable[tuple[Trace, Frames]]) -> Headers | None:
     """Learn from the frames of traces, as `capture.read_frames` gives them.
 
     Returns:
         None where the device sent no frame: there is nothing to learn.
     """
-    read = [packets_of(trace, frames) for trace, frames in captures]
+    read = [packets_of(trace, f.tolist()) for trace, f in captures if f.size.any()]
     sent = (packet for packets in read for packet in packets if packet.outgoing)
     own = Counter((packet.frame[6:12].hex(":"), packet.addresses[0]) for packet in sent)
     if not own:

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.codec import Codec
-from iotflowgen.packets.gather import set_lengths
-from iotflowgen.recording import Packets, Recording, find_flows
+from iotflowgen.recording import Recording, find_flows
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames, copy_ranges, find_layers
 

@@ -71,9 +71,7 @@ class Renderer:
         self._remembered = block.take(stays)
         return frames.take(is_new)
 
-    def _gathered(
-        self, rows: Rows, is_new: NDArray[np.bool_], stays: NDArray[np.bool_]
-    ) -> Packets:
+    def _gathered(self, rows: Rows, is_new: NDArray[np.bool_], stays: NDArray[np.bool_]) -> Packets:
         frames, layers = gather(
             self._frames, self._layers, rows.source, rows.length, self._spot[rows.source]
         )
