@@ -38,8 +38,8 @@ def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tupl
             path_of.setdefault(hashlib.file_digest(file, "sha256").hexdigest(), path)
     cut = 0
     for trace in traces:
-        path = path_of.get(trace.sha256)
-        frames = None if path is None else _frames(path, trace.in_file)
+        of_trace = path_of.get(trace.sha256)
+        frames = None if of_trace is None else _frames(of_trace, trace.in_file)
         if frames is None:
             yield trace, Frames.of([b""] * len(trace))
         else:

@@ -32,31 +32,28 @@ def gather(
         spot: Where in each of these frames bytes are put in, or before which they are left out,
             from where it begins (E).
     """
-    size, length = frames.size[source], length.astype(np.int64)
-    start = np.cumsum(length) - length
-    # one byte more, so that there is an array to look at where there are no packets
-    data = np.empty(int(length.sum()), dtype=np.uint8)
-    more = length - size
-    old = frames.start[source]
-    payload = layers.payload[source]
+    size, wanted = frames.size[source], length.astype(np.int64)
+    start = np.cumsum(wanted) - wanted
+    data = np.empty(int(wanted.sum()), dtype=np.uint8)
+    old, more = frames.start[source], wanted - size
     other = np.flatnonzero(more)
     if not len(other):
         copy_ranges(frames.data, old, data, start, size)
     else:
-        head = np.where(more == 0, size, np.where(more > 0, spot, np.maximum(spot + more, payload)))
-        head = np.minimum(head, length)
-        tail = np.where(more == 0, 0, np.minimum(size - spot, length - head))
+        payload = layers.payload[source]
+        head = np.where(more > 0, spot, np.maximum(spot + more, payload))
+        head = np.minimum(np.where(more == 0, size, head), wanted)
+        tail = np.where(more == 0, 0, np.minimum(size - spot, wanted - head))
         copy_ranges(frames.data, old, data, start, head)
-        gap = (length - head - tail)[other]
-        which = np.repeat(other, gap)
         # what is put in is like what stands before it, unless it is drawn
-        data[
-            (start + head)[which] + np.arange(len(which)) - np.repeat(np.cumsum(gap) - gap, gap)
-        ] = data[np.maximum((start + head)[which] - 1, 0)]
-        copy_ranges(frames.data, old + size - tail, data, start + length - tail, tail)
+        gap = (wanted - head - tail)[other]
+        which = np.repeat(other, gap)
+        into = (start + head)[which] + np.arange(len(which)) - np.repeat(np.cumsum(gap) - gap, gap)
+        data[into] = data[np.maximum((start + head)[which] - 1, 0)]
+        copy_ranges(frames.data, old + size - tail, data, start + wanted - tail, tail)
     taken = layers.take(source)
-    end = np.clip(taken.end + more, np.minimum(taken.payload, length), length)
-    return Frames(data, start, length), replace(taken, end=end)
+    end = np.clip(taken.end + more, np.minimum(taken.payload, wanted), wanted)
+    return Frames(data, start, wanted), replace(taken, end=end)
 
 
 def set_lengths(frames: Frames, layers: Layers, which: NDArray[np.bool_]) -> None:

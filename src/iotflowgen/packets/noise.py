@@ -50,8 +50,8 @@ class Noise:
 
     def uniform(self, purpose: str, *of: NDArray[Any]) -> NDArray[np.float64]:
         """Numbers (E) from 0 to below 1."""
-        share: NDArray[np.float64] = (self.words(purpose, *of) >> np.uint64(11)) * 2.0**-53
-        return share
+        share = (self.words(purpose, *of) >> np.uint64(11)).astype(np.float64)
+        return share * 2.0**-53
 
     def fill(
         self,

@@ -1,9 +1,9 @@
-"""Captures to a `Recording`: frames are cleaned, and codecs take out of them what they can say anew.
+"""Captures to a `Recording`: codecs take out of frames what they can say anew.
 
 Shapes: P packets of all captures.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +18,7 @@ from iotflowgen.wire import Frames, copy_ranges, find_layers
 __all__ = ["record"]
 
 
-def record(
-    captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[Callable[[Recording], Codec]]
-) -> Recording:
+def record(captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec]]) -> Recording:
     """Keep the frames of traces, as `capture.read_frames` gives them, and what refers to what.
 
     Args:

@@ -34,7 +34,7 @@ class Renderer:
     def __init__(
         self,
         recording: Recording,
-        codecs: Sequence[Callable[[Recording], Codec]],
+        codecs: Sequence[type[Codec]],
         rng: np.random.Generator,
         *,
         disguise: Callable[[Frames], Frames] = lambda frames: frames,

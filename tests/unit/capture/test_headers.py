@@ -15,6 +15,7 @@ from iotflowgen.capture import header_fields, read_captures, with_headers
 from iotflowgen.capture.relations import ROLES
 from iotflowgen.errors import HeadersMissing
 from iotflowgen.traffic import Trace
+from iotflowgen.wire import Frames
 
 DEVICE, GATEWAY = "02:00:00:00:00:01", "02:00:00:00:00:02"
 OUT, IN = {"src": DEVICE, "dst": GATEWAY}, {"src": GATEWAY, "dst": DEVICE}
@@ -45,7 +46,7 @@ def trace_of(frames, seconds=1):
 def fields(*packets):
     """Each field's values, packet by packet."""
     frames = [packet if isinstance(packet, bytes) else bytes(packet) for packet in packets]
-    names, values = header_fields(frames, trace_of(frames))
+    names, values = header_fields(Frames.of(frames), trace_of(frames))
     assert values.shape == (len(frames), len(names))
     return dict(zip(names, values.T.tolist(), strict=True))
 
