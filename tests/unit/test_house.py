@@ -17,6 +17,7 @@ ROOMS = (
     "errors",
     "progress",
     "files",
+    "settings",
     "traffic",
     "wire",
     "tables",

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from iotflowgen.adversaries.adversary import check_both_kinds
-from iotflowgen.nn.training import Settings, seeded
+from iotflowgen.nn.training import seeded
+from iotflowgen.settings import Settings
 from iotflowgen.traffic import Windows
 
 __all__ = ["PacketMetadata", "PacketMetadataConfig"]

@@ -120,9 +120,10 @@ def say(text: str, kind: str = "", colour: str = "") -> None:
 
 def one_thread() -> None:
     """Keep PyTorch to one thread: in networks this small, more only wait for each other."""
-    import torch
-
-    torch.set_num_threads(1)
+    # what PyTorch reads when it is loaded, if it is
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 def show_table(title: str, rows: Mapping[str, str]) -> None:

@@ -42,8 +42,8 @@ from iotflowgen.evaluation.results import Attack, Cell, Device, Identification, 
 from iotflowgen.evaluation.trials import PROTOCOLS, Protocol, Trial, trials
 from iotflowgen.files import whole_file
 from iotflowgen.generators import GENERATORS, versions
-from iotflowgen.nn import Settings
 from iotflowgen.progress import Progress, silent
+from iotflowgen.settings import Settings
 from iotflowgen.tables import read_windows, write_windows
 from iotflowgen.traffic import Trace, Windows
 

@@ -31,23 +31,24 @@ from iotflowgen.errors import ModelError
 from iotflowgen.generators.model_file import (
     Capture,
     Model,
+    StoredModel,
     captures_of,
     read_model,
     versions,
     write_model,
 )
 from iotflowgen.nn import (
-    Accelerator,
     Series,
     SeriesGANConfig,
     SeriesGANReport,
     SeriesGenerator,
-    Settings,
     device_for,
     fit_series_gan,
     generator_from,
 )
 from iotflowgen.progress import Progress, silent
+from iotflowgen.recording import Recording
+from iotflowgen.settings import Accelerator, Settings
 from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places, every_place
 
 __all__ = ["DoppelGANger", "DoppelGANgerConfig", "DoppelGANgerReport"]
@@ -139,7 +140,7 @@ class DoppelGANger:
             progress("sample", first + size, n)
         return Windows.concatenate(parts)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, recording: Recording | None = None) -> None:
         """Write the model file, whole or not at all.
 
         Raises:
@@ -154,7 +155,8 @@ class DoppelGANger:
             captures=self._captures,
             versions=versions(),
         )
-        write_model(path, model, self._generator.state_dict())
+        learnt = self._generator.state_dict().items()
+        write_model(path, model, {k: v.cpu().numpy() for k, v in learnt}, recording)
 
     @classmethod
     def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
@@ -163,7 +165,16 @@ class DoppelGANger:
         Raises:
             ModelError: It is damaged, of another version, or of another generator.
         """
-        model, tensors = read_model(path, of=cls.name)
+        return cls.restore(read_model(path, of=cls.name), accelerator=accelerator)
+
+    @classmethod
+    def restore(cls, stored: StoredModel, *, accelerator: Accelerator = "auto") -> Self:
+        """The generator of a model file that was read.
+
+        Raises:
+            ModelError: Its parts do not fit together.
+        """
+        model = stored.model
         try:
             config = DoppelGANgerConfig.model_validate(model.config)
             self = cls(config, seed=model.seed, accelerator=accelerator)
@@ -172,10 +183,11 @@ class DoppelGANger:
             self._features = _Features.model_validate(model.vocabularies)
             sizes = list(self._features.sizes.values())
             self._generator = SeriesGenerator(sizes, config.window, _ATTRIBUTES, config.networks)
+            tensors = {name: torch.from_numpy(each) for name, each in stored.tensors.items()}
             self._generator.load_state_dict(tensors)
             self._generator.to(self._device).eval()
         except (ValidationError, RuntimeError, KeyError, ValueError) as error:
-            raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
+            raise ModelError(f"{stored.path} holds parts that do not fit; fit it again") from error
         return self
 
 

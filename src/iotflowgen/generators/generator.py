@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from iotflowgen.nn import Accelerator
+from iotflowgen.generators.model_file import StoredModel
 from iotflowgen.progress import Progress, silent
+from iotflowgen.recording import Recording
+from iotflowgen.settings import Accelerator
 from iotflowgen.traffic import Trace, Windows
 
 __all__ = ["Generator"]
@@ -47,8 +49,8 @@ class Generator(Protocol):
             ModeCollapse: They repeat themselves far more than real windows do.
         """
 
-    def save(self, path: Path) -> None:
-        """Write the model file, whole or not at all.
+    def save(self, path: Path, recording: Recording | None = None) -> None:
+        """Write the model file, whole or not at all; with the captured packets, where there are.
 
         Raises:
             OutputError: The file cannot be written.
@@ -60,4 +62,12 @@ class Generator(Protocol):
 
         Raises:
             ModelError: It is damaged, of another version, or of another generator.
+        """
+
+    @classmethod
+    def restore(cls, stored: StoredModel, *, accelerator: Accelerator = "auto") -> Self:
+        """The generator of a model file that was read.
+
+        Raises:
+            ModelError: Its parts do not fit together.
         """

@@ -27,6 +27,7 @@ from iotflowgen.errors import ModeCollapse, ModelError, TooShort
 from iotflowgen.generators.model_file import (
     Capture,
     Model,
+    StoredModel,
     captures_of,
     read_model,
     versions,
@@ -36,14 +37,12 @@ from iotflowgen.nn import (
     AUTHORS,
     LAPTOP,
     VQSTAE,
-    Accelerator,
     CodeGenerator,
     FrameLengthConfig,
     FrameLengthModel,
     FrameRows,
     SeqGANConfig,
     SeqGANReport,
-    Settings,
     VQSTAEConfig,
     device_for,
     fit_frame_lengths,
@@ -53,6 +52,8 @@ from iotflowgen.nn import (
     variety,
 )
 from iotflowgen.progress import Progress, silent
+from iotflowgen.recording import Recording
+from iotflowgen.settings import Accelerator, Settings
 from iotflowgen.traffic import Places, Trace, Windows, cut_windows, draw_places
 
 __all__ = ["FitWarning", "IoTFlow", "IoTFlowConfig", "IoTFlowReport"]
@@ -249,14 +250,14 @@ class IoTFlow:
             progress("sample", first + len(codes_NL), n)
         return Windows.concatenate(parts)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, recording: Recording | None = None) -> None:
         """Write the model file, whole or not at all.
 
         Raises:
             OutputError: The file cannot be written.
         """
         tensors = {
-            f"{part}.{name}": tensor
+            f"{part}.{name}": tensor.cpu().numpy()
             for part, module in self._parts().items()
             for name, tensor in module.state_dict().items()
         }
@@ -269,7 +270,8 @@ class IoTFlow:
             captures=self._captures,
             versions=versions(),
         )
-        write_model(path, model, {**tensors, "variety_floor": torch.tensor(self._floor)})
+        tensors["variety_floor"] = np.array(self._floor, dtype=np.float32)
+        write_model(path, model, tensors, recording)
 
     @classmethod
     def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
@@ -278,7 +280,16 @@ class IoTFlow:
         Raises:
             ModelError: It is damaged, of another version, or of another generator.
         """
-        model, tensors = read_model(path, of=cls.name)
+        return cls.restore(read_model(path, of=cls.name), accelerator=accelerator)
+
+    @classmethod
+    def restore(cls, stored: StoredModel, *, accelerator: Accelerator = "auto") -> Self:
+        """The generator of a model file that was read.
+
+        Raises:
+            ModelError: Its parts do not fit together.
+        """
+        model = stored.model
         try:
             self = cls(
                 IoTFlowConfig.model_validate(model.config),
@@ -288,13 +299,14 @@ class IoTFlow:
             self._captures = model.captures
             self.report = TypeAdapter(IoTFlowReport).validate_python(model.report)
             self._build(Codec.model_validate(model.vocabularies))
-            self._floor = float(tensors.pop("variety_floor"))
+            self._floor = float(stored.tensors["variety_floor"])
+            tensors = {name: torch.from_numpy(each) for name, each in stored.tensors.items()}
             for part, module in self._parts().items():
                 own = {k: v for k, v in tensors.items() if k.startswith(f"{part}.")}
                 module.load_state_dict({k.removeprefix(f"{part}."): v for k, v in own.items()})
                 module.to(self._device).eval()
         except (ValidationError, RuntimeError, KeyError, ValueError) as error:
-            raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
+            raise ModelError(f"{stored.path} holds parts that do not fit; fit it again") from error
         return self
 
     def _build(self, codec: Codec) -> None:

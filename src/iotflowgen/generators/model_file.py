@@ -8,31 +8,33 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from safetensors.numpy import save
 
 from iotflowgen.capture import is_capture
 from iotflowgen.errors import ModelError
 from iotflowgen.files import whole_file
-from iotflowgen.packets import Headers
+from iotflowgen.recording import Identities, Recording
 from iotflowgen.traffic import Trace
 
 __all__ = [
     "Capture",
     "Model",
-    "add_headers",
+    "StoredModel",
     "captures_of",
     "read_model",
     "versions",
     "write_model",
 ]
 
-SCHEMA = 3
+SCHEMA = 4
 _KEY = "iotflowgen"
+_RECORDING = "recording."
 
 
 class Capture(BaseModel):
@@ -68,8 +70,19 @@ class Model(BaseModel):
     """What it was fitted on."""
     versions: dict[str, str]
     """What made it."""
-    headers: Headers | None = None
-    """What the packets' headers hold; absent where no frames were at hand."""
+    identities: Identities | None = None
+    """Who the captured hosts are; absent where no frames were at hand."""
+
+
+class StoredModel(NamedTuple):
+    """All that a model file holds."""
+
+    path: Path
+    model: Model
+    tensors: dict[str, NDArray[Any]]
+    """What the generator learnt."""
+    recording: Recording | None
+    """The captured packets; None where no frames were at hand."""
 
 
 def captures_of(traces: Sequence[Trace]) -> tuple[Capture, ...]:
@@ -83,31 +96,29 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def write_model(path: Path, model: Model, tensors: Mapping[str, Tensor]) -> None:
+def write_model(
+    path: Path,
+    model: Model,
+    tensors: Mapping[str, NDArray[Any]],
+    recording: Recording | None = None,
+) -> None:
     """Write a model file, whole or not at all.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    held = dict(tensors)
+    if recording is not None:
+        model = model.model_copy(update={"identities": recording.identities})
+        held |= {_RECORDING + name: tensor for name, tensor in recording.tensors().items()}
+    plain = {name: np.ascontiguousarray(tensor) for name, tensor in held.items()}
     with whole_file(path) as temporary:
         # not save_file, whose errors of a full disk are no OSError
         temporary.write_bytes(save(plain, metadata={_KEY: model.model_dump_json()}))
 
 
-def add_headers(path: Path, headers: Headers) -> None:
-    """Put what was learnt of the packets' headers into a model file, whichever method wrote it.
-
-    Raises:
-        ModelError: It is damaged, or of another schema version.
-        OutputError: The file cannot be written.
-    """
-    model, tensors = read_model(path)
-    write_model(path, model.model_copy(update={"headers": headers}), tensors)
-
-
-def read_model(path: Path, of: str | None = None) -> tuple[Model, dict[str, Tensor]]:
-    """What a model file says, and its tensors.
+def read_model(path: Path, of: str | None = None) -> StoredModel:
+    """What a model file holds.
 
     Args:
         path: The file.
@@ -117,23 +128,7 @@ def read_model(path: Path, of: str | None = None) -> tuple[Model, dict[str, Tens
         ModelError: The file is absent, damaged, no model, of another schema version, or of another
             generator.
     """
-    if not path.exists():
-        raise ModelError(f"there is no model {path}; make one with: iotflowgen fit")
-    try:
-        if path.is_dir() or is_capture(path):
-            raise ModelError(
-                f"{path} is no model; make one with: iotflowgen fit {path} --out my.model"
-            )
-        with safe_open(path, framework="pt") as file:
-            said = (file.metadata() or {}).get(_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ModelError(f"cannot read {path}: {reason}; choose another model") from error
-    except SafetensorError as error:
-        raise ModelError(f"{path} is damaged or no model; fit it again") from error
-    if said is None:
-        raise ModelError(f"{path} is a safetensors file, but not of iotflowgen; choose another")
+    said, tensors = _read(path)
     try:
         found = json.loads(said).get("schema_version")
         if found != SCHEMA:
@@ -145,4 +140,34 @@ def read_model(path: Path, of: str | None = None) -> tuple[Model, dict[str, Tens
         raise ModelError(f"{path} says what no model says; fit it again") from error
     if of and model.generator != of:
         raise ModelError(f"{path} is a model of {model.generator}, not of {of}")
-    return model, tensors
+    recorded = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_RECORDING)}
+    try:
+        recording = None
+        if model.identities is not None:
+            columns = {name.removeprefix(_RECORDING): each for name, each in recorded.items()}
+            recording = Recording.of_tensors(columns, model.identities)
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
+    return StoredModel(path, model, tensors, recording)
+
+
+def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
+    """The metadata and the tensors of a safetensors file."""
+    if not path.exists():
+        raise ModelError(f"there is no model {path}; make one with: iotflowgen fit")
+    try:
+        if path.is_dir() or is_capture(path):
+            raise ModelError(
+                f"{path} is no model; make one with: iotflowgen fit {path} --out my.model"
+            )
+        with safe_open(path, framework="np") as file:
+            said = (file.metadata() or {}).get(_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(f"cannot read {path}: {reason}; choose another model") from error
+    except SafetensorError as error:
+        raise ModelError(f"{path} is damaged or no model; fit it again") from error
+    if said is None:
+        raise ModelError(f"{path} is a safetensors file, but not of iotflowgen; choose another")
+    return said, tensors

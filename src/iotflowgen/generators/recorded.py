@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
-from torch import Tensor
 
 from iotflowgen.errors import ModelError, TooShort
 from iotflowgen.generators.model_file import (
     Capture,
     Model,
+    StoredModel,
     captures_of,
     read_model,
     versions,
     write_model,
 )
-from iotflowgen.nn.training import Accelerator, Settings
 from iotflowgen.progress import Progress, silent
+from iotflowgen.recording import Recording
+from iotflowgen.settings import Accelerator, Settings
 from iotflowgen.traffic import Trace, Windows, every_place, protocol_mask
 
 __all__ = ["Recorded", "RecordedConfig", "flow_by_ports"]
@@ -65,7 +65,7 @@ class Recorded:
         progress("record", 1, 1)
         return self
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, recording: Recording | None = None) -> None:
         """Write the model file, whole or not at all.
 
         Times of day are left out: a generator knows durations only.
@@ -86,27 +86,33 @@ class Recorded:
             name: np.concatenate([getattr(trace, name) for trace in self._traces])
             for name in Windows.columns()
         }
-        columns["protocols"] = columns["protocols"].astype(
-            np.int32
-        )  # PyTorch has hardly any uint16
-        write_model(path, model, {name: torch.from_numpy(c) for name, c in columns.items()})
+        write_model(path, model, columns, recording)
 
     @classmethod
     def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
         """Read a model file that `save` wrote.
 
-        Each capture starts at time 0, its TCP payload not known.
-
         Raises:
             ModelError: It is damaged, of another version, or of another generator.
         """
-        model, tensors = read_model(path, of=cls.name)
+        return cls.restore(read_model(path, of=cls.name), accelerator=accelerator)
+
+    @classmethod
+    def restore(cls, stored: StoredModel, *, accelerator: Accelerator = "auto") -> Self:
+        """The generator of a model file that was read.
+
+        Each capture starts at time 0, its TCP payload not known.
+
+        Raises:
+            ModelError: Its parts do not fit together.
+        """
+        model = stored.model
         try:
             config = cls.Config.model_validate(model.config)
-            traces = _traces(tensors, model.captures)
+            traces = _traces(stored.tensors, model.captures)
             return cls(config, seed=model.seed, accelerator=accelerator).fit(traces)
         except (ValidationError, KeyError, ValueError, TooShort) as error:
-            raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
+            raise ModelError(f"{stored.path} holds parts that do not fit; fit it again") from error
 
 
 def flow_by_ports(windows: Windows) -> NDArray[np.int64]:
@@ -125,12 +131,11 @@ def flow_by_ports(windows: Windows) -> NDArray[np.int64]:
     return np.where((source > 0) | (destination > 0), flow, -1)
 
 
-def _traces(tensors: Mapping[str, Tensor], captures: Sequence[Capture]) -> list[Trace]:
-    columns = {name: tensors[name].numpy() for name in Windows.columns()}
+def _traces(tensors: Mapping[str, NDArray[Any]], captures: Sequence[Capture]) -> list[Trace]:
+    columns = {name: tensors[name] for name in Windows.columns()}
     sizes = [capture.packets for capture in captures]
     if any(column.shape != (sum(sizes),) for column in columns.values()):
         raise ValueError(f"the columns do not hold the {sum(sizes)} packets of the captures")
-    columns["protocols"] = columns["protocols"].astype(np.uint16)
     traces = []
     for capture, end in zip(captures, np.cumsum(sizes), strict=True):
         packets = {name: column[end - capture.packets : end] for name, column in columns.items()}

@@ -27,9 +27,7 @@ from iotflowgen.nn.seqgan import (
     SeqGANConfig,
 )
 from iotflowgen.nn.training import (
-    Accelerator,
     Curve,
-    Settings,
     TrainingConfig,
     device_for,
     draw,
@@ -44,7 +42,6 @@ __all__ = [
     "AUTHORS",
     "LAPTOP",
     "VQSTAE",
-    "Accelerator",
     "CodeGenerator",
     "Critic",
     "Curve",
@@ -62,7 +59,6 @@ __all__ = [
     "SeriesGANConfig",
     "SeriesGANReport",
     "SeriesGenerator",
-    "Settings",
     "TrainingConfig",
     "VQSTAEConfig",
     "VQSTAEReport",

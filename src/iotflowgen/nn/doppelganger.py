@@ -36,8 +36,9 @@ from torch.nn import functional as F
 from torch.optim import Adam
 
 from iotflowgen.errors import TrainingError
-from iotflowgen.nn.training import Settings, seeded
+from iotflowgen.nn.training import seeded
 from iotflowgen.progress import Progress, silent
+from iotflowgen.settings import Settings
 
 __all__ = [
     "Critic",

@@ -25,8 +25,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from iotflowgen.nn.training import Curve, Settings, TrainingConfig, draw, seeded, train
+from iotflowgen.nn.training import Curve, TrainingConfig, draw, seeded, train
 from iotflowgen.progress import Progress, silent
+from iotflowgen.settings import Settings
 
 __all__ = [
     "FrameLengthConfig",

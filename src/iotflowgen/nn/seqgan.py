@@ -20,7 +20,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from iotflowgen.nn.training import Settings, TrainingConfig, draw, seeded
+from iotflowgen.nn.training import TrainingConfig, draw, seeded
+from iotflowgen.settings import Settings
 
 __all__ = ["AUTHORS", "LAPTOP", "CodeGenerator", "Discriminator", "Highway", "SeqGANConfig"]
 

@@ -12,16 +12,15 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from iotflowgen.errors import TrainingError
 from iotflowgen.progress import Progress, silent
+from iotflowgen.settings import Accelerator, Settings
 
 __all__ = [
-    "Accelerator",
     "Curve",
-    "Settings",
     "TrainingConfig",
     "device_for",
     "draw",
@@ -30,15 +29,6 @@ __all__ = [
     "seeded",
     "train",
 ]
-
-Accelerator = Literal["auto", "cpu", "cuda"]
-"""Where PyTorch runs; auto takes a GPU where there is one."""
-
-
-class Settings(BaseModel):
-    """Configuration that is read straight from a file: frozen, and no name it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TrainingConfig(Settings):

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from vector_quantize_pytorch import VectorQuantize
 
-from iotflowgen.nn.training import Curve, Settings, TrainingConfig, seeded, train
+from iotflowgen.nn.training import Curve, TrainingConfig, seeded, train
 from iotflowgen.progress import Progress, silent
+from iotflowgen.settings import Settings
 
 __all__ = ["VQSTAE", "VQSTAEConfig", "VQSTAEReport", "codebook_use", "fit_vq_stae"]
 

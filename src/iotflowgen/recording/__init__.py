@@ -2,7 +2,8 @@
 
 from iotflowgen.recording.flows import find_flows
 from iotflowgen.recording.groups import Groups
+from iotflowgen.recording.identities import Identities
 from iotflowgen.recording.packets import Packets
 from iotflowgen.recording.recording import Recording
 
-__all__ = ["Groups", "Packets", "Recording", "find_flows"]
+__all__ = ["Groups", "Identities", "Packets", "Recording", "find_flows"]

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.recording.identities import Identities
 from iotflowgen.recording.packets import Packets
 from iotflowgen.wire import Frames, Layers, find_layers
 
 __all__ = ["Recording"]
 
 _COLUMNS = ("time_ns", "outgoing", "protocols", "capture", "flow", "length")
-_PREFIX = "recording."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,8 +44,8 @@ class Recording:
     """Which flow, from 0 on, over all captures; -1 for none (P)."""
     references: Mapping[str, NDArray[Any]]
     """What codecs have made of fields, by the codec's name, a dot, and a name of its own."""
-    identities: str = ""
-    """Who the captured hosts are, as JSON."""
+    identities: Identities
+    """Who the captured hosts are."""
 
     def __post_init__(self) -> None:
         sizes = {name: getattr(self, name).shape for name in _COLUMNS}
@@ -93,17 +93,17 @@ class Recording:
         columns: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _COLUMNS}
         columns |= {"data": self.frames.data, "size": self.frames.size.astype(np.int32)}
         columns |= {f"references.{name}": value for name, value in self.references.items()}
-        return {_PREFIX + name: value for name, value in columns.items()}
+        return columns
 
     @classmethod
-    def of_tensors(cls, tensors: Mapping[str, NDArray[Any]], identities: str) -> "Recording":
+    def of_tensors(cls, tensors: Mapping[str, NDArray[Any]], identities: Identities) -> "Recording":
         """The inverse of `tensors`.
 
         Raises:
             ValueError: Columns do not fit together.
             KeyError: One is missing.
         """
-        own = {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)}
+        own = dict(tensors)
         size = own.pop("size").astype(np.int64)
         frames = Frames(own.pop("data"), np.cumsum(size) - size, size)
         columns: dict[str, Any] = {name: own.pop(name) for name in _COLUMNS}
