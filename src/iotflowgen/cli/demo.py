@@ -67,10 +67,9 @@ def demo(
             steps.result = f"{sum(map(len, traces))} packets in {len(traces)} captures"
         with steps.step("sessions: learn"):
             sessions = Sessions(seed=seed).fit(learnt := traces[::2], progress=progress)
-            sessions.save(model)
             steps.result = f"from every other capture, {len(learnt)}"
         with steps.step("sessions: generate"):
-            drawn, written = _write(sessions, captures, learnt, model, capture, rng)
+            drawn, written = _write(sessions, captures, learnt, (model, capture), rng)
             steps.result = (
                 f"{len(drawn)} sessions, {written.packets} packets of {written.device_ip}, "
                 f"{written.device_mac}"
@@ -108,23 +107,23 @@ def _write(
     sessions: "Sessions",
     captures: Path,
     learnt: "list[Trace]",
-    model: Path,
-    capture: Path,
+    files: tuple[Path, Path],
     rng: "Draws",
 ) -> "tuple[list[Session], WriteReport]":
-    """Sessions, and their packets as the device sends them."""
+    """Sessions, and their packets as the device sends them; `files` are the model and these."""
     from iotflowgen.capture import read_frames
     from iotflowgen.errors import CaptureError
-    from iotflowgen.generators import add_headers, apart, starting_at
-    from iotflowgen.packets import Persona, TemplateBuilder, learn_headers, write_sessions
+    from iotflowgen.generators import apart, starting_at
+    from iotflowgen.packets import Persona, Renderer, record, write_sessions
 
-    headers = learn_headers(read_frames([captures], learnt))
-    if headers is None:
+    recording = record(read_frames([captures], learnt))
+    if recording is None:
         raise CaptureError(f"the device has sent no frame in {captures}; choose other captures")
-    add_headers(model, headers)
-    builder = TemplateBuilder(headers, Persona(headers, rng), rng)
+    model, capture = files
+    sessions.save(model, recording)
+    renderer = Renderer(recording, Persona(recording.identities, rng), rng)
     drawn = [*starting_at(apart(sessions, _SESSIONS, rng), int(time.time()) * 10**9)]
-    return drawn, write_sessions(drawn, capture, builder)
+    return drawn, write_sessions(drawn, capture, renderer)
 
 
 def _attack_held_out(

@@ -47,8 +47,8 @@ def fit(
     `iotflowgen fit captures/ --device 02:00:5e:10:00:01 --window 10 --out plug.model`
     """
     from iotflowgen.capture import read_captures, read_frames
-    from iotflowgen.generators import GENERATORS, add_headers
-    from iotflowgen.packets import learn_headers
+    from iotflowgen.generators import GENERATORS
+    from iotflowgen.packets import record
 
     if generator not in GENERATORS:
         known = ", ".join(sorted(GENERATORS))
@@ -62,13 +62,11 @@ def fit(
         traces = read_captures(captures, device, progress=progress)
         fitted = method(chosen, seed=seed, accelerator=accelerator)
         fitted.fit(traces, progress=progress)
-    headers = learn_headers(read_frames(captures, traces))
-    fitted.save(out)
-    if headers:
-        add_headers(out, headers)
-    else:
+    recording = record(read_frames(captures, traces))
+    fitted.save(out, recording)
+    if recording is None:
         say(
-            "no headers learnt, for these are no Ethernet captures, so generated packets will be "
+            "no packets kept, for these are no Ethernet captures, so generated packets will be "
             "fuzzed; capture an interface, not `any` or a tunnel"
         )
     if len(traces) < _FEW:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from iotflowgen.generators import Sessions
-    from iotflowgen.packets import Headers, PacketBuilder
+    from iotflowgen.packets import PacketWriter
     from iotflowgen.progress import Progress
+    from iotflowgen.recording import Recording
     from iotflowgen.traffic import Session
 
 __all__ = ["generate"]
@@ -105,8 +106,9 @@ def generate(
     """
     import numpy as np
 
-    from iotflowgen.generators import Sessions, load_generator, read_model
-    from iotflowgen.packets import check_time, write_capture, write_sessions
+    from iotflowgen.generators import Sessions, load_generator
+    from iotflowgen.packets import check_time, sessions_of, write_sessions
+    from iotflowgen.recording import match
     from iotflowgen.tables import write_sessions_table, write_windows
 
     captures, tables = (".pcap", ".pcapng"), (".parquet", ".csv")
@@ -126,43 +128,40 @@ def generate(
     if any(shown.addresses.values()):
         _check_addressed(keep_identifiers or payload == "fuzz", suffix in tables)
     one_thread()
-    fitted = load_generator(model, accelerator=accelerator)
+    fitted, recording = load_generator(model, accelerator=accelerator)
     if unit != "--windows" and not isinstance(fitted, Sessions):
         reason = f"{model} is of {fitted.name}, which draws windows only; say --windows"
         raise typer.BadParameter(reason, param_hint=unit)
     # packets have draws of their own: the same seed is the same traffic in every format
     rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
-    builder, stopped = None, False
+    writer, stopped = None, False
     if suffix in captures:
         # rather now than after as many packets as fit in
         check_time(out, shown.start_ns + int(amount * 10**9) * (unit == "--duration"))
-        headers = read_model(model)[0].headers if payload == "template" else None
-        builder = _builder(headers, of_packets, payload, keep_identifiers, shown)
+        if payload == "fuzz":
+            recording = None
+        elif recording is None:
+            say("the model knows no packets, so they are fuzzed; fit it on Ethernet again")
+        writer = _writer(recording, of_packets, keep_identifiers, shown)
     with progress_display() as progress:
         if isinstance(fitted, Sessions) and unit != "--windows":
             drawn = _drawn(fitted, unit, amount, shown.start_ns, rng, progress)
-            if builder is None:
+            if writer is None:
                 written, stopped = write_sessions_table(drawn, out)
-            else:
-                report = write_sessions(drawn, out, builder)
         else:
             honeydata = fitted.sample(int(amount), rng, progress=progress)
-            if builder is None:
+            if writer is None:
                 write_windows(honeydata, out)
                 written = honeydata.length.size
             else:
-                report = write_capture(
-                    honeydata,
-                    out,
-                    of_packets,
-                    start_ns=shown.start_ns,
-                    builder=builder,
-                    progress=progress,
-                )
-    if builder is not None:
-        written, stopped = report.packets, report.stopped
-        for what, count in report.compromises.items():
-            say(f"{count} packets: {what}")
+                if recording is not None:
+                    honeydata, _ = match(recording, honeydata, of_packets)
+                drawn = sessions_of(honeydata, shown.start_ns)
+        if writer is not None:
+            report = write_sessions(drawn, out, writer, progress=progress)
+            written, stopped = report.packets, report.stopped
+            for what, count in report.compromises.items():
+                say(f"{count} packets: {what}")
     _end(written, out, stopped=stopped)
 
 
@@ -181,20 +180,15 @@ def _check_addressed(impossible: bool, is_table: bool) -> None:
         say("a table has no addresses; those asked for come out in captures only")
 
 
-def _builder(
-    headers: "Headers | None",
-    rng: "Generator",
-    payload: str,
-    keep: bool,
-    shown: Shown,
-) -> "PacketBuilder":
-    from iotflowgen.packets import FuzzBuilder, Persona, TemplateBuilder
+def _writer(
+    recording: "Recording | None", rng: "Generator", keep: bool, shown: Shown
+) -> "PacketWriter":
+    from iotflowgen.packets import Fuzzer, Persona, Renderer
 
-    if headers:
-        return TemplateBuilder(headers, Persona(headers, rng, keep=keep, **shown.addresses), rng)
-    if payload == "template":
-        say("the model knows no headers, so they are fuzzed; fit it on Ethernet again")
-    return FuzzBuilder(rng)
+    if recording is None:
+        return Fuzzer(rng)
+    persona = Persona(recording.identities, rng, keep=keep, **shown.addresses)
+    return Renderer(recording, persona, rng)
 
 
 def _drawn(

@@ -49,7 +49,7 @@ def _describe_captures(path: Path, device: str | None) -> None:
 def _describe_model(path: Path) -> None:
     from iotflowgen.generators import read_model
 
-    model, _ = read_model(path)
+    _, model, _, recording = read_model(path)
     rows = {
         "generator": model.generator,
         "made by": ", ".join(f"{name} {number}" for name, number in model.versions.items()),
@@ -57,11 +57,12 @@ def _describe_model(path: Path) -> None:
         "captures": f"{len(model.captures)} with "
         f"{sum(capture.packets for capture in model.captures)} packets",
     }
-    if model.headers:
-        device = model.headers.hosts[0]
-        rows["device"] = f"{device.ip}, {device.mac}"
-        rows["headers"] = (
-            f"{len(model.headers.templates)} templates, {len(model.headers.hosts)} hosts"
+    if recording is not None:
+        known = recording.identities
+        rows["device"] = f"{known.device_ip}, {known.device_mac}"
+        rows["packets kept"] = (
+            f"{len(recording)} with {len(recording.frames.data)} bytes, of "
+            f"{len(known.addresses)} addresses"
         )
     for capture in model.captures:
         rows[f"  {capture.name}"] = f"{capture.packets} packets, SHA-256 {capture.sha256[:16]}…"

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.codec import Codec
+from iotflowgen.packets.codecs import CODECS
+from iotflowgen.packets.identity import learn_identities
 from iotflowgen.recording import Recording, find_flows
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames, copy_ranges, find_layers
@@ -18,12 +20,17 @@ from iotflowgen.wire import Frames, copy_ranges, find_layers
 __all__ = ["record"]
 
 
-def record(captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec]]) -> Recording:
+def record(
+    captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec]] = CODECS
+) -> Recording | None:
     """Keep the frames of traces, as `capture.read_frames` gives them, and what refers to what.
 
     Args:
         captures: All traces that were given to a generator's `fit`, in that order.
         codecs: Of linked fields, in the order in which they write.
+
+    Returns:
+        None where the device sent no frame: there is nothing to keep.
     """
     found = list(captures)
     traces = [trace for trace, _ in found]
@@ -31,14 +38,19 @@ def record(captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec
         name: np.concatenate([getattr(trace, name) for trace in traces])
         for name in ("time_ns", "outgoing", "protocols", "length")
     }
-    frames = _whole(Frames.concatenate([frames for _, frames in found]), columns["length"])
-    layers = find_layers(frames)
+    seen = Frames.concatenate([frames for _, frames in found])
+    if not seen.size[columns["outgoing"]].any():
+        return None
+    layers = find_layers(seen)
     capture = np.repeat(np.arange(len(traces)), [len(trace) for trace in traces])
     recording = Recording(
-        frames=frames,
+        frames=_whole(seen, columns["length"]),
         capture=capture,
-        flow=find_flows(frames, layers, capture, columns["outgoing"]),
+        flow=find_flows(seen, layers, capture, columns["outgoing"]),
         references={},
+        identities=learn_identities(
+            seen, layers, columns["outgoing"], columns["protocols"], capture
+        ),
         **columns,
     )
     references: dict[str, NDArray[Any]] = {}

@@ -7,13 +7,17 @@ same whatever the blocks are that they come in.
 Shapes: E packets of a block.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.codec import Codec
+from iotflowgen.packets.codecs import CODECS
+from iotflowgen.packets.fuzz import Fuzzer
 from iotflowgen.packets.gather import gather, set_lengths
+from iotflowgen.packets.identity import Persona
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.rows import Rows
@@ -34,28 +38,46 @@ class Renderer:
     def __init__(
         self,
         recording: Recording,
-        codecs: Sequence[type[Codec]],
+        persona: Persona,
         rng: np.random.Generator,
-        *,
-        disguise: Callable[[Frames], Frames] = lambda frames: frames,
+        codecs: Sequence[type[Codec]] = CODECS,
     ) -> None:
         """Make ready.
 
         Args:
             recording: What was captured.
-            codecs: Of linked fields, in the order in which they write.
+            persona: Who is shown instead of the captured hosts.
             rng: Draws what is random.
-            disguise: Frames with all identifiers replaced, each as long as it was.
+            codecs: Of linked fields, in the order in which they write.
         """
-        self._frames, self._layers = disguise(recording.frames), recording.layers
+        self.device_mac, self.device_ip = persona.device_mac, persona.device_ip
+        # what is shown instead stays the same, so that captured packets are disguised, and once
+        self._frames, self._layers = persona.disguise(recording.frames), recording.layers
         self._spot = recording.references.get("spot", recording.layers.end).astype(np.int64)
         self._codecs = [codec(recording) for codec in codecs]
         self._noise = Noise(rng)
+        self._fuzzer = Fuzzer(rng, persona.home)
         self._memory = Memory()
         self._remembered: Rows | None = None
 
+    @property
+    def compromises(self) -> Counter[str]:
+        """Packets that differ from their features, by what was done about them."""
+        return self._fuzzer.compromises
+
     def render(self, rows: Rows) -> Frames:
-        """Frames (E) of the next packets; each of `rows.source` has a frame in the recording."""
+        """Frames (E) of the next packets; those that repeat none of the recording are fuzzed."""
+        repeats = (rows.source >= 0) & (self._frames.size[rows.source] > 0)
+        if repeats.all():
+            return self._repeated(rows)
+        parts = [self._fuzzer.render(rows.take(~repeats))]
+        if repeats.any():
+            parts.append(self._repeated(rows.take(repeats)))
+        frames = Frames.concatenate(parts)
+        place = np.argsort(np.argsort(repeats, kind="stable"), kind="stable")
+        return frames.take(place)
+
+    def _repeated(self, rows: Rows) -> Frames:
         before = self._remembered
         block = rows if before is None else before.then(rows)
         is_new = np.arange(len(block)) >= len(block) - len(rows)
