@@ -64,12 +64,12 @@ class Draws:
 
     def mac(self, old: str) -> str:
         """A MAC address of the same vendor, in an address of IPv6 as long as a text."""
+        digits = len(f"{int(old[12:].replace(':', ''), 16):x}")
+        least = 16 ** (digits - 1) if digits > 1 else 0
 
         def draw() -> str:
-            while True:
-                last = int(self._rng.integers(2**16))
-                if len(f"{last:x}") == len(f"{int(old[12:].replace(':', ''), 16):x}"):
-                    return old[:9] + (self._rng.bytes(1) + last.to_bytes(2)).hex(":")
+            last = int(self._rng.integers(least, 16**digits))
+            return old[:9] + (self._rng.bytes(1) + last.to_bytes(2)).hex(":")
 
         return self.unlike(draw)
 

@@ -186,18 +186,17 @@ def _gateway(
     first = {ip: next(iter(seen)) for ip, seen in macs.items()}
     network = home.rpartition(".")[0]
     far = Counter(mac for ip, mac in first.items() if ip.rpartition(".")[0] != network)
-    mac = max(far, key=far.__getitem__, default="")
-    near = [ip for ip in first if first[ip] == mac and ip.rpartition(".")[0] == network]
-    if not near:
-        return mac, "", set()
-    ip = max(near, key=heard.__getitem__)
-    return mac, ip, {*macs[ip]}
+    gateway = max(far, key=far.__getitem__, default="")
+    near = [ip for ip in first if first[ip] == gateway and ip.rpartition(".")[0] == network]
+    ip = max(near, key=heard.__getitem__, default="")
+    return gateway, ip, {*macs.get(ip, ())}
 
 
 def _speaks_tls(flow: NDArray[np.int64], protocols: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Whether each packet (P) is TLS, or comes after some in its flow, which may cut records."""
     is_tls = (protocols & _TLS) != 0
-    return is_tls | ((flow >= 0) & (Groups(flow).latest(is_tls) >= 0))
+    found: NDArray[np.bool_] = is_tls | ((flow >= 0) & (Groups(flow).latest(is_tls) >= 0))
+    return found
 
 
 def _answered(payload: Frames, layers: Layers, protocols: NDArray[np.uint16]) -> set[bytes]:

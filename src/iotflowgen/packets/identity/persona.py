@@ -188,7 +188,7 @@ class Persona:
                 kept = f"{networks[network]}.{last}"
                 is_kept = last in _KEPT_ENDS and kept not in given.values()
                 found[old] = kept if is_kept else self._draws.in_network(networks[network], last)
-        return found | given
+        return {**found, **given}
 
     def _draw_words(self, words: tuple[str, ...]) -> None:
         """Draw another for each word; what stands within another is the same there."""

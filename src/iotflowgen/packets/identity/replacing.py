@@ -149,7 +149,8 @@ def _points(data: NDArray[np.uint8], found: _Matches, may: Sequence[bool]) -> ND
     """Whether matches (M) are pointers and types in a record of DNS, whose class comes next."""
     after = found.at + found.size
     high, low = (_byte(data, after + i, after + 1 < found.end) for i in (0, 1))
-    return np.array(may, np.bool_)[found.key] & (after + 1 < found.end) & (high == 0) & (low == 1)
+    is_class: NDArray[np.bool_] = (after + 1 < found.end) & (high == 0) & (low == 1)
+    return is_class & np.array(may, np.bool_)[found.key]
 
 
 def _byte(
