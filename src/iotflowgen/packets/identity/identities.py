@@ -28,6 +28,7 @@ from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers
 from iotflowgen.wire.dns import A, find_addresses
 from iotflowgen.wire.layers import ARP, IP4, IP6
+from iotflowgen.wire.tls import HANDSHAKE, find_records
 
 __all__ = ["Identities", "learn_identities"]
 
@@ -103,7 +104,7 @@ def learn_identities(
     payload = Frames(
         frames.data, frames.start + layers.payload, np.maximum(layers.end - layers.payload, 0)
     )
-    is_tls = _speaks_tls(find_flows(frames, layers, capture, outgoing), protocols)
+    is_tls = _speaks_tls(find_flows(frames, layers, capture, outgoing), payload, protocols)
     plain, secret = ({*payload.take(which).tolist()} for which in (~is_tls, is_tls))
     leases = {*payload.take((protocols & _LEASE) != 0).tolist()}
     raw = {address for each in plain | secret for address in mapped_in(each)}
@@ -192,10 +193,16 @@ def _gateway(
     return gateway, ip, {*macs.get(ip, ())}
 
 
-def _speaks_tls(flow: NDArray[np.int64], protocols: NDArray[np.uint16]) -> NDArray[np.bool_]:
+def _speaks_tls(
+    flow: NDArray[np.int64], payload: Frames, protocols: NDArray[np.uint16]
+) -> NDArray[np.bool_]:
     """Whether each packet (P) is TLS, or comes after some in its flow, which may cut records."""
     is_tls = (protocols & _TLS) != 0
-    found: NDArray[np.bool_] = is_tls | ((flow >= 0) & (Groups(flow).latest(is_tls) >= 0))
+    # on a port that tshark does not know for TLS a handshake says what it is
+    records = find_records(payload.data, payload.start, payload.start + payload.size)
+    begins = records.offset == payload.start[records.packet]
+    is_tls[records.packet[begins & (records.type == HANDSHAKE)]] = True
+    found: NDArray[np.bool_] = is_tls | (Groups(flow).latest(is_tls & (flow >= 0)) >= 0)
     return found
 
 
