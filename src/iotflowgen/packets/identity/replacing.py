@@ -103,10 +103,12 @@ def _find(frames: Frames, keys: Sequence[bytes]) -> _Matches:
     found = []
     for key, low, high in zip(keys, *bounds, strict=True):
         some = low + np.flatnonzero(at[low:high] + len(key) <= end[low:high])
-        rest = np.frombuffer(key, np.uint8)[SHORTEST:]
-        if len(some) and len(rest):
-            there = data[at[some, None] + np.arange(SHORTEST, len(key))]
-            some = some[(there == rest).all(axis=1)]
+        # many may begin alike: few end so as well, and of these alone all bytes are compared
+        last = np.frombuffer(key[-SHORTEST:], np.uint32)
+        some = some[starts[at[some] + len(key) - SHORTEST] == last]
+        if len(some):
+            there = data[at[some, None] + np.arange(len(key))]
+            some = some[(there == np.frombuffer(key, np.uint8)).all(axis=1)]
         found.append(some)
     which = np.concatenate([np.empty(0, np.int64), *found])
     key = np.repeat(np.arange(len(keys)), [*map(len, found)])
