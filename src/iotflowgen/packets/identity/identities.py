@@ -77,7 +77,8 @@ def learn_identities(
     """Learn from all packets of a device, those of a capture in the order of time.
 
     Args:
-        frames: As captured, or with zeros for what changes: what is not there identifies nobody.
+        frames: Those that a persona is to disguise: where bytes of them were set to 0, a word that
+            was longer before has to be known as it is now.
         layers: Of these frames.
         outgoing: Whether the device sent each (P).
         protocols: Protocol configuration of each (P).
@@ -90,41 +91,57 @@ def learn_identities(
     if not outgoing.any():
         raise ValueError("the device sent no packet")
     macs, ends = _macs(frames), _addresses(frames, layers, _IP)
-    sent = Counter(_rows(ends[outgoing, 0], macs[outgoing, 0]))
-    named = [row for row in sent if is_host(_text(row[:17]))]
-    device = max(named or sent, key=sent.__getitem__)
-    own = dict.fromkeys(_text(row[:17]) for row in named)
-    device_mac, device_ip = device[17:].hex(":"), _text(device[:17]) if named else ""
-    # source and destination: the peer is the other one
+    device_mac, device_ip, own = _device(macs[outgoing, 0], ends[outgoing, 0])
+    # of source and destination the other one
     peer = np.arange(len(frames)), outgoing.astype(np.int64)
     peers = Counter(_rows(ends[peer], macs[peer], ~outgoing[:, None]))
     gateway_mac, gateway_ip, others = _gateway(peers, device_ip, own)
-    named_by_headers = {*_rows(ends.reshape(-1, 17))}
-    named_by_headers |= {*_rows(_addresses(frames, layers, _ARP).reshape(-1, 17))}
     payload = Frames(
         frames.data, frames.start + layers.payload, np.maximum(layers.end - layers.payload, 0)
     )
     is_tls = _speaks_tls(find_flows(frames, layers, capture, outgoing), payload, protocols)
     plain, secret = ({*payload.take(which).tolist()} for which in (~is_tls, is_tls))
-    leases = {*payload.take((protocols & _LEASE) != 0).tolist()}
-    raw = {address for each in plain | secret for address in mapped_in(each)}
-    raw |= {address for each in leases for address in leased_in(each)}
-    raw |= _answered(payload, layers, protocols)
-    # no address goes on in the next line
-    texts = {*map(_text, named_by_headers), *quads_in(b"\n".join(plain | secret))}
-    texts |= {str(ipaddress.ip_address(each)) for each in raw}
+    named = {_text(row) for row in {*_rows(ends.reshape(-1, 17))}}
+    named |= {_text(row) for row in {*_rows(_addresses(frames, layers, _ARP).reshape(-1, 17))}}
+    named |= _named(payload, layers, protocols, plain | secret)
     return Identities(
         device_mac=device_mac,
         device_ip=device_ip,
-        own_addresses=tuple(own),
+        own_addresses=own,
         apart=tuple(each for each in own if each in apart and each != device_ip),
         gateway_mac=gateway_mac,
         gateway_ip=gateway_ip,
         other_gateways=tuple(sorted(others - {gateway_mac, device_mac})),
         macs=tuple(sorted({device_mac, *_hosts(_rows(macs.reshape(-1, 6)))})),
-        addresses=tuple(sorted({*own, *filter(is_host, texts)})),
+        addresses=tuple(sorted({*own, *filter(is_host, named)})),
         words=tuple(sorted({word.decode("latin-1") for each in plain for word in words_in(each)})),
     )
+
+
+def _device(macs: NDArray[np.uint8], ends: NDArray[np.uint8]) -> tuple[str, str, tuple[str, ...]]:
+    """MAC and IP address that the device mostly sends from, and all of its IP addresses.
+
+    Args:
+        macs: Where packets come from (P, 6) that the device sent.
+        ends: Their sources as `_addresses` gives them (P, 17).
+    """
+    sent = Counter(_rows(ends, macs))
+    named = [row for row in sent if is_host(_text(row[:17]))]
+    device = max(named or sent, key=sent.__getitem__)
+    own = dict.fromkeys(_text(row[:17]) for row in named)
+    return device[17:].hex(":"), _text(device[:17]) if named else "", tuple(own)
+
+
+def _named(
+    payload: Frames, layers: Layers, protocols: NDArray[np.uint16], distinct: set[bytes]
+) -> set[str]:
+    """IP addresses that payloads name, `distinct` among these each once."""
+    raw = {address for each in distinct for address in mapped_in(each)}
+    leases = {*payload.take((protocols & _LEASE) != 0).tolist()}
+    raw |= {address for each in leases for address in leased_in(each)}
+    raw |= _answered(payload, layers, protocols)
+    # no address goes on in the next line
+    return {*quads_in(b"\n".join(distinct)), *(str(ipaddress.ip_address(each)) for each in raw)}
 
 
 def _macs(frames: Frames) -> NDArray[np.uint8]:

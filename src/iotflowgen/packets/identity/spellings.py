@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterator
 from itertools import product
 from operator import xor
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["STUN_COOKIE", "Pair", "bare", "eui64", "hidden", "mac_in", "spell_ip", "spell_mac"]
 
@@ -16,24 +16,22 @@ Pair = tuple[bytes, bytes]
 
 STUN_COOKIE: Final = b"\x21\x12\xa4\x42"
 """The magic cookie (RFC 8489, section 5)."""
+_SEPARATORS: Final[tuple[tuple[Any, ...], ...]] = ((), (":",), ("-",), (" ",), (".", 2))
+"""Of the digits of MAC addresses, and after how many bytes, counted from the end."""
 _SOLICITED: Final = b"\xff\x02" + bytes(9) + b"\x01\xff"
 
 
 def spell_mac(old: str, new: str) -> Iterator[Pair]:
     """A MAC address in bytes and as text, alone, in addresses and in names of groups."""
     raw = bytes.fromhex(bare(old)), bytes.fromhex(bare(new))
-    yield raw
-    yield raw[0][::-1], raw[1][::-1]
-    wide = eui64(raw[0]), eui64(raw[1])
-    yield wide
     yield from _groups(*raw)
     # IEEE 802.15.4 and its kin do not flip the universal/local bit
-    unflipped = tuple(text[:9] + "ff:fe:" + text[9:] for text in (old, new))
-    texts = (old, new), (wide[0].hex(":"), wide[1].hex(":")), unflipped
-    for (first, second), separator in product(texts, (":", "-", "")):
-        for case in (str.lower, str.upper):
-            spelt = (case(text.replace(":", separator)).encode() for text in (first, second))
-            yield next(spelt), next(spelt)
+    for form in (bytes, eui64, lambda mac: mac[:3] + b"\xff\xfe" + mac[3:]):
+        first, second = map(form, raw)
+        yield first, second
+        yield first[::-1], second[::-1]
+        for separators, case in product(_SEPARATORS, (str.lower, str.upper)):
+            yield case(first.hex(*separators)).encode(), case(second.hex(*separators)).encode()
 
 
 def spell_ip(old: str, new: str, shown: str) -> Iterator[Pair]:

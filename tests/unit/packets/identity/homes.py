@@ -46,8 +46,8 @@ def a_home(text: bytes = b"", protocols: tuple[str, ...] = ("ip", "udp")) -> lis
     kinds = protocol_mask(["ip", "udp"])
     device = DEVICE, "192.168.1.20"
     return [
-        (udp(device, (ROUTER, "8.8.4.4"), text), True, protocol_mask(protocols), 0),
-        (udp((ROUTER, "52.1.2.3"), device, b""), False, kinds, 0),
+        (udp(device, (ROUTER, "172.217.16.142"), text), True, protocol_mask(protocols), 0),
+        (udp((ROUTER, "52.94.233.131"), device, b""), False, kinds, 0),
         (udp((ROUTER, "192.168.1.1"), device, b""), False, kinds, 0),
         (udp((PHONE, "192.168.1.33"), device, b""), False, kinds, 0),
         (udp(device, ("01:00:5e:00:00:fb", "224.0.0.251"), b""), True, kinds, 0),
@@ -61,9 +61,13 @@ def spelt(identities: Identities) -> Iterator[bytes]:
         start, end = raw(mac)[:3], raw(mac)[3:]
         forms = raw(mac), start + b"\xff\xfe" + end
         for form in (*forms, bytes([start[0] ^ 2]) + forms[1][1:]):
-            texts = form.hex(":"), form.hex("-"), form.hex()
-            yield from (form, *(case.encode() for t in texts for case in (t, t.upper())))
-        yield from (raw(mac)[::-1], b"\x33\x33\xff" + end, b"\xff\x02" + bytes(9) + b"\1\xff" + end)
+            texts = form.hex(":"), form.hex("-"), form.hex(), form.hex(" "), form.hex(".", 2)
+            yield from (
+                form,
+                form[::-1],
+                *(case.encode() for t in texts for case in (t, t.upper())),
+            )
+        yield from (b"\x33\x33\xff" + end, b"\xff\x02" + bytes(9) + b"\1\xff" + end)
     for text in identities.addresses:
         address = ipaddress.ip_address(text)
         labels = address.reverse_pointer.rpartition(".")[0].split(".")
@@ -72,4 +76,4 @@ def spelt(identities: Identities) -> Iterator[bytes]:
         if address.version == 4:
             yield text.replace(".", "-").encode()
             yield bytes(2 * letter for letter in text.encode())
-            yield bytes(np.frombuffer(address.packed, np.uint8) ^ [0x21, 0x12, 0xA4, 0x42])
+            yield (int(address) ^ 0x2112A442).to_bytes(4)
