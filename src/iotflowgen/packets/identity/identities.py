@@ -1,0 +1,236 @@
+"""What identifies a device, its home and the hosts it talks to, as learnt from its packets.
+
+Addresses are read where headers, ARP, DNS, BOOTP and STUN have them, and wherever a text does;
+words where a payload is not TLS: in a certificate the bytes beside a text are structure, which may
+look like its end.
+
+Shapes: P packets.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from iotflowgen.packets.identity.identifiers import (
+    is_host,
+    leased_in,
+    mapped_in,
+    quads_in,
+    words_in,
+)
+from iotflowgen.recording import Groups, find_flows
+from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire import Frames, Layers
+from iotflowgen.wire.dns import A, find_addresses
+from iotflowgen.wire.layers import ARP, IP4, IP6
+from iotflowgen.wire.tls import HANDSHAKE, find_records
+
+__all__ = ["Identities", "learn_identities"]
+
+_IP: Final = ((IP4, 12, 4, 4), (IP6, 8, 16, 16))
+_ARP: Final = ((ARP, 14, 4, 10),)
+"""EtherType, where a header has the first address, bytes of it, and from there to the second."""
+_NAMES: Final = protocol_mask(["dns"]) | protocol_mask(["mdns"])
+_LEASE, _TLS = protocol_mask(["bootp"]), protocol_mask(["https"])
+
+
+class Identities(BaseModel):
+    """Who is seen in captures of one device; addresses are lower-case texts, `:` between bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device_mac: str
+    device_ip: str = ""
+    """The address that the device mostly sends from; empty where it was seen under none."""
+    own_addresses: tuple[str, ...] = ()
+    """All IP addresses of the device: it may have another in each capture."""
+    apart: tuple[str, ...] = ()
+    """Of these the ones that count as hosts of their own, as the network of its own over which a
+    device is set up: they are not shown as `device_ip` is."""
+    gateway_mac: str = ""
+    """MAC address of the gateway, behind which most hosts are; empty where none was seen."""
+    gateway_ip: str = ""
+    """Empty where the gateway was seen under no address of its own."""
+    other_gateways: tuple[str, ...] = ()
+    """MAC addresses that its IP address had in other captures."""
+    macs: tuple[str, ...] = ()
+    """Every MAC address of a host."""
+    addresses: tuple[str, ...] = ()
+    """Every IP address of a host, also of those that are only named."""
+    words: tuple[Annotated[str, StringConstraints(min_length=4)], ...] = ()
+    """Texts that identify: UUIDs, serial numbers, cookies, tokens; a letter a byte (Latin-1)."""
+
+
+def learn_identities(
+    frames: Frames,
+    layers: Layers,
+    outgoing: NDArray[np.bool_],
+    protocols: NDArray[np.uint16],
+    capture: NDArray[np.int64],
+    apart: Collection[str] = (),
+) -> Identities:
+    """Learn from all packets of a device, those of a capture in the order of time.
+
+    Args:
+        frames: Those that a persona is to disguise: where bytes of them were set to 0, a word that
+            was longer before has to be known as it is now.
+        layers: Of these frames.
+        outgoing: Whether the device sent each (P).
+        protocols: Protocol configuration of each (P).
+        capture: Which capture each is of (P).
+        apart: IP addresses of the device that count as hosts of their own.
+
+    Raises:
+        ValueError: The device sent no packet.
+    """
+    if not outgoing.any():
+        raise ValueError("the device sent no packet")
+    macs, ends = _macs(frames), _addresses(frames, layers, _IP)
+    device_mac, device_ip, own = _device(macs[outgoing, 0], ends[outgoing, 0])
+    # of source and destination the other one
+    peer = np.arange(len(frames)), outgoing.astype(np.int64)
+    peers = Counter(_rows(ends[peer], macs[peer], ~outgoing[:, None]))
+    gateway_mac, gateway_ip, others = _gateway(peers, device_ip, own)
+    payload = Frames(
+        frames.data, frames.start + layers.payload, np.maximum(layers.end - layers.payload, 0)
+    )
+    is_tls = _speaks_tls(find_flows(frames, layers, capture, outgoing), payload, protocols)
+    plain, secret = ({*payload.take(which).tolist()} for which in (~is_tls, is_tls))
+    named = {_text(row) for row in {*_rows(ends.reshape(-1, 17))}}
+    named |= {_text(row) for row in {*_rows(_addresses(frames, layers, _ARP).reshape(-1, 17))}}
+    named |= _named(payload, layers, protocols, plain | secret)
+    return Identities(
+        device_mac=device_mac,
+        device_ip=device_ip,
+        own_addresses=own,
+        apart=tuple(each for each in own if each in apart and each != device_ip),
+        gateway_mac=gateway_mac,
+        gateway_ip=gateway_ip,
+        other_gateways=tuple(sorted(others - {gateway_mac, device_mac})),
+        macs=tuple(sorted({device_mac, *_hosts(_rows(macs.reshape(-1, 6)))})),
+        addresses=tuple(sorted({*own, *filter(is_host, named)})),
+        words=tuple(sorted({word.decode("latin-1") for each in plain for word in words_in(each)})),
+    )
+
+
+def _device(macs: NDArray[np.uint8], ends: NDArray[np.uint8]) -> tuple[str, str, tuple[str, ...]]:
+    """MAC and IP address that the device mostly sends from, and all of its IP addresses.
+
+    Args:
+        macs: Where packets come from (P, 6) that the device sent.
+        ends: Their sources as `_addresses` gives them (P, 17).
+    """
+    sent = Counter(_rows(ends, macs))
+    named = [row for row in sent if is_host(_text(row[:17]))]
+    device = max(named or sent, key=sent.__getitem__)
+    own = dict.fromkeys(_text(row[:17]) for row in named)
+    return device[17:].hex(":"), _text(device[:17]) if named else "", tuple(own)
+
+
+def _named(
+    payload: Frames, layers: Layers, protocols: NDArray[np.uint16], distinct: set[bytes]
+) -> set[str]:
+    """IP addresses that payloads name, `distinct` among these each once."""
+    raw = {address for each in distinct for address in mapped_in(each)}
+    leases = {*payload.take((protocols & _LEASE) != 0).tolist()}
+    raw |= {address for each in leases for address in leased_in(each)}
+    raw |= _answered(payload, layers, protocols)
+    # no address goes on in the next line
+    return {*quads_in(b"\n".join(distinct)), *(str(ipaddress.ip_address(each)) for each in raw)}
+
+
+def _macs(frames: Frames) -> NDArray[np.uint8]:
+    """Source and destination (P, 2, 6); zeros where a frame ends before."""
+    found = frames.bytes_at(0, 12)
+    found[frames.size < 12] = 0
+    return found.reshape(-1, 2, 6)[:, ::-1]
+
+
+def _addresses(
+    frames: Frames, layers: Layers, kinds: Iterable[tuple[int, int, int, int]]
+) -> NDArray[np.uint8]:
+    """Source and destination (P, 2, 17): how many bytes, 0 for none, and these."""
+    found = np.zeros((len(frames), 2, 17), np.uint8)
+    for ethertype, first, size, step in kinds:
+        for end in (0, 1):
+            at = layers.network + first + end * step
+            has = np.flatnonzero((layers.ethertype == ethertype) & (at + size <= frames.size))
+            found[has, end, 0] = size
+            found[has, end, 1 : 1 + size] = frames.take(has).bytes_at(at[has], size)
+    return found
+
+
+def _rows(*parts: NDArray[Any]) -> list[bytes]:
+    """What columns (P, any) of bytes have side by side, as bytes of each row."""
+    rows = np.concatenate(parts, axis=1, dtype=np.uint8, casting="unsafe")
+    found: list[bytes] = rows.view(f"V{rows.shape[1]}").ravel().tolist()
+    return found
+
+
+def _text(row: bytes) -> str:
+    """An IP address as a text, of how many bytes it has and these; empty for none."""
+    return str(ipaddress.ip_address(row[1 : 1 + row[0]])) if row[0] else ""
+
+
+def _hosts(macs: Iterable[bytes]) -> set[str]:
+    """MAC addresses that are no group's."""
+    return {mac.hex(":") for mac in {*macs} if any(mac) and not mac[0] & 1}
+
+
+def _gateway(
+    peers: Mapping[bytes, int], home: str, own: Collection[str]
+) -> tuple[str, str, set[str]]:
+    """The MAC address behind which most far hosts are, who has it, and what else that one had.
+
+    Args:
+        peers: By the address of the other end, its MAC address and whether it sent, how many
+            packets; in the order in which they were first seen.
+        home: IP address of the device.
+        own: All of its IP addresses.
+    """
+    macs: dict[str, dict[str, None]] = {}
+    heard: Counter[str] = Counter()
+    for row, count in peers.items():
+        ip, mac, sent = _text(row[:17]), row[17:23], row[23]
+        is_peer = "." in ip and is_host(ip) and not ip.endswith(".255") and ip not in own
+        if is_peer and _hosts([mac]):
+            macs.setdefault(ip, {})[mac.hex(":")] = None
+            heard[ip] += count * sent
+    first = {ip: next(iter(seen)) for ip, seen in macs.items()}
+    network = home.rpartition(".")[0]
+    far = Counter(mac for ip, mac in first.items() if ip.rpartition(".")[0] != network)
+    gateway = max(far, key=far.__getitem__, default="")
+    near = [ip for ip in first if first[ip] == gateway and ip.rpartition(".")[0] == network]
+    ip = max(near, key=heard.__getitem__, default="")
+    return gateway, ip, {*macs.get(ip, ())}
+
+
+def _speaks_tls(
+    flow: NDArray[np.int64], payload: Frames, protocols: NDArray[np.uint16]
+) -> NDArray[np.bool_]:
+    """Whether each packet (P) is TLS, or comes after some in its flow, which may cut records."""
+    is_tls = (protocols & _TLS) != 0
+    # on a port that tshark does not know for TLS a handshake says what it is
+    records = find_records(payload.data, payload.start, payload.start + payload.size)
+    begins = records.offset == payload.start[records.packet]
+    is_tls[records.packet[begins & (records.type == HANDSHAKE)]] = True
+    found: NDArray[np.bool_] = is_tls | (Groups(flow).latest(is_tls & (flow >= 0)) >= 0)
+    return found
+
+
+def _answered(payload: Frames, layers: Layers, protocols: NDArray[np.uint16]) -> set[bytes]:
+    """Addresses in messages of DNS, which over TCP say their length first (RFC 7766)."""
+    where = np.flatnonzero(((protocols & _NAMES) != 0) & layers.has_ports)
+    messages = payload.take(where)
+    start = messages.start + 2 * layers.is_tcp[where]
+    found = find_addresses(payload.data, start, messages.start + messages.size)
+    addresses: set[bytes] = set()
+    for is_a, size in ((True, 4), (False, 16)):
+        at = found.address[(found.type == A) == is_a]
+        addresses.update(_rows(Frames(payload.data, at, np.full(len(at), size)).bytes_at(0, size)))
+    return addresses

@@ -1,0 +1,259 @@
+"""Who the honeydata shows instead of the hosts that were captured.
+
+Each identifier becomes another of the same shape, the same one wherever it occurs, in bytes and as
+text: a MAC address keeps its vendor, an IP address its kind of network and the digits of each
+part, a word its letters, digits and case. So every frame keeps its length. An address that is given
+(`ip`, `gateway`) may have other digits: a text then names one that was drawn instead.
+"""
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+
+from iotflowgen.packets.identity.draws import Draws
+from iotflowgen.packets.identity.identifiers import is_host
+from iotflowgen.packets.identity.identities import Identities
+from iotflowgen.packets.identity.replacing import replace_all, replace_tails
+from iotflowgen.packets.identity.spellings import (
+    Pair,
+    bare,
+    eui64,
+    mac_in,
+    spell_ip,
+    spell_mac,
+)
+from iotflowgen.wire import Frames
+
+__all__ = ["Persona"]
+
+_NOWHERE: Final = "0.0.0.0"  # noqa: S104 - no socket
+_NO_GATEWAY: Final = "02:00:00:00:00:01"
+_KEPT_ENDS: Final = {"0", "1", "254", "255"}
+"""Last parts of addresses that say what a host is, not which."""
+_NEAR: Final = 16
+"""MAC addresses that are no farther apart are of one product, and stay as far apart."""
+_MAC: Final = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}")
+_NAME: Final = re.compile(r"(?=[A-Z]*[0-9])[A-Z0-9]{8,20}|(?=[a-z]*[0-9])[a-z0-9]{8,20}")
+_LONGEST_WITH_NAME: Final = 40
+"""Letters of a word that may hold the name of something, as a message has its serial number."""
+_SHORTEST_BASE64: Final = 8
+_LINK: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}")
+_MEANING: Final = re.compile(r"(?i)(?![0-9a-f-]+$).*[a-z]{3}")
+
+
+class Persona:
+    """The addresses and names that come out.
+
+    Args:
+        identities: Whom the captures show.
+        rng: Draws whatever is not given.
+        mac: MAC address of the device; by default of the same vendor.
+        ip: IPv4 address of the device.
+        gateway: IPv4 address of the gateway, if the captures show one.
+        keep: Whether the captured identifiers come out as they are, whatever is given.
+
+    Attributes:
+        device_mac: MAC address of the device.
+        device_ip: Its IP address; 0.0.0.0 where it was seen under none and none is given.
+        gateway_mac: MAC address of the gateway; an own one where none was seen.
+        gateway_ip: Its IP address; empty where it was seen under none.
+    """
+
+    def __init__(
+        self,
+        identities: Identities,
+        rng: np.random.Generator,
+        *,
+        mac: str | None = None,
+        ip: str | None = None,
+        gateway: str | None = None,
+        keep: bool = False,
+    ) -> None:
+        known = identities
+        own_ips = {*known.own_addresses, known.device_ip}
+        addresses = sorted({*known.addresses, *own_ips, known.gateway_ip} - {""})
+        macs = _macs(known, addresses)
+        taken = {*macs, *addresses, *known.words, *map(_network, addresses)}
+        self._draws = Draws(rng, taken)
+        self._keep = keep
+        self._macs = dict(zip(macs, macs, strict=True))
+        self._ips = self._shown = dict(zip(addresses, addresses, strict=True))
+        self._words: dict[str, str] = {}
+        if not keep:
+            self._macs = self._draw_macs(known, macs, mac)
+            given = {known.device_ip: ip, known.gateway_ip: gateway}
+            self._draw_ips(addresses, {old: new for old, new in given.items() if old and new})
+            # a device that had several addresses has one
+            own = {each for each in own_ips - {*known.apart, ""} if ":" not in each}
+            if known.device_ip in own:
+                self._ips |= dict.fromkeys(own, self._ips[known.device_ip])
+            self._draw_words(known.words)
+        self.device_mac = self._macs[known.device_mac]
+        self.device_ip = self._ips.get(known.device_ip) or (ip if ip and not keep else _NOWHERE)
+        self.gateway_mac = self._macs.get(known.gateway_mac, _NO_GATEWAY)
+        self.gateway_ip = self._ips.get(known.gateway_ip, "")
+
+    def mac(self, captured: str) -> str:
+        """The MAC address that stands for a captured one; a group's stands for itself.
+
+        Raises:
+            KeyError: It was not learnt.
+        """
+        is_group = int(captured[:2], 16) & 1
+        return captured if is_group else self._macs[captured]
+
+    def ip(self, captured: str) -> str:
+        """The IP address that stands for a captured one; a group's, or nobody's, for itself.
+
+        Raises:
+            KeyError: It was not learnt.
+        """
+        return self._ips[captured] if is_host(captured) else captured
+
+    def disguise(self, frames: Frames) -> Frames:
+        """A copy of frames, one after another, with every identifier replaced, each as long."""
+        copied = frames.packed()
+        if not self._keep:
+            replace_all(copied, {old: new for old, new in self._pairs() if old != new})
+            replace_tails(copied, dict(self._tails()))
+        return copied
+
+    def _pairs(self) -> Iterator[Pair]:
+        """What stands for what, as bytes and as texts."""
+        for old, new in self._words.items():
+            yield old.encode("latin-1"), new.encode("latin-1")
+        for old, new in self._macs.items():
+            yield from spell_mac(old, new)
+        for old, new in self._ips.items():
+            yield from spell_ip(old, new, new if len(new) == len(old) else self._shown[old])
+
+    def _tails(self) -> Iterator[Pair]:
+        """The last digits of MAC addresses; where several end alike, the first one's stand."""
+        for old, new in reversed(self._macs.items()):
+            for digits in (6, 4):
+                yield bare(old)[-digits:].encode(), bare(new)[-digits:].encode()
+
+    def _draw_macs(self, known: Identities, macs: list[str], given: str | None) -> dict[str, str]:
+        self._draws.take([given.lower()] if given else [])
+        drawn = {known.device_mac: (given or self._draws.mac(known.device_mac)).lower()}
+        for each in macs:
+            drawn.setdefault(each, self._beside(each, drawn) or self._draws.mac(each))
+        # captures of several homes are shown in one: two who have one address would be noticed
+        shown = drawn.get(known.gateway_mac, "")
+        return drawn | dict.fromkeys(drawn.keys() & {*known.other_gateways}, shown)
+
+    def _beside(self, old: str, drawn: Mapping[str, str]) -> str:
+        """A MAC address as far from that of the same product as it was; empty without one."""
+        for known, new in drawn.items():
+            apart = int(bare(old), 16) - int(bare(known), 16)
+            number = int(bare(new), 16) + apart
+            if 0 < abs(apart) < _NEAR and number >> 24 == int(bare(new)[:6], 16):
+                return number.to_bytes(6).hex(":")
+        return ""
+
+    def _draw_ips(self, addresses: list[str], given: Mapping[str, str]) -> None:
+        """Draw another for each address but those that are given, whose networks come along."""
+        self._ips = self._shown = self._ips_in({}, addresses, {})
+        if given:
+            self._draws.take(given.values())
+            networks = {_network(old): _network(new) for old, new in given.items()}
+            self._ips = self._ips_in(networks, addresses, given)
+        # an address that is made of one whose digits are given may have become shorter
+        self._shown = {
+            old: new if len(new) == len(old) else self._draws.ip6(old)
+            for old, new in self._shown.items()
+        }
+
+    def _ips_in(
+        self, networks: dict[str, str], addresses: list[str], given: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Addresses by captured ones; `networks` are those of private ones, and grow."""
+        found: dict[str, str] = {}
+        for old in addresses:
+            network, _, last = old.rpartition(".")
+            if ":" in old:
+                mac = mac_in(old)
+                identifier = eui64(bytes.fromhex(bare(self._macs[mac]))).hex() if mac else ""
+                found[old] = self._draws.ip6(old, identifier)
+            elif not ipaddress.ip_address(old).is_private:
+                found[old] = self._draws.public(old)
+            else:
+                if network not in networks:
+                    networks[network] = self._draws.private(network)
+                kept = f"{networks[network]}.{last}"
+                is_kept = last in _KEPT_ENDS and kept not in given.values()
+                found[old] = kept if is_kept else self._draws.in_network(networks[network], last)
+        return {**found, **given}
+
+    def _draw_words(self, words: tuple[str, ...]) -> None:
+        """Draw another for each word; what stands within another is the same there."""
+        inside = "|".join(f"{bare(mac)}|{bare(mac)[6:]}" for mac in self._macs)
+        digits = re.compile(inside, re.IGNORECASE)
+        names: list[str] = []
+        for word in sorted(words, key=len):
+            known = digits
+            if len(word) <= _LONGEST_WITH_NAME and (found := [n for n in names if n in word]):
+                longest_first = "|".join([*map(re.escape, found[::-1]), inside])
+                known = re.compile(longest_first, re.IGNORECASE)
+            self._words[word] = self._other(word, known)
+            if _NAME.fullmatch(word):
+                names.append(word)
+
+    def _other(self, word: str, known: re.Pattern[str]) -> str:
+        """Another word, in which what is known is what it is elsewhere."""
+        if plain := _decoded(word):
+            return base64.b64encode(self._draws.word(plain).encode()).decode()
+        if _LINK.fullmatch(word):
+            return word[:8] + self._draws.word(word[8:])
+        rest = known.sub("", word)
+        if rest == word:
+            return self._draws.word(word)
+        alike = str if _MEANING.match(rest) else self._draws.word
+        parts, at = [], 0
+        for match in known.finditer(word):
+            parts += [alike(word[at : match.start()]), self._known(match[0])]
+            at = match.end()
+        return "".join([*parts, alike(word[at:])])
+
+    def _known(self, text: str) -> str:
+        """What stands for a word, the digits of a MAC address, or the last six of one."""
+        if text in self._words:
+            return self._words[text]
+        digits = text.lower()
+        new = next((new for old, new in self._macs.items() if bare(old).endswith(digits)), "")
+        if not new:
+            # a name in other letters
+            return self._draws.word(text)
+        new = bare(new)[-len(digits) :]
+        return new if text == digits else new.upper()
+
+
+def _decoded(word: str) -> str:
+    """What a word says in Base64 (RFC 4648), if that is to be read; empty otherwise."""
+    try:
+        plain = base64.b64decode(word, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
+    return plain if len(word) >= _SHORTEST_BASE64 and plain.isprintable() else ""
+
+
+def _network(ip: str) -> str:
+    """The first three parts of an IPv4 address."""
+    return ip.rpartition(".")[0]
+
+
+def _macs(known: Identities, addresses: list[str]) -> list[str]:
+    """All MAC addresses: those that sent, and those that addresses and words are made of."""
+    macs = {*known.macs, known.device_mac, known.gateway_mac, *known.other_gateways}
+    macs = macs.union(map(mac_in, addresses)) - {""}
+    vendors = {bare(mac)[:6] for mac in macs}
+    for word in known.words:
+        digits = bare(word).lower()
+        if _MAC.fullmatch(word) and (":" in word or digits[:6] in vendors):
+            macs.add(bytes.fromhex(digits).hex(":"))
+    return sorted(macs)

@@ -1,0 +1,79 @@
+"""Homes whose packets are made here, byte by byte, and how their identifiers may be spelt."""
+
+import ipaddress
+from collections.abc import Iterator
+
+import numpy as np
+
+from iotflowgen.packets.identity import Identities, learn_identities
+from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire import Frames, find_layers
+
+DEVICE, ROUTER, PHONE = "00:17:88:3f:2a:1c", "50:c7:bf:10:20:30", "a4:5e:60:aa:bb:cc"
+
+Packet = tuple[bytes, bool, int, int]
+"""Frame, whether the device sent it, protocols, and its capture."""
+
+
+def raw(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+def udp(source: tuple[str, str], target: tuple[str, str], payload: bytes, port: int = 9) -> bytes:
+    """A frame between two MAC and IP addresses."""
+    ends = [ipaddress.ip_address(ip).packed for _, ip in (source, target)]
+    body = np.array([50000, port, 8 + len(payload), 0], ">u2").tobytes() + payload
+    if len(ends[0]) == 4:
+        header = b"\x45\0" + (20 + len(body)).to_bytes(2) + bytes(4) + b"\x40\x11\0\0"
+        kind = b"\x08\0"
+    else:
+        header, kind = b"\x60\0\0\0" + len(body).to_bytes(2) + b"\x11\x40", b"\x86\xdd"
+    return raw(target[0]) + raw(source[0]) + kind + header + b"".join(ends) + body
+
+
+def learn(packets: list[Packet], **known: object) -> Identities:
+    frames = Frames.of([packet[0] for packet in packets])
+    columns = zip(*(packet[1:] for packet in packets), strict=True)
+    outgoing, protocols, capture = (
+        np.array(column, kind)
+        for column, kind in zip(columns, (bool, np.uint16, np.int64), strict=True)
+    )
+    return learn_identities(frames, find_layers(frames), outgoing, protocols, capture, **known)
+
+
+def a_home(text: bytes = b"", protocols: tuple[str, ...] = ("ip", "udp")) -> list[Packet]:
+    """A device at 192.168.1.20 that asks two servers far away, and hears a router and a phone."""
+    kinds = protocol_mask(["ip", "udp"])
+    device = DEVICE, "192.168.1.20"
+    return [
+        (udp(device, (ROUTER, "172.217.16.142"), text), True, protocol_mask(protocols), 0),
+        (udp((ROUTER, "52.94.233.131"), device, b""), False, kinds, 0),
+        (udp((ROUTER, "192.168.1.1"), device, b""), False, kinds, 0),
+        (udp((PHONE, "192.168.1.33"), device, b""), False, kinds, 0),
+        (udp(device, ("01:00:5e:00:00:fb", "224.0.0.251"), b""), True, kinds, 0),
+    ]
+
+
+def spelt(identities: Identities) -> Iterator[bytes]:
+    """Every identifier as a frame may have it, in bytes and as text."""
+    yield from (word.encode("latin-1") for word in identities.words)
+    for mac in identities.macs:
+        start, end = raw(mac)[:3], raw(mac)[3:]
+        forms = raw(mac), start + b"\xff\xfe" + end
+        for form in (*forms, bytes([start[0] ^ 2]) + forms[1][1:]):
+            texts = form.hex(":"), form.hex("-"), form.hex(), form.hex(" "), form.hex(".", 2)
+            yield from (
+                form,
+                form[::-1],
+                *(case.encode() for t in texts for case in (t, t.upper())),
+            )
+        yield from (b"\x33\x33\xff" + end, b"\xff\x02" + bytes(9) + b"\1\xff" + end)
+    for text in identities.addresses:
+        address = ipaddress.ip_address(text)
+        labels = address.reverse_pointer.rpartition(".")[0].split(".")
+        yield from (address.packed, text.encode())
+        yield b"".join(bytes([len(label)]) + label.encode() for label in labels)
+        if address.version == 4:
+            yield text.replace(".", "-").encode()
+            yield bytes(2 * letter for letter in text.encode())
+            yield (int(address) ^ 0x2112A442).to_bytes(4)

@@ -1,0 +1,242 @@
+"""Another home is shown in the place of the captured one."""
+
+import base64
+import ipaddress
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iotflowgen.capture import read_captures, read_frames
+from iotflowgen.packets.identity import Identities, Persona, learn_identities
+from iotflowgen.wire import Frames, find_layers
+from tests.unit.packets.conftest import SAMPLES
+from tests.unit.packets.identity.homes import DEVICE, PHONE, ROUTER, a_home, learn, raw, spelt
+from tests.unit.packets.owners import identifiers
+
+SEEDS = st.integers(0, 2**32 - 1)
+OTHER = "02:00:5e:10:20:30"
+TEXT = (
+    b"HOST plug-2a1c PLUG-3F2A1C serial=AB12CD34EF msg-AB12CD34EF-1 token=YWRtaW46MTIzNA== "
+    b'"uniqueid":"00:17:88:01:10:4d:a5:b2" uuid:2f402f80-da50-11e1-9b23-0017883f2a1c '
+    b"mac=0017883f2a1c\n"
+)
+KNOWN = learn(a_home(TEXT)).model_copy(
+    update={
+        "own_addresses": ("192.168.1.20", "10.1.1.9"),
+        "addresses": (
+            *(
+                "10.1.1.9",
+                "52.94.233.131",
+                "172.217.16.142",
+                "192.168.1.1",
+                "192.168.1.20",
+                "192.168.1.33",
+            ),
+            *("fe80::217:88ff:fe3f:2a1c", "2003:4:5::8", "172.20.0.77"),
+        ),
+    }
+)
+FRAMES = Frames.of([TEXT, *spelt(KNOWN), *(b"\0" + each + b"." for each in spelt(KNOWN))])
+
+
+def persona(known=KNOWN, seed=0, **kwargs):
+    return Persona(known, np.random.default_rng(seed), **kwargs)
+
+
+def disguise(someone, *frames):
+    return someone.disguise(Frames.of(frames)).tolist()
+
+
+@given(SEEDS)
+def test_every_identifier_is_gone_and_every_frame_as_long(seed):
+    shown = persona(seed=seed).disguise(FRAMES)
+    assert shown.size.tolist() == FRAMES.size.tolist()
+    everything = b"\xff\xfe\xfd\xfc".join(shown.tolist())
+    assert [each for each in spelt(KNOWN) if each in everything] == []
+    assert not re.search(rb"(?i)3f2a1c|AB12CD34EF", everything)
+
+
+@given(SEEDS)
+def test_the_same_stands_for_the_same_in_bytes_and_as_text(seed):
+    someone = persona(seed=seed)
+    mac, ip = someone.mac(PHONE), someone.ip("192.168.1.33")
+    old = raw(PHONE), PHONE, PHONE.upper().replace(":", "-"), "192.168.1.33", "192-168-1-33"
+    new = raw(mac), mac, mac.upper().replace(":", "-"), ip, ip.replace(".", "-")
+    frames = [each if isinstance(each, bytes) else each.encode() for each in old]
+    expected = [each if isinstance(each, bytes) else each.encode() for each in new]
+    assert disguise(someone, *frames) == expected
+    tail = someone.device_mac.replace(":", "")[-4:].encode()
+    assert disguise(someone, b"plug-3f2a1c") == [
+        b"plug-" + someone.device_mac.replace(":", "")[-6:].encode()
+    ]
+    plug = disguise(persona(KNOWN, seed), b"at plug-2a1c")
+    assert plug == [b"at plug-" + tail]
+    link = ipaddress.IPv6Address(someone.ip("fe80::217:88ff:fe3f:2a1c")).packed
+    assert link[8:] == bytes([raw(someone.device_mac)[0] ^ 2]) + (
+        raw(someone.device_mac)[1:3] + b"\xff\xfe" + raw(someone.device_mac)[3:]
+    )
+
+
+@given(SEEDS)
+def test_what_stands_within_a_word_is_the_same_there(seed):
+    someone = persona(seed=seed)
+    alone, within = disguise(someone, b"AB12CD34EF", b"msg-AB12CD34EF-1")
+    assert alone in within
+    assert re.fullmatch(rb"[A-Z]{2}\d\d[A-Z]{2}\d\d[A-Z]{2}", alone)
+    (uuid,) = disguise(someone, b"2f402f80-da50-11e1-9b23-0017883f2a1c")
+    assert uuid.endswith(b"-" + someone.device_mac.replace(":", "").encode())
+    (secret,) = disguise(someone, b"YWRtaW46MTIzNA==")
+    assert re.fullmatch(rb"[a-z]{5}:\d{4}", base64.b64decode(secret))
+    assert disguise(someone, b"00:17:88:01:10:4d:a5:b2")[0].startswith(b"00:17:88")
+
+
+@given(SEEDS)
+def test_addresses_stay_of_their_kind(seed):
+    someone = persona(seed=seed)
+    for old in KNOWN.macs:
+        assert someone.mac(old)[:8] == old[:8]
+        assert someone.mac(old) != old
+    for old in set(KNOWN.addresses) - {"10.1.1.9"}:
+        new = ipaddress.ip_address(someone.ip(old))
+        assert len(str(new)) == len(old)
+        assert new.is_private == ipaddress.ip_address(old).is_private
+        assert new.is_link_local == ipaddress.ip_address(old).is_link_local
+    home = someone.device_ip.rpartition(".")[0]
+    assert home.startswith("192.168.")
+    assert someone.gateway_ip == someone.ip("192.168.1.1") == f"{home}.1"
+    assert someone.ip("192.168.1.33").startswith(f"{home}.")
+    assert len({someone.ip(each) for each in KNOWN.addresses}) == len(KNOWN.addresses) - 1
+
+
+def test_groups_stay_and_strangers_are_an_error():
+    someone = persona()
+    assert someone.mac("01:00:5e:00:00:fb") == "01:00:5e:00:00:fb"
+    assert someone.ip("224.0.0.251") == "224.0.0.251"
+    for ask, stranger in ((someone.mac, "02:00:00:00:00:07"), (someone.ip, "9.9.9.9")):
+        with pytest.raises(KeyError):
+            ask(stranger)
+
+
+def test_kept_identifiers_change_nothing():
+    someone = persona(keep=True, mac=OTHER, ip="10.0.0.9", gateway="10.0.0.1")
+    assert someone.disguise(FRAMES).tolist() == FRAMES.tolist()
+    assert (someone.device_mac, someone.device_ip) == (DEVICE, "192.168.1.20")
+    assert (someone.gateway_mac, someone.gateway_ip) == (ROUTER, "192.168.1.1")
+    assert someone.ip("10.1.1.9") == "10.1.1.9"
+
+
+def test_the_frames_that_were_given_are_not_written_to():
+    frames = Frames.of([raw(DEVICE), TEXT])
+    before = frames.tolist()
+    for keep in (False, True):
+        shown = persona(keep=keep).disguise(frames)
+        shown.data[:] = 0
+        assert frames.tolist() == before
+
+
+@given(SEEDS)
+def test_a_home_that_is_given_comes_out(seed):
+    given_home = {"mac": "02:11:22:AA:44:55", "ip": "10.20.30.40", "gateway": "10.20.30.1"}
+    someone = persona(seed=seed, **given_home)
+    assert (someone.device_mac, someone.device_ip, someone.gateway_ip) == (
+        *("02:11:22:aa:44:55", "10.20.30.40", "10.20.30.1"),
+    )
+    assert someone.ip("192.168.1.33").startswith("10.20.30.")
+    old = raw(DEVICE) + bytes([192, 168, 1, 20]) + bytes([192, 168, 1, 1])
+    new = raw("02:11:22:aa:44:55") + bytes([10, 20, 30, 40]) + bytes([10, 20, 30, 1])
+    assert disguise(someone, old) == [new]
+    # a text has no room for another length
+    shown = someone.disguise(FRAMES)
+    assert shown.size.tolist() == FRAMES.size.tolist()
+    everything = b"\xff\xfe\xfd\xfc".join(shown.tolist())
+    assert [each for each in spelt(KNOWN) if each in everything] == []
+
+
+@given(SEEDS)
+def test_nobody_else_has_an_address_that_was_asked_for(seed):
+    for asked in ({"ip": "10.7.0.1"}, {"gateway": "10.7.0.40"}):
+        someone = persona(KNOWN.model_copy(update={"own_addresses": ()}), seed, **asked)
+        shown = [someone.ip(each) for each in KNOWN.addresses]
+        assert shown.count(*asked.values()) == 1
+        assert len({*shown}) == len(shown)
+
+
+def test_a_device_without_an_address_has_the_one_that_is_given():
+    known = Identities(device_mac=DEVICE, macs=(DEVICE,))
+    assert persona(known, ip="10.0.0.9").device_ip == "10.0.0.9"
+    assert persona(known).device_ip == "0.0.0.0"
+    assert persona(known).gateway_ip == ""
+
+
+def test_the_gateways_of_several_homes_are_shown_as_one():
+    known = {"macs": (*KNOWN.macs, OTHER), "other_gateways": (OTHER,)}
+    someone = persona(KNOWN.model_copy(update=known))
+    assert someone.mac(OTHER) == someone.mac(ROUTER) == someone.gateway_mac
+
+
+def test_macs_of_one_product_stay_as_far_apart():
+    beside = "00:17:88:3f:2a:1e"
+    someone = persona(KNOWN.model_copy(update={"macs": (*KNOWN.macs, beside)}))
+    numbers = [int(someone.mac(each).replace(":", ""), 16) for each in (DEVICE, beside)]
+    assert numbers[1] - numbers[0] == 2
+
+
+def test_a_device_that_had_several_addresses_has_one_unless_they_count_apart():
+    someone = persona()
+    assert someone.ip("10.1.1.9") == someone.device_ip
+    apart = persona(KNOWN.model_copy(update={"apart": ("10.1.1.9",)}))
+    assert apart.ip("10.1.1.9") != apart.device_ip
+    # a text of one has no room for the other, and what follows it would move
+    frame = b"at 10.1.1.9 or at 192.168.1.20: the end"
+    (shown,) = disguise(someone, frame)
+    assert len(shown) == len(frame)
+    assert shown.endswith(b": the end")
+    assert someone.device_ip.encode() in shown
+
+
+def test_the_same_seed_draws_the_same():
+    one, two, other = (persona(seed=seed).disguise(FRAMES).tolist() for seed in (1, 1, 2))
+    assert one == two != other
+
+
+def everything_shown(paths: list[Path], *, keep: bool) -> bytes:
+    pairs = [*read_frames(paths, read_captures(paths))]
+    frames = Frames.of([frame for _, found in pairs for frame in found])
+    outgoing, protocols = (
+        np.concatenate([getattr(trace, name) for trace, _ in pairs])
+        for name in ("outgoing", "protocols")
+    )
+    capture = np.repeat(np.arange(len(pairs)), [len(found) for _, found in pairs])
+    known = learn_identities(frames, find_layers(frames), outgoing, protocols, capture)
+    shown = persona(known, keep=keep).disguise(frames)
+    assert shown.size.tolist() == frames.size.tolist()
+    return b"\xff\xfe\xfd\xfc".join(shown.tolist())
+
+
+def left_in(data: bytes, found: dict[str, set[bytes]]) -> dict[str, set[bytes]]:
+    left = {kind: {each for each in wanted if each in data} for kind, wanted in found.items()}
+    return {kind: those for kind, those in left.items() if those}
+
+
+@pytest.mark.parametrize("sample", ["plug", "camera"])
+def test_what_tshark_finds_in_the_samples_is_gone(sample):
+    paths = sorted((SAMPLES / sample).iterdir())[:6]
+    found = identifiers(paths)
+    assert left_in(everything_shown(paths, keep=False), found) == {}
+    # the same look finds all kinds where they are kept
+    kept = left_in(everything_shown(paths, keep=True), found)
+    assert {*kept} >= {"MAC address", "IP address", "name", "UUID"}
+
+
+@pytest.mark.captures
+@pytest.mark.parametrize(
+    "device",
+    ["Aria", "D-LinkCam", "EdimaxPlug2101W", "HueBridge", "MAXGateway", "WeMoSwitch", "Withings"],
+)
+def test_what_tshark_finds_in_aalto_devices_is_gone(device, aalto):
+    paths = sorted((aalto / device).glob("*.pcap"))[:4]
+    assert left_in(everything_shown(paths, keep=False), identifiers(paths)) == {}
