@@ -19,18 +19,29 @@ from iotflowgen.evaluation import Trial, trials
 from iotflowgen.generators import Sessions, apart, first_packets, starting_at
 from iotflowgen.packets import (
     DEFAULT_START_NS,
-    FuzzBuilder,
-    Headers,
-    PacketBuilder,
+    Fuzzer,
+    PacketWriter,
     Persona,
-    TemplateBuilder,
-    learn_headers,
+    Renderer,
+    record,
     write_sessions,
 )
+from iotflowgen.recording import Recording
 from iotflowgen.traffic import Session, Trace
 from iotflowgen.wire import Frames
 
-__all__ = ["SEED", "SIZE", "FramesOf", "drawn", "field_names", "grounds", "read_device", "written"]
+__all__ = [
+    "SEED",
+    "SIZE",
+    "FramesOf",
+    "captured_sessions",
+    "drawn",
+    "field_names",
+    "grounds",
+    "read_device",
+    "recorded",
+    "written",
+]
 
 SEED = 0
 SIZE, SPLITS = 20, 2
@@ -74,14 +85,28 @@ def drawn(train: Sequence[Trace], rng: np.random.Generator) -> Iterator[Session]
     return starting_at(first_packets(sessions, PACKETS), DEFAULT_START_NS)
 
 
+def recorded(traces: Sequence[Trace], frames: FramesOf) -> Recording:
+    """What is kept of captures."""
+    recording = record([(trace, frames[trace.name]) for trace in traces])
+    if recording is None:
+        raise SystemExit("nothing that the device sent")
+    return recording
+
+
+def captured_sessions(recording: Recording, traces: Sequence[Trace]) -> list[Session]:
+    """The captures themselves, as sessions each packet of which repeats itself."""
+    sessions, first = [], 0
+    for trace in traces:
+        place = np.arange(first, first := first + len(trace))
+        columns = ("time_ns", "length", "outgoing", "src_port", "dst_port", "protocols")
+        same = {name: getattr(trace, name) for name in columns}
+        flow = recording.flow[place]
+        sessions.append(Session(name=trace.name, source=place, flow=flow, **same))
+    return sessions
+
+
 def written(
-    sessions: Iterable[Session | Trace],
-    path: Path,
-    train: Sequence[Trace],
-    frames: FramesOf,
-    rng: np.random.Generator,
-    *,
-    fuzzed: bool = False,
+    sessions: Iterable[Session], path: Path, recording: Recording | None, rng: np.random.Generator
 ) -> tuple[list[Trace], FramesOf, dict[str, int]]:
     """Sessions as they are read back from their file, and what was compromised.
 
@@ -90,22 +115,24 @@ def written(
     Args:
         sessions: One after another in time.
         path: Of the file, which is there for a while only.
-        train: The captures that headers are learnt from.
-        frames: Of these captures, at least.
+        recording: Of the captures that were learnt from; without, all but the features of packets
+            is random, as `--payload fuzz` has it.
         rng: Decides what is drawn for packets.
-        fuzzed: Whether all but the features of packets is random, as `--payload fuzz` has it.
     """
     ends = [0]
 
-    def counted() -> Iterator[Session | Trace]:
+    def counted() -> Iterator[Session]:
         for session in sessions:
             ends.append(ends[-1] + len(session))
             yield session
 
-    builder: PacketBuilder = FuzzBuilder(rng) if fuzzed else _templates(_learnt(train, frames), rng)
-    report = write_sessions(counted(), path, builder)
+    writer: PacketWriter = Fuzzer(rng)
+    if recording is not None:
+        writer = Renderer(recording, Persona(recording.identities, rng, keep=True), rng)
+    report = write_sessions(counted(), path, writer)
     (back,) = read_captures([path], report.device_mac, cache=None)
     ((_, packets),) = read_frames([path], [back])
+    packets = packets.packed()
     path.unlink()
     traces: list[Trace] = []
     read: dict[str, Frames] = {}
@@ -114,14 +141,3 @@ def written(
         read[trace.name] = packets.take(slice(start, end))
         traces.append(replace(trace, headers=header_fields(read[trace.name], trace)[1]))
     return traces, read, report.compromises
-
-
-def _templates(headers: Headers, rng: np.random.Generator) -> PacketBuilder:
-    return TemplateBuilder(headers, Persona(headers, rng, keep=True), rng)
-
-
-def _learnt(traces: Sequence[Trace], frames: FramesOf) -> Headers:
-    headers = learn_headers([(trace, frames[trace.name]) for trace in traces])
-    if headers is None:
-        raise SystemExit("nothing that the device sent")
-    return headers

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from by_device import arguments, taken
-from decoys import SEED, SIZE, drawn, field_names, grounds, read_device, written
+from decoys import SEED, SIZE, drawn, field_names, grounds, read_device, recorded, written
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
@@ -262,7 +262,7 @@ def measure(folder: Path) -> dict[str, Any]:
         rng, of_packets = (np.random.default_rng([SEED, split, *more]) for more in ([], [1]))
         with tempfile.TemporaryDirectory() as scratch:
             sessions, path = drawn(ground.train, rng), Path(scratch) / "made.pcap"
-            made, _, _ = written(sessions, path, ground.train, frames, of_packets)
+            made, _, _ = written(sessions, path, recorded(ground.train, frames), of_packets)
         found.append(beside(ground, made, rng))
     return _said(folder, field_names(traces[0], frames), found)
 

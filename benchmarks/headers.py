@@ -18,12 +18,22 @@ python benchmarks/headers.py CAPTURES --devices A,B
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from decoys import SEED, SIZE, FramesOf, drawn, grounds, read_device, written
+from decoys import (
+    SEED,
+    SIZE,
+    FramesOf,
+    captured_sessions,
+    drawn,
+    grounds,
+    read_device,
+    recorded,
+    written,
+)
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -51,26 +61,27 @@ def of_known_source(
     """Sessions of what is learnt from all captures, as many as these, as if they were captured."""
     rng = np.random.default_rng(SEED)
     sessions = starting_at(apart(Sessions().fit(traces), len(traces), rng), DEFAULT_START_NS)
-    made, read, _ = written(sessions, path, traces, frames, rng)
+    made, read, _ = written(sessions, path, recorded(traces, frames), rng)
     return made, read
 
 
-def one_after_another(traces: Sequence[Trace]) -> Iterator[Trace]:
+def one_after_another(sessions: Iterable[Session]) -> Iterator[Session]:
     """Captures as sessions, an hour from the beginning of one to that of the next at least."""
     now_ns = DEFAULT_START_NS
-    for trace in traces:
-        yield replace(trace, headers=None, time_ns=trace.time_ns - trace.time_ns[0] + now_ns)
-        now_ns += int(trace.time_ns[-1] - trace.time_ns[0]) + 3600 * 10**9
+    for session in sessions:
+        yield replace(session, time_ns=session.time_ns - session.time_ns[0] + now_ns)
+        now_ns += int(session.time_ns[-1] - session.time_ns[0]) + 3600 * 10**9
 
 
 def attack(ground: Trial, frames: FramesOf, kind: str, split: int, path: Path) -> Detection:
     """Write one kind of packets in one trial, and have them told from H."""
     train, rng = ground.train, np.random.default_rng([SEED, split])
-    sessions: Iterator[Session | Trace]
-    sessions = one_after_another(train) if kind == "captures" else drawn(train, rng)
+    recording = recorded(train, frames)
+    captured = kind == "captures"
+    sessions = one_after_another(captured_sessions(recording, train)) if captured else drawn(train, rng)
     of_packets = np.random.default_rng([SEED, split, 1])
-    fuzzed = kind == "fuzz"
-    found, _, compromises = written(sessions, path, train, frames, of_packets, fuzzed=fuzzed)
+    known = None if kind == "fuzz" else recording
+    found, _, compromises = written(sessions, path, known, of_packets)
     long = [trace for trace in found if len(trace) >= SIZE]
     places = draw_places(long, len(ground.real), SIZE, rng)
     told = replace(ground, dealt=places.trace)

@@ -1,19 +1,17 @@
-"""Write packets from templates next to plain Scapy, and ask tshark what it thinks of them.
+"""Write packets next to plain Scapy, and ask tshark what it thinks of them.
 
-Of each device whole captures are rebuilt, and windows of 20 packets; what tshark flags in these
-stands next to what it flags in the captures. After `make compiled` it is compiled code that is
-measured, which has to write the same bytes.
+Of each device whole captures are written again, each packet as a repetition of itself, and windows
+of 20 packets; what tshark flags in these stands next to what it flags in the captures.
 
 python benchmarks/packets.py CAPTURES
 """
 
 import argparse
-import hashlib
 import json
 import os
 import statistics
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from operator import truediv
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from decoys import captured_sessions
 from outside import FLAGS, opinion
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
@@ -32,21 +31,21 @@ from iotflowgen.files import whole_file
 from iotflowgen.generators import Sessions, first_packets
 from iotflowgen.generators.model_file import versions
 from iotflowgen.packets import (
-    Headers,
+    DEFAULT_START_NS,
     Persona,
-    TemplateBuilder,
+    Renderer,
     WriteReport,
-    learn_headers,
-    template,
-    write_capture,
+    record,
+    sessions_of,
     write_sessions,
 )
+from iotflowgen.recording import Recording, match
 from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places
 
 DEVICES = ("Withings", "WeMoLink", "D-LinkCam", "HueBridge", "EdimaxPlug1101W")
 ROUNDS = 5
-PACKETS = 50_000
-"""That are written to measure how fast; Scapy gets a twentieth of them."""
+PACKETS = 200_000
+"""That are written to measure how fast; Scapy gets an eightieth of them."""
 WINDOWS = 200
 SIZE = 20
 """Packets a window; fewer where no capture has as many."""
@@ -62,49 +61,51 @@ def judged(paths: Iterable[Path]) -> dict[str, Any]:
     return {"packets": packets, "flags": flags, "malformed": malformed}
 
 
-def long_window(traces: Iterable[Trace]) -> Windows:
-    """Traces one after the other as one window."""
-    traces = list(traces)
-    columns = ([getattr(trace, name) for trace in traces] for name in Windows.columns())
-    return Windows(*(np.concatenate(column)[None] for column in columns))
-
-
 def some_windows(traces: Sequence[Trace], n: int, rng: np.random.Generator) -> Windows:
     """So many windows, as long as the longest capture allows."""
     size = min(SIZE, max(map(len, traces)))
     return cut_windows(traces, draw_places(traces, n, size, rng))
 
 
-def builder_of(headers: Headers, seed: int) -> TemplateBuilder:
-    """A builder of one seed."""
+def renderer_of(recording: Recording, seed: int) -> Renderer:
+    """A renderer of one seed."""
     rng = np.random.default_rng(seed)
-    return TemplateBuilder(headers, Persona(headers, rng), rng)
+    return Renderer(recording, Persona(recording.identities, rng), rng)
 
 
-def write(headers: Headers, windows: Windows, path: Path, seed: int) -> tuple[dict[str, int], int]:
-    """Write windows; what was compromised, and how many packets come back otherwise."""
-    rng = np.random.default_rng(seed)
-    report = write_capture(windows, path, rng, builder=builder_of(headers, seed))
+def write(recording: Recording, sessions: Iterable[Session], path: Path, seed: int) -> int:
+    """Write sessions as one capture; how many packets come back otherwise."""
+    sessions = list(sessions)
+    report = write_sessions(sessions, path, renderer_of(recording, seed))
     (back,) = read_captures([path], report.device_mac, cache=None)
-    names = [name for name in Windows.columns() if name != "duration_ns"]
-    same = [getattr(back, name) == getattr(windows, name).ravel() for name in names]
-    same.append(np.diff(back.time_ns, append=0)[:-1] == windows.duration_ns.ravel()[:-1])
-    return report.compromises, int(np.sum(~np.all([column[: len(same[-1])] for column in same], 0)))
+    names = ("time_ns", "length", "outgoing", "src_port", "dst_port", "protocols")
+    same = [
+        getattr(back, name) == np.concatenate([getattr(each, name) for each in sessions])
+        for name in names
+    ]
+    return int(np.sum(~np.all(same, axis=0)))
 
 
-def rebuilt(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, Any]:
+def matched(recording: Recording, windows: Windows) -> Iterable[Session]:
+    """Windows of which features alone are known, with captured packets found for them."""
+    alone = Windows(*(getattr(windows, name) for name in Windows.columns()))
+    found, _ = match(recording, alone, np.random.default_rng(0))
+    return sessions_of(found, DEFAULT_START_NS)
+
+
+def rewritten(recording: Recording, traces: list[Trace], scratch: Path) -> dict[str, Any]:
     """Whole captures and windows, as tshark sees them."""
-    sessions, changed = [scratch / f"{i}.pcap" for i in range(len(traces))], 0
-    compromises: Counter[str] = Counter()
-    for i, (path, trace) in enumerate(zip(sessions, traces, strict=True)):
-        noted, different = write(headers, long_window([trace]), path, i)
-        compromises.update(noted)
-        changed += different
+    captured = captured_sessions(recording, traces)
+    paths = [scratch / f"{i}.pcap" for i in range(len(traces))]
+    changed = sum(
+        write(recording, [session], path, i)
+        for i, (path, session) in enumerate(zip(paths, captured, strict=True))
+    )
     windows = scratch / "windows.pcap"
     drawn = some_windows(traces, WINDOWS, np.random.default_rng(0))
-    _, of_windows = write(headers, drawn, windows, 0)
+    of_windows = write(recording, matched(recording, drawn), windows, 0)
     return {
-        "sessions": judged(sessions) | {"changed": changed, "compromises": dict(compromises)},
+        "sessions": judged(paths) | {"changed": changed},
         "windows": judged([windows]) | {"changed": of_windows},
     }
 
@@ -135,10 +136,10 @@ def scapy_seconds(planned: list[list[tuple[type[Packet], dict[str, Any]]]], path
     return time.process_time() - start
 
 
-def speed(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, Any]:
+def speed(recording: Recording, traces: list[Trace], scratch: Path) -> dict[str, Any]:
     """Packets a second of one core, by its own time: that of others on the machine is left out.
 
-    All take turns, so that they meet the same machine.
+    All take turns, so that they meet the same machine. Writing begins with the persona.
     """
     path, plain = scratch / "ours.pcap", scratch / "scapy.pcap"
     rng = np.random.default_rng(0)
@@ -146,23 +147,20 @@ def speed(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, Any
     start = time.process_time()
     sessions = [*first_packets(Sessions().fit(traces).stream(rng), PACKETS)]
     drawing = time.process_time() - start
-    write_capture(windows, path, rng, builder=builder_of(headers, 0))
+    write_sessions(sessions, path, renderer_of(recording, 0))
     with RawPcapReader(str(path)) as reader:
-        planned = [plainly(frame) for frame, _ in islice(reader, PACKETS // 20)]
-    writers: dict[str, Callable[[TemplateBuilder], WriteReport]] = {
-        "windows": lambda builder: write_capture(windows, path, rng, builder=builder),
-        "sessions": lambda builder: write_sessions(sessions, path, builder),
+        planned = [plainly(frame) for frame, _ in islice(reader, PACKETS // 80)]
+    writers: dict[str, Callable[[Renderer], WriteReport]] = {
+        "windows": lambda each: write_sessions(matched(recording, windows), path, each),
+        "sessions": lambda each: write_sessions(sessions, path, each),
     }
     found: defaultdict[str, list[float]] = defaultdict(list)
-    hashes: dict[str, str] = {}
     for i in range(ROUNDS):
         found["scapy"].append(len(planned) / scapy_seconds(planned, plain))
         for name, write_all in writers.items():
-            builder = builder_of(headers, i)
             start = time.process_time()
-            packets = write_all(builder).packets
+            packets = write_all(renderer_of(recording, i)).packets
             found[name].append(packets / (time.process_time() - start))
-            hashes.setdefault(name, hashlib.sha256(path.read_bytes()).hexdigest())
     return {
         "drawn_per_second": round(PACKETS / drawing),
         **{f"{name}_per_second": round(statistics.median(each)) for name, each in found.items()},
@@ -170,7 +168,6 @@ def speed(headers: Headers, traces: list[Trace], scratch: Path) -> dict[str, Any
             f"{name}_ratio": round(statistics.median(map(truediv, found[name], found["scapy"])), 1)
             for name in writers
         },
-        "sha256": hashes,
     }
 
 
@@ -179,18 +176,18 @@ def device(folder: Path, scratch: Path, *, speed_only: bool) -> dict[str, Any]:
     paths = find_captures([folder])
     traces = read_captures(paths)
     start = time.process_time()
-    headers = learn_headers(read_frames(paths, traces))
+    recording = record(read_frames(paths, traces))
     seconds = time.process_time() - start
-    if headers is None:
+    if recording is None:
         raise SystemExit(f"{folder} has nothing that the device sent")
     found = {
         "device": folder.name,
-        "templates": len(headers.templates),
-        "learning_seconds": round(seconds, 2),
-        "speed": speed(headers, traces, scratch),
+        "packets": len(recording),
+        "recording_seconds": round(seconds, 2),
+        "speed": speed(recording, traces, scratch),
     }
     if not speed_only:
-        found |= {"captures": judged(paths), **rebuilt(headers, traces, scratch)}
+        found |= {"captures": judged(paths), **rewritten(recording, traces, scratch)}
     print(json.dumps(found), flush=True)
     return found
 
@@ -213,10 +210,9 @@ def main() -> None:
     ]
     result = {
         "rounds": ROUNDS,
-        "compiled": not template.__file__.endswith(".py"),
         "processes_on_each_core": round(os.getloadavg()[2] / (os.cpu_count() or 1), 1),
         "versions": versions(),
-        "learning_seconds": statistics.median(each["learning_seconds"] for each in found),
+        "recording_seconds": statistics.median(each["recording_seconds"] for each in found),
         "devices": found,
     }
     with whole_file(chosen.out) as temporary:

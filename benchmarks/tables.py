@@ -346,7 +346,7 @@ def packets(name: str) -> str:
     """A table of what writing packets takes."""
     files = {
         "references": ("references.json",),
-        "speed": ("packets.json", "packets_compiled.json"),
+        "speed": ("packets.json",),
         "streaming": ("streaming.json",),
     }
     return _table(*getattr(packet_tables, name)(*map(_results, files[name])))

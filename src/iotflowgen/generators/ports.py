@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.accidents import Spread, numbered
-from iotflowgen.packets.ports import CLAIMED_PORTS
 
 __all__ = ["Connections", "Ports", "under_way"]
 
@@ -217,7 +216,7 @@ class Ports:
             elif number is None:
                 runs = open_.runs[of, serves]
                 on = runs.pop(0) + step if runs and step else new
-                number = _unclaimed(on if on <= _LONGEST else new)
+                number = on if on <= _LONGEST else new
                 runs.insert(0, number)
                 del runs[_RUNS:]
             open_.use(of, serves, number, ends=over)
@@ -275,13 +274,6 @@ def _shared(what: NDArray[np.int64], capture: NDArray[np.int64]) -> NDArray[np.o
         shown[each].add(of)
     bits = {each: sum(1 << of for of in by) * (len(by) > 1) for each, by in shown.items()}
     return np.array([bits[each] for each in what.tolist()], dtype=object)
-
-
-def _unclaimed(port: int) -> int:
-    """The next port from this on whose payload Wireshark gives to no protocol but its own."""
-    while port in CLAIMED_PORTS:
-        port += 1
-    return port
 
 
 def under_way(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.codecs import CODECS
 from iotflowgen.packets.identity import learn_identities
-from iotflowgen.recording import Recording, find_flows
+from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames, copy_ranges, find_layers
 
@@ -48,16 +48,17 @@ def record(
         capture=capture,
         flow=find_flows(seen, layers, capture, columns["outgoing"]),
         references={},
-        identities=learn_identities(
-            seen, layers, columns["outgoing"], columns["protocols"], capture
-        ),
+        identities=Identities(),
         **columns,
     )
     references: dict[str, NDArray[Any]] = {}
     for codec in codecs:
         told = codec.encode(recording.packets)
         references |= {f"{codec.name}.{name}": column for name, column in told.items()}
-    return replace(recording, references=references)
+    identities = learn_identities(
+        recording.frames, layers, columns["outgoing"], columns["protocols"], capture
+    )
+    return replace(recording, references=references, identities=identities)
 
 
 def _whole(frames: Frames, length: NDArray[np.int32]) -> Frames:

@@ -12,7 +12,7 @@ class Identities(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    device_mac: str
+    device_mac: str = ""
     device_ip: str = ""
     """The address that the device mostly sends from; empty where it was seen under none."""
     own_addresses: tuple[str, ...] = ()

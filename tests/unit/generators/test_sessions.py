@@ -9,7 +9,7 @@ from iotflowgen.generators import apart, first_packets, first_seconds, starting_
 from iotflowgen.generators.accidents import Order
 from iotflowgen.generators.ports import Connections
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
-from iotflowgen.packets.ports import CLAIMED_PORTS
+from iotflowgen.packets.ports import claimed_port
 from iotflowgen.traffic import Trace, protocol_mask
 
 TCP = protocol_mask(["ip", "tcp"])
@@ -360,11 +360,10 @@ def test_ports_that_have_counted_to_the_end_begin_anew():
     assert np.mean(opened == 65_535) < 0.1
 
 
-def test_new_ports_are_none_that_wireshark_takes_for_another_protocol():
+def test_new_ports_may_be_some_that_wireshark_gives_to_a_protocol():
     captures = [with_ports(capture(i), 4800 + 13 * i, 443) for i in range(8)]
     ports = {int(p) for s in drawn(captures) for p in device_ports(s)[2:]}
-    assert len(ports) > 50
-    assert not ports & CLAIMED_PORTS
+    assert any(claimed_port("tcp", [port]) for port in ports)
 
 
 def test_neighbours_change_places_where_captures_show_both_orders():

@@ -4,7 +4,7 @@
 `Persona` draws another of each, and puts these into frames.
 """
 
-from iotflowgen.packets.identity.identities import Identities, learn_identities
+from iotflowgen.packets.identity.identities import learn_identities
 from iotflowgen.packets.identity.persona import Persona
 
-__all__ = ["Identities", "Persona", "learn_identities"]
+__all__ = ["Persona", "learn_identities"]

@@ -10,11 +10,10 @@ Shapes: P packets.
 import ipaddress
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from iotflowgen.packets.identity.identifiers import (
     is_host,
@@ -23,47 +22,20 @@ from iotflowgen.packets.identity.identifiers import (
     quads_in,
     words_in,
 )
-from iotflowgen.recording import Groups, find_flows
+from iotflowgen.recording import Groups, Identities, find_flows
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers
 from iotflowgen.wire.dns import A, find_addresses
 from iotflowgen.wire.layers import ARP, IP4, IP6
 from iotflowgen.wire.tls import HANDSHAKE, find_records
 
-__all__ = ["Identities", "learn_identities"]
+__all__ = ["learn_identities"]
 
 _IP: Final = ((IP4, 12, 4, 4), (IP6, 8, 16, 16))
 _ARP: Final = ((ARP, 14, 4, 10),)
 """EtherType, where a header has the first address, bytes of it, and from there to the second."""
 _NAMES: Final = protocol_mask(["dns"]) | protocol_mask(["mdns"])
 _LEASE, _TLS = protocol_mask(["bootp"]), protocol_mask(["https"])
-
-
-class Identities(BaseModel):
-    """Who is seen in captures of one device; addresses are lower-case texts, `:` between bytes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    device_mac: str
-    device_ip: str = ""
-    """The address that the device mostly sends from; empty where it was seen under none."""
-    own_addresses: tuple[str, ...] = ()
-    """All IP addresses of the device: it may have another in each capture."""
-    apart: tuple[str, ...] = ()
-    """Of these the ones that count as hosts of their own, as the network of its own over which a
-    device is set up: they are not shown as `device_ip` is."""
-    gateway_mac: str = ""
-    """MAC address of the gateway, behind which most hosts are; empty where none was seen."""
-    gateway_ip: str = ""
-    """Empty where the gateway was seen under no address of its own."""
-    other_gateways: tuple[str, ...] = ()
-    """MAC addresses that its IP address had in other captures."""
-    macs: tuple[str, ...] = ()
-    """Every MAC address of a host."""
-    addresses: tuple[str, ...] = ()
-    """Every IP address of a host, also of those that are only named."""
-    words: tuple[Annotated[str, StringConstraints(min_length=4)], ...] = ()
-    """Texts that identify: UUIDs, serial numbers, cookies, tokens; a letter a byte (Latin-1)."""
 
 
 def learn_identities(

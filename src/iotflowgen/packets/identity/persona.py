@@ -17,7 +17,6 @@ import numpy as np
 
 from iotflowgen.packets.identity.draws import Draws
 from iotflowgen.packets.identity.identifiers import is_host
-from iotflowgen.packets.identity.identities import Identities
 from iotflowgen.packets.identity.replacing import replace_all, replace_tails
 from iotflowgen.packets.identity.spellings import (
     Pair,
@@ -27,6 +26,7 @@ from iotflowgen.packets.identity.spellings import (
     spell_ip,
     spell_mac,
 )
+from iotflowgen.recording import Identities
 from iotflowgen.wire import Frames
 
 __all__ = ["Persona"]

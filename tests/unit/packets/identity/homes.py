@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from iotflowgen.packets.identity import Identities, learn_identities
+from iotflowgen.packets.identity import learn_identities
+from iotflowgen.recording import Identities
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, find_layers
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from iotflowgen.packets.identity import Identities
+from iotflowgen.recording import Identities
 from iotflowgen.traffic import protocol_mask
 from tests.unit.packets.identity.homes import DEVICE, PHONE, ROUTER, a_home, learn, raw, udp
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iotflowgen.capture import read_captures, read_frames
-from iotflowgen.packets.identity import Identities, Persona, learn_identities
+from iotflowgen.packets.identity import Persona, learn_identities
+from iotflowgen.recording import Identities
 from iotflowgen.wire import Frames, find_layers
 from tests.unit.packets.conftest import SAMPLES
 from tests.unit.packets.identity.homes import DEVICE, PHONE, ROUTER, a_home, learn, raw, spelt
