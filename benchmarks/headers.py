@@ -78,7 +78,9 @@ def attack(ground: Trial, frames: FramesOf, kind: str, split: int, path: Path) -
     train, rng = ground.train, np.random.default_rng([SEED, split])
     recording = recorded(train, frames)
     captured = kind == "captures"
-    sessions = one_after_another(captured_sessions(recording, train)) if captured else drawn(train, rng)
+    sessions = (
+        one_after_another(captured_sessions(recording, train)) if captured else drawn(train, rng)
+    )
     of_packets = np.random.default_rng([SEED, split, 1])
     known = None if kind == "fuzz" else recording
     found, _, compromises = written(sessions, path, known, of_packets)

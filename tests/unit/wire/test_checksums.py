@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 from scapy.layers.l2 import Ether
 from scapy.utils import checksum
 
-from iotflowgen.packets import layout
 from iotflowgen.wire.checksums import internet_sums, set_checksums, updated
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.layers import find_layers
 from tests.conftest import REPOSITORY
+from tests.unit.wire import one_by_one as layout
 from tests.unit.wire.garbage import WHOLE, all_frames
 
 

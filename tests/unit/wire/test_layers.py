@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scapy.layers.l2 import Ether
 
-from iotflowgen.packets.layout import find_layout, option_at
 from iotflowgen.wire import layers as wire
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.layers import Layers, find_layers
 from iotflowgen.wire.options import find_options
 from tests.conftest import REPOSITORY
 from tests.unit.wire.garbage import WHOLE, all_frames, whole_frames
+from tests.unit.wire.one_by_one import find_layout, option_at
 
 NAMES = [field.name for field in fields(Layers)]
 
