@@ -40,7 +40,7 @@ from iotflowgen.packets import (
     write_sessions,
 )
 from iotflowgen.recording import Recording, match
-from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places
+from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_places
 
 DEVICES = ("Withings", "WeMoLink", "D-LinkCam", "HueBridge", "EdimaxPlug1101W")
 ROUNDS = 5

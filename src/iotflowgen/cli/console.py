@@ -1,7 +1,9 @@
 """What all commands share with the person at the terminal: progress, warnings and errors."""
 
 import functools
+import os
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping

@@ -134,30 +134,29 @@ def generate(
         raise typer.BadParameter(reason, param_hint=unit)
     # packets have draws of their own: the same seed is the same traffic in every format
     rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
-    writer, stopped = None, False
+    writer = None
     if suffix in captures:
         # rather now than after as many packets as fit in
         check_time(out, shown.start_ns + int(amount * 10**9) * (unit == "--duration"))
-        if payload == "fuzz":
-            recording = None
-        elif recording is None:
+        recording = recording if payload == "template" else None
+        if recording is None and payload == "template":
             say("the model knows no packets, so they are fuzzed; fit it on Ethernet again")
         writer = _writer(recording, of_packets, keep_identifiers, shown)
     with progress_display() as progress:
         if isinstance(fitted, Sessions) and unit != "--windows":
             drawn = _drawn(fitted, unit, amount, shown.start_ns, rng, progress)
-            if writer is None:
-                written, stopped = write_sessions_table(drawn, out)
         else:
             honeydata = fitted.sample(int(amount), rng, progress=progress)
             if writer is None:
                 write_windows(honeydata, out)
-                written = honeydata.length.size
-            else:
-                if recording is not None:
-                    honeydata, _ = match(recording, honeydata, of_packets)
-                drawn = sessions_of(honeydata, shown.start_ns)
-        if writer is not None:
+                _end(honeydata.length.size, out)
+                return
+            if recording is not None:
+                honeydata = match(recording, honeydata, of_packets).windows
+            drawn = sessions_of(honeydata, shown.start_ns)
+        if writer is None:
+            written, stopped = write_sessions_table(drawn, out)
+        else:
             report = write_sessions(drawn, out, writer, progress=progress)
             written, stopped = report.packets, report.stopped
             for what, count in report.compromises.items():
@@ -217,7 +216,7 @@ def _drawn(
     return starting_at(drawn, start_ns)
 
 
-def _end(written: int, out: Path, *, stopped: bool) -> None:
+def _end(written: int, out: Path, *, stopped: bool = False) -> None:
     say(f"{written} packets in {out}")
     if stopped:
         say("interrupted; the file is whole up to there", "stopped", "yellow")
