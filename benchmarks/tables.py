@@ -22,7 +22,13 @@ from iotflowgen.report import PAPER_TABLE_1
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/paper.md", "docs/evaluation.md", "docs/packets.md")
+PAGES = (
+    "README.md",
+    "docs/paper.md",
+    "docs/evaluation.md",
+    "docs/packets.md",
+    "docs/realism.md",
+)
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
