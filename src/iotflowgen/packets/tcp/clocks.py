@@ -1,8 +1,9 @@
 """Clocks that hosts count by, as their timestamps and initial sequence numbers show them.
 
-Most hosts have one clock. Behind one address may also be several machines, each with its own, and a
-host may have another one a connection (RFC 7323, section 5.4): numbers of connections that do not
-fit the clock of their host in a capture are *apart*, and have their own.
+Most hosts have one clock, or two in a capture in which they start anew. Behind one address may also
+be several machines, each with its own, and a host may have another one a connection (RFC 7323,
+section 5.4): numbers of connections that do not fit the clocks of their host in a capture are
+*apart*, and have their own.
 
 A clock that goes on between captures shows when these were made. A session then is one more of
 them, some time after the capture that its first packet is of, by all such clocks alike. Other
@@ -31,6 +32,8 @@ Reals = NDArray[np.float64]
 
 _CLOSE_NS = 6 * 3600 * 10**9
 """Between captures, for a host hardly to have started anew."""
+_STARTS, _SEVERAL = 2, 2
+"""Clocks that one machine seems to have in a capture in which it starts anew; their least lines."""
 _HOSTS = 2**32
 """That there may be."""
 
@@ -90,14 +93,16 @@ class Clocks(Readings):
     Those that are not apart come first, by host and capture.
     """
 
+    host: Integers
+    """Whose (R), two numbers a host, as of its two clocks in a capture."""
     is_apart: Flags
     """Whether it is a connection's own (R)."""
-    rate: Reals
-    """Ticks a second (H)."""
     goes_on: Flags
-    """Whether the host's clock goes on from one capture to the next (H)."""
+    """Whether it goes on from one capture to the next (R)."""
+    rate: Reals
+    """Ticks a second, by `host` (2 H)."""
     spread: Integers
-    """Ticks from what it says first in a capture to what it says so in another (H)."""
+    """Ticks from what it says first in a capture to what it says so in another, by `host` (2 H)."""
 
     @classmethod
     def of(cls, references: Mapping[str, NDArray[Any]]) -> "Clocks":
@@ -130,6 +135,7 @@ class Clocks(Readings):
     def begin(
         self,
         name: str,
+        line: Integers,
         clock: Integers,
         time_ns: Integers,
         session: Integers,
@@ -141,7 +147,8 @@ class Clocks(Readings):
 
         Args:
             name: Of whose clocks, for the memory.
-            clock: Of the captured packet that each line begins with (L).
+            line: Which lines (L).
+            clock: Of the captured packet that each begins with (L).
             time_ns: When each begins, in the order of time (L).
             session: In which session (L).
             times: Of these (L).
@@ -149,17 +156,17 @@ class Clocks(Readings):
             noise: Draws what begins anew.
         """
         clock = self._near(clock, times.base)
-        goes_on = self.is_apart[clock] | self.goes_on[self.host[clock]]
-        key = session * _HOSTS + self.host[clock]
-        anew = np.flatnonzero(~goes_on)
+        begun_ns = self.time_ns[clock] - times.ahead_ns
+        key = np.where(self.is_apart[clock], -1 - line, session * _HOSTS + self.host[clock])
+        anew = np.flatnonzero(~self.goes_on[clock])
         groups = Groups(key[anew])
         first = np.where(groups.is_first, time_ns[anew], 0)
-        begun_ns = self.time_ns[clock] - times.ahead_ns
         begun_ns[anew] = memory.recall(name, key[anew], groups.sum(first))
         memory.keep(name, key[anew], begun_ns[anew])
-        spread = np.where(goes_on, 0, self.spread[self.host[clock]])
-        off = noise.below(2 * spread + 1, name, session, self.host[clock]) - spread
-        return clock, begun_ns, self.value[clock] + off
+        value = self.value[clock]
+        spread = self.spread[self.host[clock[anew]]]
+        value[anew] += noise.below(2 * spread + 1, name, key[anew]) - spread
+        return clock, begun_ns, value
 
 
 def find_clocks(
@@ -176,34 +183,56 @@ def find_clocks(
     Returns:
         The clocks, and which is that of each line (L).
     """
-    count = int(firsts.capture.max(initial=0)) + 1
-    key = firsts.host * count + firsts.capture
+    key = firsts.host * (int(firsts.capture.max(initial=0)) + 1) + firsts.capture
     order = np.argsort(key, kind="stable")
-    stands = np.arange(len(key))
+    stands, host = np.arange(len(key)), 2 * firsts.host
+    is_apart, goes_on = np.ones((2, len(key)), dtype=bool)
     for own in np.split(order, np.flatnonzero(np.diff(key[order])) + 1) if len(order) else ():
-        host = firsts.host[own[0]]
-        passed = (firsts.time_ns[own] - firsts.time_ns[own[0]]) * (rate[host] / 1e9)
-        said = firsts.value[own] - np.rint(passed).astype(np.int64)
-        most = _crowd(said % 2**32, slack[host] + drift * float(np.abs(passed).max()))
-        may = slack[host] + drift * np.abs(passed - passed[most])
-        fits = np.abs(signed(said - said[most])) <= may
-        stands[own[fits]] = own[fits][0]
-        stands[own[~fits]] = -1 - own[~fits]
-    is_apart = stands < 0
-    stands = np.where(is_apart, -1 - stands, stands)
+        of = int(firsts.host[own[0]])
+        crowds = _crowds(firsts.take(own), float(rate[of]), float(slack[of]), drift)
+        is_pool = len(crowds) > _STARTS
+        goes_on[own] = is_pool
+        for number, crowd in enumerate(crowds[:1] if is_pool else sorted(crowds, key=min)):
+            members = own[crowd]
+            stands[members], is_apart[members] = members[0], False
+            host[members] += number
     made = np.unique(stands)
-    made = made[np.lexsort((key[made], is_apart[made]))]
+    made = made[np.lexsort((firsts.capture[made], host[made], is_apart[made]))]
     place = np.empty_like(stands)
     place[made] = np.arange(len(made))
-    goes_on, spread = _between(firsts.take(made[~is_apart[made]]), rate, slack, drift)
     clocks = Clocks(
-        **vars(firsts.take(made)),
+        **(vars(firsts.take(made)) | {"host": host[made]}),
         is_apart=is_apart[made],
-        rate=rate,
-        goes_on=goes_on,
-        spread=spread,
+        goes_on=goes_on[made],
+        rate=np.repeat(rate, 2),
+        spread=np.zeros(2 * len(rate), dtype=np.int64),
     )
+    for each in np.unique(clocks.host[~clocks.is_apart]).tolist():
+        own = np.flatnonzero((clocks.host == each) & ~clocks.is_apart)
+        clocks.spread[each] = neighbour(clocks.value[own])
+        clocks.goes_on[own] = _goes_on(clocks, own, float(slack[each // 2]), drift)
     return clocks, place[stands]
+
+
+def _crowds(said: Readings, rate: float, slack: float, drift: float) -> list[list[int]]:
+    """Which of the numbers (R) of a host in a capture are of one clock each.
+
+    The clocks are those that have most of them, one more than a host that starts anew has at most;
+    all have several, but for the first.
+    """
+    seconds = (said.time_ns - said.time_ns[0]) / 1e9
+    begun = said.value - np.rint(seconds * rate).astype(np.int64)
+    left = np.arange(len(begun))
+    crowds: list[list[int]] = []
+    while len(left) and len(crowds) <= _STARTS:
+        at = left[_crowd(begun[left] % 2**32, slack + drift * rate * float(np.ptp(seconds)))]
+        may = slack + drift * rate * np.abs(seconds[left] - seconds[at])
+        fits = np.abs(signed(begun[left] - begun[at])) <= may
+        if crowds and fits.sum() < _SEVERAL:
+            break
+        crowds.append(left[fits].tolist())
+        left = left[~fits]
+    return crowds
 
 
 def _crowd(said: Integers, reach: float) -> int:
@@ -214,22 +243,24 @@ def _crowd(said: Integers, reach: float) -> int:
     return int(np.argmax(near - np.searchsorted(rising, said - reach)))
 
 
-def _between(
-    mains: Readings, rate: Reals, slack: Reals, drift: float
-) -> tuple[Flags, Integers]:
-    """Whether clocks go on from capture to capture, and how far apart they begin (H)."""
-    goes_on = np.zeros(len(rate), dtype=bool)
-    spread = np.zeros(len(rate), dtype=np.int64)
-    for host in np.unique(mains.host).tolist():
-        own = mains.take(mains.host == host)
-        own = own.take(np.argsort(own.time_ns))
-        passed_ns = np.diff(own.time_ns)
-        ticks = passed_ns * (rate[host] / 1e9)
-        off = signed(np.diff(own.value) - np.rint(ticks).astype(np.int64))
-        is_next = np.abs(off) <= slack[host] + drift * ticks
-        goes_on[host] = 2 * is_next[passed_ns < _CLOSE_NS].sum() > (passed_ns < _CLOSE_NS).sum()
-        spread[host] = neighbour(own.value)
-    return goes_on, spread
+def _goes_on(clocks: Clocks, own: Integers, slack: float, drift: float) -> bool:
+    """Whether a host's clock goes on between most of the captures that are close together.
+
+    Args:
+        clocks: All clocks.
+        own: The host's, one a capture.
+        slack: As for `find_clocks`.
+        drift: As there.
+    """
+    own = own[np.argsort(clocks.time_ns[own])]
+    then, now = own[:-1], own[1:]
+    passed_ns = clocks.time_ns[now] - clocks.time_ns[then]
+    ticks = clocks.ticks(then, passed_ns)
+    is_next = (
+        np.abs(signed(clocks.value[now] - clocks.value[then] - ticks)) <= slack + drift * ticks
+    )
+    is_close = passed_ns < _CLOSE_NS
+    return bool(2 * (is_next & is_close).sum() > is_close.sum())
 
 
 def neighbour(said: Integers) -> int:

@@ -158,7 +158,15 @@ class InitialNumbers:
         time_ns = packets.time_ns[place]
         clock = self._clock[source[counts]].astype(np.int64)
         clock, begun_ns, value = self._clocks.begin(
-            _CLOCK, clock, time_ns, packets.session[place], now.take(place), memory, noise
+            _CLOCK,
+            line[counts],
+            clock,
+            time_ns,
+            packets.session[place],
+            now.take(place),
+            memory,
+            noise,
         )
         number[counts] += value + self._clocks.ticks(clock, time_ns - begun_ns)
-        return number % 2**32
+        initial: Integers = number % 2**32
+        return initial

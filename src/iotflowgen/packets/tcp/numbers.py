@@ -45,8 +45,9 @@ class SequenceNumbers:
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """The fields of `References`, each (P, ...), 0 of other packets than TCP's; and what the
-        numbers refer to that lines begin with (`initial`).
+        """The fields of `References`, each (P, ...), and with a prefix what `initial` has.
+
+        They say nothing of other packets than TCP's.
         """
         tcp = np.flatnonzero(packets.layers.is_tcp)
         segments = packets.take(tcp)

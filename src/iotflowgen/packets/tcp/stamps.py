@@ -14,6 +14,7 @@ from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.clocks import Clocks, Readings, Reals, find_clocks, find_hosts
 from iotflowgen.packets.tcp.lines import Integers, Mentions
+from iotflowgen.packets.tcp.times import Captures, Times
 from iotflowgen.packets.tcp.timestamps import (
     StampReferences,
     Stamps,
@@ -22,7 +23,6 @@ from iotflowgen.packets.tcp.timestamps import (
     read_stamps,
     write_stamps,
 )
-from iotflowgen.packets.tcp.times import Captures, Times
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import find_options
 
@@ -106,13 +106,14 @@ class Timestamps:
         clock = self._clock.ravel()[source].astype(np.int64)
         time_ns, session = segments.time_ns[row], segments.session[row]
         begun = self._clocks.begin(
-            _CLOCK, clock, time_ns, session, times.take(row), memory, noise
+            _CLOCK, line, clock, time_ns, session, times.take(row), memory, noise
         )
         of_line = np.empty((3, len(first)), dtype=np.int64)
         of_line[:, mentions.groups.number[first]] = begun
         clock, begun_ns, value = of_line[:, mentions.groups.number]
         passed_ns = segments.time_ns[mentions.rows // 2] - begun_ns
-        return value + self._clocks.ticks(clock, passed_ns)
+        now: Integers = value + self._clocks.ticks(clock, passed_ns)
+        return now
 
 
 def _find(segments: Packets, mentions: Mentions, stamps: Stamps) -> tuple[Clocks, Integers]:
