@@ -133,7 +133,6 @@ class InitialNumbers:
         first: Integers,
         is_own: Flags,
         line: Integers,
-        times: Integers,
         memory: Memory,
         noise: Noise,
     ) -> Integers:
@@ -144,14 +143,14 @@ class InitialNumbers:
             first: Which of them each line begins with (L), rising.
             is_own: Whether it is that of the sender of this one (L).
             line: Of which connection and direction each is (L).
-            times: Which line of the direction it is (L).
             memory: Remembers when clocks were first asked.
             noise: Draws what is random.
         """
         now = self._captures.times(packets, memory, noise)
         source = packets.source[first]
         spread = np.where(is_own, self._spread[source], _RANDOM).astype(np.int64)
-        off = noise.below(2 * spread + 1, "initial sequence number", line, times) - spread
+        number = packets.number[first]
+        off = noise.below(2 * spread + 1, "initial sequence number", number, is_own) - spread
         number = self._number[source] + off
         counts = np.flatnonzero(is_own & (self._clock[source] >= 0))
         place = first[counts]

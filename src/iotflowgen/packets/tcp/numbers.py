@@ -73,21 +73,12 @@ class SequenceNumbers:
         said = read_numbers(segments.frames, segments.layers)
         mentions = Mentions(segments.flow, segments.outgoing, said.acknowledges, told.renews)
         own = 2 * segments.flow + segments.outgoing
-        line = mentions.of(own, own ^ 1)
-        anew = Groups(own).sum(told.renews.astype(np.int64))
-        first = np.flatnonzero(mentions.groups.is_first)
-        begun = np.zeros(len(line), dtype=np.int64)
-        begun[first] = self._initial.draw(
-            packets,
-            tcp[mentions.rows[first] // 2],
-            mentions.rows[first] % 2 == 0,
-            line[first],
-            anew[mentions.rows[first] // 2],
-            memory,
-            noise,
-        )
-        initial = mentions.begun(begun)
-        initial = mentions.pairs(memory.recall(_ANCHOR, line, initial))
+        line, first = mentions.of(own, own ^ 1), mentions.first
+        row, is_own = mentions.rows[first] // 2, mentions.rows[first] % 2 == 0
+        begun = self._initial.draw(packets, tcp[row], is_own, line[first], memory, noise)
+        is_anew = is_own & told.renews[row] & segments.is_new[row]
+        begun = np.where(is_anew, begun, memory.recall(_ANCHOR, line[first], begun))
+        initial = mentions.pairs(mentions.spread(begun))
         numbers, last = decode(
             segments.flow,
             segments.outgoing,
@@ -100,11 +91,8 @@ class SequenceNumbers:
         write_numbers(segments.frames, segments.layers, numbers)
         _place(packets, tcp, numbers, initial[:, 0], told)
         # later segments know a line from the first one on that is remembered, or from its end
-        stays = segments.stays[mentions.rows // 2]
-        at = mentions.of(last[:, 0], last[:, 1])
-        first = np.flatnonzero(stays)[::-1]
-        memory.keep(_ANCHOR, line, at)
-        memory.keep(_ANCHOR, line[first], at[first])
+        kept = mentions.kept(segments.stays)
+        memory.keep(_ANCHOR, line[kept], mentions.of(last[:, 0], last[:, 1])[kept])
 
 
 def _place(

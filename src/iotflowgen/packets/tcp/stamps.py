@@ -58,7 +58,8 @@ class Timestamps:
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
         """Clocks; `clock` (P, 2), the sender's and the receiver's; fields of `StampReferences`."""
-        stamped = np.flatnonzero(find_options(packets.frames, packets.layers).timestamps)
+        at = find_options(packets.frames, packets.layers).timestamps
+        stamped = np.flatnonzero(at)
         segments = packets.take(stamped)
         stamps = read_stamps(segments.frames, segments.layers)
         mentions = Mentions(segments.flow, segments.outgoing, stamps.echoes)
@@ -66,7 +67,7 @@ class Timestamps:
         time_ns = mentions.of(segments.time_ns, segments.time_ns)
         told = encode_stamps(mentions, clocks.at(clock, time_ns), stamps)
         none = np.zeros_like(stamps.value)
-        write_stamps(segments.frames, segments.layers, Stamps(none, none, stamps.echoes))
+        write_stamps(segments.frames, at[stamped], Stamps(none, none, stamps.echoes))
         columns = {f.name: getattr(told, f.name) for f in fields(StampReferences)}
         columns["clock"] = mentions.pairs(clock.astype(np.int32))
         whole = clocks.columns()
@@ -78,39 +79,36 @@ class Timestamps:
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the timestamps of segments that have the option."""
         times = self._captures.times(packets, memory, noise)
-        stamped = np.flatnonzero(find_options(packets.frames, packets.layers).timestamps)
+        at = find_options(packets.frames, packets.layers).timestamps
+        stamped = np.flatnonzero(at)
         segments, times = packets.take(stamped), times.take(stamped)
         columns = {f.name: getattr(self._told, f.name) for f in fields(StampReferences)}
         told = StampReferences(**{k: column[segments.source] for k, column in columns.items()})
         mentions = Mentions(segments.flow, segments.outgoing, told.echoes)
         now = self._now(segments, mentions, times, memory, noise)
-        line = mentions.line[mentions.rows]
-        lag = mentions.of(told.lag[:, 0], told.lag[:, 1])
-        begun = mentions.begun(memory.recall(_REACHED, line, now + lag))
+        line, first = mentions.line[mentions.rows], mentions.first
+        begun = now[first] + told.lag.ravel()[mentions.rows[first]]
+        begun = mentions.spread(memory.recall(_REACHED, line[first], begun))
         stamps, reached = decode_stamps(mentions, now, told, begun)
-        write_stamps(segments.frames, segments.layers, stamps)
+        write_stamps(segments.frames, at[stamped], stamps)
         # later segments know what their line reached before the first one that is remembered
-        first = np.flatnonzero(segments.stays[mentions.rows // 2])[::-1]
-        memory.keep(_REACHED, line, reached)
-        memory.keep(_REACHED, line[first], reached[first])
+        kept = mentions.kept(segments.stays)
+        memory.keep(_REACHED, line[kept], reached[kept])
 
     def _now(
         self, segments: Packets, mentions: Mentions, times: Times, memory: Memory, noise: Noise
     ) -> Integers:
         """What the clock of each mention's line says (M), when its segment is sent."""
-        first = np.flatnonzero(mentions.groups.is_first)
-        row, line = mentions.rows[first] // 2, mentions.line[mentions.rows[first]]
-        source = 2 * segments.source[row] + mentions.rows[first] % 2
-        source = memory.recall(_FIRST, line, source)
+        mention = mentions.rows[mentions.first]
+        row, line = mention // 2, mentions.line[mention]
+        source = memory.recall(_FIRST, line, 2 * segments.source[row] + mention % 2)
         memory.keep(_FIRST, line, source)
         clock = self._clock.ravel()[source].astype(np.int64)
         time_ns, session = segments.time_ns[row], segments.session[row]
         begun = self._clocks.begin(
             _CLOCK, line, clock, time_ns, session, times.take(row), memory, noise
         )
-        of_line = np.empty((3, len(first)), dtype=np.int64)
-        of_line[:, mentions.groups.number[first]] = begun
-        clock, begun_ns, value = of_line[:, mentions.groups.number]
+        clock, begun_ns, value = (mentions.spread(column) for column in begun)
         passed_ns = segments.time_ns[mentions.rows // 2] - begun_ns
         now: Integers = value + self._clocks.ticks(clock, passed_ns)
         return now

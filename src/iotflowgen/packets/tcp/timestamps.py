@@ -62,9 +62,8 @@ def read_stamps(frames: Frames, layers: Layers) -> Stamps:
     return Stamps(frames.number(at, 4), np.where(echoes, echo, 0), echoes)
 
 
-def write_stamps(frames: Frames, layers: Layers, stamps: Stamps) -> None:
-    """Put timestamps into segments that have the option, in place."""
-    at = find_options(frames, layers).timestamps
+def write_stamps(frames: Frames, at: Integers, stamps: Stamps) -> None:
+    """Put timestamps into segments, in place, at the offsets (P) where the option has them."""
     frames.put(at, 4, stamps.value)
     frames.put(at + 4, 4, stamps.echo)
 
