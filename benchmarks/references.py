@@ -22,10 +22,10 @@ from iotflowgen.packets.tcp import (
     encode,
     encode_stamps,
     initial_numbers,
-    initial_stamps,
     read_numbers,
     read_stamps,
 )
+from iotflowgen.packets.tcp.lines import Mentions
 from iotflowgen.recording import find_flows
 from iotflowgen.wire import Frames, find_layers, find_options
 
@@ -65,11 +65,12 @@ def measure(folder: Path) -> dict[str, Any]:
     }
     has_stamps = np.flatnonzero(find_options(frames, layers).timestamps)
     stamps = read_stamps(frames.take(has_stamps), layers.take(has_stamps))
-    flow, outgoing, time_ns = flow[has_stamps], outgoing[has_stamps], time_ns[has_stamps]
-    rate = np.full((len(has_stamps), 2), TICKS)
-    told = encode_stamps(flow, outgoing, time_ns, rate, stamps)
-    begun = initial_stamps(flow, outgoing, stamps)
-    again = decode_stamps(flow, outgoing, time_ns, rate, told, stamps.echoes, begun)
+    mentions = Mentions(flow[has_stamps], outgoing[has_stamps], stamps.echoes)
+    time_ns = mentions.of(time_ns[has_stamps], time_ns[has_stamps])
+    clock = np.rint(time_ns * (TICKS / 1e9)).astype(np.int64)
+    told = encode_stamps(mentions, clock, stamps)
+    begun = mentions.begun(clock + mentions.of(told.lag[:, 0], told.lag[:, 1]))
+    again, _ = decode_stamps(mentions, clock, told, begun)
     same_stamps = (again.value == stamps.value) & (again.echo == stamps.echo)
     return {
         "device": folder.name,

@@ -14,7 +14,6 @@ from iotflowgen.packets.tcp.timestamps import (
     Stamps,
     decode_stamps,
     encode_stamps,
-    initial_stamps,
     read_stamps,
     write_stamps,
 )
@@ -30,7 +29,6 @@ __all__ = [
     "encode",
     "encode_stamps",
     "initial_numbers",
-    "initial_stamps",
     "read_numbers",
     "read_stamps",
     "write_numbers",

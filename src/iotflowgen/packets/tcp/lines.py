@@ -7,8 +7,11 @@ one of its own line and one of the other's. An *edge* stands where the line begi
 highest number came to lie each time that a mention advanced it. Every number is told by how many
 edges back it lies, and how far off that edge.
 
-Shapes: P segments, in the order of time; M mentions, two a segment, where there is a second one.
+Shapes: P segments, in the order of time; M mentions, two a segment, where there is a second one;
+L lines.
 """
+
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +58,31 @@ class Mentions:
     def begun(self, column: Integers) -> Integers:
         """What a column (M) says where the line of each mention began (M)."""
         return self.groups.sum(np.where(self.groups.is_first, column, 0))
+
+    @cached_property
+    def first(self) -> Integers:
+        """The first mention of each line (L), in order."""
+        return np.flatnonzero(self.groups.is_first)
+
+    def spread(self, of_line: Integers) -> Integers:
+        """A column of lines (L, ...), as `first` has them, for their mentions (M, ...)."""
+        by_number = np.empty_like(of_line)
+        by_number[self.groups.number[self.first]] = of_line
+        column: Integers = by_number[self.groups.number]
+        return column
+
+    def kept(self, stays: Flags) -> Integers:
+        """The mention by which each line is known to later segments (L), the last one used last.
+
+        It is the first whose segment `stays` (P), or else the last.
+        """
+        number = self.groups.number
+        mention = np.empty(len(self.first), dtype=np.int64)
+        mention[number] = np.arange(len(number))
+        order = np.argsort(mention)
+        staying = np.flatnonzero(stays[self.rows // 2])[::-1]
+        mention[number[staying]] = staying
+        return mention[order]
 
     def pairs(self, column: NDArray) -> NDArray:  # type: ignore[type-arg]
         """A column of mentions (M) as pairs (P, 2); 0 where a segment mentions one number alone."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.tcp.initial import InitialNumbers, refer
 from iotflowgen.packets.tcp.lines import Integers, Mentions
 from iotflowgen.packets.tcp.segments import read_numbers, write_numbers
 from iotflowgen.packets.tcp.sequence import (
@@ -25,6 +26,7 @@ from iotflowgen.wire import payload_size
 
 __all__ = ["SequenceNumbers"]
 
+_INITIAL = "initial."
 _ANCHOR = "tcp.line"
 """Where lines begin of which not all segments are remembered."""
 
@@ -36,11 +38,17 @@ class SequenceNumbers:
 
     def __init__(self, recording: Recording) -> None:
         """Take the references of all packets (P)."""
-        self._references = References(**recording.of(self.name))
+        found = recording.of(self.name)
+        self._references = References(**{f.name: found[f.name] for f in fields(References)})
+        own = {k.removeprefix(_INITIAL): v for k, v in found.items() if k.startswith(_INITIAL)}
+        self._initial = InitialNumbers(recording, own)
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """The fields of `References`, each (P, ...); 0 of other packets than TCP's."""
+        """The fields of `References`, each (P, ...), and with a prefix what `initial` has.
+
+        They say nothing of other packets than TCP's.
+        """
         tcp = np.flatnonzero(packets.layers.is_tcp)
         segments = packets.take(tcp)
         numbers = read_numbers(segments.frames, segments.layers)
@@ -48,7 +56,8 @@ class SequenceNumbers:
         first = initial_numbers(segments.flow, segments.outgoing, numbers, references)
         _place(packets, tcp, numbers, first[:, 0], references)
         _blank(segments, numbers)
-        columns: dict[str, NDArray[Any]] = {}
+        initial = refer(packets, tcp, numbers.sequence)
+        columns = {_INITIAL + name: column for name, column in initial.items()}
         for field in fields(References):
             column = getattr(references, field.name)
             columns[field.name] = np.zeros((len(packets), *column.shape[1:]), column.dtype)
@@ -64,9 +73,12 @@ class SequenceNumbers:
         said = read_numbers(segments.frames, segments.layers)
         mentions = Mentions(segments.flow, segments.outgoing, said.acknowledges, told.renews)
         own = 2 * segments.flow + segments.outgoing
-        line = mentions.of(own, own ^ 1)
-        initial = mentions.begun(_initial_numbers(segments, mentions, told, noise))
-        initial = mentions.pairs(memory.recall(_ANCHOR, line, initial))
+        line, first = mentions.of(own, own ^ 1), mentions.first
+        row, is_own = mentions.rows[first] // 2, mentions.rows[first] % 2 == 0
+        begun = self._initial.draw(packets, tcp[row], is_own, line[first], memory, noise)
+        is_anew = is_own & told.renews[row] & segments.is_new[row]
+        begun = np.where(is_anew, begun, memory.recall(_ANCHOR, line[first], begun))
+        initial = mentions.pairs(mentions.spread(begun))
         numbers, last = decode(
             segments.flow,
             segments.outgoing,
@@ -79,21 +91,8 @@ class SequenceNumbers:
         write_numbers(segments.frames, segments.layers, numbers)
         _place(packets, tcp, numbers, initial[:, 0], told)
         # later segments know a line from the first one on that is remembered, or from its end
-        stays = segments.stays[mentions.rows // 2]
-        at = mentions.of(last[:, 0], last[:, 1])
-        first = np.flatnonzero(stays)[::-1]
-        memory.keep(_ANCHOR, line, at)
-        memory.keep(_ANCHOR, line[first], at[first])
-
-
-def _initial_numbers(
-    segments: Packets, mentions: Mentions, told: References, noise: Noise
-) -> Integers:
-    """Initial sequence numbers of the line of each mention (M), for the first one of it."""
-    own = 2 * segments.flow + segments.outgoing
-    anew = Groups(own).sum(told.renews.astype(np.int64))
-    line, times = mentions.of(own, own ^ 1), mentions.of(anew, np.zeros_like(anew))
-    return (noise.words("initial sequence number", line, times) >> np.uint64(32)).astype(np.int64)
+        kept = mentions.kept(segments.stays)
+        memory.keep(_ANCHOR, line[kept], mentions.of(last[:, 0], last[:, 1])[kept])
 
 
 def _place(

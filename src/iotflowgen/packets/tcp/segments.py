@@ -29,11 +29,12 @@ def read_numbers(frames: Frames, layers: Layers) -> Numbers:
     flags = tcp_flags(frames, layers)
     acknowledges = flags & ACK > 0
     at = find_options(frames, layers).sack
-    size = np.where(at > 0, frames.number(at - 1, 1) - 2, 0)
+    has = np.flatnonzero(at)
+    some, at = frames.take(has), at[has]
+    size = some.number(at - 1, 1) - 2
     blocks = np.full((len(frames), _EDGES), -1, dtype=np.int64)
     for edge in range(_EDGES):
-        there = 4 * edge < size
-        blocks[:, edge] = np.where(there, frames.number(at + 4 * edge, 4), -1)
+        blocks[has, edge] = np.where(4 * edge < size, some.number(at + 4 * edge, 4), -1)
     return Numbers(
         sequence=tcp_sequence(frames, layers),
         acknowledgment=np.where(acknowledges, tcp_acknowledgment(frames, layers), 0),
@@ -49,7 +50,9 @@ def write_numbers(frames: Frames, layers: Layers, numbers: Numbers) -> None:
     at = layers.transport
     frames.put(at + 4, 4, numbers.sequence)
     frames.put(at + 8, 4, numbers.acknowledgment, numbers.acknowledges)
-    options = find_options(frames, layers).sack
+    has = np.flatnonzero((numbers.blocks >= 0).any(axis=1))
+    some, blocks = frames.take(has), numbers.blocks[has]
+    options = find_options(some, layers.take(has)).sack
     for edge in range(_EDGES):
-        where = (numbers.blocks[:, edge] >= 0) & (options > 0)
-        frames.put(options + 4 * edge, 4, np.maximum(numbers.blocks[:, edge], 0), where)
+        where = (blocks[:, edge] >= 0) & (options > 0)
+        some.put(options + 4 * edge, 4, blocks[:, edge], where)

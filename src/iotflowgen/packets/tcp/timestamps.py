@@ -1,9 +1,8 @@
 """The timestamps option of TCP: what clocks say, and which of it is echoed (RFC 7323, section 3).
 
-A timestamp is told by how many ticks it is ahead of a clock that runs evenly from the first number
-of its line on. An echo is told by how many different timestamps of the other end lie between
-(`lines`): it is that of the segment that was acknowledged last, and a delayed acknowledgment echoes
-the first of several.
+A timestamp is told by how many ticks it is ahead of a clock that runs evenly (`clocks`). An echo is
+told by how many different timestamps of the other end lie between (`lines`): it is that of the
+segment that was acknowledged last, and a delayed acknowledgment echoes the first of several.
 
 Shapes: P segments with the option, in the order of time; M mentions, as in `lines`.
 """
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, unwrapped
+from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, signed, unwrapped
 from iotflowgen.recording import Groups
 from iotflowgen.wire import ACK, Frames, Layers, find_options, tcp_flags
 
@@ -22,13 +21,12 @@ __all__ = [
     "Stamps",
     "decode_stamps",
     "encode_stamps",
-    "initial_stamps",
     "read_stamps",
     "write_stamps",
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Stamps:
     """What the option of P segments says."""
 
@@ -45,7 +43,9 @@ class StampReferences:
     """What timestamps of P segments refer to."""
 
     lag: NDArray[np.int32]
-    """Ticks that TSval is ahead of an even clock that began with the line (P)."""
+    """Ticks that TSval and TSecr are ahead of an even clock of their line (P, 2)."""
+    echoes: Flags
+    """Whether TSecr says something (P)."""
     falls: Flags
     """Whether it is behind what its sender said before, as of a segment that was overtaken (P)."""
     back: NDArray[np.int32]
@@ -59,52 +59,31 @@ def read_stamps(frames: Frames, layers: Layers) -> Stamps:
     at = find_options(frames, layers).timestamps
     echo = frames.number(at + 4, 4)
     echoes = (tcp_flags(frames, layers) & ACK > 0) & (echo != 0)
-    return Stamps(value=frames.number(at, 4), echo=np.where(echoes, echo, 0), echoes=echoes)
+    return Stamps(frames.number(at, 4), np.where(echoes, echo, 0), echoes)
 
 
-def write_stamps(frames: Frames, layers: Layers, stamps: Stamps) -> None:
-    """Put timestamps into segments that have the option, in place."""
-    at = find_options(frames, layers).timestamps
+def write_stamps(frames: Frames, at: Integers, stamps: Stamps) -> None:
+    """Put timestamps into segments, in place, at the offsets (P) where the option has them."""
     frames.put(at, 4, stamps.value)
     frames.put(at + 4, 4, stamps.echo)
 
 
-def _ticks(time_ns: Integers, rate: NDArray[np.float64], mentions: Mentions) -> Integers:
-    """Ticks of each mention's line since it began, of a clock that runs evenly (M).
-
-    `rate` (P, 2) is of the segment's own line, and of the other one.
-    """
-    time_M = mentions.of(time_ns, time_ns)
-    ticks: Integers = np.rint(
-        (time_M - mentions.begun(time_M)) * (rate.ravel()[mentions.rows] / 1e9)
-    ).astype(np.int64)
-    return ticks
-
-
-def encode_stamps(
-    flow: Integers,
-    outgoing: Flags,
-    time_ns: Integers,
-    rate: NDArray[np.float64],
-    stamps: Stamps,
-) -> StampReferences:
+def encode_stamps(mentions: Mentions, clock: Integers, stamps: Stamps) -> StampReferences:
     """Timestamps as references.
 
     Args:
-        flow: Which connection a segment is of (P).
-        outgoing: Which direction (P).
-        time_ns: When it was captured, nanoseconds (P).
-        rate: Ticks a second of the sender's clock, and of the other end's (P, 2).
-        stamps: What the segments say.
+        mentions: What segments say.
+        clock: What an even clock of the line says at the time of each (M).
+        stamps: Of these segments.
     """
-    mentions = Mentions(flow, outgoing, stamps.echoes)
-    relative = unwrapped(mentions.of(stamps.value, stamps.echo), mentions.groups)
+    value = mentions.of(stamps.value, stamps.echo)
+    relative = unwrapped(value, mentions.groups)
     is_own = mentions.rows % 2 == 0
     advances, highest, before = _advances(relative, is_own, mentions.groups)
     back, off = Edges(mentions.groups, advances, highest).refer(np.arange(len(relative)), relative)
-    lag = relative - _ticks(time_ns, rate, mentions)
     return StampReferences(
-        lag=mentions.pairs(lag.astype(np.int32))[:, 0],
+        lag=mentions.pairs(signed(value - clock).astype(np.int32)),
+        echoes=stamps.echoes,
         falls=mentions.pairs(relative < before)[:, 0],
         back=mentions.pairs(back.astype(np.int32))[:, 1],
         off=mentions.pairs(off.astype(np.int32))[:, 1],
@@ -121,44 +100,29 @@ def _advances(
 
 
 def decode_stamps(
-    flow: Integers,
-    outgoing: Flags,
-    time_ns: Integers,
-    rate: NDArray[np.float64],
-    references: StampReferences,
-    echoes: Flags,
-    initial: Integers,
-) -> Stamps:
-    """Timestamps of segments of connections `flow` (P): the inverse of `encode_stamps`.
+    mentions: Mentions, clock: Integers, told: StampReferences, begun: Integers
+) -> tuple[Stamps, Integers]:
+    """The inverse of `encode_stamps`.
 
     Args:
-        flow: Which connection a segment is of (P).
-        outgoing: Which direction (P).
-        time_ns: When it is sent now, nanoseconds (P).
-        rate: Ticks a second of the sender's clock, and of the other end's (P, 2).
-        references: Of each segment.
-        echoes: Whether it echoes a timestamp (P).
-        initial: Where its own line and the other one begin (P, 2).
+        mentions: What segments are to say.
+        clock: What an even clock of the line says now (M); it may have any number of bits.
+        told: References of the segments.
+        begun: What the line said before, by the same clock, or what it says first (M).
+
+    Returns:
+        The timestamps; and what the line of each mention has reached before it, by that clock (M).
     """
-    mentions = Mentions(flow, outgoing, echoes)
     groups, is_own = mentions.groups, mentions.rows % 2 == 0
-    lag = mentions.of(references.lag.astype(np.int64), np.zeros(len(flow), dtype=np.int64))
-    falls = mentions.of(references.falls, np.zeros_like(references.falls))
-    said = _ticks(time_ns, rate, mentions) + lag
+    none = np.zeros_like(told.back)
+    falls = mentions.of(told.falls, np.zeros_like(told.falls))
+    said = clock + mentions.of(told.lag[:, 0], told.lag[:, 1]) - begun
     _, highest, _ = _advances(np.where(falls, 0, said), is_own, groups)
     # no clock goes back, unless segments overtook each other
-    relative = np.where(falls, np.minimum(said, highest), np.where(highest > 0, highest, said))
-    advances, highest, _ = _advances(relative, is_own, groups)
-    none = np.zeros(len(flow), dtype=np.int64)
-    back = mentions.of(none, references.back.astype(np.int64))
-    off = mentions.of(none, references.off.astype(np.int64))
+    relative = np.where(falls, np.minimum(said, highest), highest)
+    advances, highest, before = _advances(relative, is_own, groups)
+    back = mentions.of(none, told.back).astype(np.int64)
+    off = mentions.of(none, told.off).astype(np.int64)
     echoed = Edges(groups, advances, highest).at(np.arange(len(said)), back, off)
-    relative = np.where(is_own, relative, echoed)
-    numbers = mentions.pairs((relative + initial.ravel()[mentions.rows]) % 2**32)
-    return Stamps(value=numbers[:, 0], echo=numbers[:, 1], echoes=echoes)
-
-
-def initial_stamps(flow: Integers, outgoing: Flags, stamps: Stamps) -> Integers:
-    """Where the lines of each segment began when captured (P, 2): the first mention."""
-    mentions = Mentions(flow, outgoing, stamps.echoes)
-    return mentions.pairs(mentions.begun(mentions.of(stamps.value, stamps.echo)))
+    numbers = mentions.pairs((np.where(is_own, relative, echoed) + begun) % 2**32)
+    return Stamps(numbers[:, 0], numbers[:, 1], told.echoes), before + begun

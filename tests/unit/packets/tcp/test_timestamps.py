@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotflowgen.packets.tcp import (
+from iotflowgen.packets.tcp.lines import Mentions
+from iotflowgen.packets.tcp.timestamps import (
     decode_stamps,
     encode_stamps,
-    initial_stamps,
     read_stamps,
     write_stamps,
 )
 from iotflowgen.recording import find_flows
-from iotflowgen.wire import Frames, find_layers
+from iotflowgen.wire import Frames, find_layers, find_options
 from tests import drill
 
 EXCHANGE = """
@@ -29,29 +29,27 @@ OVERTAKEN = """
 +0 < P. 101:201(100) ack 1 win 227 <nop,nop,TS val 723 ecr 1017>
 +.010 > . 1:1(0) ack 301 win 229 <nop,nop,TS val 1028 ecr 726>
 """
-TICKS = 100.0
+TICKS = 10**7
+"""Nanoseconds of one."""
 
 
-def again(told, time_ns=None, renumber=lambda begun_P2: begun_P2):
-    """The frames with their timestamps encoded and decoded, at other times if these are given."""
+def again(told, time_ns=None, ahead=0):
+    """The frames with their timestamps encoded and decoded, at other times if these are given.
+
+    The clocks of both ends are `ahead` of those that were captured.
+    """
     frames = Frames.of([each.frame for each in told])
     outgoing = np.array([each.outgoing for each in told])
     layers, capture = find_layers(frames), np.zeros(len(told), dtype=np.int64)
     flow, stamps = find_flows(frames, layers, capture, outgoing), read_stamps(frames, layers)
     captured_ns = np.array([each.time_ns for each in told])
-    rate = np.full((len(told), 2), TICKS)
-    references = encode_stamps(flow, outgoing, captured_ns, rate, stamps)
-    begun = renumber(initial_stamps(flow, outgoing, stamps))
-    decoded = decode_stamps(
-        flow,
-        outgoing,
-        captured_ns if time_ns is None else time_ns,
-        rate,
-        references,
-        stamps.echoes,
-        begun,
-    )
-    write_stamps(frames, layers, decoded)
+    mentions = Mentions(flow, outgoing, stamps.echoes)
+    references = encode_stamps(mentions, mentions.of(captured_ns, captured_ns) // TICKS, stamps)
+    time_ns = captured_ns if time_ns is None else time_ns
+    clock = mentions.of(time_ns, time_ns) // TICKS + ahead
+    begun = mentions.begun(clock + mentions.of(references.lag[:, 0], references.lag[:, 1]))
+    decoded, _ = decode_stamps(mentions, clock, references, begun)
+    write_stamps(frames, find_options(frames, layers).timestamps, decoded)
     return decoded, [each._replace(frame=frames[i]) for i, each in enumerate(told)]
 
 
@@ -64,7 +62,7 @@ def test_timestamps_come_back(script, first):
 
 def test_clocks_begin_where_they_are_told_to_and_wrap_around():
     told = drill.frames(EXCHANGE)
-    decoded, _ = again(told, renumber=lambda begun_P2: (begun_P2 + 2**32 - 1001) % 2**32)
+    decoded, _ = again(told, ahead=2**32 - 1001)
     assert decoded.value.tolist() == [2**32 - 1, 2**32 - 301, 1, 2**32 - 290, 2**32 - 289, 16]
     assert decoded.echo.tolist() == [0, 2**32 - 1, 2**32 - 301, 1, 1, 2**32 - 290]
 

@@ -1,0 +1,275 @@
+"""Clocks that hosts count by, as their timestamps and initial sequence numbers show them.
+
+Most hosts have one clock, or two in a capture in which they start anew. Behind one address may also
+be several machines, each with its own, and a host may have another one a connection (RFC 7323,
+section 5.4): numbers of connections that do not fit the clocks of their host in a capture are
+*apart*, and have their own.
+
+A clock that goes on between captures shows when these were made. A session then is one more of
+them, some time after the capture that its first packet is of, by all such clocks alike. Other
+clocks begin anew in each capture, near each other if their hosts are started just before. What they
+say first in a capture, they say first in a session, but for a step to a neighbour.
+
+Shapes: R readings; H hosts; C captures; L lines of numbers, one a direction of a connection.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.tcp.lines import Flags, Integers, signed
+from iotflowgen.packets.tcp.times import Times
+from iotflowgen.recording import Groups, Packets
+
+__all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "neighbour"]
+
+Reals = NDArray[np.float64]
+
+_CLOSE_NS = 6 * 3600 * 10**9
+"""Between captures, for a host hardly to have started anew."""
+_STARTS, _SEVERAL = 2, 2
+"""Clocks that one machine seems to have in a capture in which it starts anew; their least lines."""
+_HOSTS = 2**32
+"""That there may be."""
+
+
+def find_hosts(packets: Packets) -> Integers:
+    """Who sends each packet, and to whom, by their IP addresses (P, 2): 0 is the device."""
+    layers, outgoing = packets.layers, packets.outgoing
+    at = layers.network + np.where(layers.is_ip6, 8, 12)
+    size = np.where(layers.is_ip6, 16, 4)
+    address = packets.frames.bytes_at(at + np.where(outgoing, size, 0), 16)
+    address[~layers.is_ip6, 4:] = 0
+    _, peer = np.unique(address, axis=0, return_inverse=True)
+    peer = peer.ravel() + 1
+    pairs: Integers = np.where(outgoing[:, None], [0, 1], [1, 0]) * peer[:, None]
+    return pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """What clocks said (R)."""
+
+    host: Integers
+    capture: Integers
+    time_ns: Integers
+    """Since the epoch."""
+    value: Integers
+
+    def take(self, which: NDArray[Any]) -> "Readings":
+        """Those of an array of indices or a mask."""
+        return Readings(**{f.name: getattr(self, f.name)[which] for f in fields(Readings)})
+
+    def steps(self) -> "Steps":
+        """From each to the next of the same host in the same capture."""
+        order = np.lexsort((self.time_ns, self.capture, self.host))
+        then, now = self.take(order[:-1]), self.take(order[1:])
+        same = (then.host == now.host) & (then.capture == now.capture)
+        return Steps(then.host, now.time_ns - then.time_ns, now.value - then.value).take(same)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """From what a clock said to what it said later."""
+
+    host: Integers
+    passed_ns: Integers
+    ticks: Integers
+
+    def take(self, which: NDArray[Any]) -> "Steps":
+        """Those of an array of indices or a mask."""
+        return Steps(self.host[which], self.passed_ns[which], self.ticks[which])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clocks(Readings):
+    """Clocks of captured hosts, each told by one reading: of a host in a capture, or apart.
+
+    Those that are not apart come first, by host and capture.
+    """
+
+    host: Integers
+    """Whose (R), two numbers a host, as of its two clocks in a capture."""
+    is_apart: Flags
+    """Whether it is a connection's own (R)."""
+    goes_on: Flags
+    """Whether it goes on from one capture to the next (R)."""
+    rate: Reals
+    """Ticks a second, by `host` (2 H)."""
+    spread: Integers
+    """Ticks from what it says first in a capture to what it says so in another, by `host` (2 H)."""
+
+    @classmethod
+    def of(cls, references: Mapping[str, NDArray[Any]]) -> "Clocks":
+        """The inverse of `columns`."""
+        return cls(**{f.name: references[f"clocks.{f.name}"] for f in fields(cls)})
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """As references of a codec."""
+        return {f"clocks.{f.name}": getattr(self, f.name) for f in fields(self)}
+
+    def at(self, clock: Integers, time_ns: Integers) -> Integers:
+        """What clocks said at some times of their captures, if they run evenly; of any shape."""
+        return self.value[clock] + self.ticks(clock, time_ns - self.time_ns[clock])
+
+    def ticks(self, clock: Integers, passed_ns: Integers) -> Integers:
+        """How far each counts while some time passes."""
+        rate = self.rate[self.host[clock]] / 1e9
+        ticks: Integers = np.rint(passed_ns * rate).astype(np.int64)
+        return ticks
+
+    def _near(self, clock: Integers, capture: Integers) -> Integers:
+        """The clock of the same host in a capture, or the one before that has it, or after (L)."""
+        count = int(self.capture.max(initial=0)) + 1
+        known = (self.host * count + self.capture)[~self.is_apart]
+        place = np.searchsorted(known, self.host[clock] * count + capture, side="right") - 1
+        place = np.maximum(place, 0)
+        lacks = self.host[place] != self.host[clock]
+        return np.where(self.is_apart[clock], clock, place + lacks)
+
+    def begin(
+        self,
+        name: str,
+        line: Integers,
+        clock: Integers,
+        time_ns: Integers,
+        session: Integers,
+        times: Times,
+        memory: Memory,
+        noise: Noise,
+    ) -> tuple[Integers, Integers, Integers]:
+        """The clocks of lines in their sessions: which (L), when they said something, and what.
+
+        Args:
+            name: Of whose clocks, for the memory.
+            line: Which lines (L).
+            clock: Of the captured packet that each begins with (L).
+            time_ns: When each begins, in the order of time (L).
+            session: In which session (L).
+            times: Of these (L).
+            memory: Remembers when clocks were first asked.
+            noise: Draws what begins anew.
+        """
+        clock = self._near(clock, times.base)
+        begun_ns = self.time_ns[clock] - times.ahead_ns
+        key = np.where(self.is_apart[clock], -1 - line, session * _HOSTS + self.host[clock])
+        anew = np.flatnonzero(~self.goes_on[clock])
+        groups = Groups(key[anew])
+        first = np.where(groups.is_first, time_ns[anew], 0)
+        begun_ns[anew] = memory.recall(name, key[anew], groups.sum(first))
+        memory.keep(name, key[anew], begun_ns[anew])
+        value = self.value[clock]
+        spread = self.spread[self.host[clock[anew]]]
+        value[anew] += noise.below(2 * spread + 1, name, key[anew]) - spread
+        return clock, begun_ns, value
+
+
+def find_clocks(
+    firsts: Readings, rate: Reals, *, slack: Reals, drift: float
+) -> tuple[Clocks, Integers]:
+    """The clocks of hosts, by the first numbers of lines (L).
+
+    Args:
+        firsts: These numbers, those of a host in a capture in the order of time.
+        rate: Ticks a second (H).
+        slack: Ticks that a number may be off its clock (H).
+        drift: Share of the ticks since another reading that it may be off, beside.
+
+    Returns:
+        The clocks, and which is that of each line (L).
+    """
+    key = firsts.host * (int(firsts.capture.max(initial=0)) + 1) + firsts.capture
+    order = np.argsort(key, kind="stable")
+    stands, host = np.arange(len(key)), 2 * firsts.host
+    is_apart, goes_on = np.ones((2, len(key)), dtype=bool)
+    for own in np.split(order, np.flatnonzero(np.diff(key[order])) + 1) if len(order) else ():
+        of = int(firsts.host[own[0]])
+        crowds = _crowds(firsts.take(own), float(rate[of]), float(slack[of]), drift)
+        is_pool = len(crowds) > _STARTS
+        goes_on[own] = is_pool
+        for number, crowd in enumerate(crowds[:1] if is_pool else sorted(crowds, key=min)):
+            members = own[crowd]
+            stands[members], is_apart[members] = members[0], False
+            host[members] += number
+    made = np.unique(stands)
+    made = made[np.lexsort((firsts.capture[made], host[made], is_apart[made]))]
+    place = np.empty_like(stands)
+    place[made] = np.arange(len(made))
+    clocks = Clocks(
+        **(vars(firsts.take(made)) | {"host": host[made]}),
+        is_apart=is_apart[made],
+        goes_on=goes_on[made],
+        rate=np.repeat(rate, 2),
+        spread=np.zeros(2 * len(rate), dtype=np.int64),
+    )
+    for each in np.unique(clocks.host[~clocks.is_apart]).tolist():
+        own = np.flatnonzero((clocks.host == each) & ~clocks.is_apart)
+        clocks.spread[each] = neighbour(clocks.value[own])
+        clocks.goes_on[own] = _goes_on(clocks, own, float(slack[each // 2]), drift)
+    return clocks, place[stands]
+
+
+def _crowds(said: Readings, rate: float, slack: float, drift: float) -> list[list[int]]:
+    """Which of the numbers (R) of a host in a capture are of one clock each.
+
+    The clocks are those that have most of them, one more than a host that starts anew has at most;
+    all have several, but for the first.
+    """
+    seconds = (said.time_ns - said.time_ns[0]) / 1e9
+    begun = said.value - np.rint(seconds * rate).astype(np.int64)
+    left = np.arange(len(begun))
+    crowds: list[list[int]] = []
+    while len(left) and len(crowds) <= _STARTS:
+        at = left[_crowd(begun[left] % 2**32, slack + drift * rate * float(np.ptp(seconds)))]
+        may = slack + drift * rate * np.abs(seconds[left] - seconds[at])
+        fits = np.abs(signed(begun[left] - begun[at])) <= may
+        if crowds and fits.sum() < _SEVERAL:
+            break
+        crowds.append(left[fits].tolist())
+        left = left[~fits]
+    return crowds
+
+
+def _crowd(said: Integers, reach: float) -> int:
+    """The first of numbers that has most others within reach."""
+    rising = np.sort(said)
+    rising = np.concatenate([rising - 2**32, rising, rising + 2**32])
+    near = np.searchsorted(rising, said + reach, side="right")
+    return int(np.argmax(near - np.searchsorted(rising, said - reach)))
+
+
+def _goes_on(clocks: Clocks, own: Integers, slack: float, drift: float) -> bool:
+    """Whether a host's clock goes on between most of the captures that are close together.
+
+    Args:
+        clocks: All clocks.
+        own: The host's, one a capture.
+        slack: As for `find_clocks`.
+        drift: As there.
+    """
+    own = own[np.argsort(clocks.time_ns[own])]
+    then, now = own[:-1], own[1:]
+    passed_ns = clocks.time_ns[now] - clocks.time_ns[then]
+    ticks = clocks.ticks(then, passed_ns)
+    is_next = (
+        np.abs(signed(clocks.value[now] - clocks.value[then] - ticks)) <= slack + drift * ticks
+    )
+    is_close = passed_ns < _CLOSE_NS
+    return bool(2 * (is_next & is_close).sum() > is_close.sum())
+
+
+def neighbour(said: Integers) -> int:
+    """How far numbers of 32 bits are from the next one, which is none for the farthest apart.
+
+    Of a single number it is how far that is from 0: it is little after a start.
+    """
+    rising = np.sort(said)
+    if len(rising) == 1:
+        return int(min(rising[0], 2**32 - rising[0], 2**31 - 1))
+    gaps = np.sort(np.diff(rising, append=rising[0] + 2**32))[:-1]
+    return int(min(np.median(gaps), 2**31 - 1))
