@@ -31,7 +31,8 @@ def record(captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec
         name: np.concatenate([getattr(trace, name) for trace in traces])
         for name in ("time_ns", "outgoing", "protocols", "length")
     }
-    frames = _whole(Frames.concatenate([frames for _, frames in found]), columns["length"])
+    captured = Frames.concatenate([frames for _, frames in found])
+    frames = _whole(captured, columns["length"])
     layers = find_layers(frames)
     capture = np.repeat(np.arange(len(traces)), [len(trace) for trace in traces])
     recording = Recording(
@@ -42,6 +43,8 @@ def record(captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec
         **columns,
     )
     references: dict[str, NDArray[Any]] = {}
+    if (captured.size < frames.size).any():
+        references["captured"] = captured.size.astype(np.int32)
     for codec in codecs:
         told = codec.encode(recording.packets)
         references |= {f"{codec.name}.{name}": column for name, column in told.items()}

@@ -48,7 +48,7 @@ class Renderer:
             disguise: Frames with all identifiers replaced, each as long as it was.
         """
         self._frames, self._layers = disguise(recording.frames), recording.layers
-        self._spot = recording.references.get("spot", recording.layers.end).astype(np.int64)
+        self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         self._codecs = [codec(recording) for codec in codecs]
         self._noise = Noise(rng)
         self._memory = Memory()
