@@ -11,6 +11,7 @@ Shapes: P captured packets; E packets of a block; S segments of TLS among them.
 """
 
 import heapq
+import random
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.ranges import Integers, begins_of, expand
 from iotflowgen.packets.payload.streams import NONCE, read_streams
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.wire import Frames, payload_size
+from iotflowgen.wire import payload_size
 from iotflowgen.wire.tls import DATA, HEADER, LONGEST
 
 __all__ = ["TlsRecords"]
@@ -146,13 +147,14 @@ class TlsRecords:
         wrong = np.flatnonzero((state != begins) | (size != captured)).tolist()
         after = np.full(len(segments), -1)
         after[before[before >= 0]] = np.flatnonzero(before >= 0)
+        seeds = noise.words("records", segments.number)
         last = -1
         while wrong:
             row = heapq.heappop(wrong)
             if row == last:
                 continue
             last = row
-            end = self._lay_out(segments, row, State.of(int(state[row])), noise)
+            end = self._lay_out(segments, row, State.of(int(state[row])), int(seeds[row]))
             follower = int(after[row])
             if end != ends[row] and follower >= 0:
                 state[follower] = end
@@ -160,54 +162,51 @@ class TlsRecords:
             ends[row] = end
         _keep(memory, _STATE, segments, line, state, ends)
 
-    def _lay_out(self, segments: Packets, row: int, state: State, noise: Noise) -> int:
+    def _lay_out(self, segments: Packets, row: int, state: State, seed: int) -> int:
         """Lay out the records of a segment anew; returns the state that it ends with."""
-        source = int(segments.source[row])
-        one = segments.take(slice(row, row + 1))
-        start, size = int(one.layers.payload[0]), int(payload_size(one.layers)[0])
-        place = int(one.frames.start[0]) + start
-        data = one.frames.data[place : place + size]
-        old = data.tobytes()
-        noise.fill(
-            Frames(one.frames.data, np.array([place]), np.array([size])),
-            *(np.array([number]) for number in (0, 0, size)),
-            of=one.number,
-        )
+        start = int(segments.frames.start[row] + segments.layers.payload[row])
+        payload = segments.frames.data[start : int(segments.frames.start[row] + segments.layers.end[row])]
+        size, source = len(payload), int(segments.source[row])
+        data = bytearray(random.Random(seed).randbytes(size))
         rest = state.header.to_bytes(HEADER)[state.said :] if state.said else b""
-        owed = State(min(state.owed, size)).owed
-        data[: min(len(rest), owed)] = np.frombuffer(rest[:owed], dtype=np.uint8)
+        data[: len(rest)] = rest
         if size < state.owed:
             is_cut = size < len(rest)
-            said = state.said + size if is_cut else 0
-            return State(state.owed - size, said, state.header * is_cut).number()
-        if size == state.owed:
-            return 0
-        return self._write(data, old, owed, source)
+            after = State(
+                state.owed - size, (state.said + size) * is_cut, state.header * is_cut
+            )
+        elif size == state.owed:
+            after = State(0)
+        else:
+            after = self._write(data, payload.tobytes(), state.owed, source)
+        payload[:] = np.frombuffer(data[:size], dtype=np.uint8)
+        return after.number()
 
-    def _write(self, data: NDArray[np.uint8], old: bytes, at: int, source: int) -> int:
-        """Write the records of a source into the payload, from a place on."""
-        captured = self._records(source)
-        beyond = State.of(int(self._ends[source])).owed * bool(captured)
+    def _write(self, data: bytearray, old: bytes, at: int, source: int) -> State:
+        """Write the records of a captured packet into a payload, from a place on."""
+        records = self._records(source)
+        beyond = State.of(int(self._ends[source])).owed if records else 0
+        while len(records) > 1 and sum(size for _, _, size in records[:-1]) + _LEAST > len(data) - at:
+            records.pop()
+        if not records:
+            records = [(len(old), bytes([DATA]) + int(self._version[source]).to_bytes(2), 0)]
+        *others, last = records
+        for first, head, size in others:
+            said = head + (size - HEADER).to_bytes(2) + old[first + HEADER : first + size]
+            data[at : at + len(said)] = said
+            at += size
+        first, head, size = last
         room = len(data) - at
-        while len(captured) > 1 and sum(size for _, _, size in captured[:-1]) + _LEAST > room:
-            captured.pop()
-        version = int(self._version[source]).to_bytes(2)
-        records = captured or [(len(old), bytes([DATA]) + version, 0)]
-        for number, (first, head, size) in enumerate(records):
-            is_last = number == len(records) - 1
-            extent = len(data) - at if is_last else size
-            body = max(extent - HEADER, 0)
-            more = min(beyond, LONGEST - body) if is_last else 0
-            header = head + (body + more).to_bytes(2)
-            if extent < HEADER:
-                data[at:] = np.frombuffer(header, dtype=np.uint8)[:extent]
-                owed = HEADER - extent + body + more
-                return State(owed, extent, int.from_bytes(header)).number()
-            said = old[first + HEADER : first + min(size, extent)]
-            data[at : at + HEADER] = np.frombuffer(header, dtype=np.uint8)
-            data[at + HEADER : at + HEADER + len(said)] = np.frombuffer(said, dtype=np.uint8)
-            at += extent
-        return State(more).number()
+        body = max(room - HEADER, 0)
+        more = max(0, min(beyond, LONGEST - body))
+        header = head + (body + more).to_bytes(2)
+        if room < HEADER:
+            # it says no more of itself than fits
+            data[at:] = header[:room]
+            return State(HEADER - room + more, room, int.from_bytes(header))
+        said = header + old[first + HEADER : first + min(size, room)]
+        data[at : at + len(said)] = said
+        return State(more)
 
     def _records(self, source: int) -> list[tuple[int, bytes, int]]:
         """The records that begin in a captured packet: place, type and version, bytes in it."""
