@@ -31,6 +31,8 @@ _STATE: Final = "tls.state"
 _COUNT: Final = "tls.count"
 _LEAST: Final = HEADER + 1
 """Bytes of a record that is cut short."""
+_SHORT: Final = 27
+"""Bytes of one of which only the header fits, or not even that."""
 _VERSION: Final = 0x0303
 
 
@@ -198,7 +200,7 @@ class TlsRecords:
         first, head, size = last
         room = len(data) - at
         body = max(room - HEADER, 0)
-        more = max(0, min(beyond, LONGEST - body))
+        more = max(0, min(beyond, LONGEST - body)) if body + beyond else _SHORT
         header = head + (body + more).to_bytes(2)
         if room < HEADER:
             # it says no more of itself than fits

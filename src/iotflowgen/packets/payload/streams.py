@@ -97,9 +97,9 @@ def read_streams(packets: Packets) -> Streams:
         copy_ranges(
             frames.data, (frames.start + payload)[some], data, begin[some], size[some]
         )
-    ends = np.append(base[first][1:], len(data))
+    ends = np.append(base[first], len(data))[1:]
     reader = _Reader(data.tobytes(), np.unique(begin).tolist())
-    columns = (line[first], position[first], base[first], ends)
+    columns = (line[first], position[first], base[first], ends[: len(first)])
     for each in zip(*(column.tolist() for column in columns), strict=True):
         reader.read(*each)
     return Streams(
