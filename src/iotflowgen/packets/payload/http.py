@@ -32,7 +32,9 @@ class HttpLengths:
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
         """Packets that hold a `whole` message (P)."""
         heads, end = _heads(packets)
-        return {"whole": packets.layers.is_tcp & (heads.length >= 0) & (heads.end + heads.length == end)}
+        return {
+            "whole": packets.layers.is_tcp & (heads.length >= 0) & (heads.end + heads.length == end)
+        }
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:  # noqa: ARG002
         """Write lengths where they have changed."""

@@ -80,7 +80,8 @@ class Random:
 
 
 def _sorted(table: Table) -> Table:
-    return table[np.lexsort((table[:, 1], table[:, 0]))]
+    rows: Table = table[np.lexsort((table[:, 1], table[:, 0]))]
+    return rows
 
 
 def _table(rows: list[tuple[int, int, int]]) -> Table:

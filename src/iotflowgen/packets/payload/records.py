@@ -167,16 +167,16 @@ class TlsRecords:
     def _lay_out(self, segments: Packets, row: int, state: State, seed: int) -> int:
         """Lay out the records of a segment anew; returns the state that it ends with."""
         start = int(segments.frames.start[row] + segments.layers.payload[row])
-        payload = segments.frames.data[start : int(segments.frames.start[row] + segments.layers.end[row])]
+        payload = segments.frames.data[
+            start : int(segments.frames.start[row] + segments.layers.end[row])
+        ]
         size, source = len(payload), int(segments.source[row])
-        data = bytearray(random.Random(seed).randbytes(size))
+        data = bytearray(random.Random(seed).randbytes(size))  # noqa: S311 - no secret
         rest = state.header.to_bytes(HEADER)[state.said :] if state.said else b""
         data[: len(rest)] = rest
         if size < state.owed:
             is_cut = size < len(rest)
-            after = State(
-                state.owed - size, (state.said + size) * is_cut, state.header * is_cut
-            )
+            after = State(state.owed - size, (state.said + size) * is_cut, state.header * is_cut)
         elif size == state.owed:
             after = State(0)
         else:
@@ -188,7 +188,9 @@ class TlsRecords:
         """Write the records of a captured packet into a payload, from a place on."""
         records = self._records(source)
         beyond = State.of(int(self._ends[source])).owed if records else 0
-        while len(records) > 1 and sum(size for _, _, size in records[:-1]) + _LEAST > len(data) - at:
+        while (
+            len(records) > 1 and sum(size for _, _, size in records[:-1]) + _LEAST > len(data) - at
+        ):
             records.pop()
         if not records:
             records = [(len(old), bytes([DATA]) + int(self._version[source]).to_bytes(2), 0)]

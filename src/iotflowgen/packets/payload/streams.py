@@ -94,9 +94,7 @@ def read_streams(packets: Packets) -> Streams:
     frames, payload = packets.frames.take(rows), packets.layers.payload[rows]
     # what probes for an answer says nothing: bytes that were sent before are put below others
     for some in (~is_new[order], is_new[order]):
-        copy_ranges(
-            frames.data, (frames.start + payload)[some], data, begin[some], size[some]
-        )
+        copy_ranges(frames.data, (frames.start + payload)[some], data, begin[some], size[some])
     ends = np.append(base[first], len(data))[1:]
     reader = _Reader(data.tobytes(), np.unique(begin).tolist())
     columns = (line[first], position[first], base[first], ends[: len(first)])

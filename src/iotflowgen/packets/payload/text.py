@@ -7,8 +7,10 @@ __all__ = ["HEAD_END", "is_text", "longest_word", "picture_head", "split_head"]
 HEAD_END = b"\r\n\r\n"
 _TEXT = bytes(range(32, 127)) + b"\t\r\n"
 _WORD = re.compile(rb"[0-9A-Za-z]+")
-_FIRST_LINES = re.compile(rb"(?i)[^\n]*\n|\r\n(?:host|date|content-length|transfer-encoding):[^\r]*")
-"""What of a head is not to change: its first line, and fields that say something of the rest."""
+_FIXED = re.compile(
+    rb"(?im)\A[^\n]*\n|^(?:host|date|content-length|transfer-encoding):[^\r]*|^[^:\r\n]+:"
+)
+"""What of a head is not to change: its first line, names, and fields that tell of all the rest."""
 _SCAN = b"\xda"
 
 
@@ -31,7 +33,7 @@ def longest_word(payload: bytes) -> int:
     body = split_head(payload)
     if body == len(payload):
         body = 0
-        blank = _FIRST_LINES.sub(lambda found: b" " * len(found[0]), payload)
+        blank = _FIXED.sub(lambda found: b" " * len(found[0]), payload)
     else:
         blank = payload
     words = _WORD.finditer(blank, body)
