@@ -41,17 +41,20 @@ def record(
     seen = Frames.concatenate([frames for _, frames in found])
     if not seen.size[columns["outgoing"]].any():
         return None
-    layers = find_layers(seen)
+    frames = _whole(seen, columns["length"])
+    layers = find_layers(frames)
     capture = np.repeat(np.arange(len(traces)), [len(trace) for trace in traces])
     recording = Recording(
-        frames=_whole(seen, columns["length"]),
+        frames=frames,
         capture=capture,
-        flow=find_flows(seen, layers, capture, columns["outgoing"]),
+        flow=find_flows(frames, layers, capture, columns["outgoing"]),
         references={},
         identities=Identities(),
         **columns,
     )
     references: dict[str, NDArray[Any]] = {}
+    if (seen.size < frames.size).any():
+        references["captured"] = seen.size.astype(np.int32)
     for codec in codecs:
         told = codec.encode(recording.packets)
         references |= {f"{codec.name}.{name}": column for name, column in told.items()}

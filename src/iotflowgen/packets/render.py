@@ -53,7 +53,7 @@ class Renderer:
         self.device_mac, self.device_ip = persona.device_mac, persona.device_ip
         # what is shown instead stays the same, so that captured packets are disguised, and once
         self._frames, self._layers = persona.disguise(recording.frames), recording.layers
-        self._spot = recording.references.get("spot", recording.layers.end).astype(np.int64)
+        self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         self._codecs = [codec(recording) for codec in codecs]
         self._noise = Noise(rng)
         self._fuzzer = Fuzzer(rng, persona.home)

@@ -1,0 +1,13 @@
+"""What packets carry, as far as no codec of a protocol says it: a codec a linked thing.
+
+They write in this order, after the codec of sequence numbers: `Random`, `TlsRecords`,
+`HttpLengths`, `Dates`, and last of all codecs `Retransmissions`.
+"""
+
+from iotflowgen.packets.payload.dates import Dates
+from iotflowgen.packets.payload.http import HttpLengths
+from iotflowgen.packets.payload.random import Random
+from iotflowgen.packets.payload.records import TlsRecords
+from iotflowgen.packets.payload.retransmissions import Retransmissions
+
+__all__ = ["Dates", "HttpLengths", "Random", "Retransmissions", "TlsRecords"]

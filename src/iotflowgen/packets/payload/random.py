@@ -1,0 +1,183 @@
+"""Bytes that are drawn anew: what is encrypted, what nobody can read, and what was not captured.
+
+Honeydata shows no byte that one capture alone shows and that nothing can be read from: it might be
+somebody's. And it has as many bytes more, or fewer, than the captured packet as it is to have
+where that does least harm: its *spot*.
+
+Shapes: P captured packets; E packets of a block; R ranges.
+"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.gather import set_lengths
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.payload.plain import Plain, drawn_in
+from iotflowgen.packets.payload.ranges import Integers, Shift, begins_of, expand
+from iotflowgen.packets.payload.streams import Streams, read_streams
+from iotflowgen.packets.payload.text import is_text, longest_word
+from iotflowgen.recording import Packets, Recording
+from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire import dst_port, payload_size, src_port
+from iotflowgen.wire.layers import EAPOL
+
+__all__ = ["Random"]
+
+_TEXTS: Final = protocol_mask(["http", "ssdp"])
+_BINARY: Final = protocol_mask(["bootp", "dns", "mdns", "ntp"])
+_AT_ONCE: Final = 64
+_KEY_FIELDS: Final = ((13, 45), (45, 61), (61, 77), (77, 93))
+"""Nonce, vector, counter and integrity code of a key message (IEEE 802.11, section 12.7.2)."""
+_KEY_DATA: Final = 95
+
+Table = NDArray[np.int64]
+"""Packet, first and last byte of ranges (R, 3)."""
+
+
+class Random:
+    """Which bytes are random, and where packets are longer or shorter than the captured ones."""
+
+    name: ClassVar[str] = "random"
+
+    def __init__(self, recording: Recording) -> None:
+        """Take the ranges of all packets (P), and what was not captured of them."""
+        told = recording.of(self.name)
+        table = np.stack([told["packet"], told["first"], told["last"]], axis=-1).astype(np.int64)
+        self._size, self._spot = recording.frames.size, told["spot"].astype(np.int64)
+        captured = recording.references.get("captured", self._size).astype(np.int64)
+        cut = np.flatnonzero(captured < self._size)
+        lost = np.stack([cut, captured[cut], self._size[cut]], axis=-1)
+        self._ranges = _sorted(np.concatenate([table, lost]))
+        self._begin = begins_of(self._ranges[:, 0], len(recording))
+
+    @staticmethod
+    def encode(packets: Packets) -> dict[str, NDArray[Any]]:
+        """Ranges `packet`, `first`, `last` (R), and the `spot` of each packet (P)."""
+        _tell_true_lengths(packets)
+        streams = read_streams(packets)
+        own, spot = _unread(packets, streams)
+        ranges = [_in_streams(packets, streams), own, _in_keys(packets), _padding(packets)]
+        table = _sorted(np.concatenate(ranges))
+        _spots_of(packets, table, spot)
+        size = table[:, 2] - table[:, 1]
+        start = packets.frames.start[table[:, 0]] + table[:, 1]
+        inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
+        packets.frames.data[np.repeat(start, size) + inside] = 0
+        packet, first, last = table.astype(np.int32).T
+        return {"packet": packet, "first": first, "last": last, "spot": spot.astype(np.int32)}
+
+    def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:  # noqa: ARG002
+        """Draw the bytes, for each packet its own."""
+        shift = Shift.of(packets, self._spot, self._size)
+        which, row = expand(self._begin, packets.source)
+        first = shift.firsts(which, self._ranges[row, 1])
+        last = np.minimum(shift.lasts(which, self._ranges[row, 2]), packets.frames.size[which])
+        noise.fill(packets.frames, which, first, last, of=packets.number[which])
+
+
+def _sorted(table: Table) -> Table:
+    rows: Table = table[np.lexsort((table[:, 1], table[:, 0]))]
+    return rows
+
+
+def _table(rows: list[tuple[int, int, int]]) -> Table:
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+
+def _tell_true_lengths(packets: Packets) -> None:
+    """Have headers say how long packets are; some hosts cut short what they send."""
+    frames, layers = packets.frames, packets.layers
+    ip = layers.is_ip4 & (frames.number(layers.network + 2, 2) > layers.end - layers.network)
+    udp = layers.is_udp & (frames.number(layers.transport + 4, 2) > payload_size(layers) + 8)
+    set_lengths(frames, layers, (ip | udp) & (layers.protocol >= 0))
+
+
+def _in_streams(packets: Packets, streams: Streams) -> Table:
+    """What is random in TLS: the ranges of streams, cut at the ends of segments."""
+    first, last = streams.drawn[:, 0], streams.drawn[:, 1]
+    low = np.searchsorted(last, streams.begin, side="right")
+    high = np.searchsorted(first, streams.end, side="left")
+    which, row = expand(np.append(0, np.cumsum(high - low)), np.arange(len(low)))
+    row += (low - np.append(0, np.cumsum(high - low))[:-1])[which]
+    packet = streams.packet[which]
+    into = packets.layers.payload[packet] - streams.begin[which]
+    begin = np.maximum(first[row], streams.begin[which]) + into
+    end = np.minimum(last[row], streams.end[which]) + into
+    return np.stack([packet, begin, end], axis=-1)
+
+
+def _unread(packets: Packets, streams: Streams) -> tuple[Table, Integers]:
+    """What nobody can read of other payload, and where texts have their longest word (P)."""
+    layers, frames = packets.layers, packets.frames
+    has = layers.has_ports & (payload_size(layers) > 0)
+    has[streams.packet] = False
+    rows = np.flatnonzero(has)
+    some = layers.take(rows)
+    start = frames.start[rows] + some.payload
+    view, ends = frames.data.data, (start + payload_size(some)).tolist()
+    payloads = [bytes(view[a:b]) for a, b in zip(start.tolist(), ends, strict=True)]
+    ports = np.stack([src_port(frames, layers), dst_port(frames, layers)], axis=-1)[rows]
+    kinds = np.stack(
+        [frames.size[rows], packets.outgoing[rows], packets.protocols[rows], ports.min(axis=1)],
+        axis=-1,
+    )
+    plain = Plain(packets.session[rows].tolist(), list(map(tuple, kinds.tolist())), payloads)
+    found: list[tuple[int, int, int]] = []
+    spot = layers.end.copy()
+    words: dict[bytes, int] = {}
+    columns = (rows, some.payload, packets.protocols[rows], some.is_tcp, ports)
+    each: Iterator[Any] = zip(*(column.tolist() for column in columns), strict=True)
+    for (packet, at, protocols, is_tcp, pair), kind, payload in zip(
+        each, kinds.tolist(), payloads, strict=True
+    ):
+        for first, last in drawn_in(payload, protocols, "tcp" if is_tcp else "udp", pair):
+            ranges = plain.drawn(tuple(kind), payload, first, last)
+            found += [(packet, at + low, at + high) for low, high in ranges]
+        if not protocols & _BINARY and (protocols & _TEXTS or is_text(payload)):
+            if payload not in words:
+                words[payload] = longest_word(payload)
+            if words[payload] >= 0:
+                spot[packet] = at + words[payload]
+    return _table(found), spot
+
+
+def _in_keys(packets: Packets) -> Table:
+    """What is random in the key messages of EAPOL."""
+    found: list[tuple[int, int, int]] = []
+    for packet in np.flatnonzero(packets.layers.ethertype == EAPOL).tolist():
+        frame, end = packets.frames[packet], int(packets.layers.end[packet])
+        network = int(packets.layers.network[packet])
+        at = network + 4
+        if end < at + _KEY_DATA or frame[network + 1] != 3:
+            continue
+        fields = [(at + first, at + last) for first, last in _KEY_FIELDS]
+        if frame[at + 1] & 0x10:
+            fields.append((at + _KEY_DATA, end))
+        found += [(packet, *field) for field in fields if any(frame[slice(*field)])]
+    return _table(found)
+
+
+def _padding(packets: Packets) -> Table:
+    """Padding that is not zero is somebody's memory."""
+    frames, end = packets.frames, packets.layers.end
+    size = np.maximum(frames.size - end, 0)
+    packet = np.flatnonzero(size)
+    some = frames.take(packet)
+    is_dirty = np.zeros(len(packet), dtype=bool)
+    for step in range(0, int(size.max(initial=0)), _AT_ONCE):
+        is_dirty |= some.bytes_at(end[packet] + step, _AT_ONCE).any(axis=1)
+    packet = packet[is_dirty]
+    return np.stack([packet, end[packet], frames.size[packet]], axis=-1)
+
+
+def _spots_of(packets: Packets, table: Table, spot: Integers) -> None:
+    """Have packets (P) be longer or shorter where their last random range within IP ends."""
+    packet, first, last = table.T
+    end = packets.layers.end
+    inside = packets.layers.has_ports[packet] & (last <= end[packet]) & (first < last)
+    # of the ranges of a packet the last one is written last
+    spot[packet[inside]] = last[inside]

@@ -1,0 +1,181 @@
+"""The TLS of captured connections, read as their receivers read it: stream by stream.
+
+Segments are put together by where they lie in their stream, so that what was sent twice, came in
+another order or cuts a header in two needs no rule of its own. Where bytes are missing, records go
+on as their headers say; where no record begins, the next segment is tried.
+
+Shapes: P captured packets; S segments, by stream and place in it; B bytes; R records.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.payload.handshake import drawn_in_handshake
+from iotflowgen.packets.payload.ranges import Integers
+from iotflowgen.packets.payload.text import is_text
+from iotflowgen.recording import Groups, Packets
+from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire import copy_ranges, payload_size
+from iotflowgen.wire.tls import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER, LONGEST
+
+__all__ = ["NONCE", "Streams", "read_streams", "says_tls"]
+
+NONCE: Final = 8
+"""Bytes of the nonce that a record may begin with (RFC 5288, section 3)."""
+_LOW: Final = 2**20
+"""Nonces that are less count from 0."""
+_TLS: Final = protocol_mask(["https"])
+_GREETING: Final = 0x1603
+_LAST_TYPE: Final = 24
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Streams:
+    """Segments of connections that speak TLS, put together."""
+
+    packet: Integers
+    """Which packet each is (S)."""
+    begin: Integers
+    """Where its payload begins in the bytes of all streams (S)."""
+    end: Integers
+    """Where it ends (S)."""
+    base: Integers
+    """Where the bytes begin that are known in a row up to it (S)."""
+    records: Integers
+    """(R, 4): where a record begins, or goes on after a gap; where it ends, if it were all there;
+    its header as a number of 40 bits, -1 after a gap; and its nonce, -1 if that does not count."""
+    drawn: Integers
+    """Ranges of random bytes (R, 2), in order."""
+
+    def record_at(self, place: Integers) -> Integers:
+        """The record that holds the byte at a place of each segment (S); -1 for none."""
+        found = np.searchsorted(self.records[:, 0], place, side="right") - 1
+        known = found >= 0
+        known &= self.records[found, 0] >= self.base
+        known &= self.records[found, 1] > place
+        return np.where(known, found, -1)
+
+
+def says_tls(packets: Packets) -> NDArray[np.bool_]:
+    """Segments (P) with payload, of connections that speak TLS."""
+    layers = packets.layers
+    has = layers.is_tcp & (payload_size(layers) > 0) & (packets.flow >= 0)
+    greets = packets.frames.number(layers.payload, 2) == _GREETING
+    shows = has & (greets | ((packets.protocols & _TLS) > 0))
+    found: NDArray[np.bool_] = has & np.isin(packets.flow, np.unique(packets.flow[shows]))
+    return found
+
+
+def read_streams(packets: Packets) -> Streams:
+    """The streams of captured connections; `packets.position` is where their segments lie."""
+    rows = np.flatnonzero(says_tls(packets))
+    size = payload_size(packets.layers)[rows]
+    line = Groups(2 * packets.flow[rows] + packets.outgoing[rows]).number
+    position = packets.position[rows]
+    groups = Groups(line)
+    reached = groups.greatest(position + size)
+    is_new = groups.is_first | (reached > groups.previous(reached, 0))
+    order = np.lexsort((position, line))
+    rows, size, line, position = rows[order], size[order], line[order], position[order]
+    groups = Groups(line)
+    reach = groups.previous(groups.greatest(position + size), -1)
+    starts = groups.is_first | (position > reach)
+    added = np.where(starts, size, np.maximum(position + size - reach, 0))
+    total = np.cumsum(added)
+    first = np.flatnonzero(starts)
+    piece = np.cumsum(starts) - 1
+    base = (total - added)[first][piece]
+    begin = base + position - position[first][piece]
+    data = np.zeros(int(added.sum()), dtype=np.uint8)
+    frames, payload = packets.frames.take(rows), packets.layers.payload[rows]
+    # what probes for an answer says nothing: bytes that were sent before are put below others
+    for some in (~is_new[order], is_new[order]):
+        copy_ranges(frames.data, (frames.start + payload)[some], data, begin[some], size[some])
+    ends = np.append(base[first], len(data))[1:]
+    reader = _Reader(data.tobytes(), np.unique(begin).tolist())
+    columns = (line[first], position[first], base[first], ends[: len(first)])
+    for each in zip(*(column.tolist() for column in columns), strict=True):
+        reader.read(*each)
+    return Streams(
+        packet=rows,
+        begin=begin,
+        end=begin + size,
+        base=base,
+        records=np.array(reader.records, dtype=np.int64).reshape(-1, 4),
+        drawn=np.array(reader.drawn, dtype=np.int64).reshape(-1, 2),
+    )
+
+
+@dataclass(eq=False)
+class _Reader:
+    """Reads streams one after another, each piece by piece."""
+
+    data: bytes
+    segments: list[int]
+    """Where segments begin."""
+    records: list[list[int]] = field(default_factory=list)
+    drawn: list[tuple[int, int]] = field(default_factory=list)
+    line: int = -1
+    next: int = 0
+    """Where in its stream the record after the last one begins."""
+    ciphered: bool = False
+    last: int = -1
+    """The nonce of the last record that is encrypted."""
+    last_record: int = -1
+    """Which record that is."""
+
+    def read(self, line: int, position: int, at: int, end: int) -> None:
+        """Read a piece of the stream `line`: bytes from `at` to `end`, which lie at `position`."""
+        if line != self.line:
+            self.line, self.next, self.ciphered, self.last = line, 0, False, -1
+        owed = self.next - position
+        begun = at
+        if owed > 0:
+            self.records.append([at, at + owed, -1, -1])
+            self._draw(at, min(at + owed, end), plain=not self.ciphered)
+            at += owed
+        while at < end:
+            kind, major = self.data[at], self.data[at + 1 : at + 2]
+            size = int.from_bytes(self.data[at + 3 : at + HEADER])
+            known = at + HEADER <= end and CHANGE_CIPHER_SPEC <= kind <= _LAST_TYPE
+            if known and major == b"\3" and size <= LONGEST:
+                header = int.from_bytes(self.data[at : at + HEADER])
+                self.records.append([at, at + HEADER + size, header, -1])
+                at += HEADER
+                self._take(kind, at, min(at + size, end))
+                at += size
+            else:
+                later = bisect_right(self.segments, at)
+                until = min(self.segments[later], end) if later < len(self.segments) else end
+                is_plain = not self.ciphered and is_text(self.data[at:until])
+                self._draw(at, until, plain=is_plain)
+                at = until
+        self.next = position + at - begun
+
+    def _take(self, kind: int, at: int, end: int) -> None:
+        """Take the body of a record."""
+        if kind == CHANGE_CIPHER_SPEC:
+            self.ciphered = True
+        elif kind == HANDSHAKE and not self.ciphered:
+            self.drawn += drawn_in_handshake(self.data, at, end)
+        elif kind != ALERT or self.ciphered:
+            self.ciphered = True
+            self._draw(at, end, plain=False)
+            self._count(int.from_bytes(self.data[at : at + NONCE]) if at + NONCE <= end else -1)
+
+    def _draw(self, first: int, last: int, *, plain: bool) -> None:
+        if not plain and first < last:
+            self.drawn.append((first, last))
+
+    def _count(self, nonce: int) -> None:
+        """Note a nonce that counts on from the last one, or from 0."""
+        goes_on = 0 <= self.last == nonce - 1
+        if goes_on or 0 <= nonce < _LOW:
+            self.records[-1][3] = nonce % 2**63
+        if goes_on:
+            self.records[self.last_record][3] = self.last % 2**63
+        self.last, self.last_record = nonce, len(self.records) - 1
