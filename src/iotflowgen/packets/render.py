@@ -8,6 +8,7 @@ Shapes: E packets of a block.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,8 @@ class Renderer:
             rng: Draws what is random.
             disguise: Frames with all identifiers replaced, each as long as it was.
         """
-        self._frames, self._layers = disguise(recording.frames), recording.layers
+        recording = replace(recording, frames=disguise(recording.frames))
+        self._frames, self._layers = recording.frames, recording.layers
         self._spot = recording.references.get("spot", recording.layers.end).astype(np.int64)
         self._codecs = [codec(recording) for codec in codecs]
         self._noise = Noise(rng)
