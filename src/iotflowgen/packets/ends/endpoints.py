@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.ends.answers import Answers, find_answers, latest
 from iotflowgen.packets.ends.homes import is_outside, unify
+from iotflowgen.packets.ends.stand_ins import StandIns
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.wire import SYN, copy_ranges, dst_port, tcp_flags
+from iotflowgen.wire import ACK, SYN, copy_ranges, dst_port, tcp_flags
+from iotflowgen.wire.layers import ARP
 
 __all__ = ["Endpoints"]
 
 _NONE = -(2**40)
-_OF_NETWORK = 254
-"""Hosts of a network of IPv4 whose last byte counts them, from 1 on."""
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -40,9 +40,8 @@ class Endpoints:
     - or with the host of the flow before to the same service, if it was so when captured;
     - or with the host that was captured.
 
-    Sessions of one file begin with the same ports. So in all but the first, hosts that were looked
-    up have other addresses of their networks, and answers of DNS say these: no connection seems to
-    be one of the session before.
+    In all sessions of a file but the first, peers of TCP have other addresses of their networks, as
+    `StandIns` has them, and answers of DNS and ARP say these.
     """
 
     name: ClassVar[str] = "endpoints"
@@ -57,7 +56,7 @@ class Endpoints:
         self._answers = Answers(**{f.name: told[f"answer_{f.name}"] for f in fields(Answers)})
         frames = recording.frames.take(self._answers.packet)
         self._address = frames.number(self._answers.at, 4)
-        self._outside = np.unique(self._address[is_outside(self._address)])
+        self._stand_ins = StandIns(*_movable(self._captured, self._address))
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
@@ -191,31 +190,41 @@ class Endpoints:
         packets.frames.put(at, 1, ttl + self._ttl_off[packets.source], at > 0)
 
     def _move(self, packets: Packets, noise: Noise) -> None:
-        """Give hosts that were looked up other addresses in all sessions but the first."""
-        some = packets.take((packets.session > 0) & packets.layers.is_ip4)
-        at = _peer_at(some)
-        some.frames.put(at, 4, self._moved(some.frames.number(at, 4), some.session, noise))
+        """Give hosts other addresses in all sessions but the first."""
         later = packets.take(packets.session > 0)
+        layers = later.layers
+        for at, where in (
+            (_peer_at(later), layers.is_ip4),
+            (layers.network + 14, layers.ethertype == ARP),
+            (layers.network + 24, layers.ethertype == ARP),
+        ):
+            some = np.flatnonzero(where)
+            frames, place = later.frames.take(some), at[some]
+            said = frames.number(place, 4)
+            frames.put(place, 4, self._stand_ins.of(said, later.session[some], noise))
         first, count = self._answers.of(later.source)
         which = np.repeat(np.arange(len(later)), count)
         record = np.repeat(first - np.cumsum(count) + count, count) + np.arange(len(which))
         frames, at = later.frames.take(which), self._answers.at[record]
         said = frames.number(at, 4)
-        moved = self._moved(said, later.session[which], noise)
-        frames.put(at, 4, moved, said == self._address[record])
+        other = self._stand_ins.of(said, later.session[which], noise)
+        frames.put(at, 4, other, said == self._address[record])
 
-    def _moved(self, address: Integers, session: Integers, noise: Noise) -> Integers:
-        """Addresses (E) of IPv4 in sessions (E): others for each of 254 sessions."""
-        network, host = address >> 8, address & 0xFF
-        place = np.searchsorted(self._outside, address)
-        is_known = np.zeros(len(address), dtype=bool)
-        inside = place < len(self._outside)
-        is_known[inside] = self._outside[place[inside]] == address[inside]
-        is_known &= (host > 0) & (host <= _OF_NETWORK)
-        # odd and less than 127, and so without a factor of 254
-        step = 2 * noise.below(63, "network", network) + 1
-        other = (host - 1 + session * step) % _OF_NETWORK + 1
-        return np.where(is_known, (network << 8) + other, address)
+
+def _movable(packets: Packets, told: Integers) -> tuple[Integers, Integers]:
+    """Who may have other addresses, and all addresses of captured packets.
+
+    That is whom DNS told of (R), and on the Internet whom TCP is spoken with; and near the device
+    who opens connections to it.
+    """
+    some = packets.take(packets.layers.is_ip4)
+    src, dst = (some.frames.number(some.layers.network + at, 4) for at in (12, 16))
+    peer = np.where(some.outgoing, dst, src)
+    flags = tcp_flags(some.frames, some.layers)
+    opens = ~some.outgoing & (flags & (SYN | ACK) == SYN)
+    outside = is_outside(peer)
+    hosts = np.union1d(peer[some.layers.is_tcp & (outside | opens)], told[is_outside(told)])
+    return hosts, np.union1d(src, dst)
 
 
 def _end(packets: Packets, *, own: bool) -> tuple[Integers, Integers, Integers]:
