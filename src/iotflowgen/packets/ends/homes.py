@@ -72,19 +72,28 @@ def _captures(packets: Packets) -> int:
 def _usual(
     packets: Packets, address: NDArray[np.int64], where: NDArray[np.bool_]
 ) -> dict[int, int]:
-    """The address that is most frequent in each capture that has any."""
-    found: dict[int, int] = {}
+    """The address that a host has in each capture in which it has any.
+
+    In most captures it is the one that is the most frequent; in others this one where it has it,
+    too, and the most frequent one where not.
+    """
+    found: dict[int, dict[int, int]] = {}
     for capture in np.unique(packets.session[where]).tolist():
         values, count = np.unique(address[where & (packets.session == capture)], return_counts=True)
-        found[capture] = int(values[count.argmax()])
-    return found
+        found[capture] = dict(zip(values.tolist(), count.tolist(), strict=True))
+    usual = {capture: max(seen, key=seen.__getitem__) for capture, seen in found.items()}
+    one = _most_common(usual)
+    return {capture: one if one in found[capture] else each for capture, each in usual.items()}
+
+
+def _most_common(usual: Mapping[int, int]) -> int:
+    """The address of most captures; -1 without any."""
+    return max(Counter(usual.values()).items(), key=lambda each: each[1], default=(-1, 0))[0]
 
 
 def _make_one(packets: Packets, width: int, usual: Mapping[int, int]) -> None:
     """Replace in each capture the usual address by that of most captures."""
-    if not usual:
-        return
-    one = Counter(usual.values()).most_common(1)[0][0]
+    one = _most_common(usual)
     for capture, address in usual.items():
         if address != one:
             frames = packets.frames.take(packets.session == capture)
