@@ -9,6 +9,7 @@ Shapes: E packets of a block.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,8 @@ class Renderer:
         """
         self.device_mac, self.device_ip = persona.device_mac, persona.device_ip
         # what is shown instead stays the same, so that captured packets are disguised, and once
-        self._frames, self._layers = persona.disguise(recording.frames), recording.layers
+        recording = replace(recording, frames=persona.disguise(recording.frames))
+        self._frames, self._layers = recording.frames, recording.layers
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         self._codecs = [codec(recording) for codec in codecs]
         self._noise = Noise(rng)

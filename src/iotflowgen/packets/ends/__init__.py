@@ -1,0 +1,6 @@
+"""Who packets are from and to, and what each end counts, as codecs."""
+
+from iotflowgen.packets.ends.endpoints import Endpoints
+from iotflowgen.packets.ends.ip_ids import IpIds
+
+__all__ = ["Endpoints", "IpIds"]

@@ -1,0 +1,297 @@
+"""Who is at the two ends of each flow, as a codec: addresses of Ethernet and IP, and times to live.
+
+Packets of one flow may be taken from several captures, in which its ends had other addresses. They
+all get those of its first packet. With whom the flow is, is told by what was known before, so that
+a device talks to whom it has looked up, and stays with whom it has met.
+
+Shapes: P captured packets; E packets of a block; F flows of these; R records of answers of DNS.
+"""
+
+from dataclasses import fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.ends.answers import Answers, find_answers, latest
+from iotflowgen.packets.ends.homes import is_outside, unify
+from iotflowgen.packets.ends.stand_ins import StandIns
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.wire import ACK, SYN, copy_ranges, dst_port, tcp_flags
+from iotflowgen.wire.layers import ARP
+
+__all__ = ["Endpoints"]
+
+_NONE = -(2**40)
+
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class Endpoints:
+    """Addresses and times to live, one of each end of a flow.
+
+    With whom a flow of a session is:
+
+    - with the host whose address the last answer of DNS to a name held, by its rank there, if
+      the address that was captured was known from an answer to that name;
+    - or with the host of the flow before to the same service, if it was so when captured;
+    - or with the host that was captured.
+
+    In all sessions of a file but the first, peers of TCP have other addresses of their networks, as
+    `StandIns` has them, and answers of DNS and ARP say these.
+    """
+
+    name: ClassVar[str] = "endpoints"
+
+    def __init__(self, recording: Recording) -> None:
+        """Take the references of all packets (P), and frames, which have the addresses."""
+        told = recording.of(self.name)
+        self._captured = recording.packets
+        self._ends = told["ends"].astype(np.int64)
+        self._stays, self._name, self._rank = told["stays"], told["asked"], told["rank"]
+        self._ttl_off = told["ttl_off"]
+        self._answers = Answers(**{f.name: told[f"answer_{f.name}"] for f in fields(Answers)})
+        frames = recording.frames.take(self._answers.packet)
+        self._address = frames.number(self._answers.at, 4)
+        self._stand_ins = StandIns(*_movable(self._captured, self._address))
+
+    @staticmethod
+    def encode(packets: Packets) -> dict[str, NDArray[Any]]:
+        """What flows refer to.
+
+        - `ends` (P, 2): which packet is the first with the same address at the device's end, and
+          which one at the other end;
+        - `asked`, `rank` (P): the name that the other end was known by, -1 for none, and which of
+          the addresses in that answer it had;
+        - `ttl_off` (P): how far the time to live is off that of the first of its kind in the flow;
+        - `stays` (P): whether the flow is with the host of the flow before to the same service;
+        - `answer_` and the fields of `Answers` (R).
+
+        Left in the frames of a flow are the times to live of its first packets. The device has one
+        address in all captures, and so has its gateway.
+        """
+        unify(packets)
+        ends = np.stack([_alike(*_end(packets, own=own)) for own in (True, False)], axis=-1)
+        answers = find_answers(packets)
+        groups = Groups(packets.flow)
+        first = groups.latest(groups.is_first)
+        begins = np.flatnonzero(groups.is_first & (packets.flow >= 0))
+        asked, rank = _known_by(packets, begins, answers)
+        stays = np.zeros(len(packets), dtype=bool)
+        flows = begins[_is_unicast(packets.take(begins))]
+        services = Groups(_service(packets.take(flows)))
+        stays[flows] = services.previous(ends[flows, 1], -1) == ends[flows, 1]
+        at, ttl = _ttl(packets)
+        ways = Groups(_way(packets))
+        usual = np.where(packets.flow >= 0, ttl[ways.latest(ways.is_first)], ttl)
+        packets.frames.put(at, 1, usual, at > 0)
+        columns = {f"answer_{f.name}": getattr(answers, f.name) for f in fields(Answers)}
+        return columns | {
+            "ends": ends.astype(np.int32),
+            "asked": asked[first],
+            "rank": rank[first],
+            "stays": stays[first],
+            "ttl_off": np.where(at > 0, ttl - usual, 0).astype(np.int16),
+        }
+
+    def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
+        """Write the addresses and times to live of new packets, and addresses in answers."""
+        news = packets.take(packets.is_new)
+        self._set_ends(news.take(news.flow >= 0), memory)
+        self._move(news, noise)
+
+    def _set_ends(self, packets: Packets, memory: Memory) -> None:
+        """Give packets (E) of flows the ends that these have."""
+        groups = Groups(packets.flow)
+        firsts = np.flatnonzero(groups.is_first)
+        flows = packets.take(firsts)
+        head = memory.recall("flow.head", flows.flow, flows.source)
+        peer = memory.recall("flow.peer", flows.flow, np.full(len(flows), _NONE))
+        begins = peer == _NONE
+        peer[begins] = self._choose(packets, flows.take(begins), memory)
+        memory.keep("flow.head", flows.flow, head)
+        memory.keep("flow.peer", flows.flow, peer)
+        which = np.empty(int(groups.number.max(initial=-1)) + 1, dtype=np.int64)
+        which[groups.number[firsts]] = np.arange(len(firsts))
+        head, peer = head[which][groups.number], peer[which][groups.number]
+        own = self._ends[head, 0]
+        met = np.where(peer >= 0, peer, self._ends[head, 1])
+        there = self._ends[packets.source]
+        self._put_end(packets, own, own != there[:, 0], own_end=True)
+        self._put_end(packets, met, met != there[:, 1], own_end=False)
+        told = np.flatnonzero((peer < 0) & packets.layers.is_ip4)
+        at = _peer_at(packets)[told]
+        packets.frames.take(told).put(at, 4, self._address[-1 - peer[told]])
+        self._set_ttl(packets, memory)
+
+    def _choose(self, packets: Packets, flows: Packets, memory: Memory) -> Integers:
+        """With whom flows are (F): a packet that has the same peer, or -1 - r for a record r."""
+        source = flows.source
+        chosen: Integers = self._ends[source, 1]
+        record = self._record(packets, flows, memory)
+        chosen = np.where(record >= 0, -1 - record, chosen)
+        some = np.flatnonzero(_is_unicast(flows))
+        key = _service(flows.take(some))
+        stays = self._stays[source[some]] & (record[some] < 0)
+        services = Groups(key)
+        before = memory.recall("service.peer", key, chosen[some])
+        last = np.where(stays & services.is_first, before, chosen[some])
+        chosen[some] = last[services.latest(~stays | services.is_first)]
+        memory.keep("service.peer", key, chosen[some])
+        return chosen
+
+    def _record(self, packets: Packets, flows: Packets, memory: Memory) -> Integers:
+        """The record in which the address of the peer of flows (F) was told; -1 without."""
+        answers = self._answers
+        first, count = answers.of(packets.source)
+        told = np.flatnonzero(count > 0)
+        key = (packets.session[told] << 32) + answers.name[first[told]]
+        name = self._name[flows.source]
+        sought = np.where(name >= 0, (flows.session << 32) + name, -1)
+        last = latest(key, packets.number[told], sought, flows.number)
+        before = memory.recall("answer", sought, np.full(len(flows), -1))
+        memory.keep("answer", key, packets.source[told])
+        answer = np.where(last >= 0, packets.source[told[last]] if len(told) else -1, before)
+        first, count = answers.of(answer)
+        rank = self._rank[flows.source] % np.maximum(count, 1)
+        return np.where(count > 0, first + rank, -1)
+
+    def _put_end(self, packets: Packets, like: Integers, where: Flags, *, own_end: bool) -> None:
+        """Write the addresses that captured packets `like` (E) have at one end."""
+        some = np.flatnonzero(where)
+        packets, captured = packets.take(some), self._captured.take(like[some])
+        is_src, was_src = packets.outgoing == own_end, captured.outgoing == own_end
+        mac = captured.frames.number(np.where(was_src, 6, 0), 6)
+        packets.frames.put(np.where(is_src, 6, 0), 6, mac)
+        for is_ip, at, width in (("is_ip4", 12, 4), ("is_ip6", 8, 16)):
+            both = getattr(packets.layers, is_ip) & getattr(captured.layers, is_ip)
+            old = captured.layers.network + at + np.where(was_src, 0, width)
+            new = packets.layers.network + at + np.where(is_src, 0, width)
+            copy_ranges(
+                captured.frames.data,
+                captured.frames.start + old,
+                packets.frames.data,
+                packets.frames.start + new,
+                np.where(both, width, 0),
+            )
+
+    def _set_ttl(self, packets: Packets, memory: Memory) -> None:
+        """Give all that an end sends in a flow one time to live, as far as captured ones had."""
+        at, ttl = _ttl(packets)
+        key = _way(packets)
+        ways = Groups(key)
+        firsts = np.flatnonzero(ways.is_first)
+        ttl[firsts] = memory.recall("flow.ttl", key[firsts], ttl[firsts])
+        memory.keep("flow.ttl", key[firsts], ttl[firsts])
+        ttl = ttl[ways.latest(ways.is_first)]
+        packets.frames.put(at, 1, ttl + self._ttl_off[packets.source], at > 0)
+
+    def _move(self, packets: Packets, noise: Noise) -> None:
+        """Give hosts other addresses in all sessions but the first."""
+        later = packets.take(packets.session > 0)
+        layers = later.layers
+        for at, where in (
+            (_peer_at(later), layers.is_ip4),
+            (layers.network + 14, layers.ethertype == ARP),
+            (layers.network + 24, layers.ethertype == ARP),
+        ):
+            some = np.flatnonzero(where)
+            frames, place = later.frames.take(some), at[some]
+            said = frames.number(place, 4)
+            frames.put(place, 4, self._stand_ins.of(said, later.session[some], noise))
+        first, count = self._answers.of(later.source)
+        which = np.repeat(np.arange(len(later)), count)
+        record = np.repeat(first - np.cumsum(count) + count, count) + np.arange(len(which))
+        frames, at = later.frames.take(which), self._answers.at[record]
+        said = frames.number(at, 4)
+        other = self._stand_ins.of(said, later.session[which], noise)
+        frames.put(at, 4, other, said == self._address[record])
+
+
+def _movable(packets: Packets, told: Integers) -> tuple[Integers, Integers]:
+    """Who may have other addresses, and all addresses of captured packets.
+
+    That is whom DNS told of (R), and on the Internet whom TCP is spoken with; and near the device
+    who opens connections to it.
+    """
+    some = packets.take(packets.layers.is_ip4)
+    src, dst = (some.frames.number(some.layers.network + at, 4) for at in (12, 16))
+    peer = np.where(some.outgoing, dst, src)
+    flags = tcp_flags(some.frames, some.layers)
+    opens = ~some.outgoing & (flags & (SYN | ACK) == SYN)
+    outside = is_outside(peer)
+    hosts = np.union1d(peer[some.layers.is_tcp & (outside | opens)], told[is_outside(told)])
+    return hosts, np.union1d(src, dst)
+
+
+def _end(packets: Packets, *, own: bool) -> tuple[Integers, Integers, Integers]:
+    """The addresses of one end of packets (P): of Ethernet, and of IP in two numbers."""
+    frames, layers = packets.frames, packets.layers
+    is_src = packets.outgoing == own
+    network, is_ip6 = layers.network, layers.is_ip6
+    mac = frames.number(np.where(is_src, 6, 0), 6)
+    at = network + np.where(is_ip6, 8, 12) + np.where(is_src, 0, np.where(is_ip6, 16, 4))
+    low = np.where(layers.is_ip4, frames.number(at, 4), 0)
+    low = np.where(is_ip6, frames.number(at + 8, 8), low)
+    return mac, np.where(is_ip6, frames.number(at, 8), 0), low
+
+
+def _peer_at(packets: Packets) -> Integers:
+    """Where the other end's address stands in packets (P) of IPv4."""
+    at: Integers = packets.layers.network + np.where(packets.outgoing, 16, 12)
+    return at
+
+
+def _alike(*columns: Integers) -> Integers:
+    """The first row (P) that says the same in all columns (P)."""
+    number = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        values, value = np.unique(column, return_inverse=True)
+        _, number = np.unique(number * len(values) + value, return_inverse=True)
+    groups = Groups(number)
+    return groups.latest(groups.is_first)
+
+
+def _is_unicast(packets: Packets) -> Flags:
+    """Whether packets (P) are for one host (IEEE 802, the group bit)."""
+    is_one: Flags = packets.frames.number(0, 1) & 1 == 0
+    return is_one
+
+
+def _service(packets: Packets) -> Integers:
+    """What first packets of flows (F) begin to talk with: a number of the session's own."""
+    port = dst_port(packets.frames, packets.layers)
+    kind = 2 * packets.layers.protocol + packets.layers.is_ip6
+    return (((packets.session << 16) + port) << 10) + 2 * kind + packets.outgoing
+
+
+def _known_by(packets: Packets, flows: Integers, answers: Answers) -> tuple[Integers, Integers]:
+    """The name by which the peer's address was known where flows (F) begin, and its rank (P)."""
+    begins = packets.take(flows)
+    _, _, peer = _end(begins, own=False)
+    captured = packets.take(answers.packet)
+    key = (captured.session << 32) + captured.frames.number(answers.at, 4)
+    sought = np.where(begins.layers.is_ip4, (begins.session << 32) + peer, -1)
+    record = latest(key, answers.packet, sought, flows)
+    name, rank = np.full((2, len(packets)), -1)
+    has = record >= 0
+    name[flows[has]] = answers.name[record[has]]
+    rank[flows[has]] = record[has] - answers.of(answers.packet[record[has]])[0]
+    return name, rank
+
+
+def _ttl(packets: Packets) -> tuple[Integers, Integers]:
+    """Where the time to live or hop limit of packets (P) stands, 0 without, and what it is."""
+    layers = packets.layers
+    at = np.where(layers.is_ip4, layers.network + 8, 0)
+    at = np.where(layers.is_ip6, layers.network + 7, at)
+    return at, packets.frames.number(at, 1)
+
+
+def _way(packets: Packets) -> Integers:
+    """Flow and direction of packets (P), those that open a connection apart."""
+    opens = tcp_flags(packets.frames, packets.layers) & SYN > 0
+    return 4 * packets.flow + 2 * packets.outgoing + opens

@@ -1,0 +1,176 @@
+"""The identification of IPv4 packets, as a codec (RFC 791, section 3.2; RFC 6864).
+
+Hosts count: all that they send, what they send to each host, or each connection's packets. Some
+draw numbers, and some always say 0. None of this is told to the codec: of each kind of packets
+it takes the scope in which numbers are the most regular, and keeps the steps between them. A
+number that was drawn is a step as well.
+
+Shapes: P captured packets; E packets of a block; I those of IPv4 that are identified; K kinds.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.wire import dst_port, src_port
+from iotflowgen.wire.layers import ip_id
+
+__all__ = ["IpIds"]
+
+_NOT, _HOST, _PAIR, _FLOW = range(4)
+"""Scopes that have a count: none, a host, a host and whom it sends to, a direction of a flow."""
+_BITS = 16
+_NEAR = 4096
+"""What counts as a number close to another."""
+
+Integers = NDArray[np.int64]
+
+
+class IpIds:
+    """Identifications, each by its step from the one before in its scope.
+
+    A scope begins with the number that its first packet had when captured, where captures begin
+    with much the same number or go on where the last one ended; with any other number where not.
+    """
+
+    name: ClassVar[str] = "ip_ids"
+
+    def __init__(self, recording: Recording) -> None:
+        """Take the references of all packets (P)."""
+        told = recording.of(self.name)
+        self._scope, self._step, self._begin = told["scope"], told["step"], told["begin"]
+
+    @staticmethod
+    def encode(packets: Packets) -> dict[str, NDArray[Any]]:
+        """`scope` (P), `step` from the number before (P), and `begin` (P): the number, or -1."""
+        number_P = ip_id(packets.frames, packets.layers)
+        which = np.flatnonzero(number_P)
+        some, number = packets.take(which), number_P[which]
+        kind = _kind(some)
+        scope = _most_regular(some, number, kind)
+        key = _key(some, scope, _mixing())
+        groups = Groups(key)
+        step = _signed(number - groups.previous(number, 0))
+        again = ~groups.is_first
+        step[~again] = _median(kind[again], step[again], int(kind.max(initial=-1)) + 1)[
+            kind[~again]
+        ]
+        columns: dict[str, NDArray[Any]] = {
+            "scope": np.full(len(packets), _NOT, np.int8),
+            "step": np.zeros(len(packets), np.int32),
+            "begin": np.full(len(packets), -1, np.int32),
+        }
+        columns["scope"][which], columns["step"][which] = scope, step
+        columns["begin"][which] = np.where(_goes_on(some, number, kind, scope), number, -1)
+        packets.frames.put(packets.layers.network + 4, 2, 0, packets.layers.is_ip4)
+        return columns
+
+    def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
+        """Write the numbers of new packets."""
+        scope = self._scope[packets.source]
+        is_counted = packets.is_new & (scope != _NOT) & packets.layers.is_ip4
+        some = packets.take(is_counted)
+        key = _key(some, scope[is_counted], noise)
+        groups = Groups(key)
+        value = self._step[some.source].astype(np.int64)
+        firsts = np.flatnonzero(groups.is_first)
+        before = memory.recall("ip id", key[firsts], np.full(len(firsts), -1))
+        drawn = 1 + noise.below(2**_BITS - 1, "ip id", key[firsts])
+        captured = self._begin[some.source[firsts]]
+        begins = np.where(captured >= 0, captured, drawn)
+        value[firsts] = np.where(before >= 0, before + value[firsts], begins)
+        number = groups.sum(value) % 2**_BITS
+        memory.keep("ip id", key, number)
+        some.frames.put(some.layers.network + 4, 2, number)
+
+
+def _mixing() -> Noise:
+    """Makes keys of several numbers; whatever they are, they are told apart."""
+    return Noise(np.random.default_rng(0))
+
+
+def _key(packets: Packets, scope: NDArray[Any], noise: Noise) -> Integers:
+    """Numbers (I) for scopes, the same for the same one."""
+    network = packets.layers.network
+    src, dst = (packets.frames.number(network + at, 4) for at in (12, 16))
+    in_flow = (scope == _FLOW) & (packets.flow >= 0)
+    first = np.where(in_flow, 2 * packets.flow + packets.outgoing, packets.session)
+    second = np.where(in_flow, -1, src)
+    third = np.where(scope == _PAIR, dst, -1)
+    return noise.words("scope", first, second, third).view(np.int64)
+
+
+def _kind(packets: Packets) -> Integers:
+    """Which packets (I) are counted alike, from 0 on.
+
+    The device does so by protocol, and the many servers of a service do all the same.
+    """
+    ports = (each(packets.frames, packets.layers) for each in (src_port, dst_port))
+    service = np.where(packets.outgoing, -1, np.minimum(*ports))
+    said = (service << 9) + packets.layers.protocol
+    kind: Integers = np.unique(said, return_inverse=True)[1].astype(np.int64)
+    return kind
+
+
+def _signed(difference: Integers) -> Integers:
+    """The shorter way around."""
+    shorter: Integers = (difference + 2 ** (_BITS - 1)) % 2**_BITS - 2 ** (_BITS - 1)
+    return shorter
+
+
+def _most_regular(packets: Packets, number: Integers, kind: Integers) -> Integers:
+    """The scope of packets (I) of each kind in which steps take the fewest bits to be told."""
+    bits = []
+    for scope in (_HOST, _PAIR, _FLOW):
+        key = _key(packets, np.full(len(packets), scope), _mixing())
+        groups = Groups(_mixing().words("kind", kind, key).view(np.int64))
+        step = _signed(number - groups.previous(number, 0))
+        cost = np.where(groups.is_first, _BITS, np.log2(1 + np.abs(step)))
+        bits.append(np.bincount(kind, cost))
+    best: Integers = (_HOST + np.argmin(bits, axis=0))[kind]
+    return best
+
+
+def _median(kind: Integers, step: Integers, kinds: int) -> Integers:
+    """The usual step of each kind (K); 1 of one that has none."""
+    order = np.lexsort((step, kind))
+    bounds = np.searchsorted(kind[order], np.arange(kinds + 1))
+    middle = (bounds[:-1] + bounds[1:]) // 2
+    usual = np.ones(kinds, dtype=np.int64)
+    some = bounds[1:] > bounds[:-1]
+    usual[some] = step[order[middle[some]]]
+    return usual
+
+
+def _goes_on(
+    packets: Packets, number: Integers, kind: Integers, scope: Integers
+) -> NDArray[np.bool_]:
+    """Whether scopes of packets (I), by kind, begin close to where the one before began or ended.
+
+    That is the same host's, and if each that it sends to has a scope, of the same pair, in the
+    capture before; of scopes of flows, any.
+    """
+    groups = Groups(_mixing().words("kind", kind, _key(packets, scope, _mixing())).view(np.int64))
+    begins = np.flatnonzero(groups.is_first)
+    last = np.empty(len(begins), dtype=np.int64)
+    place = np.empty(len(begins), dtype=np.int64)
+    place[groups.number[begins]] = np.arange(len(begins))
+    # of what is assigned twice, the last stays
+    last[place[groups.number]] = number
+    network = packets.layers.network[begins]
+    frames, scope = packets.frames.take(begins), scope[begins]
+    src = np.where(scope == _FLOW, -1, frames.number(network + 12, 4))
+    dst = np.where(scope == _PAIR, frames.number(network + 16, 4), -1)
+    chains = Groups(_mixing().words("chain", kind[begins], src, dst).view(np.int64))
+    first = number[begins]
+    near = np.abs(_signed(first - chains.previous(first, 0))) <= _NEAR
+    near |= (first - chains.previous(last, 0)) % 2**_BITS <= _NEAR
+    again = ~chains.is_first
+    kinds = int(kind.max(initial=-1)) + 1
+    share = np.bincount(kind[begins[again]], near[again] - 0.5, minlength=kinds)
+    goes_on: NDArray[np.bool_] = share[kind] > 0
+    return goes_on
