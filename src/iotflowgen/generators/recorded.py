@@ -89,6 +89,9 @@ class Recorded:
         columns["protocols"] = columns["protocols"].astype(
             np.int32
         )  # PyTorch has hardly any uint16
+        states = [trace.states for trace in self._traces if trace.states is not None]
+        if len(states) == len(self._traces):
+            columns["states"] = np.concatenate(states)
         write_model(path, model, {name: torch.from_numpy(c) for name, c in columns.items()})
 
     @classmethod
@@ -126,9 +129,10 @@ def flow_by_ports(windows: Windows) -> NDArray[np.int64]:
 
 
 def _traces(tensors: Mapping[str, Tensor], captures: Sequence[Capture]) -> list[Trace]:
-    columns = {name: tensors[name].numpy() for name in Windows.columns()}
+    names = *Windows.columns(), *({"states"} & tensors.keys())
+    columns = {name: tensors[name].numpy() for name in names}
     sizes = [capture.packets for capture in captures]
-    if any(column.shape != (sum(sizes),) for column in columns.values()):
+    if any(column.shape[:1] != (sum(sizes),) for column in columns.values()):
         raise ValueError(f"the columns do not hold the {sum(sizes)} packets of the captures")
     columns["protocols"] = columns["protocols"].astype(np.uint16)
     traces = []
