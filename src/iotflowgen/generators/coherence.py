@@ -21,8 +21,9 @@ had by the walk.
 
 Connections are known by their ports, for features have no addresses (paper, section 4.1).
 
-Shapes: P places, as in `chain`; S kinds of states; N walks; X pairs of a walk and a place;
-M connections of a walk; K kinds of packets that connections begin with which were there before their capture.
+Shapes: P places, as in `chain`; S kinds of states; N walks; X pairs of a walk and a place; M
+connections of a walk; K kinds of packets that connections begin with which were there before their
+capture.
 """
 
 import numpy as np
@@ -101,9 +102,8 @@ class Coherence:
         self.before[connection == 0] = _NONE
         self.after[by_connection] = come_to
         self.ends[by_connection] = ends
-        self.relies = np.empty_like(ends)
+        self.relies = (self.before != _NONE) & _states_before(states, by_connection)
         """Whether it would be wrong in a connection that has come to something else (P)."""
-        self.relies[by_connection] = ~begins & np.roll(states.any(axis=1)[by_connection], 1)
         older = np.empty_like(ends)
         older[by_connection] = was_there
         first_there = older & (self.before == _NONE)
@@ -240,6 +240,15 @@ def _latest(begins: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The place of the latest beginning (P)."""
     latest: NDArray[np.int64] = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
     return latest
+
+
+def _states_before(
+    states: NDArray[np.int64], by_connection: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether the packet before each, by connection, left it in a state (P)."""
+    before = np.empty(len(states), dtype=bool)
+    before[by_connection] = np.roll(np.any(states != 0, axis=1)[by_connection], 1)
+    return before
 
 
 def _so_far(counts: NDArray[np.bool_], capture: NDArray[np.int64]) -> NDArray[np.int64]:

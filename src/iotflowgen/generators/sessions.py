@@ -35,6 +35,7 @@ from iotflowgen.generators.nearby import NearbyChain
 from iotflowgen.generators.ports import Connections, Ports, under_way
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
+from iotflowgen.recording import Groups
 from iotflowgen.traffic import (
     STATES,
     Session,
@@ -177,8 +178,13 @@ class Sessions(Recorded):
         # a connection may use the same two ports in every capture
         pair = numbered([self._capture, device, peer])
         has = (packets["protocols"] & _TCP > 0) | (told_by < 2)
-        has |= np.isin(pair, pair[self._states.any(axis=1)])
-        connection = np.where(has, 1 + pair, 0)
+        # of other packets, those that wait for each other
+        between = Groups(pair)
+        is_open = np.any(self._states != 0, axis=1)
+        exchange = between.sum(~between.previous(is_open, first=False) + 0)
+        exchange[has | ~np.isin(pair, pair[is_open])] = 0
+        has |= exchange > 0
+        connection = np.where(has, 1 + numbered([pair, exchange]), 0)
         services = *(ports.service for ports in self._sides), numbered([device, peer])
         ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
         has_payload = ~_headers_alone(packets)

@@ -17,7 +17,6 @@ from iotflowgen.packets.datagrams.exchanges import (
     Integers,
     columns_of,
     count_on,
-    owners,
     refer,
     resolve,
 )
@@ -25,6 +24,7 @@ from iotflowgen.packets.datagrams.lookups import find_lookups
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.wire import dst_port, src_port
 
 __all__ = ["DnsIds"]
 
@@ -52,9 +52,9 @@ class DnsIds:
 
         Returns:
             `is_there`, whether it is a message; `question`, a number for what it asks or answers;
-            `back`, how many ids were made up since for that question in its flow, -1 for one of its
-            own. Of these, `step` from the one before, where they count, else 0; and whether it
-            `keeps` its id, which stays in the frame.
+            `back`, how many ids were made up since for that question between its two ports, -1 for
+            one of its own. Of these, `step` from the one before, where they count, else 0; and
+            whether it `keeps` its id, which stays in the frame.
         """
         lookups = find_lookups(packets.frames, packets.layers, packets.protocols)
         asks, question, messages = lookups.asks, lookups.question, packets.take(lookups.place)
@@ -97,8 +97,11 @@ class DnsIds:
 
 
 def _exchanges(messages: Packets, question: Integers) -> Integers:
-    """A number for whose question each message has (D)."""
-    return owners(messages) * _MIXER + question
+    """A number for the question of each message, between its two ports (D)."""
+    ends = src_port(messages.frames, messages.layers), dst_port(messages.frames, messages.layers)
+    device, peer = (np.where(messages.outgoing, *each) for each in (ends, ends[::-1]))
+    asked: Integers = ((messages.session << 32 | device << 16 | peer) * _MIXER) ^ question
+    return asked
 
 
 def _askers(messages: Packets) -> Integers:

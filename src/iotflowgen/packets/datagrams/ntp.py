@@ -80,7 +80,10 @@ class Ntp:
         off = np.where(way == _FROM_START, value - since, off)
         session = np.broadcast_to(messages.session[:, None], value.shape)
         keeps = recurring(value.ravel(), session.ravel()).reshape(-1, 4) | (value == 0)
-        way[(way == _FROM_START) & ~_near_others(off, ~keeps & (way == _FROM_START))] = _RANDOM
+        way[
+            (way == _FROM_START)
+            & ~_near_others(off, asks & (back < 0) & ~keeps & (way == _FROM_START))
+        ] = _RANDOM
         way[keeps] = _KEPT
         _write(messages, np.where(keeps, value, 0))
         columns = columns_of(len(packets), place, back=back, off=off, way=way)
