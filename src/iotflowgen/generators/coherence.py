@@ -9,6 +9,7 @@ the walk's that has come to the same as the captured one had before. What a conn
 - how many packets it had, up to a few;
 - how many segments with payload one side has sent since the other last spoke, up to a few: these
   may be acknowledged, and are as much of a flight as came so far;
+- what else is known of its state, as which questions of DNS are open (`Trace.states`);
 - whether payload is still to come; else how many packets are, up to a few, unless there never was
   any. By lengths alone a FIN is an acknowledgment, and a SYN that is answered like any other.
 
@@ -20,8 +21,9 @@ had by the walk.
 
 Connections are known by their ports, for features have no addresses (paper, section 4.1).
 
-Shapes: P places, as in `chain`; N walks; X pairs of a walk and a place; M connections of a walk;
-K kinds of packets that connections begin with which were there before their capture.
+Shapes: P places, as in `chain`; S kinds of states; N walks; X pairs of a walk and a place; M
+connections of a walk; K kinds of packets that connections begin with which were there before their
+capture.
 """
 
 import numpy as np
@@ -52,6 +54,7 @@ class Coherence:
         outgoing: NDArray[np.bool_],
         payload: NDArray[np.bool_],
         may_open: NDArray[np.bool_],
+        states: NDArray[np.int64],
     ) -> None:
         """Follow the connections of the captures.
 
@@ -64,6 +67,7 @@ class Coherence:
             outgoing: Whether the device sent it (P).
             payload: Whether there is any in it (P).
             may_open: Whether it may be the first one that a connection ever had (P).
+            states: What else the packet leaves its connection in (P, S); 0 for nothing.
         """
         self.service, self.rank = np.where(connection == 0, _NONE, service), rank
         by_connection = np.argsort(connection, kind="stable")
@@ -85,6 +89,7 @@ class Coherence:
                 so_far,
                 np.minimum(carried - before[_latest(turns)], _UNHEARD),
                 left,
+                *states[by_connection].T,
             ]
         )
         self.before = np.empty_like(come_to)
@@ -97,12 +102,14 @@ class Coherence:
         self.before[connection == 0] = _NONE
         self.after[by_connection] = come_to
         self.ends[by_connection] = ends
+        self.relies = (self.before != _NONE) & _states_before(states, by_connection)
+        """Whether it would be wrong in a connection that has come to something else (P)."""
         older = np.empty_like(ends)
         older[by_connection] = was_there
         first_there = older & (self.before == _NONE)
         spoken = numbered([service, said])
         kinds = np.unique(spoken[first_there])
-        takes_up = older & np.isin(spoken, kinds)
+        takes_up = older & ~self.relies & np.isin(spoken, kinds)
         self.takes_up = np.where(takes_up, np.searchsorted(kinds, spoken), _NONE)
         """Which kind it says, if it may take up a connection that was there before (P); else -1."""
         known = np.unique(self.before[self.before != _NONE])
@@ -233,6 +240,15 @@ def _latest(begins: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The place of the latest beginning (P)."""
     latest: NDArray[np.int64] = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
     return latest
+
+
+def _states_before(
+    states: NDArray[np.int64], by_connection: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether the packet before each, by connection, left it in a state (P)."""
+    before = np.empty(len(states), dtype=bool)
+    before[by_connection] = np.roll(np.any(states != 0, axis=1)[by_connection], 1)
+    return before
 
 
 def _so_far(counts: NDArray[np.bool_], capture: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -86,6 +86,9 @@ class Recorded:
             name: np.concatenate([getattr(trace, name) for trace in self._traces])
             for name in Windows.columns()
         }
+        states = [trace.states for trace in self._traces if trace.states is not None]
+        if len(states) == len(self._traces):
+            columns["states"] = np.concatenate(states)
         write_model(path, model, columns, recording)
 
     @classmethod
@@ -132,9 +135,10 @@ def flow_by_ports(windows: Windows) -> NDArray[np.int64]:
 
 
 def _traces(tensors: Mapping[str, NDArray[Any]], captures: Sequence[Capture]) -> list[Trace]:
-    columns = {name: tensors[name] for name in Windows.columns()}
+    names = *Windows.columns(), *({"states"} & tensors.keys())
+    columns = {name: tensors[name] for name in names}
     sizes = [capture.packets for capture in captures]
-    if any(column.shape != (sum(sizes),) for column in columns.values()):
+    if any(column.shape[:1] != (sum(sizes),) for column in columns.values()):
         raise ValueError(f"the columns do not hold the {sum(sizes)} packets of the captures")
     traces = []
     for capture, end in zip(captures, np.cumsum(sizes), strict=True):

@@ -20,7 +20,7 @@ L packets a window.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import count, islice, pairwise
+from itertools import chain, count, islice, pairwise
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -35,12 +35,24 @@ from iotflowgen.generators.nearby import NearbyChain
 from iotflowgen.generators.ports import Connections, Ports, under_way
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_places, protocol_mask
+from iotflowgen.recording import Groups
+from iotflowgen.traffic import (
+    STATES,
+    Session,
+    Trace,
+    Windows,
+    cut_windows,
+    draw_places,
+    protocol_mask,
+)
 
 __all__ = ["Sessions", "SessionsConfig"]
 
 _WELL_KNOWN = range(1024)  # ports of services (RFC 6335), constant even if rare
 _TCP = protocol_mask(["tcp"])
+_STRETCHED = protocol_mask(["tcp", "udp"])
+_WHOLE = protocol_mask(["arp", "icmp", "icmpv6", "dhcp", "bootp", "dns", "mdns", "ntp"])
+"""Whose messages are of a form that nothing can be put into."""
 _BARE_TCP = [protocol_mask(["tcp"]), protocol_mask(["ip", "tcp"])]
 _ETHERNET_IPV4_TCP = 14 + 20 + 20  # bytes of headers without options
 _LONGEST_BARE = _ETHERNET_IPV4_TCP + 40  # with as many options as fit (RFC 9293, section 3.1)
@@ -48,6 +60,7 @@ _SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
+_NOWHERE = 0  # a place between captures
 _AT_FIRST = 2**16  # packets of a stream that are drawn together, about: so many take no second
 _TOGETHER = 2**18  # and of those after them
 _LONGEST = 1.5  # times the longest capture, should a walk not end
@@ -68,6 +81,9 @@ class SessionsConfig(RecordedConfig):
     """How likely the next packet of the same capture is drawn before any other."""
     coherent: bool = True
     """Whether a walk goes on with its own connections only."""
+    agree: tuple[Literal["dns"], ...] = ("dns",)
+    """Protocols of which what a packet says has to go with what its connection has come to, where
+    captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer for fewer windows."""
     redraw: tuple[Literal["times", "lengths", "order"], ...] = ("times", "lengths", "order")
@@ -96,6 +112,7 @@ class Sessions(Recorded):
             name: np.concatenate([getattr(trace, name) for trace in traces])
             for name in Windows.columns()
         }
+        self._states = _states(traces, config.agree)
         # the last packet of a capture has a duration of 0, so the first has a gap of 0
         self._gap_ns = np.roll(self._packets["duration_ns"], 1)
         capture = self._capture = np.repeat(np.arange(len(traces)), sizes)
@@ -118,13 +135,13 @@ class Sessions(Recorded):
             kind,
             numbered([outgoing, self._packets["protocols"]]),
             capture,
-            ~_headers_alone(self._packets) & ("lengths" in config.redraw),
+            _stretches(self._packets) & ("lengths" in config.redraw),
         )
         message = numbered([self._lengths.role, kind, *tokens])
         service = numbered([ports.service for ports in self._sides])
         self._order = Order(message, service, capture)
         times = magnitude(self._gap_ns, config.magnitudes)
-        symbol = numbered([message, times])
+        symbol = numbered([message, times, *self._states.T])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
         self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
         self._lay_out(symbol, sizes)
@@ -159,8 +176,15 @@ class Sessions(Recorded):
         # the side whose port tells a service's connections apart; 2 where neither does
         told_by = np.select([token < 0 for token in tokens], [0, 1], 2)
         # a connection may use the same two ports in every capture
+        pair = numbered([self._capture, device, peer])
         has = (packets["protocols"] & _TCP > 0) | (told_by < 2)
-        connection = np.where(has, 1 + numbered([self._capture, device, peer]), 0)
+        # of other packets, those that wait for each other
+        between = Groups(pair)
+        is_open = np.any(self._states != 0, axis=1)
+        exchange = between.sum(~between.previous(is_open, first=False) + 0)
+        exchange[has | ~np.isin(pair, pair[is_open])] = 0
+        has |= exchange > 0
+        connection = np.where(has, 1 + numbered([pair, exchange]), 0)
         services = *(ports.service for ports in self._sides), numbered([device, peer])
         ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
         has_payload = ~_headers_alone(packets)
@@ -178,6 +202,7 @@ class Sessions(Recorded):
             | ~has_payload
             & (packets["length"] > _ETHERNET_IPV4_TCP)
             & _mostly_first(said, connection),
+            "states": self._states,
         }
         self._coherence = Coherence(
             **{name: self._at_places(column) for name, column in columns.items()}
@@ -245,17 +270,28 @@ class Sessions(Recorded):
             Their packets (E), which connection each is of (E), -1 for none, and which walk (E).
         """
         walks = Walks(self._coherence, first)
-        places, connections = [first], [walks.use(first)]
         fits = walks.fits if self.config.coherent else None
-        for place in islice(self._chain.walk(first + 1, rng, fits), self._most - 1):
-            if (self._chain.symbol[place] == END).all():
+        symbol, places, connections = self._chain.symbol, [], []
+        for place in islice(chain([first], self._chain.walk(first + 1, rng, fits)), self._most):
+            if (symbol[place] == END).all():
                 break
-            places.append(place)
-            connections.append(walks.use(place))
+            right = place if fits is None else self._right(place, walks)
+            places.append(right)
+            connections.append(walks.use(right))
         place_NT, connection_NT = np.stack(places, axis=1), np.stack(connections, axis=1)
-        there_NT = self._chain.symbol[place_NT] != END
+        there_NT = symbol[place_NT] != END
         walk = np.repeat(np.arange(len(first)), there_NT.sum(axis=1))
         return self._number[place_NT[there_NT]], connection_NT[there_NT], walk
+
+    def _right(self, place: NDArray[np.int64], walks: Walks) -> NDArray[np.int64]:
+        """Places (N) without those that would be wrong, which are drawn where nothing fits."""
+        relies = self._coherence.relies[place].nonzero()[0]
+        wrong = relies[~walks.fits(relies, place[relies])]
+        if not len(wrong):
+            return place
+        right = place.copy()
+        right[wrong] = _NOWHERE
+        return right
 
     def _columns(
         self,
@@ -328,6 +364,22 @@ def _mostly_first(said: NDArray[np.int64], connection: NDArray[np.int64]) -> NDA
     _, has = np.unique(np.stack([connection, said]), axis=1)
     mostly: NDArray[np.bool_] = (2 * begins >= np.bincount(has))[said]
     return mostly
+
+
+def _states(traces: Sequence[Trace], protocols: Sequence[str]) -> NDArray[np.int64]:
+    """The states of protocols, a column each (P, S); none where not all traces have them."""
+    columns = [STATES.index(protocol) for protocol in protocols]
+    known = [trace.states[:, columns] for trace in traces if trace.states is not None]
+    if len(known) < len(traces):
+        return np.zeros((sum(map(len, traces)), 0), dtype=np.int64)
+    return np.concatenate(known)
+
+
+def _stretches(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Whether packets (P) may be longer or shorter than captured."""
+    protocols = packets["protocols"]
+    may: NDArray[np.bool_] = (protocols & _WHOLE == 0) & (protocols & _STRETCHED > 0)
+    return may & ~_headers_alone(packets)
 
 
 def _headers_alone(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:

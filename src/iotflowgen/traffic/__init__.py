@@ -2,7 +2,7 @@
 
 from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
 from iotflowgen.traffic.session import Session
-from iotflowgen.traffic.trace import Trace
+from iotflowgen.traffic.trace import STATES, Trace
 from iotflowgen.traffic.windows import (
     Places,
     Windows,
@@ -14,6 +14,7 @@ from iotflowgen.traffic.windows import (
 
 __all__ = [
     "PROTOCOLS",
+    "STATES",
     "Places",
     "Session",
     "Trace",

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Trace", "check_packets"]
+__all__ = ["STATES", "Trace", "check_packets"]
+
+STATES = ("dns",)
+"""Protocols of which it may be known what connections have come to, beyond features."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,9 @@ class Trace:
     """Fields of each packet's headers (P, F), where they were read (`capture.with_headers`)."""
     in_file: NDArray[np.int64] | None = None
     """Which packet of the capture file each is, from 0 (P); None where it came from none."""
+    states: NDArray[np.int64] | None = None
+    """What each packet leaves its connection in (P, S), by protocol as in `STATES`, where it was
+    read (`packets.with_states`): any numbers; 0 where nothing that follows relies on it."""
     sha256: str = ""
     """Of the capture file's bytes; empty where the packets did not come from a file."""
 

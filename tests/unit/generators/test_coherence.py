@@ -9,7 +9,7 @@ SYN, ACK, ASK, ANSWER = range(4)
 START = np.array([0])
 
 
-def coherence(rows, *, may_open=True, capture=None):
+def coherence(rows, *, may_open=True, capture=None, states=None):
     """Of rows: connection, rank, what is said, whether the device says it, whether it carries."""
     connection, rank, said, outgoing, payload = np.array(rows).T
     return Coherence(
@@ -21,6 +21,7 @@ def coherence(rows, *, may_open=True, capture=None):
         outgoing=outgoing.astype(bool),
         payload=payload.astype(bool),
         may_open=np.full(len(rows), may_open),
+        states=np.zeros((len(rows), 0)) if states is None else np.array(states)[:, None],
     )
 
 

@@ -1,0 +1,130 @@
+"""Ids of DNS messages (RFC 1035, section 4.1.1), as a codec.
+
+An answer has the id of its question, a question that is asked again mostly the one that it had.
+Other questions have random ids, or count on from the one before, or have the same few in each
+capture, as of programs that count from their start.
+
+Shapes: P captured packets; D messages; E packets of a block.
+"""
+
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.datagrams.exchanges import (
+    Flags,
+    Integers,
+    columns_of,
+    count_on,
+    refer,
+    resolve,
+)
+from iotflowgen.packets.datagrams.lookups import find_lookups
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.wire import dst_port, src_port
+
+__all__ = ["DnsIds"]
+
+_NEAR: Final = 16
+_MOSTLY: Final = 0.6
+"""Share of steps up to `_NEAR` from which on ids count; at random there are hardly any."""
+_RESPONSE: Final = 0x80
+_MIXER: Final = 0x9E3779B97F4A7C1
+
+
+class DnsIds:
+    """Ids by the question that they are of."""
+
+    name: ClassVar[str] = "dns"
+
+    def __init__(self, recording: Recording) -> None:
+        """Take the references of all packets (P)."""
+        told = recording.of(self.name)
+        self._is_there, self._question = told["is_there"], told["question"]
+        self._back, self._step, self._keeps = told["back"], told["step"], told["keeps"]
+
+    @staticmethod
+    def encode(packets: Packets) -> dict[str, NDArray[Any]]:
+        """What ids refer to; all (P), 0 of other packets than those of DNS.
+
+        Returns:
+            `is_there`, whether it is a message; `question`, a number for what it asks or answers;
+            `back`, how many ids were made up since for that question between its two ports, -1 for
+            one of its own. Of these, `step` from the one before, where they count, else 0; and
+            whether it `keeps` its id, which stays in the frame.
+        """
+        lookups = find_lookups(packets.frames, packets.layers, packets.protocols)
+        asks, question, messages = lookups.asks, lookups.question, packets.take(lookups.place)
+        back = refer(_exchanges(messages, question), lookups.id, asks)
+        own = np.flatnonzero(asks & (back < 0))
+        step, keeps = np.zeros(len(asks), dtype=np.int8), np.zeros(len(asks), dtype=bool)
+        step[own] = _steps(lookups.id[own], messages.take(own))
+        keeps[own] = (step[own] == 0) & _repeats(lookups.id[own], question[own])
+        messages.frames.put(messages.layers.payload, 2, 0, ~keeps)
+        is_there = np.ones(len(asks), dtype=bool)
+        return columns_of(
+            len(packets),
+            lookups.place,
+            is_there=is_there,
+            question=question,
+            back=back,
+            step=step,
+            keeps=keeps,
+        )
+
+    def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
+        """Write the ids of new messages."""
+        there = np.flatnonzero(packets.is_new & self._is_there[packets.source])
+        messages = packets.take(there)
+        frames, payload, source = messages.frames, messages.layers.payload, messages.source
+        back, keeps = self._back[source], self._keeps[source]
+        asks = frames.number(payload + 2, 1) & _RESPONSE == 0
+        drawn = (noise.words(self.name, messages.number) >> np.uint64(48)).astype(np.int64)
+        fresh = np.where(keeps, frames.number(payload, 2), drawn)
+        own = np.flatnonzero(asks & (back < 0))
+        step = self._step[source[own]].astype(np.int64)
+        fresh[own] = (
+            count_on(
+                f"{self.name}.last", memory, _askers(messages)[own], step, step == 0, fresh[own]
+            )
+            % 2**16
+        )
+        exchange = _exchanges(messages, self._question[source])
+        frames.put(payload, 2, resolve(self.name, memory, exchange, asks, back, fresh))
+
+
+def _exchanges(messages: Packets, question: Integers) -> Integers:
+    """A number for the question of each message, between its two ports (D)."""
+    ends = src_port(messages.frames, messages.layers), dst_port(messages.frames, messages.layers)
+    device, peer = (np.where(messages.outgoing, *each) for each in (ends, ends[::-1]))
+    asked: Integers = ((messages.session << 32 | device << 16 | peer) * _MIXER) ^ question
+    return asked
+
+
+def _askers(messages: Packets) -> Integers:
+    """Who made each message up (D), if it is a question: the device, or others."""
+    return 2 * messages.session + messages.outgoing
+
+
+def _steps(number: Integers, questions: Packets) -> Integers:
+    """By how much ids (D) count on; 0 where they do not, as of askers who mostly do not."""
+    groups = Groups(_askers(questions))
+    step = (number - groups.previous(number, 0)) % 2**16
+    near = (step > 0) & (step <= _NEAR) & ~groups.is_first
+    for way in (False, True):
+        mine = questions.outgoing == way
+        if near[mine].sum() < _MOSTLY * (mine & ~groups.is_first).sum():
+            near[mine] = False
+    return np.where(near, step, 0)
+
+
+def _repeats(number: Integers, question: Integers) -> Flags:
+    """Whether the question of each id (D) was asked at least twice as often as with other ids."""
+    alike = np.unique(np.stack([question, number]), axis=1)[0]
+    questions, asked = np.unique(question, return_counts=True)
+    different = np.unique(alike, return_counts=True)[1]
+    found: Flags = (2 * different <= asked)[np.searchsorted(questions, question)]
+    return found

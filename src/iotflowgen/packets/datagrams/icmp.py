@@ -1,0 +1,132 @@
+"""Identifiers and sequence numbers of echoes (RFC 792; RFC 4443, sections 4.1 and 4.2), as a codec.
+
+A reply has those of its request. Requests of one program share an identifier, which is made up, or
+kept where captures more than one show it, and their sequence numbers count on.
+
+Shapes: P captured packets; K echoes; E packets of a block.
+"""
+
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.packets.datagrams.exchanges import (
+    Flags,
+    Integers,
+    columns_of,
+    count_on,
+    recurring,
+    refer,
+    resolve,
+)
+from iotflowgen.packets.memory import Memory
+from iotflowgen.packets.noise import Noise
+from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.wire.layers import ICMP, ICMP6
+
+__all__ = ["Echoes"]
+
+_REQUESTS: Final = {ICMP: 8, ICMP6: 128}
+_REPLIES: Final = {ICMP: 0, ICMP6: 129}
+_IDENTIFIER: Final = 4
+"""Where it stands in the message; the sequence number is after it."""
+
+
+class Echoes:
+    """Echoes by the request that they are, or answer."""
+
+    name: ClassVar[str] = "icmp"
+
+    def __init__(self, recording: Recording) -> None:
+        """Take the references of all packets (P)."""
+        told = recording.of(self.name)
+        self._is_there, self._asks, self._keeps = told["is_there"], told["asks"], told["keeps"]
+        self._program, self._request = told["program"], told["request"]
+        self._step, self._first = told["step"], told["first"]
+
+    @staticmethod
+    def encode(packets: Packets) -> dict[str, NDArray[Any]]:
+        """What echoes refer to; all (P), 0 of other packets.
+
+        Returns:
+            `is_there`, whether it is an echo, and whether it `asks`. Of requests, `program`, how
+            many identifiers were made up since its own, -1 if it makes one up; whether it `keeps`
+            that, which stays in the frame; and the `step` that its sequence number counts on, or
+            with which it is the `first`. Of replies, `request`, how many requests were made since.
+        """
+        asks, replies = _kinds(packets, _REQUESTS), _kinds(packets, _REPLIES)
+        place = np.flatnonzero(asks | replies)
+        echoes = packets.take(place)
+        asks, at = asks[place], echoes.layers.transport + _IDENTIFIER
+        both = echoes.frames.number(at, 4)
+        identifier, number = both >> 16, both & 0xFFFF
+        keeps = asks & recurring(identifier, echoes.session)
+        asked = np.flatnonzero(asks)
+        program, step = np.zeros(len(asks), dtype=np.int32), np.zeros(len(asks), dtype=np.int64)
+        of_program = np.ones(len(asked), dtype=bool)
+        program[asked] = refer(_hosts(echoes)[asked], identifier[asked], of_program)
+        groups = Groups(_hosts(echoes)[asked] << 16 | identifier[asked])
+        step[asked] = np.where(
+            groups.is_first, 0, number[asked] - groups.previous(number[asked], 0)
+        )
+        request = refer(_hosts(echoes, asks), both, asks)
+        echoes.frames.put(at, 4, np.where(keeps, identifier << 16, 0))
+        is_there = np.ones(len(asks), dtype=bool)
+        return columns_of(
+            len(packets),
+            place,
+            is_there=is_there,
+            asks=asks,
+            keeps=keeps,
+            program=program,
+            step=step.astype(np.int32),
+            first=number.astype(np.int32),
+            request=request,
+        )
+
+    def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
+        """Write identifiers and sequence numbers of new echoes."""
+        echoes = packets.take(np.flatnonzero(packets.is_new & self._is_there[packets.source]))
+        source, at = echoes.source, echoes.layers.transport + _IDENTIFIER
+        asks = self._asks[source]
+        drawn = (noise.words(self.name, echoes.number) >> np.uint64(32)).astype(np.int64)
+        asked = np.flatnonzero(asks)
+        keeps, program = self._keeps[source[asked]], self._program[source[asked]]
+        kept = echoes.frames.number(at, 2)[asked]
+        host = _hosts(echoes)[asked]
+        identifier = resolve(
+            f"{self.name}.program",
+            memory,
+            host,
+            np.ones_like(keeps),
+            program,
+            np.where(keeps, kept, drawn[asked] >> 16),
+        )
+        number = count_on(
+            f"{self.name}.number",
+            memory,
+            host << 16 | identifier,
+            self._step[source[asked]].astype(np.int64),
+            program < 0,
+            self._first[source[asked]].astype(np.int64),
+        )
+        drawn[asked] = identifier << 16 | number % 2**16
+        request = np.where(asks, -1, self._request[source])
+        both = resolve(self.name, memory, _hosts(echoes, asks), asks, request, drawn)
+        echoes.frames.put(at, 4, both)
+
+
+def _kinds(packets: Packets, of: dict[int, int]) -> Flags:
+    """Whether messages (P) are of a type, by what IP carries."""
+    layers = packets.layers
+    kind = packets.frames.number(layers.transport, 1)
+    whole = layers.end - layers.transport >= _IDENTIFIER + 4
+    found: Flags = whole & np.any([(layers.protocol == p) & (kind == k) for p, k in of.items()], 0)
+    return found
+
+
+def _hosts(echoes: Packets, asks: Flags | None = None) -> Integers:
+    """Who asks, in each echo (K): the device or others, over IPv4 or IPv6."""
+    from_device = echoes.outgoing if asks is None else echoes.outgoing == asks
+    return (2 * echoes.session + from_device) * 2 + echoes.layers.is_ip6
