@@ -2,7 +2,8 @@
 
 from iotflowgen.recording.flows import find_flows
 from iotflowgen.recording.groups import Groups
+from iotflowgen.recording.match import LEVELS, Matched, match
 from iotflowgen.recording.packets import Packets
 from iotflowgen.recording.recording import Recording
 
-__all__ = ["Groups", "Packets", "Recording", "find_flows"]
+__all__ = ["LEVELS", "Groups", "Matched", "Packets", "Recording", "find_flows", "match"]
