@@ -25,7 +25,7 @@ from iotflowgen.wire import ACK, FIN, RST, SYN, dst_port, payload_size, src_port
 
 __all__ = ["LEVELS", "Matched", "find_services", "match"]
 
-LEVELS: Final = ("successor", "kind and stage", "kind", "nearest length", "none")
+LEVELS: Final = ("successor", "sequel", "kind and stage", "kind", "nearest length", "none")
 """What a packet was given, best first, as in the head of this file."""
 
 _OPENS, _ANSWERS, _TALKS, _CLOSES = range(4)
@@ -37,6 +37,7 @@ _SERVERS = (53, 67, 123)
 """Ports of DNS, DHCP and NTP: whoever asks there is no service itself."""
 _LENGTH_BITS = 20  # of a frame of at most 2^18 bytes
 _LONGEST = 2**16 - 1  # bytes that IP can say a packet has
+_MIX = 0x1E3779B97F4A7C15  # odd, its bits in disorder
 _SEEN, _UNSEEN = -2, -1  # a flow of which no packet has a captured one, and one without packets
 
 Integers = NDArray[np.int64]
@@ -114,15 +115,36 @@ class _Lists:
 
 
 @dataclass(frozen=True, eq=False)
+class _Kinds:
+    """Packets by kind, or by the kinds of several in a row, and by stage."""
+
+    codes: Integers
+    """Of kinds, rising (K)."""
+    lists: _Lists
+    """By place in `codes`, and by stage."""
+
+    @classmethod
+    def of(cls, packets: Integers, code: Integers, stage: Integers) -> "_Kinds":
+        """Sort packets by their codes and stages."""
+        codes, kind = np.unique(code, return_inverse=True)
+        return cls(codes, _Lists.of(packets, kind * _STAGES + stage, len(codes) * _STAGES))
+
+    def find(self, code: Integers) -> Integers:
+        """Where the lists of each code begin (...); a negative number for none."""
+        at = np.searchsorted(self.codes, code)
+        at[at == len(self.codes)] = -1
+        is_known = self.codes[at] == code if len(self.codes) else False
+        return np.where(is_known, at * _STAGES, -_STAGES)
+
+
+@dataclass(frozen=True, eq=False)
 class _Captured:
     """The packets of a recording by kind."""
 
     services: Integers
     """(S)"""
-    kinds: Integers
-    """Codes of kinds, rising: those that differ in length alone stand together (K)."""
-    kind: Integers
-    """Of each packet (P); -1 of those without a frame."""
+    code: Integers
+    """Of each packet's kind (P); -1 of those without a frame."""
     stage: Integers
     """Of each packet (P)."""
     outgoing: Flags
@@ -131,10 +153,10 @@ class _Captured:
     """Bytes before the payload of each packet (P)."""
     successor: Integers
     """The next packet of the flow (P); -1 for none."""
-    staged: _Lists
-    """All with a frame, by kind and stage."""
-    flexible: _Lists
-    """Those whose length may change, by kind."""
+    kinds: tuple[_Kinds, ...]
+    """All with a frame, by their own kind; then by that and what follows, as of `_sequels`."""
+    flexible: _Kinds
+    """Those whose length may change."""
 
     @classmethod
     def of(cls, recording: Recording) -> "_Captured":
@@ -142,25 +164,28 @@ class _Captured:
         frames, layers = recording.frames, recording.layers
         src, dst = src_port(frames, layers), dst_port(frames, layers)
         services = find_services(src, dst)
-        code = _codes(recording, src, dst, services)
-        has_frame = np.flatnonzero(frames.size)
-        kinds = np.unique(code[has_frame])
-        kind = np.full(len(recording), -1)
-        kind[has_frame] = np.searchsorted(kinds, code[has_frame])
+        has_frame = frames.size > 0
+        code = np.where(has_frame, _codes(recording, src, dst, services), -1)
         stage = _stages(tcp_flags(frames, layers))
+        successor = _successors(recording.flow)
         stretches = layers.has_ports & (payload_size(layers) > 0) & (stage == _TALKS)
-        stretches = np.flatnonzero(stretches & (recording.protocols & _RIGID == 0))
-        staged = kind[has_frame] * _STAGES + stage[has_frame]
+        stretches &= has_frame & (recording.protocols & _RIGID == 0)
+
+        def kinds(code: Integers, where: Flags) -> _Kinds:
+            some = np.flatnonzero(where)
+            return _Kinds.of(some, code[some], stage[some])
+
         return cls(
             services=services,
-            kinds=kinds,
-            kind=kind,
+            code=code,
             stage=stage,
             outgoing=recording.outgoing,
             header=layers.payload,
-            successor=_successors(recording.flow),
-            staged=_Lists.of(has_frame, staged, len(kinds) * _STAGES),
-            flexible=_Lists.of(stretches, kind[stretches], len(kinds)),
+            successor=successor,
+            kinds=tuple(
+                kinds(each, has_frame & is_whole) for each, is_whole in _sequels(code, successor)
+            ),
+            flexible=kinds(code, stretches),
         )
 
     def draw(
@@ -168,32 +193,33 @@ class _Captured:
     ) -> tuple[Integers, NDArray[np.int8]]:
         """Captured packets (N, L) and how well they fit, as places in `LEVELS` (N, L)."""
         code = _codes(windows, windows.src_port, windows.dst_port, self.services)
-        kind, share = self._known(code), rng.random(code.shape)
-        source = self._of_other_length(code, kind, windows.length, share)
-        level = np.where(source < 0, 4, 3).astype(np.int8)
+        sequels = _sequels(code.ravel(), _successors(flow.ravel()))
+        places = [
+            np.where(is_whole, kinds.find(each), -_STAGES).reshape(code.shape)
+            for kinds, (each, is_whole) in zip(self.kinds, sequels, strict=True)
+        ]
+        share = rng.random(code.shape)
+        source = self._of_other_length(code, windows.length, share)
+        source[places[0] >= 0] = -1
+        level = np.where(source < 0, 5, 4).astype(np.int8)
         last = np.full(int(flow.max(initial=-1)) + 2, _UNSEEN)
         for step in range(windows.size):
             # packets of no flow share the last place, which tells them nothing
-            of, now = flow[:, step], kind[:, step]
+            of, at = flow[:, step], places[0][:, step]
             before = last[of]
             follows = np.where(before >= 0, self.successor[before], -1)
-            follows[self.kind[follows] != now] = -1
-            place = now * _STAGES
-            stage = self._stage_after(before, place, windows.outgoing[:, step])
-            staged = self.staged.draw(np.where(now < 0, -1, place + stage), share[:, step])
-            alike = self.staged.draw(place, share[:, step], lists=_STAGES)
-            for rank, found in ((2, alike), (1, staged), (0, follows)):
+            follows[self.code[follows] != code[:, step]] = -1
+            stage = self._stage_after(before, at, windows.outgoing[:, step])
+            options = [(3, self.kinds[0].lists.draw(at, share[:, step], _STAGES))]
+            for rank, kinds, place in zip((2, 1, 1), self.kinds, places, strict=True):
+                number = np.where(place[:, step] < 0, -1, place[:, step] + stage)
+                options.append((rank, kinds.lists.draw(number, share[:, step])))
+            for rank, found in (*options, (0, follows)):
                 has = found >= 0
                 source[has, step], level[has, step] = found[has], rank
             taken = source[:, step]
             last[of] = np.where(taken >= 0, taken, np.where(before >= 0, before, _SEEN))
         return source, level
-
-    def _known(self, code: Integers) -> Integers:
-        """The captured kind of each code (N, L); -1 for none."""
-        at = np.searchsorted(self.kinds, code)
-        at[at == len(self.kinds)] = -1
-        return np.where(self.kinds[at] == code, at, -1) if len(self.kinds) else at
 
     def _stage_after(self, before: Integers, place: Integers, outgoing: Flags) -> Integers:
         """At which stage the next packet of a flow is (N).
@@ -206,7 +232,7 @@ class _Captured:
         # what begins a flow begins a connection, if its kind ever does
         stage = np.full(len(before), _TALKS)
         for first in (_ANSWERS, _OPENS):
-            begins = (before == _UNSEEN) & self.staged.has(np.where(place < 0, -1, place + first))
+            begins = (before == _UNSEEN) & self.kinds[0].lists.has(np.where(place < 0, -1, place + first))
             stage[begins] = first
         reached = self.stage[before]
         opened = (before >= 0) & (reached == _OPENS)
@@ -216,28 +242,20 @@ class _Captured:
         return stage
 
     def _of_other_length(
-        self, code: Integers, kind: Integers, length: NDArray[np.int32], share: NDArray[np.float64]
+        self, code: Integers, length: NDArray[np.int32], share: NDArray[np.float64]
     ) -> Integers:
-        """For packets of no captured kind, those that can be made as long (N, L); -1 for none."""
-        source = np.full(code.shape, -1)
-        flexible = np.flatnonzero(np.diff(self.flexible.first))
-        if not len(flexible):
-            return source
-        missing = (kind < 0) & (length <= _LONGEST)
-        wanted, codes = code[missing], self.kinds[flexible]
-        above = np.searchsorted(codes, wanted)
+        """Those of the nearest length that can be made as long (N, L); -1 for none."""
+        codes = self.flexible.codes
+        if not len(codes):
+            return np.full(code.shape, -1)
+        above = np.searchsorted(codes, code)
         near = np.stack([above - 1, above]).clip(0, len(codes) - 1)
-        away = np.where(
-            codes[near] >> _LENGTH_BITS == wanted >> _LENGTH_BITS,
-            np.abs(codes[near] - wanted),
-            _LONGEST,
-        )
-        nearer = np.argmin(away, axis=0)[None]
-        at, away = np.take_along_axis(near, nearer, 0)[0], np.take_along_axis(away, nearer, 0)[0]
-        found = self.flexible.draw(np.where(away < _LONGEST, flexible[at], -1), share[missing])
-        fits = length[missing] > self.header[found]
-        source[missing] = np.where(fits, found, -1)
-        return source
+        is_alike = codes[near] >> _LENGTH_BITS == code >> _LENGTH_BITS
+        away = np.where(is_alike, np.abs(codes[near] - code), _LONGEST)
+        at = np.where(away[0] < away[1], near[0], near[1])
+        at = np.where((away.min(axis=0) < _LONGEST) & (length <= _LONGEST), at * _STAGES, -1)
+        found = self.flexible.lists.draw(at, share, _STAGES)
+        return np.where(length > self.header[found], found, -1)
 
 
 def _codes(
@@ -268,3 +286,19 @@ def _successors(flow: Integers) -> Integers:
     successor = np.full(len(flow), -1)
     successor[this[goes_on]] = following[goes_on]
     return successor
+
+
+def _sequels(code: Integers, successor: Integers) -> list[tuple[Integers, Flags]]:
+    """Codes of each packet (P) with those that follow in its flow: none, one, and three of them.
+
+    And which of them are whole (P), because as many follow.
+    """
+    found = [(code, np.ones(len(code), dtype=bool))]
+    for _ in range(2):
+        is_whole = found[-1][1] & (successor >= 0)
+        is_whole &= found[-1][1][successor]
+        # 64 bits are never the same by chance
+        code = code * _MIX + code[successor]
+        found.append((code, is_whole))
+        successor = np.where(successor >= 0, successor[successor], -1)
+    return found
