@@ -19,7 +19,8 @@ Named here what the paper leaves open:
 
 import ipaddress
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,15 +33,16 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, LLC, SNAP, Dot3, Ether
 from scapy.packet import Raw, fuzz
 
-from iotflowgen.packets import messages
-from iotflowgen.packets.build import Frame, PacketFeatures
-from iotflowgen.packets.hosts import Connection, Connections, Home, draw_home
-from iotflowgen.packets.ports import claimed_port
-from iotflowgen.packets.stacks import Stack, nearest_stack, why_not
+from iotflowgen.packets.fuzzing import messages
+from iotflowgen.packets.fuzzing.hosts import Connection, Connections, Home, draw_home
+from iotflowgen.packets.fuzzing.ports import claimed_port
+from iotflowgen.packets.fuzzing.stacks import Features, Stack, nearest_stack, why_not
+from iotflowgen.packets.rows import Rows
 from iotflowgen.traffic import PROTOCOLS
+from iotflowgen.wire import Frames
 from iotflowgen.wire.pcap import LONGEST_FRAME
 
-__all__ = ["FuzzBuilder"]
+__all__ = ["Fuzzer"]
 
 _ETHERNET = 14
 _SHORTEST_ON_WIRE = 60
@@ -85,7 +87,7 @@ _LAYERS: dict[str, Callable[[], Any]] = {
 class _Draft:
     """A packet in the making."""
 
-    packet: PacketFeatures
+    packet: Features
     stack: Stack
     connection: Connection
     headers: dict[str, Any]
@@ -119,13 +121,19 @@ class _Draft:
         self.headers["link"].dst = _group_mac(ip)
 
 
-class FuzzBuilder:
-    """Builds packets one by one: features are kept, everything else is fuzzed."""
+class Fuzzer:
+    """Renders packets one by one: features are kept, everything else is fuzzed."""
 
     def __init__(self, rng: np.random.Generator, home: Home | None = None) -> None:
+        """Make ready; `home` is drawn if it is not given."""
+        self.compromises: Counter[str] = Counter()
+        """Packets that differ from their features, because no frame could agree with them, by what
+        was done about it; a packet may count under two."""
         self._rng = rng
         self._home = home or draw_home(rng)
+        self._session = -1
         self._connections = Connections(rng)
+        self._scapy = random.Random()  # noqa: S311 - what is drawn is no secret
         self._headers: dict[Stack, dict[str, Any]] = {}
         self._payloads: dict[str, Callable[[_Draft], bytes]] = {
             "arp": self._resolution,
@@ -158,29 +166,29 @@ class FuzzBuilder:
         """The IPv4 address of the device."""
         return self._home.device_ip
 
-    def build(
-        self,
-        packets: Sequence[PacketFeatures],
-        times_ns: Sequence[int] = (),  # noqa: ARG002 - as every builder; fuzzing needs none
-        *,
-        begins: bool = True,
-        following: Sequence[PacketFeatures] = (),  # noqa: ARG002
-    ) -> list[Frame]:
-        """One frame a packet, in order."""
-        if begins:
-            self._connections = Connections(self._rng)
-        with _seeded_scapy(self._rng):
-            return [self._frame(packet, self._connections) for packet in packets]
+    def render(self, rows: Rows) -> Frames:
+        """Frames (E) of the next packets, whatever their sources are.
 
-    def _frame(self, packet: PacketFeatures, connections: Connections) -> Frame:
-        fitted = packet.of_length(min(max(packet.length, _ETHERNET), LONGEST_FRAME))
-        stack = nearest_stack(fitted, partial(connections.spoken, fitted))
+        They are the same whatever the blocks are that they come in.
+        """
+        columns = (getattr(rows, name).tolist() for name in Features._fields)
+        packets = map(Features, *columns)
+        with _drawing_from(self._scapy):
+            sessions = rows.session.tolist()
+            return Frames.of([self._frame(*each) for each in zip(packets, sessions, strict=True)])
+
+    def _frame(self, asked: Features, session: int) -> bytes:
+        if session != self._session:
+            self._session, self._connections = session, Connections(self._rng)
+            random.seed(self._rng.bytes(16))
+        packet = asked._replace(length=min(max(asked.length, _ETHERNET), LONGEST_FRAME))
+        stack = nearest_stack(packet, partial(self._connections.spoken, packet))
         if stack not in self._headers:
             self._headers[stack] = _fuzzed_headers(stack)
-        connection = connections.of(fitted, stack.carriers, stack.application)
-        draft = _Draft(fitted, stack, connection, self._headers[stack])
-        data = self._bytes(draft).ljust(fitted.length, b"\0")
-        return Frame(data, _compromises(packet, fitted, stack))
+        connection = self._connections.of(packet, stack.carriers, stack.application)
+        self.compromises.update(_compromises(asked, packet, stack))
+        draft = _Draft(packet, stack, connection, self._headers[stack])
+        return self._bytes(draft).ljust(packet.length, b"\0")
 
     def _bytes(self, draft: _Draft) -> bytes:
         headers, packet, stack = draft.headers, draft.packet, draft.stack
@@ -323,7 +331,7 @@ def _group_mac(ip: str) -> str:
     return (b"\x01\0\x5e" + bytes([address.packed[1] & 0x7F]) + address.packed[2:]).hex(":")
 
 
-def _compromises(asked: PacketFeatures, fitted: PacketFeatures, stack: Stack) -> tuple[str, ...]:
+def _compromises(asked: Features, fitted: Features, stack: Stack) -> list[str]:
     found = []
     if asked.length != fitted.length:
         found.append(f"a frame has from {_ETHERNET} to {LONGEST_FRAME} bytes")
@@ -334,7 +342,7 @@ def _compromises(asked: PacketFeatures, fitted: PacketFeatures, stack: Stack) ->
         found.append(f"{_names(asked.protocols)} sent as {_names(stack.protocols)}: {reason}")
     if (asked.src_port or asked.dst_port) and stack.transport is None:
         found.append("ports without tcp or udp left out")
-    return tuple(found)
+    return found
 
 
 def _names(protocols: int) -> str:
@@ -342,11 +350,12 @@ def _names(protocols: int) -> str:
 
 
 @contextmanager
-def _seeded_scapy(rng: np.random.Generator) -> Iterator[None]:
+def _drawing_from(draws: random.Random) -> Iterator[None]:
     """Scapy fuzzes with the global generator of `random`, which is left as it was found."""
     before = random.getstate()
-    random.seed(rng.bytes(16))
+    random.setstate(draws.getstate())
     try:
         yield
     finally:
+        draws.setstate(random.getstate())
         random.setstate(before)

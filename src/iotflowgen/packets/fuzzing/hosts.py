@@ -1,11 +1,11 @@
-"""Who talks: the device, its gateway, and the peers of each window's connections."""
+"""Who talks: the device, its gateway, and the peers of each session's connections."""
 
 import ipaddress
 from dataclasses import dataclass
 
 import numpy as np
 
-from iotflowgen.packets.build import PacketFeatures
+from iotflowgen.packets.fuzzing.stacks import Features
 
 __all__ = ["Connection", "Connections", "Home", "draw_home"]
 
@@ -56,20 +56,18 @@ class Connection:
 
 
 class Connections:
-    """The connections of one window, each known by its network, transport and two ports."""
+    """The connections of one session, each known by its network, transport and two ports."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._open: dict[tuple[tuple[str, ...], int, int], Connection] = {}
 
-    def spoken(self, packet: PacketFeatures, layers: tuple[str, ...]) -> str | None:
+    def spoken(self, packet: Features, layers: tuple[str, ...]) -> str | None:
         """The application that a connection is known for, if it is open."""
         connection = self._open.get(_key(packet, layers))
         return connection.spoken if connection else None
 
-    def of(
-        self, packet: PacketFeatures, layers: tuple[str, ...], application: str | None
-    ) -> Connection:
+    def of(self, packet: Features, layers: tuple[str, ...], application: str | None) -> Connection:
         """The connection of a packet over `layers`; its first packet opens it.
 
         A message of another application than before goes to another peer, because Wireshark
@@ -83,7 +81,7 @@ class Connections:
         return connection
 
 
-def _key(packet: PacketFeatures, layers: tuple[str, ...]) -> tuple[tuple[str, ...], int, int]:
+def _key(packet: Features, layers: tuple[str, ...]) -> tuple[tuple[str, ...], int, int]:
     ports = (packet.src_port, packet.dst_port)
     own, other = ports if packet.outgoing else ports[::-1]
     return layers, own, other

@@ -24,12 +24,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
-from iotflowgen.packets.build import PacketFeatures
-from iotflowgen.packets.ports import HTTP_PORTS, TLS_PORTS, keeping_port
+from iotflowgen.packets.fuzzing.ports import HTTP_PORTS, TLS_PORTS, keeping_port
 from iotflowgen.traffic import PROTOCOLS, protocol_mask
 
-__all__ = ["STACKS", "Stack", "nearest_stack", "why_not"]
+__all__ = ["STACKS", "Features", "Stack", "nearest_stack", "why_not"]
 
 Spoken = Callable[[tuple[str, ...]], str | None]
 """The application that a connection is known for, given the layers that carry it."""
@@ -53,6 +53,21 @@ _MOST_IN = {"snap": 1500, "llc": 1500, "eapol": 65_535 + 4, "ip": 65_535, "ipv6"
 """Bytes of the longest packet, header included, where a length field sets a limit."""
 
 _NO_LIMIT = 2**31
+
+
+class Features(NamedTuple):
+    """One packet, all that a generator says about it except its time."""
+
+    length: int
+    """Frame length on the wire, bytes."""
+    outgoing: bool
+    """Sent by the device."""
+    src_port: int
+    """0 where the packet has none."""
+    dst_port: int
+    """0 where the packet has none."""
+    protocols: int
+    """Protocol configuration, a bit each (`traffic.protocols`)."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +147,7 @@ class Stack:
             before += _HEADER.get(layer, 0)
         return min(limits)
 
-    def can_show(self, packet: PacketFeatures, spoken: Spoken) -> bool:
+    def can_show(self, packet: Features, spoken: Spoken) -> bool:
         """Whether a frame of this length and these ports is recognised as this stack.
 
         What the packet's connection is already known for (`spoken`) is recognised whatever it
@@ -141,7 +156,7 @@ class Stack:
         room = min(packet.length, self.longest) - self.headers
         return room >= self._least(packet, spoken)
 
-    def _least(self, packet: PacketFeatures, spoken: Spoken) -> float:
+    def _least(self, packet: Features, spoken: Spoken) -> float:
         """Bytes above the headers that it takes; infinity where these ports forbid it."""
         if self.transport is None or self.application is None:
             return 0
@@ -194,7 +209,7 @@ STACKS = (
 _BY_PROTOCOLS = {stack.protocols: stack for stack in STACKS}
 
 
-def nearest_stack(packet: PacketFeatures, spoken: Spoken) -> Stack:
+def nearest_stack(packet: Features, spoken: Spoken) -> Stack:
     """The stack that comes nearest to the configuration asked for, at the length asked for.
 
     `packet` is at least an Ethernet header long; for `spoken` see `Stack.can_show`.
@@ -211,11 +226,11 @@ def nearest_stack(packet: PacketFeatures, spoken: Spoken) -> Stack:
     return min((stack for stack in STACKS if stack.can_show(packet, spoken)), key=distance)
 
 
-def why_not(packet: PacketFeatures) -> str:
+def why_not(packet: Features) -> str:
     """Why no stack shows the configuration asked for."""
     wish = _BY_PROTOCOLS.get(packet.protocols)
     if wish is None:
         return "no header shows it"
-    if wish.can_show(packet.of_length(wish.longest), lambda _: None):
+    if wish.can_show(packet._replace(length=wish.longest), lambda _: None):
         return "the frame is too short"
     return "the ports are another protocol's"
