@@ -24,10 +24,10 @@ from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
 from iotflowgen.generators.chain import END, Chain, lay, magnitude
-from iotflowgen.generators.recorded import Recorded, flow_by_ports
+from iotflowgen.generators.recorded import Recorded
 from iotflowgen.generators.replay import ReplayConfig, jitter
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, Windows, every_place
+from iotflowgen.traffic import Trace, Windows, every_place, flow_by_ports
 
 __all__ = ["Markov", "MarkovConfig"]
 

@@ -24,11 +24,9 @@ from iotflowgen.generators.model_file import (
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator, Settings
-from iotflowgen.traffic import Trace, Windows, every_place, protocol_mask
+from iotflowgen.traffic import Trace, Windows, every_place
 
-__all__ = ["Recorded", "RecordedConfig", "flow_by_ports"]
-
-_TCP = protocol_mask(["tcp"])
+__all__ = ["Recorded", "RecordedConfig"]
 
 
 class RecordedConfig(Settings):
@@ -116,22 +114,6 @@ class Recorded:
             return cls(config, seed=model.seed, accelerator=accelerator).fit(traces)
         except (ValidationError, KeyError, ValueError, TooShort) as error:
             raise ModelError(f"{stored.path} holds parts that do not fit; fit it again") from error
-
-
-def flow_by_ports(windows: Windows) -> NDArray[np.int64]:
-    """Which flow each packet is of (N, L), as far as features tell: packets between two ports.
-
-    Numbers are each window's own; -1 for packets without ports.
-    """
-    columns = windows.outgoing, windows.src_port, windows.dst_port
-    outgoing, source, destination = (column.astype(np.int64) for column in columns)
-    device = np.where(outgoing, source, destination)
-    peer = np.where(outgoing, destination, source)
-    is_tcp = windows.protocols & _TCP > 0
-    ports = ((device << 16) + peer) * 2 + is_tcp
-    rows = np.arange(len(windows))[:, None] << 33
-    flow = np.unique(rows + ports, return_inverse=True)[1].reshape(ports.shape)
-    return np.where((source > 0) | (destination > 0), flow, -1)
 
 
 def _traces(tensors: Mapping[str, NDArray[Any]], captures: Sequence[Capture]) -> list[Trace]:

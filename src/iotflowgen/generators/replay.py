@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from iotflowgen.generators.recorded import Recorded, RecordedConfig, flow_by_ports
+from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Windows, cut_column, cut_windows, draw_places
+from iotflowgen.traffic import Windows, cut_column, cut_windows, draw_places, flow_by_ports
 
 __all__ = ["Replay", "ReplayConfig", "jitter"]
 

@@ -3,7 +3,17 @@
 from iotflowgen.recording.flows import find_flows
 from iotflowgen.recording.groups import Groups
 from iotflowgen.recording.identities import Identities
+from iotflowgen.recording.match import LEVELS, Matched, match
 from iotflowgen.recording.packets import Packets
 from iotflowgen.recording.recording import Recording
 
-__all__ = ["Groups", "Identities", "Packets", "Recording", "find_flows"]
+__all__ = [
+    "LEVELS",
+    "Groups",
+    "Identities",
+    "Matched",
+    "Packets",
+    "Recording",
+    "find_flows",
+    "match",
+]

@@ -10,6 +10,7 @@ from iotflowgen.traffic.windows import (
     cut_windows,
     draw_places,
     every_place,
+    flow_by_ports,
 )
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "cut_windows",
     "draw_places",
     "every_place",
+    "flow_by_ports",
     "pack_protocols",
     "protocol_mask",
     "unpack_protocols",

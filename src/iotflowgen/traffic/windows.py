@@ -11,10 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.errors import TooShort
+from iotflowgen.traffic.protocols import protocol_mask
 from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.trace import Trace
 
-__all__ = ["Places", "Windows", "cut_column", "cut_windows", "draw_places", "every_place"]
+__all__ = [
+    "Places",
+    "Windows",
+    "cut_column",
+    "cut_windows",
+    "draw_places",
+    "every_place",
+    "flow_by_ports",
+]
+
+_TCP = protocol_mask(["tcp"])
 
 _OPTIONAL = ("headers", "source", "flow")
 
@@ -95,6 +106,22 @@ class Windows:
     def _optional(self) -> dict[str, NDArray[Any]]:
         columns = {name: getattr(self, name) for name in _OPTIONAL}
         return {name: column for name, column in columns.items() if column is not None}
+
+
+def flow_by_ports(windows: Windows) -> NDArray[np.int64]:
+    """Which flow each packet is of (N, L), as far as features tell: packets between two ports.
+
+    No two windows have one in common; -1 for packets without ports.
+    """
+    columns = windows.outgoing, windows.src_port, windows.dst_port
+    outgoing, source, destination = (column.astype(np.int64) for column in columns)
+    device = np.where(outgoing, source, destination)
+    peer = np.where(outgoing, destination, source)
+    is_tcp = windows.protocols & _TCP > 0
+    ports = ((device << 16) + peer) * 2 + is_tcp
+    rows = np.arange(len(windows))[:, None] << 33
+    flow = np.unique(rows + ports, return_inverse=True)[1].reshape(ports.shape)
+    return np.where((source > 0) | (destination > 0), flow, -1)
 
 
 def every_place(traces: Sequence[Trace | Session], size: int) -> Places:

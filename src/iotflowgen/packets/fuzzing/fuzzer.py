@@ -1,0 +1,361 @@
+"""Packet fuzzing (paper, section 4.5): Scapy builds what the features fix, and fuzzes the rest.
+
+Each stack of headers is put together once, fuzzed once, and then only told what changes: Scapy
+draws the fuzzed fields anew whenever it builds the packet, and computes lengths and checksums.
+
+Named here what the paper leaves open:
+
+- Not fuzzed are fields by which a packet would be malformed or contradict its features: versions,
+  fragmentation, reserved bits, options, urgent pointers, message types. TCP sequence numbers
+  follow each other (see `hosts.Connection`).
+- The payload is random inside TLS records, HTTP bodies and texts, not from the first byte on:
+  otherwise Wireshark would show no `https`, `http` or `dns`, which the features ask for.
+- Payload of no particular application on a port that Wireshark gives to a dissector would be
+  malformed to it. In TCP it goes into a reset, where RFC 1122 (section 4.2.2.12) allows data, and
+  which Wireshark shows to no dissector. In UDP the datagram is empty and the bytes follow it as
+  padding, as they do in frames of up to 60 bytes.
+- TCP without application has options up to 94 bytes of frame, as real acknowledgments do.
+"""
+
+import ipaddress
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scapy.layers.eap import EAPOL
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.l2 import ARP, LLC, SNAP, Dot3, Ether
+from scapy.packet import Raw, fuzz
+
+from iotflowgen.packets.fuzzing import messages
+from iotflowgen.packets.fuzzing.hosts import Connection, Connections, Home, draw_home
+from iotflowgen.packets.fuzzing.ports import claimed_port
+from iotflowgen.packets.fuzzing.stacks import Features, Stack, nearest_stack, why_not
+from iotflowgen.packets.rows import Rows
+from iotflowgen.traffic import PROTOCOLS
+from iotflowgen.wire import Frames
+from iotflowgen.wire.pcap import LONGEST_FRAME
+
+__all__ = ["Fuzzer"]
+
+_ETHERNET = 14
+_SHORTEST_ON_WIRE = 60
+_MOST_OPTIONS = 40
+_EXPERIMENT = {"ethernet": 0x88B5, "ip": 253}
+"""EtherType (IEEE 802) and IP protocol (RFC 3692) that are kept free for experiments."""
+
+_ECHO = {"icmp": (8, 0), "icmpv6": (128, 129)}
+"""Types of request and reply."""
+
+_ETHERTYPE = {"ip": 0x0800, "arp": 0x0806, "ipv6": 0x86DD, "eapol": 0x888E}
+
+_GROUPS = {
+    ("mdns", 5353): ("224.0.0.251", "ff02::fb"),
+    ("ssdp", 1900): ("239.255.255.250", "ff02::c"),
+    ("bootp", 67): ("255.255.255.255", ""),
+    ("dhcp", 67): ("255.255.255.255", ""),
+}
+"""Where the device sends what is for all, by application and destination port.
+
+What others send goes to the device alone, as all of these may: so every IP packet has its address,
+and no other is as common.
+"""
+
+_LAYERS: dict[str, Callable[[], Any]] = {
+    "ethernet": Ether,
+    "snap": lambda: Dot3() / LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0),
+    "llc": lambda: Dot3() / LLC(dsap=0),
+    "arp": lambda: ARP(hwtype=1, ptype=0x0800, hwlen=6, plen=4),
+    "eapol": lambda: EAPOL(version=2),
+    "ip": lambda: IP(version=4, flags="DF", frag=0, options=[]),
+    "ipv6": lambda: IPv6(version=6),
+    "icmp": lambda: ICMP(type=8, code=0),
+    "icmpv6": lambda: ICMPv6EchoRequest(type=128, code=0, data=b""),
+    "tcp": lambda: TCP(flags="A", reserved=0, urgptr=0, options=[]),
+    "udp": UDP,
+}
+"""Headers, with what must not be fuzzed; applications have none, they are payload."""
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A packet in the making."""
+
+    packet: Features
+    stack: Stack
+    connection: Connection
+    headers: dict[str, Any]
+    """Scapy's headers by name; the outermost is `link` as well."""
+
+    @property
+    def room(self) -> int:
+        """Bytes for options and payload."""
+        return min(self.packet.length, self.stack.longest) - self.stack.headers
+
+    @property
+    def asks(self) -> bool:
+        """Whether the packet goes to a service, which has the lower port."""
+        if self.packet.src_port == self.packet.dst_port:
+            return self.packet.outgoing
+        return self.packet.src_port > self.packet.dst_port
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no dissector will look at the payload."""
+        ports = (self.packet.src_port, self.packet.dst_port)
+        return self.connection.spoken is None and claimed_port(self.stack.top, ports) is None
+
+    def from_to(self, own: str, other: str) -> tuple[str, str]:
+        """What is the device's and what is the other's, the sender's first."""
+        return (own, other) if self.packet.outgoing else (other, own)
+
+    def to_group(self, ip: str) -> None:
+        """Address the packet to a broadcast or multicast group."""
+        (self.headers.get("ip") or self.headers["ipv6"]).dst = ip
+        self.headers["link"].dst = _group_mac(ip)
+
+
+class Fuzzer:
+    """Renders packets one by one: features are kept, everything else is fuzzed."""
+
+    def __init__(self, rng: np.random.Generator, home: Home | None = None) -> None:
+        """Make ready; `home` is drawn if it is not given."""
+        self.compromises: Counter[str] = Counter()
+        """Packets that differ from their features, because no frame could agree with them, by what
+        was done about it; a packet may count under two."""
+        self._rng = rng
+        self._home = home or draw_home(rng)
+        self._session = -1
+        self._connections = Connections(rng)
+        self._scapy = random.Random()  # noqa: S311 - what is drawn is no secret
+        self._headers: dict[Stack, dict[str, Any]] = {}
+        self._payloads: dict[str, Callable[[_Draft], bytes]] = {
+            "arp": self._resolution,
+            "eapol": self._authentication,
+            "llc": self._link_control,
+            "ip": self._group_report,
+            "icmp": self._echo,
+            "icmpv6": self._echo,
+            "udp": self._datagram,
+        }
+        mac = self._home.device_mac
+        self._messages: dict[str, Callable[[int, bool, np.random.Generator], bytes]] = {
+            "http": messages.http,
+            "https": messages.tls,
+            "dns": messages.dns,
+            "mdns": messages.mdns,
+            "ssdp": messages.ssdp,
+            "ntp": messages.ntp,
+            "bootp": partial(messages.bootp, mac=mac),
+            "dhcp": partial(messages.dhcp, mac=mac),
+        }
+
+    @property
+    def device_mac(self) -> str:
+        """The MAC address of the device, from which every outgoing packet comes."""
+        return self._home.device_mac
+
+    @property
+    def device_ip(self) -> str:
+        """The IPv4 address of the device."""
+        return self._home.device_ip
+
+    def render(self, rows: Rows) -> Frames:
+        """Frames (E) of the next packets, whatever their sources are.
+
+        They are the same whatever the blocks are that they come in.
+        """
+        columns = (getattr(rows, name).tolist() for name in Features._fields)
+        packets = map(Features, *columns)
+        with _drawing_from(self._scapy):
+            sessions = rows.session.tolist()
+            return Frames.of([self._frame(*each) for each in zip(packets, sessions, strict=True)])
+
+    def _frame(self, asked: Features, session: int) -> bytes:
+        if session != self._session:
+            self._session, self._connections = session, Connections(self._rng)
+            random.seed(self._rng.bytes(16))
+        packet = asked._replace(length=min(max(asked.length, _ETHERNET), LONGEST_FRAME))
+        stack = nearest_stack(packet, partial(self._connections.spoken, packet))
+        if stack not in self._headers:
+            self._headers[stack] = _fuzzed_headers(stack)
+        connection = self._connections.of(packet, stack.carriers, stack.application)
+        self.compromises.update(_compromises(asked, packet, stack))
+        draft = _Draft(packet, stack, connection, self._headers[stack])
+        return self._bytes(draft).ljust(packet.length, b"\0")
+
+    def _bytes(self, draft: _Draft) -> bytes:
+        headers, packet, stack = draft.headers, draft.packet, draft.stack
+        self._address(draft)
+        if stack.transport:
+            transport = headers[stack.transport]
+            transport.sport, transport.dport = packet.src_port, packet.dst_port
+        if stack.transport == "tcp":
+            payload = self._segment(draft)
+        elif stack.application:
+            payload = self._message(draft)
+        else:
+            payload = self._payloads.get(stack.top, self._unknown)(draft)
+        headers["payload"].load = payload
+        return bytes(headers["link"])
+
+    def _address(self, draft: _Draft) -> None:
+        home, connection, headers = self._home, draft.connection, draft.headers
+        link = headers["link"]
+        link.src, link.dst = draft.from_to(home.device_mac, home.gateway_mac)
+        if ip := headers.get("ip"):
+            ip.src, ip.dst = draft.from_to(home.device_ip, connection.peer_ip)
+        if ip := headers.get("ipv6"):
+            ip.src, ip.dst = draft.from_to(home.device_ip6, connection.peer_ip6)
+        group = _GROUPS.get((draft.stack.top, draft.packet.dst_port))
+        if group and draft.packet.outgoing:
+            draft.to_group(group["ipv6" in headers])
+
+    def _segment(self, draft: _Draft) -> bytes:
+        """A message, or an acknowledgment with options or padding, or else data."""
+        tcp, room = draft.headers["tcp"], draft.room
+        tcp.flags, tcp.options, payload = "A", [], b""
+        if draft.stack.application:
+            tcp.flags, payload = "PA", self._message(draft)
+        elif room <= _MOST_OPTIONS and room % 4 == 0:
+            tcp.options = _tcp_options(room, self._rng)
+        elif draft.packet.length > _SHORTEST_ON_WIRE:
+            tcp.flags = "PA" if draft.is_free else "RA"
+            payload = messages.opaque(room, self._rng)
+        tcp.seq, tcp.ack = draft.connection.advance(draft.packet.outgoing, len(payload))
+        return payload
+
+    def _message(self, draft: _Draft) -> bytes:
+        """A message of the application."""
+        application = draft.stack.application
+        if draft.stack.carriers[1:] == ("tcp",) and application == "dns":
+            return messages.dns_over_tcp(draft.room, draft.asks, self._rng)
+        return self._messages[application or ""](draft.room, draft.asks, self._rng)
+
+    def _datagram(self, draft: _Draft) -> bytes:
+        return messages.opaque(draft.room, self._rng) if draft.is_free else b""
+
+    def _unknown(self, draft: _Draft) -> bytes:
+        return messages.opaque(draft.room, self._rng)
+
+    def _echo(self, draft: _Draft) -> bytes:
+        request, reply = _ECHO[draft.stack.top]
+        draft.headers[draft.stack.top].type = request if draft.packet.outgoing else reply
+        return messages.opaque(draft.room, self._rng)
+
+    def _resolution(self, draft: _Draft) -> bytes:
+        """The device asks everybody for its gateway, the gateway answers."""
+        home, arp = self._home, draft.headers["arp"]
+        arp.psrc, arp.pdst = draft.from_to(home.device_ip, home.gateway_ip)
+        arp.hwsrc, arp.hwdst = draft.from_to(home.device_mac, home.gateway_mac)
+        arp.op = 2
+        if draft.packet.outgoing:
+            arp.op, arp.hwdst = 1, "00:00:00:00:00:00"
+            draft.headers["link"].dst = "ff:ff:ff:ff:ff:ff"
+        return b""
+
+    def _authentication(self, draft: _Draft) -> bytes:
+        draft.headers["eapol"].type, body = messages.eapol_body(draft.room, self._rng)
+        return body
+
+    def _link_control(self, draft: _Draft) -> bytes:
+        """An exchange of capabilities (XID) in the length that it has, or else a TEST."""
+        llc = draft.headers["llc"]
+        llc.ssap = 0 if draft.packet.outgoing else 1
+        if draft.room == 3:
+            llc.ctrl = 0xAF
+            return b"\x81\x01\0"
+        llc.ctrl = 0xE3
+        return messages.opaque(draft.room, self._rng)
+
+    def _group_report(self, draft: _Draft) -> bytes:
+        """An IGMP report in the lengths that it has, or else a protocol that nobody knows."""
+        ip = draft.headers["ip"]
+        records, rest = divmod(draft.room - 12, 8)
+        if records < 0 or (rest and draft.packet.length > _SHORTEST_ON_WIRE):
+            ip.proto, ip.options = _EXPERIMENT["ip"], []
+            return messages.opaque(draft.room, self._rng)
+        ip.proto, ip.options = 2, [IPOption_Router_Alert()]
+        if draft.packet.outgoing:
+            draft.to_group("224.0.0.22")
+        return messages.igmp_report(records, self._rng)
+
+
+def _fuzzed_headers(stack: Stack) -> dict[str, Any]:
+    """The headers of a stack by name, put together and fuzzed, and their `payload`."""
+    names = [name for name in stack.layers if name in _LAYERS]
+    if {"snap", "llc"} & set(names):
+        names.remove("ethernet")
+    parts = [_LAYERS[name]() for name in names]
+    packet = parts[0]
+    for part in parts[1:]:
+        packet /= part
+    packet = fuzz(packet / Raw(b""))
+    headers = {"link": packet, "payload": packet[Raw]}
+    headers |= {name: packet[type(part)] for name, part in zip(names[1:], parts[1:], strict=True)}
+    if stack.layers == ("ethernet",):
+        packet.type = _EXPERIMENT["ethernet"]
+    elif names[0] == "snap":
+        packet[SNAP].code = _ETHERTYPE[names[1]]
+    elif names[0] == "llc":
+        headers["llc"] = packet[LLC]
+    return headers
+
+
+def _tcp_options(size: int, rng: np.random.Generator) -> list[tuple[str, Any]]:
+    """Timestamps and up to three selective acknowledgments as far as they fit, and NOPs."""
+    nop = ("NOP", None)
+    options: list[tuple[str, Any]] = []
+    if size >= 12:
+        options += [nop, nop, ("Timestamp", tuple(rng.integers(2**32, size=2).tolist()))]
+        size -= 12
+    if size in (12, 20, 28):
+        edges = tuple(rng.integers(2**32, size=(size - 4) // 4).tolist())
+        return [*options, nop, nop, ("SAck", edges)]
+    return options + [nop] * size
+
+
+def _group_mac(ip: str) -> str:
+    """The Ethernet address of a broadcast or multicast address (RFC 1112, RFC 2464)."""
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        return (b"\x33\x33" + address.packed[-4:]).hex(":")
+    if not address.is_multicast:
+        return "ff:ff:ff:ff:ff:ff"
+    return (b"\x01\0\x5e" + bytes([address.packed[1] & 0x7F]) + address.packed[2:]).hex(":")
+
+
+def _compromises(asked: Features, fitted: Features, stack: Stack) -> list[str]:
+    found = []
+    if asked.length != fitted.length:
+        found.append(f"a frame has from {_ETHERNET} to {LONGEST_FRAME} bytes")
+    elif asked.length > stack.longest:
+        found.append(f"{stack.top} as long as its header can say, the rest is a trailer")
+    if asked.protocols != stack.protocols:
+        reason = why_not(fitted)
+        found.append(f"{_names(asked.protocols)} sent as {_names(stack.protocols)}: {reason}")
+    if (asked.src_port or asked.dst_port) and stack.transport is None:
+        found.append("ports without tcp or udp left out")
+    return found
+
+
+def _names(protocols: int) -> str:
+    return "+".join(name for i, name in enumerate(PROTOCOLS) if protocols >> i & 1) or "nothing"
+
+
+@contextmanager
+def _drawing_from(draws: random.Random) -> Iterator[None]:
+    """Scapy fuzzes with the global generator of `random`, which is left as it was found."""
+    before = random.getstate()
+    random.setstate(draws.getstate())
+    try:
+        yield
+    finally:
+        draws.setstate(random.getstate())
+        random.setstate(before)

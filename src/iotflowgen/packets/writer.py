@@ -1,0 +1,191 @@
+"""Sessions, and windows as sessions, to a capture file, block by block (paper, section 4.5).
+
+Memory does not grow with the number of packets. The file appears whole or not at all, but whoever
+interrupts the writing (Ctrl-C) has all up to then.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+import numpy as np
+
+from iotflowgen.errors import OutputError
+from iotflowgen.files import uninterrupted, whole_file
+from iotflowgen.packets.rows import Rows
+from iotflowgen.progress import Progress, silent
+from iotflowgen.traffic import Session, Windows, flow_by_ports
+from iotflowgen.wire import Frames
+from iotflowgen.wire.pcap import FORMATS, CaptureFormat, records_bytes
+
+__all__ = [
+    "DEFAULT_START_NS",
+    "Renders",
+    "WriteReport",
+    "check_time",
+    "sessions_of",
+    "write_sessions",
+]
+
+DEFAULT_START_NS: Final = 1_704_067_200 * 10**9
+"""The first second of 2024, so that the same seed gives the same file."""
+_BLOCK: Final = 2**16
+
+
+class Renders(Protocol):
+    """Who makes frames of rows."""
+
+    def render(self, rows: Rows) -> Frames:
+        """Frames (E) of the next packets of a file."""
+
+
+@dataclass(frozen=True)
+class WriteReport:
+    """What was written."""
+
+    packets: int
+    bytes: int
+    """Of all frames, on the wire."""
+    stopped: bool
+    """Interrupted (Ctrl-C): the file ends early."""
+
+
+def write_sessions(
+    sessions: Iterable[Session],
+    path: Path,
+    renderer: Renders,
+    *,
+    block: int = _BLOCK,
+    total: int = 0,
+    progress: Progress = silent,
+) -> WriteReport:
+    """Write sessions one after the other as frames, to pcap or pcapng by the suffix of `path`.
+
+    An interrupted run (Ctrl-C) ends the file with its last whole block, if there is one.
+
+    Args:
+        sessions: Each at the times that it has. One with the name of the one before goes on with
+            it, so that a session may come in pieces: its connections stay open.
+        path: Ends in `.pcap` or `.pcapng`.
+        renderer: Makes the frames.
+        block: Packets that are rendered at once, at most.
+        total: Packets that are going to be written, for `progress`; 0 where that is not known.
+        progress: Told after each block.
+
+    Raises:
+        OutputError: The suffix is another, the file cannot be written, or a packet comes before
+            the last one, or at a time that the format cannot hold.
+    """
+    capture, stopped = _format(path), False
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        output = _Output(file, capture)
+        try:
+            for rows in _blocks(sessions, block):
+                for time_ns in (rows.time_ns[0], rows.time_ns[-1]):
+                    check_time(path, int(time_ns))
+                output.write(rows, renderer.render(rows))
+                progress("write", output.packets, total)
+        except KeyboardInterrupt:
+            if not output.packets:
+                raise
+            output.end()
+            stopped = True
+    return WriteReport(packets=output.packets, bytes=output.bytes, stopped=stopped)
+
+
+def sessions_of(windows: Windows, start_ns: int = DEFAULT_START_NS) -> Iterator[Session]:
+    """Each window as a session, one after the other.
+
+    The duration of a window's last packet is the gap before the next window's first.
+
+    Args:
+        windows: Those without captured packets repeat none; without flows, they have one for each
+            pair of ports.
+        start_ns: Time of the first packet, nanoseconds since the epoch.
+    """
+    ends_ns = start_ns + np.cumsum(windows.duration_ns.ravel()).reshape(windows.length.shape)
+    columns = {name: getattr(windows, name) for name in Windows.columns()}
+    columns["time_ns"] = ends_ns - columns.pop("duration_ns")
+    none = np.full(windows.length.shape, -1)
+    columns["source"] = none if windows.source is None else windows.source
+    columns["flow"] = flow_by_ports(windows) if windows.flow is None else windows.flow
+    for i in range(len(windows)):
+        window = {name: column[i] for name, column in columns.items()}
+        yield Session(name=f"window {i + 1}", **window)
+
+
+def check_time(path: Path, time_ns: int) -> None:
+    """Check that a capture file can hold a packet of that time, in nanoseconds since the epoch.
+
+    Raises:
+        OutputError: It cannot, or its suffix is that of no capture.
+    """
+    end_ns = _format(path).end_ns
+    if not 0 <= time_ns < end_ns:
+        last = np.datetime64(0, "s") + np.timedelta64(end_ns // 10**9, "s")
+        raise OutputError(
+            f"{path} holds times from 1970-01-01 to {last} only; choose another --start, or "
+            "write less"
+        )
+
+
+class _Output:
+    """A capture file that grows block by block."""
+
+    def __init__(self, file: BinaryIO, capture: CaptureFormat) -> None:
+        self.packets = self.bytes = 0
+        self._file = file
+        self._capture = capture
+        self._end = file.write(capture.header)
+
+    def write(self, rows: Rows, frames: Frames) -> None:
+        """Append packets."""
+        records = records_bytes(self._capture, rows.time_ns, frames)
+        with uninterrupted():
+            self._end += self._file.write(records)
+            self.packets += len(frames)
+            self.bytes += int(frames.size.sum())
+
+    def end(self) -> None:
+        """Leave out what was written of a block that was interrupted."""
+        self._file.seek(self._end)
+        self._file.truncate()
+
+
+def _format(path: Path) -> CaptureFormat:
+    if path.suffix.lower() not in FORMATS:
+        raise OutputError(f"{path} is no capture; let it end in {' or '.join(FORMATS)}")
+    return FORMATS[path.suffix.lower()]
+
+
+def _blocks(sessions: Iterable[Session], most: int) -> Iterator[Rows]:
+    """The packets of sessions, as soon as there are enough for a block."""
+    pieces: list[tuple[int, Session]] = []
+    done = waiting = 0
+    for piece in _numbered(sessions):
+        pieces.append(piece)
+        waiting += len(piece[1])
+        if waiting >= most:
+            yield from _cut(pieces, done, most)
+            done, waiting, pieces = done + waiting, 0, []
+    if pieces:
+        yield from _cut(pieces, done, most)
+
+
+def _numbered(sessions: Iterable[Session]) -> Iterator[tuple[int, Session]]:
+    """Sessions, or pieces of them, and which session each is of."""
+    number, before = -1, None
+    for session in filter(len, sessions):
+        if before and session.time_ns[0] < before.time_ns[-1]:
+            raise OutputError(f"{session.name} begins before what comes first has ended")
+        number += not before or session.name != before.name
+        before = session
+        yield number, session
+
+
+def _cut(pieces: Iterable[tuple[int, Session]], done: int, most: int) -> Iterator[Rows]:
+    numbers, sessions = zip(*pieces, strict=True)
+    rows = Rows.of(sessions, done, numbers)
+    for start in range(0, len(rows), most):
+        yield rows.take(slice(start, start + most))
