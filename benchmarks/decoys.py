@@ -20,9 +20,9 @@ from iotflowgen.generators import Sessions, apart, first_packets, starting_at
 from iotflowgen.packets import (
     DEFAULT_START_NS,
     Fuzzer,
-    PacketWriter,
     Persona,
     Renderer,
+    Renders,
     record,
     write_sessions,
 )
@@ -126,11 +126,11 @@ def written(
             ends.append(ends[-1] + len(session))
             yield session
 
-    writer: PacketWriter = Fuzzer(rng)
+    renderer: Renders = Fuzzer(rng)
     if recording is not None:
-        writer = Renderer(recording, Persona(recording.identities, rng, keep=True), rng)
-    report = write_sessions(counted(), path, writer)
-    (back,) = read_captures([path], report.device_mac, cache=None)
+        renderer = Renderer(recording, Persona(recording.identities, rng, keep=True), rng)
+    write_sessions(counted(), path, renderer)
+    (back,) = read_captures([path], renderer.device_mac, cache=None)
     ((_, packets),) = read_frames([path], [back])
     packets = packets.packed()
     path.unlink()
@@ -140,4 +140,4 @@ def written(
         trace = replace(back[start:end], name=str(len(traces)))
         read[trace.name] = packets.take(slice(start, end))
         traces.append(replace(trace, headers=header_fields(read[trace.name], trace)[1]))
-    return traces, read, report.compromises
+    return traces, read, dict(renderer.compromises)

@@ -40,7 +40,7 @@ from iotflowgen.evaluation.metrics import METRICS
 from iotflowgen.files import whole_file
 from iotflowgen.generators import IoTFlow, IoTFlowConfig
 from iotflowgen.generators.model_file import versions
-from iotflowgen.packets import write_capture
+from iotflowgen.packets import Fuzzer, sessions_of, write_sessions
 from iotflowgen.traffic import cut_windows, draw_places
 
 # Table 1 of the paper
@@ -97,7 +97,7 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         pcap = Path(scratch) / "honeydata.pcap"
         start = time.monotonic()
-        written = write_capture(honeydata, pcap, rng)
+        written = write_sessions(sessions_of(honeydata), pcap, Fuzzer(rng))
         write_seconds = time.monotonic() - start
         malformed = _malformed(pcap)
     reconstruction = generator.reconstruction(unseen, rng)

@@ -31,7 +31,6 @@ from iotflowgen.files import whole_file
 from iotflowgen.generators import Sessions, first_packets
 from iotflowgen.generators.model_file import versions
 from iotflowgen.packets import (
-    DEFAULT_START_NS,
     Persona,
     Renderer,
     WriteReport,
@@ -76,8 +75,9 @@ def renderer_of(recording: Recording, seed: int) -> Renderer:
 def write(recording: Recording, sessions: Iterable[Session], path: Path, seed: int) -> int:
     """Write sessions as one capture; how many packets come back otherwise."""
     sessions = list(sessions)
-    report = write_sessions(sessions, path, renderer_of(recording, seed))
-    (back,) = read_captures([path], report.device_mac, cache=None)
+    renderer = renderer_of(recording, seed)
+    write_sessions(sessions, path, renderer)
+    (back,) = read_captures([path], renderer.device_mac, cache=None)
     names = ("time_ns", "length", "outgoing", "src_port", "dst_port", "protocols")
     same = [
         getattr(back, name) == np.concatenate([getattr(each, name) for each in sessions])
@@ -89,8 +89,8 @@ def write(recording: Recording, sessions: Iterable[Session], path: Path, seed: i
 def matched(recording: Recording, windows: Windows) -> Iterable[Session]:
     """Windows of which features alone are known, with captured packets found for them."""
     alone = Windows(*(getattr(windows, name) for name in Windows.columns()))
-    found, _ = match(recording, alone, np.random.default_rng(0))
-    return sessions_of(found, DEFAULT_START_NS)
+    found = match(recording, alone, np.random.default_rng(0)).windows
+    return sessions_of(found)
 
 
 def rewritten(recording: Recording, traces: list[Trace], scratch: Path) -> dict[str, Any]:

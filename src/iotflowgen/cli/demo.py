@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from numpy.random import Generator as Draws
 
     from iotflowgen.generators import Sessions
-    from iotflowgen.packets import WriteReport
+    from iotflowgen.packets import Persona
     from iotflowgen.progress import Progress
     from iotflowgen.traffic import Session, Trace, Windows
+    from iotflowgen.wire import Frames
 
 __all__ = ["demo"]
 
@@ -43,9 +44,10 @@ def demo(
     """
     import numpy as np
 
-    from iotflowgen.capture import read_captures
+    from iotflowgen.capture import read_captures, read_frames
     from iotflowgen.errors import CaptureError
     from iotflowgen.generators import IoTFlow, Sessions
+    from iotflowgen.packets import with_states
     from iotflowgen.tables import write_windows
 
     captures = samples / sample
@@ -66,13 +68,14 @@ def demo(
             traces = read_captures([captures], progress=progress)
             steps.result = f"{sum(map(len, traces))} packets in {len(traces)} captures"
         with steps.step("sessions: learn"):
-            sessions = Sessions(seed=seed).fit(learnt := traces[::2], progress=progress)
+            found = [*read_frames([captures], traces[::2])]
+            sessions = Sessions(seed=seed).fit(learnt := with_states(found), progress=progress)
             steps.result = f"from every other capture, {len(learnt)}"
         with steps.step("sessions: generate"):
-            drawn, written = _write(sessions, captures, learnt, (model, capture), rng)
+            drawn, shown = _write(sessions, found, (model, capture), rng)
             steps.result = (
-                f"{len(drawn)} sessions, {written.packets} packets of {written.device_ip}, "
-                f"{written.device_mac}"
+                f"{len(drawn)} sessions, {sum(map(len, drawn))} packets of {shown.device_ip}, "
+                f"{shown.device_mac}"
             )
         with steps.step("sessions: attack"):
             steps.result = _attack_held_out(traces[1::2], drawn, rng, progress)
@@ -105,25 +108,24 @@ def demo(
 
 def _write(
     sessions: "Sessions",
-    captures: Path,
-    learnt: "list[Trace]",
+    found: "list[tuple[Trace, Frames]]",
     files: tuple[Path, Path],
     rng: "Draws",
-) -> "tuple[list[Session], WriteReport]":
+) -> "tuple[list[Session], Persona]":
     """Sessions, and their packets as the device sends them; `files` are the model and these."""
-    from iotflowgen.capture import read_frames
     from iotflowgen.errors import CaptureError
     from iotflowgen.generators import apart, starting_at
     from iotflowgen.packets import Persona, Renderer, record, write_sessions
 
-    recording = record(read_frames([captures], learnt))
+    recording = record(found)
     if recording is None:
-        raise CaptureError(f"the device has sent no frame in {captures}; choose other captures")
+        raise CaptureError("the device has sent no frame in these captures; choose other captures")
     model, capture = files
     sessions.save(model, recording)
-    renderer = Renderer(recording, Persona(recording.identities, rng), rng)
+    persona = Persona(recording.identities, rng)
     drawn = [*starting_at(apart(sessions, _SESSIONS, rng), int(time.time()) * 10**9)]
-    return drawn, write_sessions(drawn, capture, renderer)
+    write_sessions(drawn, capture, Renderer(recording, persona, rng))
+    return drawn, persona
 
 
 def _attack_held_out(

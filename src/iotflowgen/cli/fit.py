@@ -48,7 +48,7 @@ def fit(
     """
     from iotflowgen.capture import read_captures, read_frames
     from iotflowgen.generators import GENERATORS
-    from iotflowgen.packets import record
+    from iotflowgen.packets import record, with_states
 
     if generator not in GENERATORS:
         known = ", ".join(sorted(GENERATORS))
@@ -60,9 +60,11 @@ def fit(
     chosen = read_settings(method.Config, config, window)
     with progress_display() as progress:
         traces = read_captures(captures, device, progress=progress)
+        found = [*read_frames(captures, traces)]
+        traces = with_states(found)
         fitted = method(chosen, seed=seed, accelerator=accelerator)
         fitted.fit(traces, progress=progress)
-    recording = record(read_frames(captures, traces))
+    recording = record(found)
     fitted.save(out, recording)
     if recording is None:
         say(

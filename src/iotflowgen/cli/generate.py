@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from iotflowgen.generators import Sessions
-    from iotflowgen.packets import PacketWriter
+    from iotflowgen.packets import Renders
     from iotflowgen.progress import Progress
     from iotflowgen.recording import Recording
     from iotflowgen.traffic import Session
@@ -134,32 +134,32 @@ def generate(
         raise typer.BadParameter(reason, param_hint=unit)
     # packets have draws of their own: the same seed is the same traffic in every format
     rng, of_packets = np.random.default_rng(seed), np.random.default_rng([seed, 1])
-    writer = None
+    renderer = None
     if suffix in captures:
         # rather now than after as many packets as fit in
         check_time(out, shown.start_ns + int(amount * 10**9) * (unit == "--duration"))
         recording = recording if payload == "template" else None
         if recording is None and payload == "template":
             say("the model knows no packets, so they are fuzzed; fit it on Ethernet again")
-        writer = _writer(recording, of_packets, keep_identifiers, shown)
+        renderer = _renderer(recording, of_packets, keep_identifiers, shown)
     with progress_display() as progress:
         if isinstance(fitted, Sessions) and unit != "--windows":
             drawn = _drawn(fitted, unit, amount, shown.start_ns, rng, progress)
         else:
             honeydata = fitted.sample(int(amount), rng, progress=progress)
-            if writer is None:
+            if renderer is None:
                 write_windows(honeydata, out)
                 _end(honeydata.length.size, out)
                 return
             if recording is not None:
                 honeydata = match(recording, honeydata, of_packets).windows
             drawn = sessions_of(honeydata, shown.start_ns)
-        if writer is None:
+        if renderer is None:
             written, stopped = write_sessions_table(drawn, out)
         else:
-            report = write_sessions(drawn, out, writer, progress=progress)
+            report = write_sessions(drawn, out, renderer, progress=progress)
             written, stopped = report.packets, report.stopped
-            for what, count in report.compromises.items():
+            for what, count in renderer.compromises.most_common():
                 say(f"{count} packets: {what}")
     _end(written, out, stopped=stopped)
 
@@ -179,9 +179,9 @@ def _check_addressed(impossible: bool, is_table: bool) -> None:
         say("a table has no addresses; those asked for come out in captures only")
 
 
-def _writer(
+def _renderer(
     recording: "Recording | None", rng: "Generator", keep: bool, shown: Shown
-) -> "PacketWriter":
+) -> "Renders":
     from iotflowgen.packets import Fuzzer, Persona, Renderer
 
     if recording is None:

@@ -1,35 +1,35 @@
-"""Windows to frames on the wire, and frames to a capture file (paper, section 4.5).
+"""Sessions to frames, and frames to a capture file.
 
-`learn_headers` takes from real frames what `TemplateBuilder` writes; `FuzzBuilder` needs nothing
-but the windows, as in the paper.
+`record` keeps captured packets and what they refer to; a `Renderer` makes packets that repeat them.
+A `Fuzzer` needs nothing but features, as in the paper (section 4.5).
 """
 
-from iotflowgen.packets.build import Frame, PacketBuilder, PacketFeatures
-from iotflowgen.packets.fuzz import FuzzBuilder
-from iotflowgen.packets.headers import Headers
-from iotflowgen.packets.learn import learn_headers
-from iotflowgen.packets.persona import Persona
-from iotflowgen.packets.template import TemplateBuilder
+from iotflowgen.packets.fuzz import Fuzzer
+from iotflowgen.packets.identity import Persona
+from iotflowgen.packets.record import record
+from iotflowgen.packets.render import Renderer
+from iotflowgen.packets.rows import Rows
+from iotflowgen.packets.states import with_states
 from iotflowgen.packets.write import (
     DEFAULT_START_NS,
+    Renders,
     WriteReport,
     check_time,
-    write_capture,
+    sessions_of,
     write_sessions,
 )
 
 __all__ = [
     "DEFAULT_START_NS",
-    "Frame",
-    "FuzzBuilder",
-    "Headers",
-    "PacketBuilder",
-    "PacketFeatures",
+    "Fuzzer",
     "Persona",
-    "TemplateBuilder",
+    "Renderer",
+    "Renders",
+    "Rows",
     "WriteReport",
     "check_time",
-    "learn_headers",
-    "write_capture",
+    "record",
+    "sessions_of",
+    "with_states",
     "write_sessions",
 ]

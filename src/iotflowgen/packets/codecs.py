@@ -1,8 +1,26 @@
 """All codecs of linked fields, in the order in which they write."""
 
 from iotflowgen.packets.codec import Codec
+from iotflowgen.packets.datagrams import DnsIds, Echoes, Leases, Ntp
+from iotflowgen.packets.hosts import Endpoints, IpIds
+from iotflowgen.packets.payload import Dates, HttpLengths, Random, Retransmissions, TlsRecords
 from iotflowgen.packets.tcp.numbers import SequenceNumbers
+from iotflowgen.packets.tcp.stamps import Timestamps
 
 __all__ = ["CODECS"]
 
-CODECS: tuple[type[Codec], ...] = (SequenceNumbers,)
+CODECS: tuple[type[Codec], ...] = (
+    SequenceNumbers,
+    Endpoints,
+    Timestamps,
+    Random,
+    TlsRecords,
+    HttpLengths,
+    Dates,
+    DnsIds,
+    Leases,
+    Echoes,
+    Ntp,
+    IpIds,
+    Retransmissions,
+)

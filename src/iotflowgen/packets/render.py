@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.codecs import CODECS
-from iotflowgen.packets.fuzz import Fuzzer
+from iotflowgen.packets.fuzz import Fuzzer, Home
 from iotflowgen.packets.gather import gather, set_lengths
 from iotflowgen.packets.identity import Persona
 from iotflowgen.packets.memory import Memory
@@ -58,7 +58,7 @@ class Renderer:
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         self._codecs = [codec(recording) for codec in codecs]
         self._noise = Noise(rng)
-        self._fuzzer = Fuzzer(rng, persona.home)
+        self._fuzzer = Fuzzer(rng, _home(persona))
         self._memory = Memory()
         self._remembered: Rows | None = None
 
@@ -114,6 +114,17 @@ class Renderer:
             position=np.zeros(len(rows), dtype=np.int64),
             original=np.arange(len(rows)),
         )
+
+
+def _home(persona: Persona) -> Home:
+    """The hosts of packets that repeat none."""
+    return Home(
+        device_mac=persona.device_mac,
+        device_ip=persona.device_ip or "0.0.0.0",  # noqa: S104 - no socket
+        device_ip6="fe80::1",
+        gateway_mac=persona.gateway_mac or "02:00:00:00:00:01",
+        gateway_ip=persona.gateway_ip,
+    )
 
 
 def _stays(rows: Rows) -> NDArray[np.bool_]:

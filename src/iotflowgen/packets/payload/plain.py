@@ -9,8 +9,8 @@ counts.
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 
+from iotflowgen.packets.fuzz.ports import claimed_port
 from iotflowgen.packets.payload.text import is_text, picture_head, split_head
-from iotflowgen.packets.ports import claimed_port
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Plain", "drawn_in"]

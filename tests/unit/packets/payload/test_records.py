@@ -1,5 +1,7 @@
 """TLS records are as long as they say, wherever segments come from."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,7 +28,7 @@ def data(size, kind=23, start=b""):
 
 def sent(stream, *cuts):
     places = (0, *cuts, len(stream))
-    return [(True, stream[a:b]) for a, b in zip(places[:-1], places[1:], strict=True)]
+    return [(True, stream[a:b]) for a, b in itertools.pairwise(places)]
 
 
 def lengths(payloads):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scapy.layers.dns import DNS
 from scapy.utils import checksum
 
-from iotflowgen.packets.fuzzing import messages
+from iotflowgen.packets.fuzz import messages
 
 SIZES = st.integers(0, 3000) | st.integers(16_000, 65_000)
 

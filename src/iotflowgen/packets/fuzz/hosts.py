@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iotflowgen.packets.fuzzing.stacks import Features
+from iotflowgen.packets.fuzz.stacks import Features
 
 __all__ = ["Connection", "Connections", "Home", "draw_home"]
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotflowgen.packets.fuzzing.stacks import STACKS, Features, nearest_stack, why_not
+from iotflowgen.packets.fuzz.stacks import STACKS, Features, nearest_stack, why_not
 from iotflowgen.traffic import protocol_mask
 
 

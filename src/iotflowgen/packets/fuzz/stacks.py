@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from iotflowgen.packets.fuzzing.ports import HTTP_PORTS, TLS_PORTS, keeping_port
+from iotflowgen.packets.fuzz.ports import HTTP_PORTS, TLS_PORTS, keeping_port
 from iotflowgen.traffic import PROTOCOLS, protocol_mask
 
 __all__ = ["STACKS", "Features", "Stack", "nearest_stack", "why_not"]

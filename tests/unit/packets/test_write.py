@@ -7,10 +7,10 @@ import pytest
 
 from iotflowgen.capture import read_captures
 from iotflowgen.errors import OutputError
-from iotflowgen.packets.fuzzing import Fuzzer
-from iotflowgen.packets.fuzzing.stacks import STACKS, Features
+from iotflowgen.packets.fuzz import Fuzzer
+from iotflowgen.packets.fuzz.stacks import STACKS, Features
 from iotflowgen.packets.rows import Rows
-from iotflowgen.packets.writer import WriteReport, sessions_of, write_sessions
+from iotflowgen.packets.write import WriteReport, sessions_of, write_sessions
 from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_places
 from iotflowgen.wire import Frames
 

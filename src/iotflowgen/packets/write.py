@@ -4,6 +4,7 @@ Memory does not grow with the number of packets. The file appears whole or not a
 interrupts the writing (Ctrl-C) has all up to then.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,18 @@ _BLOCK: Final = 2**16
 
 class Renders(Protocol):
     """Who makes frames of rows."""
+
+    @property
+    def device_mac(self) -> str:
+        """The MAC address of the device, from which every outgoing packet comes."""
+
+    @property
+    def device_ip(self) -> str:
+        """The IPv4 address of the device."""
+
+    @property
+    def compromises(self) -> Counter[str]:
+        """Packets in which features were not kept, by what was done about it."""
 
     def render(self, rows: Rows) -> Frames:
         """Frames (E) of the next packets of a file."""

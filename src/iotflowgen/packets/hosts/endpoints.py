@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.ends.answers import Answers, find_answers, latest
-from iotflowgen.packets.ends.homes import is_outside, unify
-from iotflowgen.packets.ends.stand_ins import StandIns
+from iotflowgen.packets.hosts.answers import Answers, find_answers, latest
+from iotflowgen.packets.hosts.homes import is_outside, unify
+from iotflowgen.packets.hosts.stand_ins import StandIns
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups, Packets, Recording

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
-from iotflowgen.packets.fuzzing import Fuzzer, Home
-from iotflowgen.packets.fuzzing.stacks import STACKS, Features
+from iotflowgen.packets.fuzz import Fuzzer, Home
+from iotflowgen.packets.fuzz.stacks import STACKS, Features
 from iotflowgen.packets.rows import Rows
 from iotflowgen.traffic import protocol_mask
 

@@ -33,10 +33,10 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, LLC, SNAP, Dot3, Ether
 from scapy.packet import Raw, fuzz
 
-from iotflowgen.packets.fuzzing import messages
-from iotflowgen.packets.fuzzing.hosts import Connection, Connections, Home, draw_home
-from iotflowgen.packets.fuzzing.ports import claimed_port
-from iotflowgen.packets.fuzzing.stacks import Features, Stack, nearest_stack, why_not
+from iotflowgen.packets.fuzz import messages
+from iotflowgen.packets.fuzz.hosts import Connection, Connections, Home, draw_home
+from iotflowgen.packets.fuzz.ports import claimed_port
+from iotflowgen.packets.fuzz.stacks import Features, Stack, nearest_stack, why_not
 from iotflowgen.packets.rows import Rows
 from iotflowgen.traffic import PROTOCOLS
 from iotflowgen.wire import Frames
