@@ -24,15 +24,13 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.lines import Flags, Integers, signed
-from iotflowgen.packets.tcp.times import Times
+from iotflowgen.packets.tcp.times import CLOSE_NS, Times
 from iotflowgen.recording import Groups, Packets
 
 __all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "neighbour"]
 
 Reals = NDArray[np.float64]
 
-_CLOSE_NS = 6 * 3600 * 10**9
-"""Between captures, for a host hardly to have started anew."""
 _STARTS, _SEVERAL = 2, 2
 """Clocks that one machine seems to have in a capture in which it starts anew; their least lines."""
 _HOSTS, _CAPTURES = 2**32, 2**31
@@ -150,7 +148,7 @@ class Clocks(Readings):
             noise: Draws what begins anew.
         """
         clock = self._near(clock, times.base)
-        begun_ns = self.time_ns[clock] - times.ahead_ns
+        begun_ns = self.time_ns[clock] - times.ahead_ns(self.capture[clock])
         key = np.where(self.is_apart[clock], -1 - line, session * _HOSTS + self.host[clock])
         anew = np.flatnonzero(~self.goes_on[clock])
         groups = Groups(key[anew])
@@ -253,7 +251,7 @@ def _goes_on(clocks: Clocks, own: Integers, slack: float, drift: float) -> bool:
     is_next = (
         np.abs(signed(clocks.value[now] - clocks.value[then] - ticks)) <= slack + drift * ticks
     )
-    is_close = passed_ns < _CLOSE_NS
+    is_close = passed_ns < CLOSE_NS
     return bool(2 * (is_next & is_close).sum() > is_close.sum())
 
 
