@@ -16,16 +16,10 @@ import numpy as np
 from by_device import measured
 
 from iotflowgen.capture import read_captures, read_frames
-from iotflowgen.packets.tcp import (
-    decode,
-    decode_stamps,
-    encode,
-    encode_stamps,
-    initial_numbers,
-    read_numbers,
-    read_stamps,
-)
 from iotflowgen.packets.tcp.lines import Mentions
+from iotflowgen.packets.tcp.segments import read_numbers
+from iotflowgen.packets.tcp.sequence import decode, encode, initial_numbers
+from iotflowgen.packets.tcp.timestamps import decode_stamps, encode_stamps, read_stamps
 from iotflowgen.recording import find_flows
 from iotflowgen.wire import Frames, find_layers, find_options
 

@@ -15,6 +15,7 @@ Shapes: R readings; H hosts; C captures; L lines of numbers, one a direction of 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,18 +24,16 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.lines import Flags, Integers, signed
-from iotflowgen.packets.tcp.times import Times
+from iotflowgen.packets.tcp.times import CLOSE_NS, Times
 from iotflowgen.recording import Groups, Packets
 
 __all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "neighbour"]
 
 Reals = NDArray[np.float64]
 
-_CLOSE_NS = 6 * 3600 * 10**9
-"""Between captures, for a host hardly to have started anew."""
 _STARTS, _SEVERAL = 2, 2
 """Clocks that one machine seems to have in a capture in which it starts anew; their least lines."""
-_HOSTS = 2**32
+_HOSTS, _CAPTURES = 2**32, 2**31
 """That there may be."""
 
 
@@ -65,25 +64,14 @@ class Readings:
         """Those of an array of indices or a mask."""
         return Readings(**{f.name: getattr(self, f.name)[which] for f in fields(Readings)})
 
-    def steps(self) -> "Steps":
-        """From each to the next of the same host in the same capture."""
+    def steps(self) -> tuple[Integers, Integers, Integers]:
+        """From each to the next of the same host in the same capture: host, nanoseconds, ticks."""
         order = np.lexsort((self.time_ns, self.capture, self.host))
         then, now = self.take(order[:-1]), self.take(order[1:])
         same = (then.host == now.host) & (then.capture == now.capture)
-        return Steps(then.host, now.time_ns - then.time_ns, now.value - then.value).take(same)
-
-
-@dataclass(frozen=True)
-class Steps:
-    """From what a clock said to what it said later."""
-
-    host: Integers
-    passed_ns: Integers
-    ticks: Integers
-
-    def take(self, which: NDArray[Any]) -> "Steps":
-        """Those of an array of indices or a mask."""
-        return Steps(self.host[which], self.passed_ns[which], self.ticks[which])
+        steps = then.host, now.time_ns - then.time_ns, now.value - then.value
+        host, passed_ns, ticks = (column[same] for column in steps)
+        return host, passed_ns, ticks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,12 +111,16 @@ class Clocks(Readings):
         ticks: Integers = np.rint(passed_ns * rate).astype(np.int64)
         return ticks
 
+    @cached_property
+    def _key(self) -> Integers:
+        """Host and capture of those that are not apart, rising."""
+        key: Integers = (self.host * _CAPTURES + self.capture)[~self.is_apart]
+        return key
+
     def _near(self, clock: Integers, capture: Integers) -> Integers:
         """The clock of the same host in a capture, or the one before that has it, or after (L)."""
-        count = int(self.capture.max(initial=0)) + 1
-        known = (self.host * count + self.capture)[~self.is_apart]
-        place = np.searchsorted(known, self.host[clock] * count + capture, side="right") - 1
-        place = np.maximum(place, 0)
+        key = self.host[clock] * _CAPTURES + capture
+        place = np.maximum(np.searchsorted(self._key, key, side="right") - 1, 0)
         lacks = self.host[place] != self.host[clock]
         return np.where(self.is_apart[clock], clock, place + lacks)
 
@@ -156,7 +148,7 @@ class Clocks(Readings):
             noise: Draws what begins anew.
         """
         clock = self._near(clock, times.base)
-        begun_ns = self.time_ns[clock] - times.ahead_ns
+        begun_ns = self.time_ns[clock] - times.ahead_ns(self.capture[clock])
         key = np.where(self.is_apart[clock], -1 - line, session * _HOSTS + self.host[clock])
         anew = np.flatnonzero(~self.goes_on[clock])
         groups = Groups(key[anew])
@@ -183,7 +175,7 @@ def find_clocks(
     Returns:
         The clocks, and which is that of each line (L).
     """
-    key = firsts.host * (int(firsts.capture.max(initial=0)) + 1) + firsts.capture
+    key = firsts.host * _CAPTURES + firsts.capture
     order = np.argsort(key, kind="stable")
     stands, host = np.arange(len(key)), 2 * firsts.host
     is_apart, goes_on = np.ones((2, len(key)), dtype=bool)
@@ -259,7 +251,7 @@ def _goes_on(clocks: Clocks, own: Integers, slack: float, drift: float) -> bool:
     is_next = (
         np.abs(signed(clocks.value[now] - clocks.value[then] - ticks)) <= slack + drift * ticks
     )
-    is_close = passed_ns < _CLOSE_NS
+    is_close = passed_ns < CLOSE_NS
     return bool(2 * (is_next & is_close).sum() > is_close.sum())
 
 

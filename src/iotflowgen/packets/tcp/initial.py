@@ -92,14 +92,14 @@ def refer(packets: Packets, tcp: Integers, sequence: Integers) -> dict[str, NDAr
 
 def _rates(firsts: Readings, hosts: int) -> Reals:
     """Ticks a second of each host's clock (H); 0 where none explains most of its numbers."""
-    steps = firsts.steps()
+    of, passed_ns, ticks = firsts.steps()
     rates = np.zeros(hosts)
-    for host in np.unique(steps.host).tolist():
-        own = steps.take(steps.host == host)
-        off = np.array([np.abs(signed(own.ticks - own.passed_ns * r // 10**9)) for r in _RATES])
+    for host in np.unique(of).tolist():
+        own = of == host
+        off = np.array([np.abs(signed(ticks - passed_ns * r // 10**9))[own] for r in _RATES])
         explained = (off <= _SPREAD).sum(axis=1)
         best = int(np.lexsort((off.sum(axis=1), -explained))[0])
-        if explained[best] >= max(_LEAST, _SHARE * len(own.host)):
+        if explained[best] >= max(_LEAST, _SHARE * own.sum()):
             rates[host] = _RATES[best]
     return rates
 

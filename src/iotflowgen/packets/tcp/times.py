@@ -14,8 +14,10 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.lines import Integers
 from iotflowgen.recording import Packets, Recording
 
-__all__ = ["Captures", "Times"]
+__all__ = ["CLOSE_NS", "Captures", "Times"]
 
+CLOSE_NS = 6 * 3600 * 10**9
+"""Between captures, for a host hardly to have started anew."""
 _BASE, _BEGUN = "session.capture", "session.begun"
 _ALONE_NS = 60e9
 """Between a capture and a session, where there is no other capture."""
@@ -27,12 +29,24 @@ class Times:
 
     base: Integers
     """The capture that the session is near."""
-    ahead_ns: Integers
-    """What its times lack to be among those of captures."""
+    _ahead_ns: Integers
+    """What its times lack to be near that."""
+    _begun_ns: Integers
+    """When captures began (C)."""
 
     def take(self, which: NDArray[Any]) -> "Times":
         """Those of an array of indices."""
-        return Times(self.base[which], self.ahead_ns[which])
+        return Times(self.base[which], self._ahead_ns[which], self._begun_ns)
+
+    def ahead_ns(self, capture: Integers) -> Integers:
+        """What the times of sessions lack to be among those of a capture each (E).
+
+        Where it was made long before or after the one that the session is near, who is heard
+        there has hardly been on all the time, and the session is taken to be near this one.
+        """
+        apart_ns = self._begun_ns[capture] - self._begun_ns[self.base]
+        ahead_ns: Integers = self._ahead_ns + np.where(np.abs(apart_ns) < CLOSE_NS, 0, apart_ns)
+        return ahead_ns
 
 
 class Captures:
@@ -45,7 +59,9 @@ class Captures:
         first = np.searchsorted(recording.capture, np.arange(count))
         self._begun_ns = recording.time_ns[first]
         gaps = np.diff(np.sort(self._begun_ns))
-        self._gap_ns = float(np.median(gaps)) if len(gaps) else _ALONE_NS
+        # from each capture to the one that is nearest
+        near = np.minimum(np.append(gaps, gaps[-1:]), np.append(gaps[:1], gaps))
+        self._gap_ns = float(np.median(near)) if len(near) else _ALONE_NS
 
     def times(self, packets: Packets, memory: Memory, noise: Noise) -> Times:
         """The times of a block (E), which is to have all packets; memory keeps where they begin."""
@@ -56,8 +72,8 @@ class Captures:
         begun_ns = memory.recall(_BEGUN, session, packets.time_ns[first])
         memory.keep(_BASE, session, base)
         memory.keep(_BEGUN, session, begun_ns)
-        # no copy of the capture, but one more, about as far from it as captures are
+        # no copy of the capture, but one more, about as far from it as the nearest one mostly is
         shift_ns = self._gap_ns * (0.5 + noise.uniform("session", session))
         ahead_ns = self._begun_ns[base] + shift_ns.astype(np.int64) - begun_ns
         number = np.cumsum(begins) - 1
-        return Times(base[number], ahead_ns[number])
+        return Times(base[number], ahead_ns[number], self._begun_ns)

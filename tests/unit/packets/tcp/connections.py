@@ -8,7 +8,7 @@ from iotflowgen.packets.record import record
 from iotflowgen.packets.render import Renderer
 from iotflowgen.packets.rows import Rows
 from iotflowgen.packets.tcp.numbers import SequenceNumbers
-from iotflowgen.packets.tcp.stamps import Timestamps
+from iotflowgen.packets.tcp.timestamps import Timestamps
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames, find_layers, find_options, tcp_sequence
 

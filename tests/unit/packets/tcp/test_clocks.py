@@ -207,3 +207,19 @@ def test_other_initial_numbers_are_random():
     assert len(set(said.tolist())) == 24
     assert said.min() < 2**30
     assert said.max() > 3 * 2**30
+
+
+def test_captures_without_tcp_are_recorded_and_rendered():
+    told = [drill.Frame(at, True, b"\xff" * 12 + b"\x08\x06" + bytes(28)) for at in range(3)]
+    _, frames = repeated(recorded(told), 0, 0)
+    assert frames.tolist() == [each.frame for each in told] * 2
+
+
+def test_a_connection_that_was_open_before_a_capture_begins_has_other_numbers_each_time():
+    recording = recorded(connection(0, 0, 5000)[3:])
+    rows, frames = repeated(recording, 0, 0)
+    said = initial(rows, frames)
+    assert said[0] != said[1]
+    echoes = stamps(frames)[:, 1].reshape(2, 2)
+    own = stamps(frames)[:, 0].reshape(2, 2)
+    assert (echoes[:, 1] == own[:, 0]).all()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotflowgen.packets.tcp import decode, encode, initial_numbers, read_numbers, write_numbers
+from iotflowgen.packets.tcp.segments import read_numbers, write_numbers
+from iotflowgen.packets.tcp.sequence import decode, encode, initial_numbers
 from iotflowgen.recording import find_flows
 from iotflowgen.wire import Frames, find_layers, read_records
 from tests import drill
