@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.wire import Frames, copy_ranges
 
-__all__ = ["Noise"]
+__all__ = ["Noise", "mixed"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -26,6 +26,14 @@ def _mixed(word: Words) -> Words:
     word = (word ^ (word >> np.uint64(30))) * _FIRST
     word = (word ^ (word >> np.uint64(27))) * _SECOND
     return word ^ (word >> np.uint64(31))
+
+
+def mixed(*columns: NDArray[Any]) -> NDArray[np.int64]:
+    """One number (E) for several (E): another one for others, but for a chance of one in 2^64."""
+    word = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column in columns:
+        word = _mixed(word + (column.astype(np.int64).view(np.uint64) + np.uint64(1)) * _GOLDEN)
+    return word.view(np.int64)
 
 
 class Noise:

@@ -17,7 +17,7 @@ from iotflowgen.packets.hosts.answers import Answers, find_answers, latest
 from iotflowgen.packets.hosts.homes import is_outside, unify
 from iotflowgen.packets.hosts.stand_ins import StandIns
 from iotflowgen.packets.memory import Memory
-from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import ACK, SYN, copy_ranges, dst_port, tcp_flags
 from iotflowgen.wire.layers import ARP
@@ -66,15 +66,16 @@ class Endpoints:
           which one at the other end;
         - `asked`, `rank` (P): the name that the other end was known by, -1 for none, and which of
           the addresses in that answer it had;
-        - `ttl_off` (P): how far the time to live is off that of the first of its kind in the flow;
+        - `ttl_off` (P): how far the time to live of a peer's packet is off its usual one;
         - `stays` (P): whether the flow is with the host of the flow before to the same service;
         - `answer_` and the fields of `Answers` (R).
 
-        Left in the frames of a flow are the times to live of its first packets. The device has one
+        Left in frames are the times to live that peers mostly had in a capture. The device has one
         address in all captures, and so has its gateway.
         """
         unify(packets)
-        ends = np.stack([_alike(*_end(packets, own=own)) for own in (True, False)], axis=-1)
+        outgoing = packets.outgoing
+        ends = [_alike(*_end(packets, is_src)) for is_src in (outgoing, ~outgoing)]
         answers = find_answers(packets)
         groups = Groups(packets.flow)
         first = groups.latest(groups.is_first)
@@ -83,24 +84,22 @@ class Endpoints:
         stays = np.zeros(len(packets), dtype=bool)
         flows = begins[_is_unicast(packets.take(begins))]
         services = Groups(_service(packets.take(flows)))
-        stays[flows] = services.previous(ends[flows, 1], -1) == ends[flows, 1]
-        at, ttl = _ttl(packets)
-        ways = Groups(_way(packets))
-        usual = np.where(packets.flow >= 0, ttl[ways.latest(ways.is_first)], ttl)
-        packets.frames.put(at, 1, usual, at > 0)
+        stays[flows] = services.previous(ends[1][flows], -1) == ends[1][flows]
+        ttl_off = _take_out_ttl(packets)
         columns = {f"answer_{f.name}": getattr(answers, f.name) for f in fields(Answers)}
         return columns | {
-            "ends": ends.astype(np.int32),
+            "ends": np.stack(ends, axis=-1).astype(np.int32),
             "asked": asked[first],
             "rank": rank[first],
             "stays": stays[first],
-            "ttl_off": np.where(at > 0, ttl - usual, 0).astype(np.int16),
+            "ttl_off": ttl_off.astype(np.int16),
         }
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the addresses and times to live of new packets, and addresses in answers."""
         news = packets.take(packets.is_new)
         self._set_ends(news.take(news.flow >= 0), memory)
+        self._set_ttl(news, memory)
         self._move(news, noise)
 
     def _set_ends(self, packets: Packets, memory: Memory) -> None:
@@ -125,7 +124,6 @@ class Endpoints:
         told = np.flatnonzero((peer < 0) & packets.layers.is_ip4)
         at = _peer_at(packets)[told]
         packets.frames.take(told).put(at, 4, self._address[-1 - peer[told]])
-        self._set_ttl(packets, memory)
 
     def _choose(self, packets: Packets, flows: Packets, memory: Memory) -> Integers:
         """With whom flows are (F): a packet that has the same peer, or -1 - r for a record r."""
@@ -179,15 +177,16 @@ class Endpoints:
             )
 
     def _set_ttl(self, packets: Packets, memory: Memory) -> None:
-        """Give all that an end sends in a flow one time to live, as far as captured ones had."""
-        at, ttl = _ttl(packets)
-        key = _way(packets)
+        """Give what a peer sends in a session one time to live, as far as captured packets had."""
+        peers = packets.take(_is_of_peer(packets))
+        at, ttl = _ttl(peers)
+        key = _way(peers)
         ways = Groups(key)
         firsts = np.flatnonzero(ways.is_first)
-        ttl[firsts] = memory.recall("flow.ttl", key[firsts], ttl[firsts])
-        memory.keep("flow.ttl", key[firsts], ttl[firsts])
-        ttl = ttl[ways.latest(ways.is_first)]
-        packets.frames.put(at, 1, ttl + self._ttl_off[packets.source], at > 0)
+        ttl[firsts] = memory.recall("way.ttl", key[firsts], ttl[firsts])
+        memory.keep("way.ttl", key[firsts], ttl[firsts])
+        ttl = ttl[ways.latest(ways.is_first)] + self._ttl_off[peers.source]
+        peers.frames.put(at, 1, np.clip(ttl, 1, 255))
 
     def _move(self, packets: Packets, noise: Noise) -> None:
         """Give hosts other addresses in all sessions but the first."""
@@ -227,10 +226,9 @@ def _movable(packets: Packets, told: Integers) -> tuple[Integers, Integers]:
     return hosts, np.union1d(src, dst)
 
 
-def _end(packets: Packets, *, own: bool) -> tuple[Integers, Integers, Integers]:
+def _end(packets: Packets, is_src: Flags) -> tuple[Integers, Integers, Integers]:
     """The addresses of one end of packets (P): of Ethernet, and of IP in two numbers."""
     frames, layers = packets.frames, packets.layers
-    is_src = packets.outgoing == own
     network, is_ip6 = layers.network, layers.is_ip6
     mac = frames.number(np.where(is_src, 6, 0), 6)
     at = network + np.where(is_ip6, 8, 12) + np.where(is_src, 0, np.where(is_ip6, 16, 4))
@@ -247,11 +245,7 @@ def _peer_at(packets: Packets) -> Integers:
 
 def _alike(*columns: Integers) -> Integers:
     """The first row (P) that says the same in all columns (P)."""
-    number = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        values, value = np.unique(column, return_inverse=True)
-        _, number = np.unique(number * len(values) + value, return_inverse=True)
-    groups = Groups(number)
+    groups = Groups(mixed(*columns))
     return groups.latest(groups.is_first)
 
 
@@ -271,7 +265,7 @@ def _service(packets: Packets) -> Integers:
 def _known_by(packets: Packets, flows: Integers, answers: Answers) -> tuple[Integers, Integers]:
     """The name by which the peer's address was known where flows (F) begin, and its rank (P)."""
     begins = packets.take(flows)
-    _, _, peer = _end(begins, own=False)
+    _, _, peer = _end(begins, ~begins.outgoing)
     captured = packets.take(answers.packet)
     key = (captured.session << 32) + captured.frames.number(answers.at, 4)
     sought = np.where(begins.layers.is_ip4, (begins.session << 32) + peer, -1)
@@ -291,7 +285,35 @@ def _ttl(packets: Packets) -> tuple[Integers, Integers]:
     return at, packets.frames.number(at, 1)
 
 
+def _is_of_peer(packets: Packets) -> Flags:
+    """Whether packets (P) of IP come from somebody, and are for the device alone."""
+    is_ip = packets.layers.is_ip4 | packets.layers.is_ip6
+    is_one: Flags = is_ip & ~packets.outgoing & _is_unicast(packets)
+    return is_one
+
+
 def _way(packets: Packets) -> Integers:
-    """Flow and direction of packets (P), those that open a connection apart."""
+    """Whose packets (P) come the same way: those of a host in a session.
+
+    Some systems open connections with another time to live than what follows has.
+    """
+    _, high, low = _end(packets, ~packets.outgoing)
     opens = tcp_flags(packets.frames, packets.layers) & SYN > 0
-    return 4 * packets.flow + 2 * packets.outgoing + opens
+    return mixed(packets.session, 2 * packets.layers.protocol + opens, high, low)
+
+
+def _take_out_ttl(packets: Packets) -> Integers:
+    """Leave in all packets (P) of a way the most frequent time to live; how far each is off it."""
+    off = np.zeros(len(packets), dtype=np.int64)
+    which = np.flatnonzero(_is_of_peer(packets))
+    peers = packets.take(which)
+    at, ttl = _ttl(peers)
+    way = Groups(_way(peers)).number
+    pairs, count = np.unique((way << 8) + ttl, return_counts=True)
+    pairs = pairs[np.argsort(count, kind="stable")]
+    usual = np.zeros(int(way.max(initial=-1)) + 1, dtype=np.int64)
+    # of what is assigned twice, the last stays
+    usual[pairs >> 8] = pairs & 0xFF
+    peers.frames.put(at, 1, usual[way])
+    off[which] = ttl - usual[way]
+    return off

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
-from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import dst_port, src_port
 from iotflowgen.wire.layers import ip_id
@@ -52,7 +52,7 @@ class IpIds:
         some, number = packets.take(which), number_P[which]
         kind = _kind(some)
         scope = _most_regular(some, number, kind)
-        key = _key(some, scope, _mixing())
+        key = _key(some, scope)
         groups = Groups(key)
         step = _signed(number - groups.previous(number, 0))
         again = ~groups.is_first
@@ -74,7 +74,7 @@ class IpIds:
         scope = self._scope[packets.source]
         is_counted = packets.is_new & (scope != _NOT) & packets.layers.is_ip4
         some = packets.take(is_counted)
-        key = _key(some, scope[is_counted], noise)
+        key = _key(some, scope[is_counted])
         groups = Groups(key)
         value = self._step[some.source].astype(np.int64)
         firsts = np.flatnonzero(groups.is_first)
@@ -88,12 +88,7 @@ class IpIds:
         some.frames.put(some.layers.network + 4, 2, number)
 
 
-def _mixing() -> Noise:
-    """Makes keys of several numbers; whatever they are, they are told apart."""
-    return Noise(np.random.default_rng(0))
-
-
-def _key(packets: Packets, scope: NDArray[Any], noise: Noise) -> Integers:
+def _key(packets: Packets, scope: NDArray[Any]) -> Integers:
     """Numbers (I) for scopes, the same for the same one."""
     network = packets.layers.network
     src, dst = (packets.frames.number(network + at, 4) for at in (12, 16))
@@ -101,7 +96,7 @@ def _key(packets: Packets, scope: NDArray[Any], noise: Noise) -> Integers:
     first = np.where(in_flow, 2 * packets.flow + packets.outgoing, packets.session)
     second = np.where(in_flow, -1, src)
     third = np.where(scope == _PAIR, dst, -1)
-    return noise.words("scope", first, second, third).view(np.int64)
+    return mixed(first, second, third)
 
 
 def _kind(packets: Packets) -> Integers:
@@ -126,8 +121,8 @@ def _most_regular(packets: Packets, number: Integers, kind: Integers) -> Integer
     """The scope of packets (I) of each kind in which steps take the fewest bits to be told."""
     bits = []
     for scope in (_HOST, _PAIR, _FLOW):
-        key = _key(packets, np.full(len(packets), scope), _mixing())
-        groups = Groups(_mixing().words("kind", kind, key).view(np.int64))
+        key = _key(packets, np.full(len(packets), scope))
+        groups = Groups(mixed(kind, key))
         step = _signed(number - groups.previous(number, 0))
         cost = np.where(groups.is_first, _BITS, np.log2(1 + np.abs(step)))
         bits.append(np.bincount(kind, cost))
@@ -154,7 +149,7 @@ def _goes_on(
     That is the same host's, and if each that it sends to has a scope, of the same pair, in the
     capture before; of scopes of flows, any.
     """
-    groups = Groups(_mixing().words("kind", kind, _key(packets, scope, _mixing())).view(np.int64))
+    groups = Groups(mixed(kind, _key(packets, scope)))
     begins = np.flatnonzero(groups.is_first)
     last = np.empty(len(begins), dtype=np.int64)
     place = np.empty(len(begins), dtype=np.int64)
@@ -165,7 +160,7 @@ def _goes_on(
     frames, scope = packets.frames.take(begins), scope[begins]
     src = np.where(scope == _FLOW, -1, frames.number(network + 12, 4))
     dst = np.where(scope == _PAIR, frames.number(network + 16, 4), -1)
-    chains = Groups(_mixing().words("chain", kind[begins], src, dst).view(np.int64))
+    chains = Groups(mixed(kind[begins], src, dst))
     first = number[begins]
     near = np.abs(_signed(first - chains.previous(first, 0))) <= _NEAR
     near |= (first - chains.previous(last, 0)) % 2**_BITS <= _NEAR
