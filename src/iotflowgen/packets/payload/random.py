@@ -18,6 +18,7 @@ from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.plain import Plain, drawn_in
 from iotflowgen.packets.payload.ranges import Integers, Shift, begins_of, expand
+from iotflowgen.packets.payload.records import read_records
 from iotflowgen.packets.payload.streams import Streams, read_streams
 from iotflowgen.packets.payload.text import is_text, longest_word
 from iotflowgen.recording import Packets, Recording
@@ -56,9 +57,10 @@ class Random:
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """Ranges `packet`, `first`, `last` (R), and the `spot` of each packet (P)."""
+        """Ranges `packet`, `first`, `last` (R), the `spot` of each packet (P), and its records."""
         _tell_true_lengths(packets)
         streams = read_streams(packets)
+        records = read_records(packets, streams)
         own, spot = _unread(packets, streams)
         ranges = [_in_streams(packets, streams), own, _in_keys(packets), _padding(packets)]
         table = _sorted(np.concatenate(ranges))
@@ -68,7 +70,8 @@ class Random:
         inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
         packets.frames.data[np.repeat(start, size) + inside] = 0
         packet, first, last = table.astype(np.int32).T
-        return {"packet": packet, "first": first, "last": last, "spot": spot.astype(np.int32)}
+        ranges_of = {"packet": packet, "first": first, "last": last}
+        return records | ranges_of | {"spot": spot.astype(np.int32)}
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:  # noqa: ARG002
         """Draw the bytes, for each packet its own."""

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.ranges import Integers, begins_of, expand
-from iotflowgen.packets.payload.streams import NONCE, read_streams
+from iotflowgen.packets.payload.streams import NONCE, Streams
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.tls import DATA, HEADER, LONGEST
 
-__all__ = ["TlsRecords"]
+__all__ = ["TlsRecords", "read_records"]
 
 _STATE: Final = "tls.state"
 _COUNT: Final = "tls.count"
@@ -63,49 +63,16 @@ class TlsRecords:
 
     def __init__(self, recording: Recording) -> None:
         """Take how all packets (P) begin and end, and the nonces that count."""
-        told = recording.of(self.name)
+        told = recording.of("random")
         self._begins, self._ends, self._version = told["begins"], told["ends"], told["version"]
-        self._nonce, self._first = told["nonce"].astype(np.int64), told["first"]
+        self._nonce, self._first = told["nonce"].astype(np.int64), told["first_nonce"]
         self._nonces = begins_of(told["nonce_packet"], len(recording))
         self._frames, self._layers = recording.frames, recording.layers
 
     @staticmethod
-    def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """How the sender's last record stands as each packet begins and ends (P), -1 without TLS.
-
-        Beside these, the `version` of the record (P), the places of nonces that count
-        (`nonce_packet`, `nonce`), and the `first` one in a packet (P), -1 if that is random.
-        """
-        streams = read_streams(packets)
-        at, last = streams.record_at(streams.begin), streams.record_at(streams.end - 1)
-        columns = {name: np.full(len(packets), -1, dtype=np.int64) for name in ("begins", "ends")}
-        both = (at >= 0) & (last >= 0)
-        packet, at, last = streams.packet[both], at[both], last[both]
-        begin, end = streams.begin[both], streams.end[both]
-        columns["begins"][packet] = _states(streams.records[at], begin)
-        columns["ends"][packet] = _states(streams.records[last], end)
-        header = streams.records[last, 2]
-        version = np.full(len(packets), _VERSION, dtype=np.int32)
-        version[packet] = np.where(header < 0, _VERSION, header >> 16 & 0xFFFF)
-        # nonces, where their segment was first sent
-        counts = streams.records[streams.records[:, 3] >= 0]
-        place = counts[:, 0] + HEADER
-        is_first = packets.original[packet] == packet
-        packet, begin, end = packet[is_first], begin[is_first], end[is_first]
-        segment = np.searchsorted(begin, place, side="right") - 1
-        inside = place < end[segment] if len(end) else np.zeros(len(place), dtype=bool)
-        segment, place, counts = segment[inside], place[inside], counts[inside, 3]
-        into = packets.layers.payload[packet[segment]] - begin[segment]
-        order = np.argsort(packet[segment], kind="stable")
-        nonce_packet, nonce = packet[segment][order], (place + into)[order]
-        first = np.full(len(packets), -1, dtype=np.int64)
-        first[nonce_packet[::-1]] = np.where(counts < 2**20, counts, -1)[order][::-1]
-        return columns | {
-            "version": version,
-            "nonce_packet": nonce_packet,
-            "nonce": nonce.astype(np.int32),
-            "first": first,
-        }
+    def encode(packets: Packets) -> dict[str, NDArray[Any]]:  # noqa: ARG004
+        """Nothing: `read_records` reads it before what is random is taken out."""
+        return {}
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write headers and nonces."""
@@ -223,6 +190,43 @@ class TlsRecords:
             found.append((at, payload[at : at + 3], min(size, len(payload) - at)))
             at += size
         return found
+
+
+def read_records(packets: Packets, streams: Streams) -> dict[str, NDArray[Any]]:
+    """How the sender's last record stands as each packet `begins` and `ends` (P), -1 without TLS.
+
+    Beside these, the `version` of the record (P), the places of nonces that count
+    (`nonce_packet`, `nonce`), and the `first_nonce` of a packet (P), -1 if that is random.
+    """
+    at, last = streams.record_at(streams.begin), streams.record_at(streams.end - 1)
+    columns = {name: np.full(len(packets), -1, dtype=np.int64) for name in ("begins", "ends")}
+    both = (at >= 0) & (last >= 0)
+    packet, at, last = streams.packet[both], at[both], last[both]
+    begin, end = streams.begin[both], streams.end[both]
+    columns["begins"][packet] = _states(streams.records[at], begin)
+    columns["ends"][packet] = _states(streams.records[last], end)
+    header = streams.records[last, 2]
+    version = np.full(len(packets), _VERSION, dtype=np.int32)
+    version[packet] = np.where(header < 0, _VERSION, header >> 16 & 0xFFFF)
+    # nonces, where their segment was first sent
+    counts = streams.records[streams.records[:, 3] >= 0]
+    place = counts[:, 0] + HEADER
+    is_first = packets.original[packet] == packet
+    packet, begin, end = packet[is_first], begin[is_first], end[is_first]
+    segment = np.searchsorted(begin, place, side="right") - 1
+    inside = place < end[segment] if len(end) else np.zeros(len(place), dtype=bool)
+    segment, place, counts = segment[inside], place[inside], counts[inside, 3]
+    into = packets.layers.payload[packet[segment]] - begin[segment]
+    order = np.argsort(packet[segment], kind="stable")
+    nonce_packet, nonce = packet[segment][order], (place + into)[order]
+    first = np.full(len(packets), -1, dtype=np.int64)
+    first[nonce_packet[::-1]] = np.where(counts < 2**20, counts, -1)[order][::-1]
+    return columns | {
+        "version": version,
+        "nonce_packet": nonce_packet,
+        "nonce": nonce.astype(np.int32),
+        "first_nonce": first,
+    }
 
 
 def _states(record: Integers, place: Integers) -> Integers:

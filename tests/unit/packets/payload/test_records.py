@@ -1,6 +1,6 @@
 """TLS records are as long as they say, wherever segments come from."""
 
-import itertools
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def data(size, kind=23, start=b""):
 
 def sent(stream, *cuts):
     places = (0, *cuts, len(stream))
-    return [(True, stream[a:b]) for a, b in itertools.pairwise(places)]
+    return [(True, stream[a:b]) for a, b in pairwise(places)]
 
 
 def lengths(payloads):
@@ -90,6 +90,12 @@ def test_retransmissions_say_the_same_again_and_change_nothing():
     first, second, again, last = rendered(recording, [0, 1, 2, 3])
     assert again == first
     assert lengths([first, second, last]) == ([100, 50, 400, 30], 0)
+
+
+def test_what_does_not_count_is_no_nonce():
+    recording = recorded(sent(data(60) + data(60) + data(60), 65), protocols=TLS)
+    stream = b"".join(rendered(recording, [0, 1]))
+    assert len({stream[at + 5 : at + 11] for at in (0, 65, 130)}) == 3
 
 
 def test_nonces_that_count_count_on():
