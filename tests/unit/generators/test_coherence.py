@@ -198,3 +198,24 @@ def test_how_many_packets_an_older_connection_had_or_has_left_does_not_matter():
     # of one that was opened these have come to something else
     of = coherence(said)
     assert fitting(of, used(of, 0)[0]) == [0, 1]
+
+
+A, B = 11, 12
+QUESTIONS = coherence(
+    [
+        *((1, NEW, ASK, 1, 1), (1, 1, ANSWER, 0, 1)),  # 0, 1: a question, and its answer
+        *((2, NEW, ASK, 1, 1), (2, 1, ANSWER, 0, 1)),  # 2, 3: another
+    ],
+    states=[A, 0, B, 0],
+)
+
+
+def test_an_answer_fits_a_connection_with_its_question_open():
+    assert fitting(QUESTIONS, used(QUESTIONS, 0)[0]) == [0, 1, 2]
+    assert fitting(QUESTIONS, used(QUESTIONS, 2)[0]) == [0, 2, 3]
+    assert fitting(QUESTIONS, used(QUESTIONS, 2, 0)[0]) == [0, 1, 2, 3]
+
+
+def test_what_follows_an_open_state_relies_on_it():
+    assert QUESTIONS.relies.tolist() == [False, True, False, True]
+    assert not TWO.relies.any()

@@ -533,3 +533,76 @@ def test_a_capture_without_packets_changes_nothing():
     ]
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one.length, other.length)
+
+
+NAMES = [3, 5, 7, 9]
+
+
+def asking(seed, *, constant=False):
+    """Names in an order of each capture's own, asked and answered from a port each, or one."""
+    rng = np.random.default_rng(seed)
+    names = rng.permutation(NAMES).repeat(2)
+    outgoing = [True, False] * len(NAMES)
+    device = np.repeat(rng.integers(40_000, 60_000, len(NAMES)), 2)
+    trace = recorded(
+        *(seed, rng, np.where(outgoing, 74, 90), outgoing),
+        *(np.full_like(device, 5000) if constant else device, [53] * len(names)),
+        [DNS] * len(names),
+    )
+    return replace(trace, states=np.where(outgoing, names, 0)[:, None].astype(np.int64)), names
+
+
+def wrong(sessions, names):
+    """Answers to another name than was asked last from their port, and how many there are."""
+    found = answers = 0
+    for session in sessions:
+        asked: dict[int, int] = {}
+        for port, source, outgoing in zip(
+            device_ports(session).tolist(),
+            session.source.tolist(),
+            session.outgoing.tolist(),
+            strict=True,
+        ):
+            if outgoing:
+                asked[port] = int(names[source])
+            else:
+                answers += 1
+                found += asked.get(port) != names[source]
+    return found, answers
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_walks_have_answers_to_the_questions_that_they_asked(constant):
+    traces, names = zip(*(asking(i, constant=constant) for i in range(8)), strict=True)
+    told = np.concatenate(names)
+    count, answers = wrong(drawn(traces), told)
+    assert count == 0
+    assert answers > 0.9 * 200 * len(NAMES)
+    # by lengths alone all questions are the same
+    assert wrong(drawn(traces, agree=()), told)[0] > 0.2 * answers
+
+
+def test_what_is_known_of_connections_is_saved(tmp_path):
+    traces = [asking(i)[0] for i in range(6)]
+    model = fitted(traces)
+    model.save(tmp_path / "device.model")
+    loaded = Sessions.load(tmp_path / "device.model")
+    first, again = (each.sample(100, np.random.default_rng(0)) for each in (model, loaded))
+    np.testing.assert_array_equal(first.source, again.source)
+    plain = fitted([replace(trace, states=None) for trace in traces])
+    other = plain.sample(100, np.random.default_rng(0))
+    assert not np.array_equal(first.source, other.source)
+
+
+@pytest.mark.parametrize(("protocols", "redrawn"), [(DNS, False), (TCP, True)])
+def test_messages_of_a_fixed_form_keep_their_lengths(protocols, redrawn):
+    rng = np.random.default_rng(0)
+    captures = [
+        recorded(
+            i, rng, [100 + 7 * i] * 10, [True] * 10, [40_000] * 10, [53] * 10, [protocols] * 10
+        )
+        for i in range(6)
+    ]
+    known = np.unique(np.concatenate([each.length for each in captures]))
+    lengths = np.concatenate([session.length for session in drawn(captures)])
+    assert np.isin(lengths, known).all() != redrawn
