@@ -97,7 +97,8 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         pcap = Path(scratch) / "honeydata.pcap"
         start = time.monotonic()
-        written = write_sessions(sessions_of(honeydata), pcap, Fuzzer(rng))
+        fuzzer = Fuzzer(rng)
+        written = write_sessions(sessions_of(honeydata), pcap, fuzzer)
         write_seconds = time.monotonic() - start
         malformed = _malformed(pcap)
     reconstruction = generator.reconstruction(unseen, rng)
@@ -112,7 +113,7 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
         "detection": detection.mean,
         "unique_share": unique_share(real, honeydata, real),
         "packets_written": written.packets,
-        "compromises": written.compromises,
+        "compromises": dict(fuzzer.compromises),
         "malformed": malformed,
         "seconds": {
             "read": read_seconds,

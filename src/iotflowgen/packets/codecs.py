@@ -4,8 +4,7 @@ from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.datagrams import DnsIds, Echoes, Leases, Ntp
 from iotflowgen.packets.hosts import Endpoints, IpIds
 from iotflowgen.packets.payload import Dates, HttpLengths, Random, Retransmissions, TlsRecords
-from iotflowgen.packets.tcp.numbers import SequenceNumbers
-from iotflowgen.packets.tcp.stamps import Timestamps
+from iotflowgen.packets.tcp import SequenceNumbers, Timestamps
 
 __all__ = ["CODECS"]
 
