@@ -5,7 +5,18 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from tests.unit.packets.payload.exchange import HTTP, SENT_NS, TCP, recorded, rendered
+from iotflowgen.packets.record import record
+from iotflowgen.wire import Frames
+from tests.unit.packets.payload.exchange import (
+    CODECS,
+    HTTP,
+    SENT_NS,
+    TCP,
+    frames_of,
+    recorded,
+    rendered,
+    trace_of,
+)
 
 RNG = np.random.default_rng(0)
 PORTS = {"ports": (21_000, 40_000)}
@@ -40,6 +51,24 @@ def test_bytes_of_a_head_that_take_few_values_are_kept():
     for payload, (_, text) in zip(rendered(recording, range(6)), said, strict=True):
         assert payload[9:11] == b"\x55\xaa"
         assert payload[11:] != text[11:]
+
+
+def test_what_was_not_captured_is_drawn():
+    trace, frames = trace_of(frames_of([(True, b"text " * 40)]))
+    cut = Frames.of([frames[0][:100]])
+    payload = rendered(record([(trace, cut)], CODECS), [0])[0]
+    assert len(payload) == 200
+    assert len(set(payload[46:])) > 60
+
+
+def test_padding_is_drawn_unless_it_is_zero():
+    for padding in (bytes(5), RNG.bytes(5)):
+        trace, frames = trace_of(frames_of([(True, b"")]))
+        padded = Frames.of([frames[0] + padding])
+        trace.length[:] += 5
+        payload = rendered(record([(trace, padded)], CODECS), [0])[0]
+        assert len(payload) == 5
+        assert (payload == padding) == (not any(padding))
 
 
 def test_random_bytes_grow_and_shrink_with_the_packet():
