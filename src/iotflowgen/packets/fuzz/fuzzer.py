@@ -17,23 +17,24 @@ Named here what the paper leaves open:
 - TCP without application has options up to 94 bytes of frame, as real acknowledgments do.
 """
 
-import ipaddress
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from scapy.layers.eap import EAPOL
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
-from scapy.layers.l2 import ARP, LLC, SNAP, Dot3, Ether
-from scapy.packet import Raw, fuzz
+from scapy.layers.inet import IPOption_Router_Alert
 
 from iotflowgen.packets.fuzz import messages
+from iotflowgen.packets.fuzz.headers import (
+    EXPERIMENT,
+    drawing_from,
+    fuzzed_headers,
+    group_mac,
+    tcp_options,
+)
 from iotflowgen.packets.fuzz.hosts import Connection, Connections, Home, draw_home
 from iotflowgen.packets.fuzz.ports import claimed_port
 from iotflowgen.packets.fuzz.stacks import Features, Stack, nearest_stack, why_not
@@ -47,13 +48,8 @@ __all__ = ["Fuzzer"]
 _ETHERNET = 14
 _SHORTEST_ON_WIRE = 60
 _MOST_OPTIONS = 40
-_EXPERIMENT = {"ethernet": 0x88B5, "ip": 253}
-"""EtherType (IEEE 802) and IP protocol (RFC 3692) that are kept free for experiments."""
-
 _ECHO = {"icmp": (8, 0), "icmpv6": (128, 129)}
 """Types of request and reply."""
-
-_ETHERTYPE = {"ip": 0x0800, "arp": 0x0806, "ipv6": 0x86DD, "eapol": 0x888E}
 
 _GROUPS = {
     ("mdns", 5353): ("224.0.0.251", "ff02::fb"),
@@ -66,21 +62,6 @@ _GROUPS = {
 What others send goes to the device alone, as all of these may: so every IP packet has its address,
 and no other is as common.
 """
-
-_LAYERS: dict[str, Callable[[], Any]] = {
-    "ethernet": Ether,
-    "snap": lambda: Dot3() / LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0),
-    "llc": lambda: Dot3() / LLC(dsap=0),
-    "arp": lambda: ARP(hwtype=1, ptype=0x0800, hwlen=6, plen=4),
-    "eapol": lambda: EAPOL(version=2),
-    "ip": lambda: IP(version=4, flags="DF", frag=0, options=[]),
-    "ipv6": lambda: IPv6(version=6),
-    "icmp": lambda: ICMP(type=8, code=0),
-    "icmpv6": lambda: ICMPv6EchoRequest(type=128, code=0, data=b""),
-    "tcp": lambda: TCP(flags="A", reserved=0, urgptr=0, options=[]),
-    "udp": UDP,
-}
-"""Headers, with what must not be fuzzed; applications have none, they are payload."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +99,7 @@ class _Draft:
     def to_group(self, ip: str) -> None:
         """Address the packet to a broadcast or multicast group."""
         (self.headers.get("ip") or self.headers["ipv6"]).dst = ip
-        self.headers["link"].dst = _group_mac(ip)
+        self.headers["link"].dst = group_mac(ip)
 
 
 class Fuzzer:
@@ -173,7 +154,7 @@ class Fuzzer:
         """
         columns = (getattr(rows, name).tolist() for name in Features._fields)
         packets = map(Features, *columns)
-        with _drawing_from(self._scapy):
+        with drawing_from(self._scapy):
             sessions = rows.session.tolist()
             return Frames.of([self._frame(*each) for each in zip(packets, sessions, strict=True)])
 
@@ -184,7 +165,7 @@ class Fuzzer:
         packet = asked._replace(length=min(max(asked.length, _ETHERNET), LONGEST_FRAME))
         stack = nearest_stack(packet, partial(self._connections.spoken, packet))
         if stack not in self._headers:
-            self._headers[stack] = _fuzzed_headers(stack)
+            self._headers[stack] = fuzzed_headers(stack)
         connection = self._connections.of(packet, stack.carriers, stack.application)
         self.compromises.update(_compromises(asked, packet, stack))
         draft = _Draft(packet, stack, connection, self._headers[stack])
@@ -224,7 +205,7 @@ class Fuzzer:
         if draft.stack.application:
             tcp.flags, payload = "PA", self._message(draft)
         elif room <= _MOST_OPTIONS and room % 4 == 0:
-            tcp.options = _tcp_options(room, self._rng)
+            tcp.options = tcp_options(room, self._rng)
         elif draft.packet.length > _SHORTEST_ON_WIRE:
             tcp.flags = "PA" if draft.is_free else "RA"
             payload = messages.opaque(room, self._rng)
@@ -279,56 +260,12 @@ class Fuzzer:
         ip = draft.headers["ip"]
         records, rest = divmod(draft.room - 12, 8)
         if records < 0 or (rest and draft.packet.length > _SHORTEST_ON_WIRE):
-            ip.proto, ip.options = _EXPERIMENT["ip"], []
+            ip.proto, ip.options = EXPERIMENT["ip"], []
             return messages.opaque(draft.room, self._rng)
         ip.proto, ip.options = 2, [IPOption_Router_Alert()]
         if draft.packet.outgoing:
             draft.to_group("224.0.0.22")
         return messages.igmp_report(records, self._rng)
-
-
-def _fuzzed_headers(stack: Stack) -> dict[str, Any]:
-    """The headers of a stack by name, put together and fuzzed, and their `payload`."""
-    names = [name for name in stack.layers if name in _LAYERS]
-    if {"snap", "llc"} & set(names):
-        names.remove("ethernet")
-    parts = [_LAYERS[name]() for name in names]
-    packet = parts[0]
-    for part in parts[1:]:
-        packet /= part
-    packet = fuzz(packet / Raw(b""))
-    headers = {"link": packet, "payload": packet[Raw]}
-    headers |= {name: packet[type(part)] for name, part in zip(names[1:], parts[1:], strict=True)}
-    if stack.layers == ("ethernet",):
-        packet.type = _EXPERIMENT["ethernet"]
-    elif names[0] == "snap":
-        packet[SNAP].code = _ETHERTYPE[names[1]]
-    elif names[0] == "llc":
-        headers["llc"] = packet[LLC]
-    return headers
-
-
-def _tcp_options(size: int, rng: np.random.Generator) -> list[tuple[str, Any]]:
-    """Timestamps and up to three selective acknowledgments as far as they fit, and NOPs."""
-    nop = ("NOP", None)
-    options: list[tuple[str, Any]] = []
-    if size >= 12:
-        options += [nop, nop, ("Timestamp", tuple(rng.integers(2**32, size=2).tolist()))]
-        size -= 12
-    if size in (12, 20, 28):
-        edges = tuple(rng.integers(2**32, size=(size - 4) // 4).tolist())
-        return [*options, nop, nop, ("SAck", edges)]
-    return options + [nop] * size
-
-
-def _group_mac(ip: str) -> str:
-    """The Ethernet address of a broadcast or multicast address (RFC 1112, RFC 2464)."""
-    address = ipaddress.ip_address(ip)
-    if isinstance(address, ipaddress.IPv6Address):
-        return (b"\x33\x33" + address.packed[-4:]).hex(":")
-    if not address.is_multicast:
-        return "ff:ff:ff:ff:ff:ff"
-    return (b"\x01\0\x5e" + bytes([address.packed[1] & 0x7F]) + address.packed[2:]).hex(":")
 
 
 def _compromises(asked: Features, fitted: Features, stack: Stack) -> list[str]:
@@ -347,15 +284,3 @@ def _compromises(asked: Features, fitted: Features, stack: Stack) -> list[str]:
 
 def _names(protocols: int) -> str:
     return "+".join(name for i, name in enumerate(PROTOCOLS) if protocols >> i & 1) or "nothing"
-
-
-@contextmanager
-def _drawing_from(draws: random.Random) -> Iterator[None]:
-    """Scapy fuzzes with the global generator of `random`, which is left as it was found."""
-    before = random.getstate()
-    random.setstate(draws.getstate())
-    try:
-        yield
-    finally:
-        draws.setstate(random.getstate())
-        random.setstate(before)
