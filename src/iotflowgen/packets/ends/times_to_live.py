@@ -1,8 +1,8 @@
 """The time to live, or hop limit, of what peers send, as a codec (RFC 791, 8200).
 
 Routes differ between captures, and a session is taken from several. What a host sends in a session
-has one time to live, but for packets that differed from its others when captured. What the device
-sends has the captured one.
+has one time to live, but for packets that differed from its others when captured, as the SYNs of
+some systems do. What the device sends has the captured one.
 
 Shapes: P captured packets; E packets of a block.
 """
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.wire import SYN, tcp_flags
 from iotflowgen.wire.layers import ttl
 
 __all__ = ["TimesToLive"]
@@ -64,16 +63,12 @@ def _is_of_peer(packets: Packets) -> Flags:
 
 
 def _way(packets: Packets) -> Integers:
-    """Whose packets (P) come the same way: those of a host in a session.
-
-    Some systems open connections with another time to live than what follows has.
-    """
+    """Whose packets (P) come the same way: those of a host in a session."""
     frames, layers = packets.frames, packets.layers
     at = layers.network + np.where(layers.is_ip6, 8, 12)
-    low = np.where(layers.is_ip6, frames.number(at + 8, 8), 0)
-    opens = tcp_flags(frames, layers) & SYN > 0
-    kind = 4 * layers.protocol + 2 * layers.is_ip6 + opens
     first = np.where(layers.is_ip6, frames.number(at, 8), frames.number(at, 4))
+    low = np.where(layers.is_ip6, frames.number(at + 8, 8), 0)
+    kind = 2 * layers.protocol + layers.is_ip6
     return mixed(packets.session, kind, first, low)
 
 
