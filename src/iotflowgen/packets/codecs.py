@@ -2,7 +2,7 @@
 
 from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.datagrams import DnsIds, Echoes, Leases, Ntp
-from iotflowgen.packets.hosts import Endpoints, IpIds
+from iotflowgen.packets.hosts import Endpoints, IpIds, TimesToLive
 from iotflowgen.packets.payload import Dates, HttpLengths, Random, Retransmissions, TlsRecords
 from iotflowgen.packets.tcp import SequenceNumbers, Timestamps
 
@@ -11,6 +11,7 @@ __all__ = ["CODECS"]
 CODECS: tuple[type[Codec], ...] = (
     SequenceNumbers,
     Endpoints,
+    TimesToLive,
     Timestamps,
     Random,
     TlsRecords,

@@ -2,5 +2,6 @@
 
 from iotflowgen.packets.hosts.endpoints import Endpoints
 from iotflowgen.packets.hosts.ip_ids import IpIds
+from iotflowgen.packets.hosts.times_to_live import TimesToLive
 
-__all__ = ["Endpoints", "IpIds"]
+__all__ = ["Endpoints", "IpIds", "TimesToLive"]

@@ -1,4 +1,4 @@
-"""Who is at the two ends of each flow, as a codec: addresses of Ethernet and IP, and times to live.
+"""Who is at the two ends of each flow, as a codec: addresses of Ethernet and IP.
 
 Packets of one flow may be taken from several captures, in which its ends had other addresses. They
 all get those of its first packet. With whom the flow is, is told by what was known before, so that
@@ -31,7 +31,7 @@ Flags = NDArray[np.bool_]
 
 
 class Endpoints:
-    """Addresses and times to live, one of each end of a flow.
+    """Addresses, one of each end of a flow.
 
     With whom a flow of a session is:
 
@@ -52,7 +52,6 @@ class Endpoints:
         self._captured = recording.packets
         self._ends = told["ends"].astype(np.int64)
         self._stays, self._name, self._rank = told["stays"], told["asked"], told["rank"]
-        self._ttl_off = told["ttl_off"]
         self._answers = Answers(**{f.name: told[f"answer_{f.name}"] for f in fields(Answers)})
         frames = recording.frames.take(self._answers.packet)
         self._address = frames.number(self._answers.at, 4)
@@ -66,12 +65,10 @@ class Endpoints:
           which one at the other end;
         - `asked`, `rank` (P): the name that the other end was known by, -1 for none, and which of
           the addresses in that answer it had;
-        - `ttl_off` (P): how far the time to live of a peer's packet is off its usual one;
         - `stays` (P): whether the flow is with the host of the flow before to the same service;
         - `answer_` and the fields of `Answers` (R).
 
-        Left in frames are the times to live that peers mostly had in a capture. The device has one
-        address in all captures, and so has its gateway.
+        The device has one address in all captures, and so has its gateway.
         """
         unify(packets)
         outgoing = packets.outgoing
@@ -85,21 +82,18 @@ class Endpoints:
         flows = begins[_is_unicast(packets.take(begins))]
         services = Groups(_service(packets.take(flows)))
         stays[flows] = services.previous(ends[1][flows], -1) == ends[1][flows]
-        ttl_off = _take_out_ttl(packets)
         columns = {f"answer_{f.name}": getattr(answers, f.name) for f in fields(Answers)}
         return columns | {
             "ends": np.stack(ends, axis=-1).astype(np.int32),
             "asked": asked[first],
             "rank": rank[first],
             "stays": stays[first],
-            "ttl_off": ttl_off.astype(np.int16),
         }
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
-        """Write the addresses and times to live of new packets, and addresses in answers."""
+        """Write the addresses of new packets, and addresses in answers."""
         news = packets.take(packets.is_new)
         self._set_ends(news.take(news.flow >= 0), memory)
-        self._set_ttl(news, memory)
         self._move(news, noise)
 
     def _set_ends(self, packets: Packets, memory: Memory) -> None:
@@ -175,18 +169,6 @@ class Endpoints:
                 packets.frames.start + new,
                 np.where(both, width, 0),
             )
-
-    def _set_ttl(self, packets: Packets, memory: Memory) -> None:
-        """Give what a peer sends in a session one time to live, as far as captured packets had."""
-        peers = packets.take(_is_of_peer(packets))
-        at, ttl = _ttl(peers)
-        key = _way(peers)
-        ways = Groups(key)
-        firsts = np.flatnonzero(ways.is_first)
-        ttl[firsts] = memory.recall("way.ttl", key[firsts], ttl[firsts])
-        memory.keep("way.ttl", key[firsts], ttl[firsts])
-        ttl = ttl[ways.latest(ways.is_first)] + self._ttl_off[peers.source]
-        peers.frames.put(at, 1, np.clip(ttl, 1, 255))
 
     def _move(self, packets: Packets, noise: Noise) -> None:
         """Give hosts other addresses in all sessions but the first."""
@@ -275,45 +257,3 @@ def _known_by(packets: Packets, flows: Integers, answers: Answers) -> tuple[Inte
     name[flows[has]] = answers.name[record[has]]
     rank[flows[has]] = record[has] - answers.of(answers.packet[record[has]])[0]
     return name, rank
-
-
-def _ttl(packets: Packets) -> tuple[Integers, Integers]:
-    """Where the time to live or hop limit of packets (P) stands, 0 without, and what it is."""
-    layers = packets.layers
-    at = np.where(layers.is_ip4, layers.network + 8, 0)
-    at = np.where(layers.is_ip6, layers.network + 7, at)
-    return at, packets.frames.number(at, 1)
-
-
-def _is_of_peer(packets: Packets) -> Flags:
-    """Whether packets (P) of IP come from somebody, and are for the device alone."""
-    is_ip = packets.layers.is_ip4 | packets.layers.is_ip6
-    is_one: Flags = is_ip & ~packets.outgoing & _is_unicast(packets)
-    return is_one
-
-
-def _way(packets: Packets) -> Integers:
-    """Whose packets (P) come the same way: those of a host in a session.
-
-    Some systems open connections with another time to live than what follows has.
-    """
-    _, high, low = _end(packets, ~packets.outgoing)
-    opens = tcp_flags(packets.frames, packets.layers) & SYN > 0
-    return mixed(packets.session, 2 * packets.layers.protocol + opens, high, low)
-
-
-def _take_out_ttl(packets: Packets) -> Integers:
-    """Leave in all packets (P) of a way the most frequent time to live; how far each is off it."""
-    off = np.zeros(len(packets), dtype=np.int64)
-    which = np.flatnonzero(_is_of_peer(packets))
-    peers = packets.take(which)
-    at, ttl = _ttl(peers)
-    way = Groups(_way(peers)).number
-    pairs, count = np.unique((way << 8) + ttl, return_counts=True)
-    pairs = pairs[np.argsort(count, kind="stable")]
-    usual = np.zeros(int(way.max(initial=-1)) + 1, dtype=np.int64)
-    # of what is assigned twice, the last stays
-    usual[pairs >> 8] = pairs & 0xFF
-    peers.frames.put(at, 1, usual[way])
-    off[which] = ttl - usual[way]
-    return off
