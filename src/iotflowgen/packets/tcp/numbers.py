@@ -103,7 +103,7 @@ def _place(
     packets.position[tcp] = position
     has = np.flatnonzero(payload_size(packets.layers.take(tcp)) > 0)
     own = 2 * packets.flow[tcp[has]] + packets.outgoing[tcp[has]]
-    groups = Groups((own << 32) + position[has])
+    groups = Groups((Groups(own).number << 32) + position[has])
     original = tcp[has][groups.latest(groups.is_first)]
     again = ~told.advances[has, 0]
     packets.original[tcp[has[again]]] = original[again]
