@@ -15,10 +15,11 @@ import numpy as np
 from by_device import measured
 
 from iotflowgen.adversaries import Boosting
-from iotflowgen.capture import read_captures
+from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.evaluation import trials
 from iotflowgen.evaluation.metrics import copied_share
 from iotflowgen.generators import Sessions, SessionsConfig
+from iotflowgen.packets import with_states
 from iotflowgen.traffic import cut_windows, every_place
 
 SEED = 0
@@ -42,7 +43,9 @@ def measure(folder: Path) -> dict[str, Any]:
     make = partial(Boosting, seed=SEED)
     found: dict[str, Any] = {"device": folder.name, "control": [], "copies_real": []}
     found["variants"] = {name: {"accuracy": [], "copies": []} for name in VARIANTS}
-    for trial, ground in enumerate(trials("held-out", read_captures([folder]), rng)):
+    for trial, ground in enumerate(
+        trials("held-out", with_states(read_frames([folder], read_captures([folder]))), rng)
+    ):
         train = cut_windows(ground.train, every_place(ground.train, ground.real.size))
         found["control"].append(ground.attack_control(make).mean)
         for name, settings in VARIANTS.items():

@@ -24,6 +24,7 @@ from iotflowgen.packets import (
     Renderer,
     Renders,
     record,
+    with_states,
     write_sessions,
 )
 from iotflowgen.recording import Recording
@@ -64,8 +65,10 @@ def read_device(
         cached: Whether what was dissected is kept, and taken from where it was kept.
     """
     plain = read_captures(paths, device) if cached else read_captures(paths, device, cache=None)
-    frames = {trace.name: found for trace, found in read_frames(paths, plain)}
-    return [replace(t, headers=header_fields(frames[t.name], t)[1]) for t in plain], frames
+    found = [*read_frames(paths, plain)]
+    frames = {trace.name: of_trace for trace, of_trace in found}
+    traces = with_states(found)
+    return [replace(t, headers=header_fields(frames[t.name], t)[1]) for t in traces], frames
 
 
 def field_names(trace: Trace, frames: FramesOf) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from pydantic import Field
 
 from iotflowgen.adversaries import ADVERSARIES, OF_FEATURES
-from iotflowgen.capture import read_captures
+from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.errors import CaptureError, EvaluationError, IoTFlowGenError
 from iotflowgen.evaluation.description import describe, measure
 from iotflowgen.evaluation.identification import identify
@@ -42,6 +42,7 @@ from iotflowgen.evaluation.results import Attack, Cell, Device, Identification, 
 from iotflowgen.evaluation.trials import PROTOCOLS, Protocol, Trial, trials
 from iotflowgen.files import whole_file
 from iotflowgen.generators import GENERATORS, versions
+from iotflowgen.packets import with_states
 from iotflowgen.progress import Progress, silent
 from iotflowgen.settings import Settings
 from iotflowgen.tables import read_windows, write_windows
@@ -134,7 +135,7 @@ class Benchmark:
         for name in self.config.devices:
             # a device whose captures cannot be read fails in its steps, which say why
             with suppress(CaptureError):
-                traces[name] = read_captures([self.root / name], progress=progress)
+                traces[name] = self._captures(name, progress)
         steps = list(self._steps(traces))
         for stage in dict.fromkeys(step.stage for step in steps):
             missing = [step for step in steps if step.stage == stage and not step.is_done()]
@@ -187,12 +188,18 @@ class Benchmark:
         found: dict[str, Any] = json.loads(self.path(kind, *names).read_text())["found"]
         return found
 
+    def _captures(self, device: str, progress: Progress = silent) -> list[Trace]:
+        """All captures of a device, with what generators may learn of them."""
+        folder = self.root / device
+        traces = read_captures([folder], progress=progress)
+        return with_states(read_frames([folder], traces))
+
     def trials(self, device: str, protocol: Protocol) -> tuple[Trial, ...]:
         """The trials of a device, the same whoever asks."""
         config = self.config
         return trials(
             protocol,
-            read_captures([self.root / device]),
+            self._captures(device),
             np.random.default_rng([config.seed, zlib.crc32(device.encode())]),
             window=config.window,
             windows=config.windows,
