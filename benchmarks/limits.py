@@ -24,6 +24,7 @@ from iotflowgen.adversaries import ADVERSARIES, OF_FEATURES
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.evaluation import trials
 from iotflowgen.generators import Sessions
+from iotflowgen.packets import with_states
 
 SEED = 0
 CAPTURES = (8, 32)
