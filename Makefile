@@ -9,7 +9,7 @@ DEVICES := D-LinkCam,D-LinkDoorSensor,D-LinkHomeHub,D-LinkSensor,D-LinkSiren,D-L
 	D-LinkWaterSensor,EdimaxPlug1101W,EdnetGateway,HomeMaticPlug,HueBridge,HueSwitch,MAXGateway,$\
 	WeMoInsightSwitch,WeMoInsightSwitch2,WeMoLink,WeMoSwitch,Withings
 
-.PHONY: help demo test compiled interpreted lint format samples lock benchmark clean tshark
+.PHONY: help demo test lint format samples lock benchmark clean tshark
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -20,14 +20,6 @@ demo: $(READY) tshark ## set up, then learn and imitate the sample devices (abou
 
 test: $(READY) tshark ## set up, then run the tests
 	$(VENV)/bin/python -m pytest -n 2 $(ARGS)
-
-compiled: $(READY) ## install with the writing of packets compiled (needs a C compiler)
-	rm -rf build/lib.* build/temp.* build/bdist.*
-	IOTFLOWGEN_COMPILE=1 $(VENV)/bin/pip install --disable-pip-version-check -q --no-deps \
-		--no-build-isolation --force-reinstall .
-
-interpreted: $(READY) ## go back from that to the sources as they are
-	$(VENV)/bin/pip install --disable-pip-version-check -q --no-deps -e .
 
 lint: $(READY) ## style and types
 	$(VENV)/bin/ruff check .
@@ -55,10 +47,6 @@ benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, c
 	$(VENV)/bin/python benchmarks/fields.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/references.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
-	$(MAKE) compiled
-	$(VENV)/bin/python benchmarks/packets.py $(ROOT) --speed-only \
-		--out benchmarks/results/packets_compiled.json
-	$(MAKE) interpreted
 	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink
 	$(VENV)/bin/python benchmarks/tables.py
 

@@ -1,8 +1,8 @@
 """What the adversary `headers` finds in packets of generated sessions, under `held-out`.
 
-Of each device and split the generator `sessions` and the templates are learnt from G, sessions are
+Of each device and split the generator `sessions` learns from G, whose packets are kept, sessions are
 written to a pcap as `generate` writes them, and windows of that file are told from windows of H:
-with `--payload template`, with `--payload fuzz`, and, to see what packets alone give away, with the
+with `--payload recorded`, with `--payload fuzz`, and, to see what packets alone give away, with the
 captures of G themselves in the place of sessions, their packets written anew. Whole sessions are
 kept together, as whole captures are. Identifiers are kept (`--keep-identifiers`): that a decoy is
 another unit than the captured one is not what is asked.
@@ -52,7 +52,7 @@ from iotflowgen.packets import DEFAULT_START_NS
 from iotflowgen.traffic import Session, Trace, cut_windows, draw_places
 
 KNOWN = "known source"
-KINDS = ("template", "fuzz", "captures", KNOWN)
+KINDS = ("recorded", "fuzz", "captures", KNOWN)
 
 
 def of_known_source(

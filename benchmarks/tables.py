@@ -339,7 +339,7 @@ def headers() -> str:
         ("**target**, mean (worst)", "", "", "+10.0 (+25.0)", *[""] * (len(kinds) - 1)),
     ]
     titles = {
-        "template": "excess, template",
+        "recorded": "excess, recorded",
         "fuzz": "fuzz",
         "captures": "captures rewritten",
         "known source": "of a known source",

@@ -62,12 +62,12 @@ def generate(
         ),
     ] = None,
     payload: Annotated[
-        Literal["template", "fuzz"],
+        Literal["recorded", "fuzz"],
         typer.Option(
             help="What a capture's packets hold beside their features: what the device's packets "
             "were seen to hold, or random values as in the paper."
         ),
-    ] = "template",
+    ] = "recorded",
     mac: Annotated[
         str | None,
         typer.Option(metavar="MAC", help="The device's.", show_default="drawn, same vendor"),
@@ -138,8 +138,8 @@ def generate(
     if suffix in captures:
         # rather now than after as many packets as fit in
         check_time(out, shown.start_ns + int(amount * 10**9) * (unit == "--duration"))
-        recording = recording if payload == "template" else None
-        if recording is None and payload == "template":
+        recording = recording if payload == "recorded" else None
+        if recording is None and payload == "recorded":
             say("the model knows no packets, so they are fuzzed; fit it on Ethernet again")
         renderer = _renderer(recording, of_packets, keep_identifiers, shown)
     with progress_display() as progress:
@@ -173,7 +173,7 @@ def _how_much(asked: "dict[str, float | None]") -> tuple[str, float]:
 
 def _check_addressed(impossible: bool, is_table: bool) -> None:
     if impossible:
-        reason = "addresses go with --payload template only, and not with --keep-identifiers"
+        reason = "addresses go with --payload recorded only, and not with --keep-identifiers"
         raise typer.BadParameter(reason, param_hint="--mac, --ip, --gateway, --persona")
     if is_table:
         say("a table has no addresses; those asked for come out in captures only")
