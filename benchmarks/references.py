@@ -61,9 +61,9 @@ def measure(folder: Path) -> dict[str, Any]:
     stamps = read_stamps(frames.take(has_stamps), layers.take(has_stamps))
     mentions = Mentions(flow[has_stamps], outgoing[has_stamps], stamps.echoes)
     time_ns = mentions.of(time_ns[has_stamps], time_ns[has_stamps])
-    clock = np.rint(time_ns * (TICKS / 1e9)).astype(np.int64)
+    clock = time_ns * (TICKS / 1e9)
     told = encode_stamps(mentions, clock, stamps)
-    begun = mentions.begun(clock + mentions.of(told.lag[:, 0], told.lag[:, 1]))
+    begun = mentions.begun(nearest(clock + mentions.of(told.lag[:, 0], told.lag[:, 1])))
     again, _ = decode_stamps(mentions, clock, told, begun)
     same_stamps = (again.value == stamps.value) & (again.echo == stamps.echo)
     return {

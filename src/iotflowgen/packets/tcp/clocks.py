@@ -27,7 +27,7 @@ from iotflowgen.packets.tcp.lines import Flags, Integers, signed
 from iotflowgen.packets.tcp.times import CLOSE_NS, Times
 from iotflowgen.recording import Groups, Packets
 
-__all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "neighbour"]
+__all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "neighbour", "nearest"]
 
 Reals = NDArray[np.float64]
 
@@ -101,14 +101,13 @@ class Clocks(Readings):
         """As references of a codec."""
         return {f"clocks.{f.name}": getattr(self, f.name) for f in fields(self)}
 
-    def at(self, clock: Integers, time_ns: Integers) -> Integers:
+    def at(self, clock: Integers, time_ns: Integers) -> Reals:
         """What clocks said at some times of their captures, if they run evenly; of any shape."""
         return self.value[clock] + self.ticks(clock, time_ns - self.time_ns[clock])
 
-    def ticks(self, clock: Integers, passed_ns: Integers) -> Integers:
-        """How far each counts while some time passes."""
-        rate = self.rate[self.host[clock]] / 1e9
-        ticks: Integers = np.rint(passed_ns * rate).astype(np.int64)
+    def ticks(self, clock: Integers, passed_ns: Integers) -> Reals:
+        """How far each counts while some time passes, fractions of a tick included."""
+        ticks: Reals = passed_ns * (self.rate[self.host[clock]] / 1e9)
         return ticks
 
     @cached_property
@@ -247,7 +246,7 @@ def _goes_on(clocks: Clocks, own: Integers, slack: float, drift: float) -> bool:
     own = own[np.argsort(clocks.time_ns[own])]
     then, now = own[:-1], own[1:]
     passed_ns = clocks.time_ns[now] - clocks.time_ns[then]
-    ticks = clocks.ticks(then, passed_ns)
+    ticks = nearest(clocks.ticks(then, passed_ns))
     is_next = (
         np.abs(signed(clocks.value[now] - clocks.value[then] - ticks)) <= slack + drift * ticks
     )
@@ -265,3 +264,8 @@ def neighbour(said: Integers) -> int:
         return int(min(rising[0], 2**32 - rising[0], 2**31 - 1))
     gaps = np.sort(np.diff(rising, append=rising[0] + 2**32))[:-1]
     return int(min(np.median(gaps), 2**31 - 1))
+
+
+def nearest(ticks: Reals) -> Integers:
+    """The nearest whole numbers of ticks."""
+    return np.floor(ticks + 0.5).astype(np.int64)

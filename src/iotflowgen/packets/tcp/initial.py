@@ -23,6 +23,7 @@ from iotflowgen.packets.tcp.clocks import (
     find_clocks,
     find_hosts,
     neighbour,
+    nearest,
 )
 from iotflowgen.packets.tcp.lines import Flags, Integers, signed
 from iotflowgen.packets.tcp.times import Captures
@@ -79,7 +80,7 @@ def refer(packets: Packets, tcp: Integers, sequence: Integers) -> dict[str, NDAr
     clock = clock[again.latest(again.is_first)]
     counts = np.flatnonzero(clock >= 0)
     number = said.value.copy()
-    number[counts] -= clocks.at(clock[counts], said.time_ns[counts])
+    number[counts] -= nearest(clocks.at(clock[counts], said.time_ns[counts]))
     spread = _spread(said, service, again.is_first)
     spread[counts] = 0
     columns = {"clock": (clock, -1), "number": (signed(number), 0), "spread": (spread, _RANDOM)}
@@ -166,6 +167,6 @@ class InitialNumbers:
             memory,
             noise,
         )
-        number[counts] += value + self._clocks.ticks(clock, time_ns - begun_ns)
+        number[counts] += value + nearest(self._clocks.ticks(clock, time_ns - begun_ns))
         initial: Integers = number % 2**32
         return initial

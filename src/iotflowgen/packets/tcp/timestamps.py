@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.packets.tcp.clocks import Clocks, Readings, Reals, find_clocks, find_hosts
-from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, signed, unwrapped
+from iotflowgen.packets.tcp.clocks import Clocks, Readings, Reals, find_clocks, find_hosts, nearest
+from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, unwrapped
 from iotflowgen.packets.tcp.times import Captures, Times
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import ACK, Frames, Layers, find_options, tcp_flags
@@ -64,8 +64,9 @@ class Stamps:
 class StampReferences:
     """What timestamps of P segments refer to."""
 
-    lag: NDArray[np.int32]
-    """Ticks that TSval and TSecr are ahead of an even clock of their line (P, 2)."""
+    lag: NDArray[np.float64]
+    """Ticks that TSval and TSecr are ahead of an even clock of their line (P, 2). Fractions keep
+    segments in the same tick that were sent at once, wherever ticks begin."""
     echoes: Flags
     """Whether TSecr says something (P)."""
     falls: Flags
@@ -90,7 +91,7 @@ def write_stamps(frames: Frames, at: Integers, stamps: Stamps) -> None:
     frames.put(at + 4, 4, stamps.echo)
 
 
-def encode_stamps(mentions: Mentions, clock: Integers, stamps: Stamps) -> StampReferences:
+def encode_stamps(mentions: Mentions, clock: Reals, stamps: Stamps) -> StampReferences:
     """Timestamps as references.
 
     Args:
@@ -104,7 +105,7 @@ def encode_stamps(mentions: Mentions, clock: Integers, stamps: Stamps) -> StampR
     advances, highest, before = _advances(relative, is_own, mentions.groups)
     back, off = Edges(mentions.groups, advances, highest).refer(np.arange(len(relative)), relative)
     return StampReferences(
-        lag=mentions.pairs(signed(value - clock).astype(np.int32)),
+        lag=mentions.pairs((value - clock + 2**31) % 2**32 - 2**31),
         echoes=stamps.echoes,
         falls=mentions.pairs(relative < before)[:, 0],
         back=mentions.pairs(back.astype(np.int32))[:, 1],
@@ -122,7 +123,7 @@ def _advances(
 
 
 def decode_stamps(
-    mentions: Mentions, clock: Integers, told: StampReferences, begun: Integers
+    mentions: Mentions, clock: Reals, told: StampReferences, begun: Integers
 ) -> tuple[Stamps, Integers]:
     """The inverse of `encode_stamps`.
 
@@ -138,7 +139,7 @@ def decode_stamps(
     groups, is_own = mentions.groups, mentions.rows % 2 == 0
     none = np.zeros_like(told.back)
     falls = mentions.of(told.falls, np.zeros_like(told.falls))
-    said = clock + mentions.of(told.lag[:, 0], told.lag[:, 1]) - begun
+    said = nearest(clock + mentions.of(told.lag[:, 0], told.lag[:, 1])) - begun
     _, highest, _ = _advances(np.where(falls, 0, said), is_own, groups)
     # no clock goes back, unless segments overtook each other
     relative = np.where(falls, np.minimum(said, highest), highest)
@@ -177,11 +178,11 @@ class Timestamps:
         write_stamps(segments.frames, at[stamped], Stamps(none, none, stamps.echoes))
         columns = {f.name: getattr(told, f.name) for f in fields(StampReferences)}
         columns["clock"] = mentions.pairs(clock.astype(np.int32))
-        whole = clocks.columns()
+        all_ = clocks.columns()
         for name, column in columns.items():
-            whole[name] = np.zeros((len(packets), *column.shape[1:]), column.dtype)
-            whole[name][stamped] = column
-        return whole
+            all_[name] = np.zeros((len(packets), *column.shape[1:]), column.dtype)
+            all_[name][stamped] = column
+        return all_
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the timestamps of segments that have the option."""
@@ -194,7 +195,7 @@ class Timestamps:
         mentions = Mentions(segments.flow, segments.outgoing, told.echoes)
         now = self._now(segments, mentions, times, memory, noise)
         line, first = mentions.line[mentions.rows], mentions.first
-        begun = now[first] + told.lag.ravel()[mentions.rows[first]]
+        begun = nearest(now[first] + told.lag.ravel()[mentions.rows[first]])
         begun = mentions.spread(memory.recall(_REACHED, line[first], begun))
         stamps, reached = decode_stamps(mentions, now, told, begun)
         write_stamps(segments.frames, at[stamped], stamps)
@@ -204,7 +205,7 @@ class Timestamps:
 
     def _now(
         self, segments: Packets, mentions: Mentions, times: Times, memory: Memory, noise: Noise
-    ) -> Integers:
+    ) -> Reals:
         """What the clock of each mention's line says (M), when its segment is sent."""
         mention = mentions.rows[mentions.first]
         row, line = mention // 2, mentions.line[mention]
@@ -217,7 +218,7 @@ class Timestamps:
         )
         clock, begun_ns, value = (mentions.spread(column) for column in begun)
         passed_ns = segments.time_ns[mentions.rows // 2] - begun_ns
-        now: Integers = value + self._clocks.ticks(clock, passed_ns)
+        now: Reals = value + self._clocks.ticks(clock, passed_ns)
         return now
 
 
