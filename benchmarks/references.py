@@ -16,6 +16,7 @@ import numpy as np
 from by_device import measured
 
 from iotflowgen.capture import read_captures, read_frames
+from iotflowgen.packets.tcp.clocks import nearest
 from iotflowgen.packets.tcp.lines import Mentions
 from iotflowgen.packets.tcp.segments import read_numbers
 from iotflowgen.packets.tcp.sequence import decode, encode, initial_numbers

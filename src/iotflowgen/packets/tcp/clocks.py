@@ -27,7 +27,7 @@ from iotflowgen.packets.tcp.lines import Flags, Integers, signed
 from iotflowgen.packets.tcp.times import CLOSE_NS, Times
 from iotflowgen.recording import Groups, Packets
 
-__all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "neighbour", "nearest"]
+__all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "nearest", "neighbour"]
 
 Reals = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ class Clocks(Readings):
     goes_on: Flags
     """Whether it goes on from one capture to the next (R)."""
     rate: Reals
-    """Ticks a second, by `host` (2 H)."""
+    """Ticks a second (R)."""
     spread: Integers
     """Ticks from what it says first in a capture to what it says so in another, by `host` (2 H)."""
 
@@ -107,7 +107,7 @@ class Clocks(Readings):
 
     def ticks(self, clock: Integers, passed_ns: Integers) -> Reals:
         """How far each counts while some time passes, fractions of a tick included."""
-        ticks: Reals = passed_ns * (self.rate[self.host[clock]] / 1e9)
+        ticks: Reals = passed_ns * (self.rate[clock] / 1e9)
         return ticks
 
     @cached_property
@@ -195,7 +195,7 @@ def find_clocks(
         **(vars(firsts.take(made)) | {"host": host[made]}),
         is_apart=is_apart[made],
         goes_on=goes_on[made],
-        rate=np.repeat(rate, 2),
+        rate=rate[host[made] // 2],
         spread=np.zeros(2 * len(rate), dtype=np.int64),
     )
     for each in np.unique(clocks.host[~clocks.is_apart]).tolist():

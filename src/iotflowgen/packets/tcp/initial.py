@@ -22,8 +22,8 @@ from iotflowgen.packets.tcp.clocks import (
     Reals,
     find_clocks,
     find_hosts,
-    neighbour,
     nearest,
+    neighbour,
 )
 from iotflowgen.packets.tcp.lines import Flags, Integers, signed
 from iotflowgen.packets.tcp.times import Captures

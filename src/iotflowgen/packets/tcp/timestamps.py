@@ -9,7 +9,7 @@ Shapes: P segments with the option, in the order of time, or captured packets wh
 so; M mentions, L lines, as in `lines`; H hosts.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.clocks import Clocks, Readings, Reals, find_clocks, find_hosts, nearest
-from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, unwrapped
+from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, signed, unwrapped
 from iotflowgen.packets.tcp.times import Captures, Times
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import ACK, Frames, Layers, find_options, tcp_flags
@@ -43,6 +43,8 @@ _FASTEST = 4000
 """More is no clock, but several hosts behind one address."""
 _LONG_NS = 4 * 10**9
 """Between timestamps, for their rate to be more than delay."""
+_LEAST_SPREAD = 25.0
+"""Variance, in seconds squared, of the times of timestamps that tell how a clock drifts."""
 _OFF, _DRIFT = 1.0, 0.02
 """Seconds, and share of what has passed, that a clock may be off and still be the same."""
 _CLOCK, _FIRST, _REACHED = "timestamps.clock", "timestamps.first", "timestamps.reached"
@@ -174,6 +176,7 @@ class Timestamps:
         clocks, clock = _find(segments, mentions, stamps)
         time_ns = mentions.of(segments.time_ns, segments.time_ns)
         told = encode_stamps(mentions, clocks.at(clock, time_ns), stamps)
+        told = replace(told, lag=_centred(told.lag, clock, mentions))
         none = np.zeros_like(stamps.value)
         write_stamps(segments.frames, at[stamped], Stamps(none, none, stamps.echoes))
         columns = {f.name: getattr(told, f.name) for f in fields(StampReferences)}
@@ -237,7 +240,40 @@ def _find(segments: Packets, mentions: Mentions, stamps: Stamps) -> tuple[Clocks
     clocks, of_first = find_clocks(said.take(first), rate, slack=_OFF * rate, drift=_DRIFT)
     clock = np.zeros(len(first), dtype=np.int64)
     clock[first] = of_first
-    return clocks, mentions.begun(clock)
+    clock = mentions.begun(clock)
+    own = mentions.rows % 2 == 0
+    return replace(clocks, rate=_exact(clocks, clock[own], said.take(own))), clock
+
+
+def _exact(clocks: Clocks, clock: Integers, said: Readings) -> Reals:
+    """Ticks a second that each clock really had (R), where it was heard for long enough.
+
+    Quartz is off by some millionths, which makes many ticks in a long capture.
+    """
+    passed = (said.time_ns - clocks.time_ns[clock]) / 1e9
+    ahead = signed(said.value - nearest(clocks.at(clock, said.time_ns)))
+    count = np.maximum(np.bincount(clock, minlength=len(clocks.rate)), 1)
+    mean = np.bincount(clock, passed, len(clocks.rate)) / count
+    apart = passed - mean[clock]
+    spread = np.bincount(clock, apart**2, len(clocks.rate)) / count
+    drift = np.bincount(clock, apart * ahead, len(clocks.rate)) / count
+    drift /= np.maximum(spread, _LEAST_SPREAD)
+    counts = (spread >= _LEAST_SPREAD) & (np.abs(drift) < _DRIFT * clocks.rate)
+    rate: Reals = clocks.rate + np.where(counts, drift, 0)
+    return rate
+
+
+def _centred(lag: Reals, clock: Integers, mentions: Mentions) -> Reals:
+    """Lags (P, 2) from what is usual for each clock: its first reading may have been late."""
+    own = mentions.rows % 2 == 0
+    said, of = mentions.of(lag[:, 0], lag[:, 1]), clock[own]
+    order = np.lexsort((said[own], of))
+    first = np.searchsorted(of[order], np.arange(int(clock.max(initial=-1)) + 1))
+    last = np.append(first[1:], len(of))
+    # a clock that nobody heard but in echoes has no usual lag
+    usual = np.append(said[own][order], 0)[np.where(first < last, (first + last) // 2, len(of))]
+    centred: Reals = mentions.pairs(said - usual[clock])
+    return centred
 
 
 def _rates(said: Readings, hosts: int) -> Reals:
