@@ -102,6 +102,12 @@ class Coherence:
         self.before[connection == 0] = _NONE
         self.after[by_connection] = come_to
         self.ends[by_connection] = ends
+        state = numbered([np.zeros(len(states), dtype=np.int64), *states.T])
+        self.leaves = state.astype(np.int32)
+        """A number for the states that it leaves its connection in (P)."""
+        self.finds = np.empty_like(self.leaves)
+        """A number for the states that it finds its connection in (P), if it has one."""
+        self.finds[by_connection] = np.roll(self.leaves[by_connection], 1)
         self.relies = (self.before != _NONE) & _states_before(states, by_connection)
         """Whether it would be wrong in a connection that has come to something else (P)."""
         older = np.empty_like(ends)
@@ -145,6 +151,7 @@ class Walks:
         shape = len(first), _KEPT
         self._connection, self._service = np.full(shape, _NONE), np.full(shape, _NONE)
         self._come_to = np.full(shape, coherence.asked + _NOTHING, dtype=np.int32)
+        self._state = np.full(shape, _NONE, dtype=np.int32)
         self._used = np.full(shape, _NONE, dtype=np.int32)
         """At which step each was used last (N, M); -1 where there is none."""
         self._over = np.ones(shape, dtype=bool)
@@ -179,7 +186,7 @@ class Walks:
 
         Of several that have come to the same, it is the one that was used about as recently as the
         captured one, or as recently if another one may be taken up instead. A packet that fits none
-        goes on with such a one of its service, or opens one.
+        goes on with such a one of its service in the same state, or opens one.
         """
         of, number = self._of, np.full(len(place), _NONE)
         walk = (of.service[place] != _NONE).nonzero()[0]
@@ -200,6 +207,7 @@ class Walks:
         self._having[walk, self._come_to[walk, at]] -= 1
         self._having[walk, makes] += 1
         self._come_to[walk, at] = makes
+        self._state[walk, at] = of.leaves[place]
         self._used[walk, at] = self._steps
         self._over[walk, at] = of.ends[place]
         self._steps += 1
@@ -214,9 +222,10 @@ class Walks:
         mine = self._service[walk[:, None], latest] == of.service[place][:, None]
         fits = fits[row, latest]
         rank = np.cumsum(mine, axis=1) - 1
+        alike = mine & (self._state[walk[:, None], latest] == of.finds[place][:, None])
         takes_up = of.takes_up[place] != _NONE
         takes_up[takes_up] = self._takes_up(walk[takes_up], place[takes_up])
-        mine = np.where(fits.any(axis=1, keepdims=True), fits, mine)
+        mine = np.where(fits.any(axis=1, keepdims=True), fits, alike)
         off = np.where(mine, np.abs(rank - of.rank[place][:, None]), np.iinfo(np.int64).max)
         mine &= ~takes_up[:, None] | (fits & (off == 0))
         goes_on: NDArray[np.bool_] = np.any(mine, axis=1)
