@@ -19,6 +19,10 @@ says what the first one of such a connection does, unless it has as many of them
 up to there, or as many that began like that. What the capture had before the walk began counts as
 had by the walk.
 
+A packet may be drawn that fits no connection, as where nothing does. It then goes on with one of
+its service that is in the same state, so that nothing is sent on a closed connection of TCP, and
+nothing closes one that is closed; if it relies on a state that no connection is in, it is left out.
+
 Connections are known by their ports, for features have no addresses (paper, section 4.1).
 
 Shapes: P places, as in `chain`; S kinds of states; N walks; X pairs of a walk and a place; M
@@ -26,12 +30,16 @@ connections of a walk; K kinds of packets that connections begin with which were
 capture.
 """
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.accidents import numbered
 
 __all__ = ["Coherence", "Walks"]
+
+_T = TypeVar("_T", bound=np.generic)
 
 _NONE = -1  # no connection, or nothing that it has come to
 _COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
@@ -94,18 +102,21 @@ class Coherence:
         )
         self.before = np.empty_like(come_to)
         """What the connection has to have come to (P); -1 if there is none before."""
-        self.after = np.empty_like(come_to)
+        self.after = _in_place(come_to, by_connection)
         """What it comes to (P)."""
-        self.ends = np.empty_like(ends)
+        self.ends = _in_place(ends, by_connection)
         """Whether no packet of it follows in its capture (P)."""
         self.before[by_connection] = np.where(begins, _NONE, np.roll(come_to, 1))
         self.before[connection == 0] = _NONE
-        self.after[by_connection] = come_to
-        self.ends[by_connection] = ends
-        self.relies = (self.before != _NONE) & _states_before(states, by_connection)
+        self.leaves = _state_numbers(states)
+        """A number for the states that it leaves its connection in (P); 0 for none."""
+        self.finds = _in_place(
+            np.where(begins, 0, np.roll(self.leaves[by_connection], 1)), by_connection
+        )
+        """That of the states that it finds it in (P)."""
+        self.relies = (self.before != _NONE) & (self.finds > 0)
         """Whether it would be wrong in a connection that has come to something else (P)."""
-        older = np.empty_like(ends)
-        older[by_connection] = was_there
+        older = _in_place(was_there, by_connection)
         first_there = older & (self.before == _NONE)
         spoken = numbered([service, said])
         kinds = np.unique(spoken[first_there])
@@ -145,6 +156,7 @@ class Walks:
         shape = len(first), _KEPT
         self._connection, self._service = np.full(shape, _NONE), np.full(shape, _NONE)
         self._come_to = np.full(shape, coherence.asked + _NOTHING, dtype=np.int32)
+        self._state = np.zeros(shape, dtype=np.int32)
         self._used = np.full(shape, _NONE, dtype=np.int32)
         """At which step each was used last (N, M); -1 where there is none."""
         self._over = np.ones(shape, dtype=bool)
@@ -179,7 +191,7 @@ class Walks:
 
         Of several that have come to the same, it is the one that was used about as recently as the
         captured one, or as recently if another one may be taken up instead. A packet that fits none
-        goes on with such a one of its service, or opens one.
+        goes on with such a one of its service in the same state, or opens one.
         """
         of, number = self._of, np.full(len(place), _NONE)
         walk = (of.service[place] != _NONE).nonzero()[0]
@@ -200,6 +212,7 @@ class Walks:
         self._having[walk, self._come_to[walk, at]] -= 1
         self._having[walk, makes] += 1
         self._come_to[walk, at] = makes
+        self._state[walk, at] = of.leaves[place]
         self._used[walk, at] = self._steps
         self._over[walk, at] = of.ends[place]
         self._steps += 1
@@ -214,9 +227,10 @@ class Walks:
         mine = self._service[walk[:, None], latest] == of.service[place][:, None]
         fits = fits[row, latest]
         rank = np.cumsum(mine, axis=1) - 1
+        alike = mine & (self._state[walk[:, None], latest] == of.finds[place][:, None])
         takes_up = of.takes_up[place] != _NONE
         takes_up[takes_up] = self._takes_up(walk[takes_up], place[takes_up])
-        mine = np.where(fits.any(axis=1, keepdims=True), fits, mine)
+        mine = np.where(fits.any(axis=1, keepdims=True), fits, alike)
         off = np.where(mine, np.abs(rank - of.rank[place][:, None]), np.iinfo(np.int64).max)
         mine &= ~takes_up[:, None] | (fits & (off == 0))
         goes_on: NDArray[np.bool_] = np.any(mine, axis=1)
@@ -242,13 +256,18 @@ def _latest(begins: NDArray[np.bool_]) -> NDArray[np.int64]:
     return latest
 
 
-def _states_before(
-    states: NDArray[np.int64], by_connection: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Whether the packet before each, by connection, left it in a state (P)."""
-    before = np.empty(len(states), dtype=bool)
-    before[by_connection] = np.roll(np.any(states != 0, axis=1)[by_connection], 1)
-    return before
+def _state_numbers(states: NDArray[np.int64]) -> NDArray[np.int32]:
+    """A number for the states of each packet (P); 0 for none."""
+    some = np.any(states != 0, axis=1)
+    number: NDArray[np.int32] = np.where(some, 1 + numbered([some, *states.T]), 0).astype(np.int32)
+    return number
+
+
+def _in_place(along: NDArray[_T], by_connection: NDArray[np.int64]) -> NDArray[_T]:
+    """What stands connection by connection, packet by packet (P)."""
+    column = np.empty_like(along)
+    column[by_connection] = along
+    return column
 
 
 def _so_far(counts: NDArray[np.bool_], capture: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -219,3 +219,21 @@ def test_an_answer_fits_a_connection_with_its_question_open():
 def test_what_follows_an_open_state_relies_on_it():
     assert QUESTIONS.relies.tolist() == [False, True, False, True]
     assert not TWO.relies.any()
+
+
+CLOSE = 5
+CLOSING = coherence(
+    [
+        *((1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0), (1, 0, ASK, 1, 1)),  # 0, 1, 2
+        *((1, 0, CLOSE, 0, 0), (1, 0, ACK, 1, 0)),  # 3, 4: one side closes, the other acknowledges
+    ],
+    states=[0, 0, 0, 2, 2],
+)
+
+
+def test_nothing_is_sent_on_a_closed_connection_but_what_captures_show():
+    # a question that fits nothing goes on with an open connection, else with another one
+    assert used(CLOSING, 0, 2)[1] == [1, 1]
+    assert used(CLOSING, 0, 1, 2, 3, 2)[1] == [1, 1, 1, 1, 2]
+    assert used(CLOSING, 0, 1, 2, 3, 3)[1] == [1, 1, 1, 1, 2]
+    assert used(CLOSING, 0, 1, 2, 3, 4)[1] == [1] * 5
