@@ -22,9 +22,13 @@ from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import ACK, SYN, copy_ranges, dst_port, tcp_flags
 from iotflowgen.wire.layers import ARP
 
-__all__ = ["Endpoints"]
+__all__ = ["NONE", "PEER", "Endpoints"]
 
-_NONE = -(2**40)
+PEER = "flow.peer"
+"""What is remembered of whom flows are with: a packet with the same other end, or -1 - r for the
+record r of an answer of DNS."""
+NONE = -(2**40)
+"""With nobody yet."""
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -102,11 +106,11 @@ class Endpoints:
         firsts = np.flatnonzero(groups.is_first)
         flows = packets.take(firsts)
         head = memory.recall("flow.head", flows.flow, flows.source)
-        peer = memory.recall("flow.peer", flows.flow, np.full(len(flows), _NONE))
-        begins = peer == _NONE
+        peer = memory.recall(PEER, flows.flow, np.full(len(flows), NONE))
+        begins = peer == NONE
         peer[begins] = self._choose(packets, flows.take(begins), memory)
         memory.keep("flow.head", flows.flow, head)
-        memory.keep("flow.peer", flows.flow, peer)
+        memory.keep(PEER, flows.flow, peer)
         which = np.empty(int(groups.number.max(initial=-1)) + 1, dtype=np.int64)
         which[groups.number[firsts]] = np.arange(len(firsts))
         head, peer = head[which][groups.number], peer[which][groups.number]

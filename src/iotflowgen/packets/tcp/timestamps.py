@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.hosts.endpoints import NONE, PEER
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.clocks import Clocks, Readings, Reals, find_clocks, find_hosts, nearest
@@ -164,6 +165,7 @@ class Timestamps:
         self._clocks, self._clock = Clocks.of(found), found["clock"]
         self._told = StampReferences(**{f.name: found[f.name] for f in fields(StampReferences)})
         self._captures = Captures(recording)
+        self._peers = _Peers(recording, self._clock)
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
@@ -215,6 +217,12 @@ class Timestamps:
         source = memory.recall(_FIRST, line, 2 * segments.source[row] + mention % 2)
         memory.keep(_FIRST, line, source)
         clock = self._clock.ravel()[source].astype(np.int64)
+        # the other end's is that of whom the flow is with, whoever it was with when captured
+        host = self._clocks.host // 2
+        peer = memory.recall(PEER, segments.flow[row], np.full(len(row), NONE))
+        other = self._peers.clock_of(peer)
+        is_other = (segments.outgoing[row] == (mention % 2 == 1)) & (other >= 0)
+        clock = np.where(is_other & (host[other] != host[clock]), other, clock)
         time_ns, session = segments.time_ns[row], segments.session[row]
         begun = self._clocks.begin(
             _CLOCK, line, clock, time_ns, session, times.take(row), memory, noise
@@ -223,6 +231,32 @@ class Timestamps:
         passed_ns = segments.time_ns[mentions.rows // 2] - begun_ns
         now: Reals = value + self._clocks.ticks(clock, passed_ns)
         return now
+
+
+class _Peers:
+    """The clocks of hosts that flows are with, whichever packets they are made of."""
+
+    def __init__(self, recording: Recording, clock: Integers) -> None:
+        """Note by the addresses of those that send timestamps; `clock` is that of senders (P, 2)."""
+        packets, told = recording.packets, recording.of("endpoints")
+        stamped = find_options(packets.frames, packets.layers).timestamps > 0
+        heard = np.flatnonzero(stamped & ~packets.outgoing & packets.layers.is_ip4)
+        at = packets.layers.network + np.where(packets.outgoing, 16, 12)
+        self._of_packet = np.where(packets.layers.is_ip4, packets.frames.number(at, 4), -1)
+        none = np.zeros(0, dtype=np.int64)
+        answers = packets.frames.take(told.get("answer_packet", none))
+        self._of_record = np.append(answers.number(told.get("answer_at", none), 4), -1)
+        self._known, first = np.unique(self._of_packet[heard], return_index=True)
+        self._clock = np.append(clock[heard[first], 0].astype(np.int64), -1)
+
+    def clock_of(self, peer: Integers) -> Integers:
+        """One of the clocks of peers, as `Endpoints` names them (L); -1 where none is known."""
+        record = np.where((peer < 0) & (peer != NONE), -1 - peer, len(self._of_record) - 1)
+        address = np.where(peer >= 0, self._of_packet[peer], self._of_record[record])
+        place = np.searchsorted(self._known, address)
+        known = np.append(self._known, -2)[place] == address
+        found: Integers = self._clock[np.where(known, place, len(self._known))]
+        return found
 
 
 def _find(segments: Packets, mentions: Mentions, stamps: Stamps) -> tuple[Clocks, Integers]:
