@@ -4,12 +4,13 @@ from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.datagrams import DnsIds, Echoes, Leases, Ntp
 from iotflowgen.packets.hosts import Endpoints, IpIds, TimesToLive
 from iotflowgen.packets.payload import Dates, HttpLengths, Random, Retransmissions, TlsRecords
-from iotflowgen.packets.tcp import SequenceNumbers, Timestamps
+from iotflowgen.packets.tcp import ReceiveWindows, SequenceNumbers, Timestamps
 
 __all__ = ["CODECS"]
 
 CODECS: tuple[type[Codec], ...] = (
     SequenceNumbers,
+    ReceiveWindows,
     Endpoints,
     TimesToLive,
     Timestamps,
