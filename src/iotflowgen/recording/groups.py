@@ -86,3 +86,26 @@ class Groups:
         lift = (self._group + 1) << 34
         raised = np.maximum.accumulate(along - base + lift)
         return self._back(raised - lift + base)
+
+    def clamped(
+        self, low: NDArray[np.int64], high: NDArray[np.int64], step: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """What grows by `step` from row to row of a group, and is kept from `low` to `high` (E).
+
+        In the first row of a group it is `low`, which is to be `high` there.
+        """
+        low, high, step = (column[self._order] for column in (low, high, step))
+        # such steps, one after another, make one of their kind
+        reach = 1
+        while reach < len(self) and (low < high).any():
+            before = (low[:-reach], high[:-reach], step[:-reach])
+            least, most = (
+                np.clip(bound + step[reach:], low[reach:], high[reach:]) for bound in before[:2]
+            )
+            total = before[2] + step[reach:]
+            low, high, step = (
+                np.concatenate([column[:reach], joined])
+                for column, joined in ((low, least), (high, most), (step, total))
+            )
+            reach *= 2
+        return self._back(low)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.payload.continuations import show_continuations
 from iotflowgen.packets.payload.ranges import Integers, begins_of, expand
 from iotflowgen.packets.payload.streams import NONCE, Streams
 from iotflowgen.recording import Groups, Packets, Recording
@@ -129,6 +130,7 @@ class TlsRecords:
                 state[follower] = end
                 heapq.heappush(wrong, follower)
             ends[row] = end
+        show_continuations(segments, np.where(state < 1 << 16, state, 0))
         _keep(memory, _STATE, segments, line, state, ends)
 
     def _lay_out(self, segments: Packets, row: int, state: State, seed: int) -> int:

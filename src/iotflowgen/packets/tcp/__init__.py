@@ -2,5 +2,6 @@
 
 from iotflowgen.packets.tcp.numbers import SequenceNumbers
 from iotflowgen.packets.tcp.timestamps import Timestamps
+from iotflowgen.packets.tcp.windows import ReceiveWindows
 
-__all__ = ["SequenceNumbers", "Timestamps"]
+__all__ = ["ReceiveWindows", "SequenceNumbers", "Timestamps"]

@@ -117,7 +117,9 @@ class Edges:
         self._key = (line[order] << _SPAN) + self._at + _HALF
         self._first = np.searchsorted(line[order], np.arange(lines))
         self._line = groups.number
-        self._last = self._first[groups.number] + groups.sum(advances.astype(np.int64)) - advances
+        self._highest = self._first[groups.number] + groups.sum(advances.astype(np.int64))
+        """The last edge as of each mention (M)."""
+        self._last = self._highest - advances
         """The last edge before each mention (M)."""
 
     def refer(self, mention: Integers, number: Integers) -> tuple[Integers, Integers]:
@@ -135,4 +137,16 @@ class Edges:
         """The inverse of `refer`; where fewer edges stand, the first one counts."""
         edge = np.maximum(self._last[mention] - back, self._first[self._line[mention]])
         numbers: Integers = self._at[edge] + off
+        return numbers
+
+    def below(self, mention: Integers, number: Integers) -> tuple[Integers, Integers]:
+        """The last edge that is not beyond numbers, as of each `mention`, and the last of all."""
+        line, highest = self._line[mention], self._highest[mention]
+        sought = (line << _SPAN) + np.clip(number, -_HALF, _HALF - 1) + _HALF
+        edge = np.searchsorted(self._key, sought, side="right") - 1
+        return np.clip(edge, self._first[line], highest), highest
+
+    def number(self, edge: Integers) -> Integers:
+        """Where edges stand."""
+        numbers: Integers = self._at[edge]
         return numbers

@@ -36,6 +36,8 @@ MOST_BLOCKS = 4
 """Blocks of SACK that the options of a segment have room for (RFC 2018, section 3)."""
 _LOST = 1 << 24
 """Bytes that a capture may have lost in a row; a number farther ahead is none of the line's."""
+_FAR = 1 << 40
+"""More edges than there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,9 @@ def encode(flow: Integers, outgoing: Flags, numbers: Numbers) -> References:
     back, off = edges.refer(np.arange(len(relative)), relative)
     back = np.where(advances, 0, back)
     off = np.where(advances, relative - before, off)
+    # where the capture begins with a probe, an edge stands there, too
+    probes = is_own & (taken == 0) & (relative == before - 1)
+    back, off = np.where(probes, 0, back), np.where(probes, -1, off)
 
     block_packet, block = np.nonzero(numbers.blocks >= 0)
     blocks_back = np.full(numbers.blocks.shape, -1, dtype=np.int32)
@@ -187,12 +192,13 @@ def decode(
     reached = groups.sum(np.where(advances, np.maximum(off + taken_M, 0), 0))
     edges = Edges(groups, advances, reached)
     relative = edges.at(np.arange(len(rows)), back, off)
-    is_acknowledged = rows % 2 == 1
-    relative[is_acknowledged] = _in_order(
-        relative[is_acknowledged],
-        reached[is_acknowledged],
-        references.rises[rows[is_acknowledged] // 2],
-        Groups(mentions.line[rows[is_acknowledged]]),
+    which = np.flatnonzero(rows % 2 == 1)
+    relative[which] = _in_order(
+        which,
+        relative[which],
+        edges,
+        references.rises[rows[which] // 2],
+        Groups(mentions.line[rows[which]]),
     )
     first = initial.ravel()[rows]
     numbers = mentions.pairs((relative + first) % 2**32)
@@ -219,18 +225,23 @@ def decode(
 
 
 def _in_order(
-    relative: Integers, sent: Integers, rises: NDArray[np.int8], groups: Groups
+    mention: Integers, relative: Integers, edges: Edges, rises: NDArray[np.int8], groups: Groups
 ) -> Integers:
-    """Acknowledgment numbers that rise where they did when captured, and do not where not.
+    """Acknowledgment numbers (A) that rise where they did when captured, and do not where not.
 
     Where a session goes over from one capture to another, how much a segment leaves
     unacknowledged and whether it says something new may not both hold. The second one does: it is
-    what the other side, and whoever watches, acts on. Where there is nothing new to say, `sent`
-    being all that there is, the last number is said again.
+    what the other side, and whoever watches, acts on. What would be nothing new acknowledges one
+    segment more than the last one; where all is acknowledged, the last number is said again.
     """
-    rising = np.where(rises > 0, relative, 0)
-    last = groups.previous(groups.greatest(rising), 0)
-    late = (rises > 0) & (relative <= last) & ~groups.is_first
-    rising = np.where(late, sent, rising)
-    said: Integers = groups.greatest(rising)
+    edge, highest = edges.below(mention, relative)
+    off = relative - edges.number(edge)
+    is_new, is_whole = rises > 0, off == 0
+    low = np.where(is_new, edge, -_FAR)
+    high = np.where(is_new, highest, _FAR)
+    low, high = (np.where(groups.is_first, edge, bound) for bound in (low, high))
+    last = groups.clamped(low, high, (is_new & is_whole).astype(np.int64))
+    said = edges.number(last) + np.where(is_new & (last == edge), off, 0)
+    said = np.where(groups.is_first, relative, said)
+    said = said[groups.latest(is_new | groups.is_first)]
     return np.where(rises < 0, np.minimum(relative, said), said)
