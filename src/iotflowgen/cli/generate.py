@@ -109,7 +109,6 @@ def generate(
     from iotflowgen.generators import Sessions, load_generator
     from iotflowgen.packets import check_time, sessions_of, write_sessions
     from iotflowgen.recording import match
-    from iotflowgen.tables import write_sessions_table, write_windows
 
     captures, tables = (".pcap", ".pcapng"), (".parquet", ".csv")
     suffix = out.suffix.lower()
@@ -148,6 +147,8 @@ def generate(
         else:
             honeydata = fitted.sample(int(amount), rng, progress=progress)
             if renderer is None:
+                from iotflowgen.tables import write_windows
+
                 write_windows(honeydata, out)
                 _end(honeydata.length.size, out)
                 return
@@ -155,6 +156,8 @@ def generate(
                 honeydata = match(recording, honeydata, of_packets).windows
             drawn = sessions_of(honeydata, shown.start_ns)
         if renderer is None:
+            from iotflowgen.tables import write_sessions_table
+
             written, stopped = write_sessions_table(drawn, out)
         else:
             report = write_sessions(drawn, out, renderer, progress=progress)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Memory"]
 
-_MOST = 2**16
+_MOST = 2**14
 """Keys that are remembered of one name, the last used."""
 
 

@@ -31,7 +31,7 @@ __all__ = [
 
 DEFAULT_START_NS: Final = 1_704_067_200 * 10**9
 """The first second of 2024, so that the same seed gives the same file."""
-_BLOCK: Final = 2**16
+_BLOCK: Final = 2**15
 
 
 class Renders(Protocol):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Frames", "copy_ranges"]
 
-_WORD: Final = 8
-"""Bytes that are copied at once."""
+_WORDS: Final = (32, 8, 1)
+"""Bytes that are copied at once: of each range as many as it has."""
 _BLOCK: Final = 2**15
 """Words, or bytes, that are copied before the next: their indices stay in the cache."""
 
@@ -138,10 +138,13 @@ class Frames:
         return (offset >= 0) & (offset + width <= self.size), self.start + offset
 
 
-def _words(data: NDArray[np.uint8], width: int, order: str = ">") -> NDArray[Any]:
+def _words(data: NDArray[np.uint8], width: int) -> NDArray[Any]:
     """The numbers of `width` bytes, 1, 2, 4 or 8, at every byte of the data: a view of it."""
-    count = max(0, len(data) - width + 1)
-    return np.ndarray((count,), f"{order}u{width}", data.data, strides=(1,))
+    return _cells(data, width, f">u{width}")
+
+
+def _cells(data: NDArray[np.uint8], width: int, kind: str) -> NDArray[Any]:
+    return np.ndarray((max(0, len(data) - width + 1),), kind, data.data, strides=(1,))
 
 
 def _read(data: NDArray[np.uint8], place: NDArray[np.int64], width: int) -> NDArray[np.int64]:
@@ -179,11 +182,13 @@ def copy_ranges(
         target_start: (P) where each range is to begin in them; the ranges do not overlap there.
         size: (P) bytes of each.
     """
-    for width, which in ((_WORD, size >= _WORD), (1, (size > 0) & (size < _WORD))):
-        index = np.flatnonzero(which)
+    most = np.inf
+    for width in _WORDS:
+        index = np.flatnonzero((size >= width) & (size < most))
+        most = width
         if not len(index):
             continue
-        old, new = _words(source, width, "="), _words(target, width, "=")
+        old, new = _cells(source, width, f"V{width}"), _cells(target, width, f"V{width}")
         last = size[index] - width
         ends = np.cumsum(last // width + 1 + (last % width > 0))
         cuts = np.searchsorted(ends, np.arange(0, int(ends[-1]) + _BLOCK, _BLOCK), side="right")

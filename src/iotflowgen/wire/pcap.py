@@ -104,7 +104,7 @@ def read_records(path: Path) -> Records:
     return Records(places.link, places.time_ns, places.length, frames, complaint)
 
 
-def records_bytes(capture: CaptureFormat, time_ns: NDArray[np.int64], frames: Frames) -> bytes:
+def records_bytes(capture: CaptureFormat, time_ns: NDArray[np.int64], frames: Frames) -> memoryview:
     """Packets as records of a file.
 
     Args:
@@ -131,7 +131,7 @@ def records_bytes(capture: CaptureFormat, time_ns: NDArray[np.int64], frames: Fr
     if capture.in_blocks:
         words[end - 4] = whole
     copy_ranges(frames.data, frames.start, data, start + 4 * len(fields), size)
-    return data.tobytes()
+    return data.data
 
 
 def _unzipped(content: bytes) -> tuple[bytes, str]:

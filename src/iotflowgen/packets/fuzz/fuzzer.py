@@ -25,7 +25,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scapy.layers.inet import IPOption_Router_Alert
 
 from iotflowgen.packets.fuzz import messages
 from iotflowgen.packets.fuzz.headers import (
@@ -33,6 +32,7 @@ from iotflowgen.packets.fuzz.headers import (
     drawing_from,
     fuzzed_headers,
     group_mac,
+    router_alert,
     tcp_options,
 )
 from iotflowgen.packets.fuzz.hosts import Connection, Connections, Home, draw_home
@@ -262,7 +262,7 @@ class Fuzzer:
         if records < 0 or (rest and draft.packet.length > _SHORTEST_ON_WIRE):
             ip.proto, ip.options = EXPERIMENT["ip"], []
             return messages.opaque(draft.room, self._rng)
-        ip.proto, ip.options = 2, [IPOption_Router_Alert()]
+        ip.proto, ip.options = 2, [router_alert()]
         if draft.packet.outgoing:
             draft.to_group("224.0.0.22")
         return messages.igmp_report(records, self._rng)

@@ -10,7 +10,6 @@ padded.
 import struct
 
 import numpy as np
-from scapy.utils import checksum
 
 __all__ = [
     "bootp",
@@ -183,4 +182,6 @@ def igmp_report(records: int, rng: np.random.Generator) -> bytes:
         report = struct.pack(">BBHHH", 0x22, 0, 0, 0, records) + groups
     else:
         report = b"\x16\0\0\0\xef\xff" + rng.bytes(2)
-    return report[:2] + struct.pack(">H", checksum(report)) + report[4:]
+    # in one's complement (RFC 1071)
+    checksum = -sum(struct.unpack(f">{len(report) // 2}H", report)) % 65535
+    return report[:2] + struct.pack(">H", checksum) + report[4:]

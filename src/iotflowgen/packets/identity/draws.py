@@ -14,7 +14,16 @@ _TRIES: Final = 64
 _HEX: Final = "0123456789abcdef"
 _KEPT: Final = re.compile(r"(.)\1{3,}|%[0-9A-Fa-f]{2}")
 """What fills a word up, or escapes a letter of it."""
-_ALPHABETS: Final = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
+_ALPHABETS: Final = {
+    letter: letters
+    for letters in (string.digits, string.ascii_lowercase, string.ascii_uppercase)
+    for letter in letters
+}
+"""Of each letter those that may stand in its place."""
+_HEX_ALPHABETS: Final = {
+    letter: letters if letters is string.digits else letters[:6]
+    for letter, letters in _ALPHABETS.items()
+}
 
 
 class Draws:
@@ -46,11 +55,7 @@ class Draws:
         """Another word of the same letters, digits and cases."""
         kept = {i for match in _KEPT.finditer(old) for i in range(*match.span())}
         is_hex = all(letter in string.hexdigits for letter in old if letter.isalnum())
-        alphabets = {
-            letter: letters[:6] if is_hex and letters is not string.digits else letters
-            for letters in _ALPHABETS
-            for letter in letters
-        }
+        alphabets = _HEX_ALPHABETS if is_hex else _ALPHABETS
         places = [(i, alphabets[old[i]]) for i in range(len(old)) if old[i] in alphabets]
         places = [(i, letters) for i, letters in places if i not in kept]
 

@@ -12,6 +12,8 @@ Shapes: P captured packets; E packets of a block; S segments of TLS among them.
 
 import heapq
 import random
+from array import array
+from itertools import pairwise
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -69,6 +71,8 @@ class TlsRecords:
         self._nonce, self._first = told["nonce"].astype(np.int64), told["first_nonce"]
         self._nonces = begins_of(told["nonce_packet"], len(recording))
         self._frames, self._layers = recording.frames, recording.layers
+        self._spot = told["spot"].astype(np.int64)
+        self._firsts: dict[int, array[int]] = {}
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:  # noqa: ARG004
@@ -149,49 +153,62 @@ class TlsRecords:
         elif size == state.owed:
             after = State(0)
         else:
-            after = self._write(data, payload.tobytes(), state.owed, source)
+            more = int(segments.frames.size[row] - self._frames.size[source])
+            kept = int(self._spot[source] + min(more, 0) - segments.layers.payload[row])
+            after = self._write(data, payload.tobytes(), state.owed, source, kept)
         payload[:] = np.frombuffer(data[:size], dtype=np.uint8)
         return after.number()
 
-    def _write(self, data: bytearray, old: bytes, at: int, source: int) -> State:
-        """Write the records of a captured packet into a payload, from a place on."""
-        records = self._records(source)
-        beyond = State.of(int(self._ends[source])).owed if records else 0
-        while (
-            len(records) > 1 and sum(size for _, _, size in records[:-1]) + _LEAST > len(data) - at
-        ):
-            records.pop()
-        if not records:
-            records = [(len(old), bytes([DATA]) + int(self._version[source]).to_bytes(2), 0)]
-        *others, last = records
-        for first, head, size in others:
-            said = head + (size - HEADER).to_bytes(2) + old[first + HEADER : first + size]
-            data[at : at + len(said)] = said
-            at += size
-        first, head, size = last
+    def _write(self, data: bytearray, old: bytes, at: int, source: int, kept: int) -> State:
+        """Write the records of a captured packet into a payload, from a place on.
+
+        Of `old`, the payload so far, as many bytes stand where they did when captured as are
+        `kept`.
+        """
+        captured = self._payload(source)
+        firsts = self._records(source, captured)
+        begin, count = firsts[0] if firsts else len(old), len(firsts)
+        while count > 1 and firsts[count - 1] - begin + _LEAST > len(data) - at:
+            count -= 1
+        last = firsts[count - 1] if count else begin
+        if last <= kept:
+            data[at : at + last - begin] = old[begin:last]
+        else:
+            for first, end in pairwise(firsts[:count]):
+                said = captured[first : first + HEADER] + old[first + HEADER : end]
+                data[at + first - begin : at + first - begin + len(said)] = said
+        at += last - begin
+        head = captured[last : last + HEADER]
+        size = min(HEADER + int.from_bytes(head[3:]), len(captured) - last)
+        beyond = State.of(int(self._ends[source])).owed
+        if not count:
+            head, size, beyond = bytes([DATA]) + int(self._version[source]).to_bytes(2), 0, 0
         room = len(data) - at
         body = max(room - HEADER, 0)
         more = max(0, min(beyond, LONGEST - body)) if body + beyond else _SHORT
-        header = head + (body + more).to_bytes(2)
+        header = head[:3] + (body + more).to_bytes(2)
         if room < HEADER:
             # it says no more of itself than fits
             data[at:] = header[:room]
             return State(HEADER - room + more, room, int.from_bytes(header))
-        said = header + old[first + HEADER : first + min(size, room)]
+        said = header + old[last + HEADER : last + min(size, room)]
         data[at : at + len(said)] = said
         return State(more)
 
-    def _records(self, source: int) -> list[tuple[int, bytes, int]]:
-        """The records that begin in a captured packet: place, type and version, bytes in it."""
-        frame, layers = self._frames[source], self._layers
-        payload = frame[int(layers.payload[source]) : int(layers.end[source])]
-        at = State.of(int(self._begins[source])).owed
-        found: list[tuple[int, bytes, int]] = []
-        while at + HEADER <= len(payload):
-            size = HEADER + int.from_bytes(payload[at + 3 : at + HEADER])
-            found.append((at, payload[at : at + 3], min(size, len(payload) - at)))
-            at += size
-        return found
+    def _payload(self, source: int) -> bytes:
+        """That of a captured packet."""
+        layers = self._layers
+        return self._frames[source][int(layers.payload[source]) : int(layers.end[source])]
+
+    def _records(self, source: int, payload: bytes) -> "array[int]":
+        """Where in the payload of a captured packet records begin."""
+        if source not in self._firsts:
+            at, found = State.of(int(self._begins[source])).owed, array("i")
+            while at + HEADER <= len(payload):
+                found.append(at)
+                at += HEADER + int.from_bytes(payload[at + 3 : at + HEADER])
+            self._firsts[source] = found
+        return self._firsts[source]
 
 
 def read_records(packets: Packets, streams: Streams) -> dict[str, NDArray[Any]]:
