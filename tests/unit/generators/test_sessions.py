@@ -10,7 +10,7 @@ from iotflowgen.generators.accidents import Order
 from iotflowgen.generators.ports import Connections
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
 from iotflowgen.packets.fuzz.ports import claimed_port
-from iotflowgen.traffic import Trace, protocol_mask
+from iotflowgen.traffic import STATES, Trace, protocol_mask
 
 TCP = protocol_mask(["ip", "tcp"])
 DNS = protocol_mask(["ip", "udp", "dns"])
@@ -549,7 +549,9 @@ def asking(seed, *, constant=False):
         *(np.full_like(device, 5000) if constant else device, [53] * len(names)),
         [DNS] * len(names),
     )
-    return replace(trace, states=np.where(outgoing, names, 0)[:, None].astype(np.int64)), names
+    states = np.zeros((len(names), len(STATES)), dtype=np.int64)
+    states[:, STATES.index("dns")] = np.where(outgoing, names, 0)
+    return replace(trace, states=states), names
 
 
 def wrong(sessions, names):
