@@ -36,7 +36,7 @@ _SHORT: Final = 27
 _VERSION: Final = 0x0303
 
 
-class State(NamedTuple):
+class _State(NamedTuple):
     """How far a sender's last record is; all zero where it is complete."""
 
     owed: int
@@ -51,7 +51,7 @@ class State(NamedTuple):
         return self.said << 56 | self.header << 16 | self.owed
 
     @classmethod
-    def of(cls, number: int) -> "State":
+    def of(cls, number: int) -> "_State":
         """The inverse of `number`."""
         return cls(number & 0xFFFF, number >> 56, number >> 16 & (1 << 40) - 1)
 
@@ -123,7 +123,7 @@ class TlsRecords:
             if row == last:
                 continue
             last = row
-            end = self._lay_out(segments, row, State.of(int(state[row])), int(seeds[row]))
+            end = self._lay_out(segments, row, _State.of(int(state[row])), int(seeds[row]))
             follower = int(after[row])
             if end != ends[row] and follower >= 0:
                 state[follower] = end
@@ -131,7 +131,7 @@ class TlsRecords:
             ends[row] = end
         _keep(memory, _STATE, segments, line, state, ends)
 
-    def _lay_out(self, segments: Packets, row: int, state: State, seed: int) -> int:
+    def _lay_out(self, segments: Packets, row: int, state: _State, seed: int) -> int:
         """Lay out the records of a segment anew; returns the state that it ends with."""
         start = int(segments.frames.start[row] + segments.layers.payload[row])
         payload = segments.frames.data[
@@ -143,18 +143,18 @@ class TlsRecords:
         data[: len(rest)] = rest
         if size < state.owed:
             is_cut = size < len(rest)
-            after = State(state.owed - size, (state.said + size) * is_cut, state.header * is_cut)
+            after = _State(state.owed - size, (state.said + size) * is_cut, state.header * is_cut)
         elif size == state.owed:
-            after = State(0)
+            after = _State(0)
         else:
             after = self._write(data, payload.tobytes(), state.owed, source)
         payload[:] = np.frombuffer(data[:size], dtype=np.uint8)
         return after.number()
 
-    def _write(self, data: bytearray, old: bytes, at: int, source: int) -> State:
+    def _write(self, data: bytearray, old: bytes, at: int, source: int) -> _State:
         """Write the records of a captured packet into a payload, from a place on."""
         records = self._records(source)
-        beyond = State.of(int(self._ends[source])).owed if records else 0
+        beyond = _State.of(int(self._ends[source])).owed if records else 0
         while (
             len(records) > 1 and sum(size for _, _, size in records[:-1]) + _LEAST > len(data) - at
         ):
@@ -174,16 +174,16 @@ class TlsRecords:
         if room < HEADER:
             # it says no more of itself than fits
             data[at:] = header[:room]
-            return State(HEADER - room + more, room, int.from_bytes(header))
+            return _State(HEADER - room + more, room, int.from_bytes(header))
         said = header + old[first + HEADER : first + min(size, room)]
         data[at : at + len(said)] = said
-        return State(more)
+        return _State(more)
 
     def _records(self, source: int) -> list[tuple[int, bytes, int]]:
         """The records that begin in a captured packet: place, type and version, bytes in it."""
         frame, layers = self._frames[source], self._layers
         payload = frame[int(layers.payload[source]) : int(layers.end[source])]
-        at = State.of(int(self._begins[source])).owed
+        at = _State.of(int(self._begins[source])).owed
         found: list[tuple[int, bytes, int]] = []
         while at + HEADER <= len(payload):
             size = HEADER + int.from_bytes(payload[at + 3 : at + HEADER])
