@@ -1,7 +1,7 @@
 """What the adversary `headers` finds in packets of generated sessions, under `held-out`.
 
-Of each device and split the generator `sessions` learns from G, whose packets are kept. Sessions are
-written to a pcap as `generate` writes them, and windows of that file are told from windows of H:
+Of each device and split the generator `sessions` learns from G, whose packets are kept. Sessions
+are written to a pcap as `generate` writes them, and windows of that file are told from those of H:
 with `--payload recorded`, with `--payload fuzz`, and, to see what packets alone give away, with the
 captures of G themselves in the place of sessions, their packets written anew. Whole sessions are
 kept together, as whole captures are. Identifiers are kept (`--keep-identifiers`): that a decoy is

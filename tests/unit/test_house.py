@@ -143,26 +143,17 @@ def circles(graph):
 
 MOST_MODULES = 15
 FOLDERS = sorted({file.parent for file in FILES})
-TO_BE_REBUILT = {"packets"}
+BY_FOLDER = pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: str(f.relative_to(ROOT)))
 
 
-def folders(reason):
-    """Each folder, by its path; some are known to fail, and say so when they no longer do."""
-    for folder in FOLDERS:
-        path = str(folder.relative_to(ROOT))
-        known = path in TO_BE_REBUILT
-        mark = [pytest.mark.xfail(strict=True, reason=reason)] if known else []
-        yield pytest.param(folder, id=path, marks=mark)
-
-
-@pytest.mark.parametrize("folder", [*folders("packets imports in circles until it is rebuilt")])
+@BY_FOLDER
 def test_no_module_imports_itself_through_others(folder):
     own = ".".join(["iotflowgen", *folder.relative_to(ROOT).parts])
     modules = {own, *(f"{own}.{file.stem}" for file in folder.glob("*.py"))}
     assert [sorted(each) for each in circles(import_graph(ROOT)) if each & modules] == []
 
 
-@pytest.mark.parametrize("folder", [*folders("packets has too many modules until it is rebuilt")])
+@BY_FOLDER
 def test_a_folder_is_seen_at_a_glance(folder):
     assert len([*folder.glob("*.py")]) - (folder / "__init__.py").exists() <= MOST_MODULES
 

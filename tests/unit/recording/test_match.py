@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotflowgen.recording import Recording, find_flows, match
+from iotflowgen.recording import Identities, Recording, find_flows, match
 from iotflowgen.recording.kinds import find_services
 from iotflowgen.traffic import Windows, protocol_mask
 from iotflowgen.wire import Frames, dst_port, find_layers, src_port
@@ -41,6 +41,7 @@ def recording(*captures, protocols=TCP, empty=()):
         capture=capture,
         flow=flow,
         references={},
+        identities=Identities(),
     )
 
 

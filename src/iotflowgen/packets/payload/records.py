@@ -39,7 +39,7 @@ _SHORT: Final = 27
 _VERSION: Final = 0x0303
 
 
-class State(NamedTuple):
+class _State(NamedTuple):
     """How far a sender's last record is; all zero where it is complete."""
 
     owed: int
@@ -54,7 +54,7 @@ class State(NamedTuple):
         return self.said << 56 | self.header << 16 | self.owed
 
     @classmethod
-    def of(cls, number: int) -> "State":
+    def of(cls, number: int) -> "_State":
         """The inverse of `number`."""
         return cls(number & 0xFFFF, number >> 56, number >> 16 & (1 << 40) - 1)
 
@@ -128,7 +128,7 @@ class TlsRecords:
             if row == last:
                 continue
             last = row
-            end = self._lay_out(segments, row, State.of(int(state[row])), int(seeds[row]))
+            end = self._lay_out(segments, row, _State.of(int(state[row])), int(seeds[row]))
             follower = int(after[row])
             if end != ends[row] and follower >= 0:
                 state[follower] = end
@@ -137,7 +137,7 @@ class TlsRecords:
         show_continuations(segments, np.where(state < 1 << 16, state, 0))
         _keep(memory, _STATE, segments, line, state, ends)
 
-    def _lay_out(self, segments: Packets, row: int, state: State, seed: int) -> int:
+    def _lay_out(self, segments: Packets, row: int, state: _State, seed: int) -> int:
         """Lay out the records of a segment anew; returns the state that it ends with."""
         start = int(segments.frames.start[row] + segments.layers.payload[row])
         payload = segments.frames.data[
@@ -149,9 +149,9 @@ class TlsRecords:
         data[: len(rest)] = rest
         if size < state.owed:
             is_cut = size < len(rest)
-            after = State(state.owed - size, (state.said + size) * is_cut, state.header * is_cut)
+            after = _State(state.owed - size, (state.said + size) * is_cut, state.header * is_cut)
         elif size == state.owed:
-            after = State(0)
+            after = _State(0)
         else:
             more = int(segments.frames.size[row] - self._frames.size[source])
             kept = int(self._spot[source] + min(more, 0) - segments.layers.payload[row])
@@ -159,7 +159,7 @@ class TlsRecords:
         payload[:] = np.frombuffer(data[:size], dtype=np.uint8)
         return after.number()
 
-    def _write(self, data: bytearray, old: bytes, at: int, source: int, kept: int) -> State:
+    def _write(self, data: bytearray, old: bytes, at: int, source: int, kept: int) -> _State:
         """Write the records of a captured packet into a payload, from a place on.
 
         Of `old`, the payload so far, as many bytes stand where they did when captured as are
@@ -180,7 +180,7 @@ class TlsRecords:
         at += last - begin
         head = captured[last : last + HEADER]
         size = min(HEADER + int.from_bytes(head[3:]), len(captured) - last)
-        beyond = State.of(int(self._ends[source])).owed
+        beyond = _State.of(int(self._ends[source])).owed
         if not count:
             head, size, beyond = bytes([DATA]) + int(self._version[source]).to_bytes(2), 0, 0
         room = len(data) - at
@@ -190,10 +190,10 @@ class TlsRecords:
         if room < HEADER:
             # it says no more of itself than fits
             data[at:] = header[:room]
-            return State(HEADER - room + more, room, int.from_bytes(header))
+            return _State(HEADER - room + more, room, int.from_bytes(header))
         said = header + old[last + HEADER : last + min(size, room)]
         data[at : at + len(said)] = said
-        return State(more)
+        return _State(more)
 
     def _payload(self, source: int) -> bytes:
         """That of a captured packet."""
@@ -203,7 +203,7 @@ class TlsRecords:
     def _records(self, source: int, payload: bytes) -> "array[int]":
         """Where in the payload of a captured packet records begin."""
         if source not in self._firsts:
-            at, found = State.of(int(self._begins[source])).owed, array("i")
+            at, found = _State.of(int(self._begins[source])).owed, array("i")
             while at + HEADER <= len(payload):
                 found.append(at)
                 at += HEADER + int.from_bytes(payload[at + 3 : at + HEADER])

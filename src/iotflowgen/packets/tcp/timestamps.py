@@ -237,7 +237,7 @@ class _Peers:
     """The clocks of hosts that flows are with, whichever packets they are made of."""
 
     def __init__(self, recording: Recording, clock: Integers) -> None:
-        """Note by the addresses of those that send timestamps; `clock` is that of senders (P, 2)."""
+        """Note them by the addresses of those that send; `clock` is the sender's first (P, 2)."""
         packets, told = recording.packets, recording.of("endpoints")
         stamped = find_options(packets.frames, packets.layers).timestamps > 0
         heard = np.flatnonzero(stamped & ~packets.outgoing & packets.layers.is_ip4)

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from iotflowgen.packets.record import record
-from iotflowgen.packets.render import Renderer
 from iotflowgen.packets.rows import Rows
 from iotflowgen.traffic import Trace, protocol_mask
 from iotflowgen.wire import Frames
+from tests.unit.packets.shown import as_captured
 
 SECOND = 10**9
 MACS = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
@@ -100,7 +100,7 @@ def rendered(codec, recording, traces, sources, *, time_ns=None, block=None, see
         protocols=recording.protocols[source],
         source=source,
     )
-    renderer = Renderer(recording, [codec], np.random.default_rng(seed))
+    renderer = as_captured(recording, [codec], seed)
     size = block or len(rows)
     parts = [renderer.render(rows.take(slice(i, i + size))) for i in range(0, len(rows), size)]
     at = recording.layers.payload[source]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from iotflowgen.packets.hosts import Endpoints, IpIds, TimesToLive
-from iotflowgen.packets.render import Renderer
 from iotflowgen.packets.rows import Rows
 from iotflowgen.packets.tcp.numbers import SequenceNumbers
-from iotflowgen.recording import Recording, find_flows
+from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.wire import Frames, find_layers
 from tests import drill
+from tests.unit.packets.shown import as_captured
 
 CODECS = (SequenceNumbers, Endpoints, TimesToLive, IpIds)
 EXCHANGE = """
@@ -41,6 +41,7 @@ def recorded(*captures):
         capture=capture,
         flow=find_flows(frames, find_layers(frames), capture, outgoing),
         references={},
+        identities=Identities(device_mac=DEVICE_MAC.hex(":")),
     )
     references = {}
     for codec in CODECS:
@@ -66,7 +67,7 @@ def rendered(recording, source, session=0, flow=0, block=None):
         protocols=recording.protocols[source],
         source=source,
     )
-    renderer = Renderer(recording, CODECS, np.random.default_rng(0))
+    renderer = as_captured(recording, CODECS, 0)
     step = block or len(rows)
     return [
         frame

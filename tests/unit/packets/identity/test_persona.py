@@ -14,7 +14,7 @@ from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.packets.identity import Persona, learn_identities
 from iotflowgen.recording import Identities
 from iotflowgen.wire import Frames, find_layers
-from tests.unit.packets.conftest import SAMPLES
+from tests.conftest import REPOSITORY
 from tests.unit.packets.identity.homes import DEVICE, PHONE, ROUTER, a_home, learn, raw, spelt
 from tests.unit.packets.owners import identifiers
 
@@ -225,7 +225,7 @@ def left_in(data: bytes, found: dict[str, set[bytes]]) -> dict[str, set[bytes]]:
 
 @pytest.mark.parametrize("sample", ["plug", "camera"])
 def test_what_tshark_finds_in_the_samples_is_gone(sample):
-    paths = sorted((SAMPLES / sample).iterdir())[:6]
+    paths = sorted((REPOSITORY / "samples" / sample).iterdir())[:6]
     found = identifiers(paths)
     assert left_in(everything_shown(paths, keep=False), found) == {}
     # the same look finds all kinds where they are kept

@@ -6,13 +6,13 @@ import numpy as np
 
 from iotflowgen.packets.payload import Dates, HttpLengths, Random, Retransmissions, TlsRecords
 from iotflowgen.packets.record import record
-from iotflowgen.packets.render import Renderer
 from iotflowgen.packets.rows import Rows
 from iotflowgen.packets.tcp.numbers import SequenceNumbers
 from iotflowgen.recording import Recording
 from iotflowgen.traffic import Trace, protocol_mask
 from iotflowgen.wire import Frames, dst_port, find_layers, payload_size, src_port
 from tests import drill
+from tests.unit.packets.shown import as_captured
 
 CODECS = (SequenceNumbers, Random, TlsRecords, HttpLengths, Dates, Retransmissions)
 TCP, TLS, HTTP = (protocol_mask(["ip", "tcp", *more]) for more in ((), ("https",), ("http",)))
@@ -72,7 +72,7 @@ def rendered(recording, source, more=0, time_ns=None, block=None, seed=0, sessio
         protocols=recording.protocols[source],
         source=source,
     )
-    renderer = Renderer(recording, CODECS, np.random.default_rng(seed))
+    renderer = as_captured(recording, CODECS, seed)
     step = block or len(source)
     found = [renderer.render(rows.take(slice(i, i + step))) for i in range(0, len(source), step)]
     return [frame[54:] for part in found for frame in part.tolist()]

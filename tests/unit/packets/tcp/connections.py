@@ -5,12 +5,12 @@ from itertools import chain
 import numpy as np
 
 from iotflowgen.packets.record import record
-from iotflowgen.packets.render import Renderer
 from iotflowgen.packets.rows import Rows
 from iotflowgen.packets.tcp.numbers import SequenceNumbers
 from iotflowgen.packets.tcp.timestamps import Timestamps
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames, find_layers, find_options, tcp_sequence
+from tests.unit.packets.shown import as_captured
 
 __all__ = ["recorded", "repeated", "sequences", "stamps"]
 
@@ -62,7 +62,7 @@ def repeated(recording, *sessions, seed=0, block=None):
         protocols=recording.protocols[source],
         source=source,
     )
-    renderer = Renderer(recording, CODECS, np.random.default_rng(seed))
+    renderer = as_captured(recording, CODECS, seed)
     size = block or len(rows)
     blocks = (rows.take(slice(at, at + size)) for at in range(0, len(rows), size))
     frames = Frames.of(list(chain.from_iterable(renderer.render(each).tolist() for each in blocks)))

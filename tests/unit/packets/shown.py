@@ -1,0 +1,12 @@
+"""Renderers that show the captured hosts as they are."""
+
+import numpy as np
+
+from iotflowgen.packets import Persona, Renderer
+
+__all__ = ["as_captured"]
+
+
+def as_captured(recording, codecs, seed=0):
+    rng = np.random.default_rng(seed)
+    return Renderer(recording, Persona(recording.identities, rng, keep=True), rng, codecs)
