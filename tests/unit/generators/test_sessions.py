@@ -4,12 +4,12 @@ from itertools import islice, pairwise
 
 import numpy as np
 import pytest
-from iotflowgen.packets.ports import claimed_port
 
 from iotflowgen.generators import apart, first_packets, first_seconds, starting_at
 from iotflowgen.generators.accidents import Order
 from iotflowgen.generators.ports import Connections
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
+from iotflowgen.packets.fuzz.ports import claimed_port
 from iotflowgen.traffic import Trace, protocol_mask
 
 TCP = protocol_mask(["ip", "tcp"])
