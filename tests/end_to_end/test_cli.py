@@ -235,7 +235,7 @@ def test_info_says_what_a_model_and_captures_hold(model):
     done = run("info", model)
     assert done.returncode == 0, done.stderr
     words = ["iotflow", "16 with 2237 packets", "plug-01.pcapng", "reconstruction", "rollouts"]
-    words += ["5e:cf:7f:51:3f:2a", "templates", "--windows 500"]
+    words += ["5e:cf:7f:51:3f:2a", "packets kept", "--windows 500"]
     for word in words:
         assert word in done.stdout
     done = run("info", PLUG)

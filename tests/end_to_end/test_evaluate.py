@@ -14,7 +14,7 @@ from scapy.utils import wrpcap
 
 from iotflowgen.capture import read_captures
 from iotflowgen.generators import Markov, MarkovConfig
-from iotflowgen.packets import write_capture
+from iotflowgen.packets import Fuzzer, sessions_of, write_sessions
 from iotflowgen.tables import write_windows
 from tests.end_to_end.here import here
 from tests.end_to_end.test_cli import PLUG, refused, run
@@ -32,7 +32,7 @@ def fakes(tmp_path_factory):
         write_windows(honeydata, folder / f"honeydata.{suffix}")
     write_windows(honeydata[:24], folder / "few.csv")
     for suffix in ("pcap", "pcapng"):
-        write_capture(honeydata, folder / f"honeydata.{suffix}", rng)
+        write_sessions(sessions_of(honeydata), folder / f"honeydata.{suffix}", Fuzzer(rng))
     return folder
 
 

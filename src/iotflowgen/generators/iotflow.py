@@ -270,7 +270,7 @@ class IoTFlow:
             captures=self._captures,
             versions=versions(),
         )
-        tensors["variety_floor"] = np.array(self._floor, dtype=np.float32)
+        tensors["variety_floor"] = np.array([self._floor], dtype=np.float32)
         write_model(path, model, tensors, recording)
 
     @classmethod
@@ -299,7 +299,7 @@ class IoTFlow:
             self._captures = model.captures
             self.report = TypeAdapter(IoTFlowReport).validate_python(model.report)
             self._build(Codec.model_validate(model.vocabularies))
-            self._floor = float(stored.tensors["variety_floor"])
+            self._floor = float(stored.tensors["variety_floor"].item())
             tensors = {name: torch.from_numpy(each) for name, each in stored.tensors.items()}
             for part, module in self._parts().items():
                 own = {k: v for k, v in tensors.items() if k.startswith(f"{part}.")}

@@ -14,7 +14,8 @@ from iotflowgen.errors import TooShort, TsharkMissing, UnreadableCapture
 from iotflowgen.traffic import Trace, cut_windows, every_place
 from tests.unit.capture.conftest import DEVICE, HOME, START_NS, pcap, pcapng, talk
 
-COLUMNS = [name for name in Trace.__dataclass_fields__ if name not in ("name", "headers", "sha256")]
+ABSENT = ("name", "headers", "states", "sha256")
+COLUMNS = [name for name in Trace.__dataclass_fields__ if name not in ABSENT]
 
 
 def assert_same(one, other):

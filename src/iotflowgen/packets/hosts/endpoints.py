@@ -55,6 +55,8 @@ class Endpoints:
         told = recording.of(self.name)
         self._captured = recording.packets
         self._ends = told["ends"].astype(np.int64)
+        outgoing, to_group = recording.outgoing, ~_is_unicast(self._captured)
+        self._is_group = np.stack([to_group & ~outgoing, to_group & outgoing], axis=-1)
         self._stays, self._name, self._rank = told["stays"], told["asked"], told["rank"]
         self._answers = Answers(**{f.name: told[f"answer_{f.name}"] for f in fields(Answers)})
         frames = recording.frames.take(self._answers.packet)
@@ -117,9 +119,11 @@ class Endpoints:
         own = self._ends[head, 0]
         met = np.where(peer >= 0, peer, self._ends[head, 1])
         there = self._ends[packets.source]
-        self._put_end(packets, own, own != there[:, 0], own_end=True)
-        self._put_end(packets, met, met != there[:, 1], own_end=False)
-        told = np.flatnonzero((peer < 0) & packets.layers.is_ip4)
+        # whoever answers what a group was asked does so from an address of its own
+        is_host = ~(self._is_group[head] | self._is_group[packets.source])
+        self._put_end(packets, own, (own != there[:, 0]) & is_host[:, 0], own_end=True)
+        self._put_end(packets, met, (met != there[:, 1]) & is_host[:, 1], own_end=False)
+        told = np.flatnonzero((peer < 0) & packets.layers.is_ip4 & is_host[:, 1])
         at = _peer_at(packets)[told]
         packets.frames.take(told).put(at, 4, self._address[-1 - peer[told]])
 

@@ -129,3 +129,15 @@ def test_a_later_session_has_another_peer_of_the_same_network():
     peers = {addresses(rendered(recording, range(SIZE), session=i)[0])[1] for i in range(20)}
     assert len(peers) == 20
     assert {peer.rpartition(".")[0] for peer in peers} == {"198.51.100"}
+
+
+def test_whoever_answers_what_a_group_was_asked_has_an_address_of_its_own():
+    """Also where both are packets of one flow, as a session that goes by ports has it."""
+    asked = drill.frames(EXCHANGE, addresses=("192.0.2.3", HERE))[3]
+    group = bytes.fromhex("01005e7ffffa") + asked.frame[6:30] + bytes([239, 255, 255, 250])
+    asked = asked._replace(frame=group + asked.frame[34:])
+    answers = drill.frames(EXCHANGE, addresses=("192.0.2.3", HERE))
+    made = rendered(recorded([asked], answers), [0, 5])
+    assert addresses(made[0]) == ("192.0.2.3", "239.255.255.250")
+    assert addresses(made[1]) == (HERE, "192.0.2.3")
+    assert made[1][6:12] == DEVICE_MAC

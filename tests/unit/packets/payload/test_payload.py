@@ -82,7 +82,7 @@ def test_random_bytes_grow_and_shrink_with_the_packet():
 
 def test_a_body_that_is_longer_or_shorter_is_of_the_length_that_its_head_says():
     body = json.dumps({"id": "0123456789abcdef0123456789abcdef"}).encode()
-    recording = recorded([(False, response(body))], protocols=HTTP, ports=(80, 40_000))
+    recording = recorded([(True, response(body))], protocols=HTTP, ports=(80, 40_000))
     for more in (-12, 5, 60):
         payload = rendered(recording, [0], more)[0]
         head, _, now = payload.partition(b"\r\n\r\n")
@@ -104,7 +104,7 @@ def test_times_are_those_of_the_packets_by_a_clock_that_is_wrong_by_the_same():
         return datetime.fromtimestamp(SENT_NS // 10**9 + second, UTC)
 
     def said(second, form="%a, %d %b %Y %H:%M:%S GMT"):
-        return (False, response(b"{}", b"Date: " + told(second).strftime(form).encode() + b"\r\n"))
+        return (True, response(b"{}", b"Date: " + told(second).strftime(form).encode() + b"\r\n"))
 
     # the first segment is sent a second after the start
     recording = recorded([said(1 - 7)], [said(1 + 9)], protocols=HTTP, ports=(80, 40_000))
