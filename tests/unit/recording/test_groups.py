@@ -42,3 +42,18 @@ def test_numbers_tell_groups_apart_and_firsts_begin_them():
     groups = Groups(np.array([9, 3, 9, 3, 5]))
     assert groups.number.tolist() == [2, 0, 2, 0, 1]
     assert groups.is_first.tolist() == [True, True, False, False, True]
+
+
+BOUNDS = st.lists(st.tuples(st.integers(0, 4), *[st.integers(-9, 9)] * 3), max_size=40)
+
+
+@given(BOUNDS)
+def test_what_is_clamped_is_what_clamping_one_row_after_the_other_gives(rows):
+    key, low, high, step = (np.array([row[i] for row in rows], dtype=np.int64) for i in range(4))
+    groups = Groups(key)
+    low, high = np.minimum(low, high), np.where(groups.is_first, np.minimum(low, high), high)
+    high = np.maximum(low, high)
+    said, last = groups.clamped(low, high, step), {}
+    for row, of in enumerate(key.tolist()):
+        last[of] = min(max(last.get(of, 0) + step[row], low[row]), high[row])
+        assert said[row] == last[of]

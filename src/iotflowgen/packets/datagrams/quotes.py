@@ -77,5 +77,5 @@ def _quotes(packets: Packets) -> NDArray[np.bool_]:
     layers = packets.layers
     kind = packets.frames.number(layers.transport, 1)
     found = [(layers.protocol == p) & np.isin(kind, kinds) for p, kinds in _ERRORS.items()]
-    fits: NDArray[np.bool_] = layers.transport + _BEFORE + _IP4_HEADER <= layers.end
-    return fits & np.any(found, axis=0)
+    quotes: NDArray[np.bool_] = np.any(found, axis=0)
+    return quotes & (layers.transport + _BEFORE + _IP4_HEADER <= layers.end)

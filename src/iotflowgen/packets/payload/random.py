@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.gather import set_lengths
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.payload.hellos import find_hellos
 from iotflowgen.packets.payload.plain import Plain, drawn_in
 from iotflowgen.packets.payload.ranges import Integers, Shift, begins_of, expand
 from iotflowgen.packets.payload.records import read_records
@@ -65,12 +66,15 @@ class Random:
         ranges = [_in_streams(packets, streams), own, _in_keys(packets), _padding(packets)]
         table = _sorted(np.concatenate(ranges))
         _spots_of(packets, table, spot)
+        hellos = find_hellos(packets, streams.packet)
+        spot[hellos["packet"]] = hellos.pop("spot")
         size = table[:, 2] - table[:, 1]
         start = packets.frames.start[table[:, 0]] + table[:, 1]
         inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
         packets.frames.data[np.repeat(start, size) + inside] = 0
         packet, first, last = table.astype(np.int32).T
         ranges_of = {"packet": packet, "first": first, "last": last}
+        records |= {f"hello_{name}": column for name, column in hellos.items()}
         return records | ranges_of | {"spot": spot.astype(np.int32)}
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:  # noqa: ARG002

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.continuations import show_continuations
+from iotflowgen.packets.payload.hellos import resize_hellos
 from iotflowgen.packets.payload.ranges import Integers, begins_of, expand
 from iotflowgen.packets.payload.streams import NONCE, Streams
 from iotflowgen.recording import Groups, Packets, Recording
@@ -73,6 +74,10 @@ class TlsRecords:
         self._frames, self._layers = recording.frames, recording.layers
         self._spot = told["spot"].astype(np.int64)
         self._firsts: dict[int, array[int]] = {}
+        self._hello = np.full(len(recording), -1)
+        self._hello[told["hello_packet"]] = np.arange(len(told["hello_packet"]))
+        names = ("extensions", "extension", "is_name")
+        self._hellos = [told[f"hello_{name}"].astype(np.int64) for name in names]
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:  # noqa: ARG004
@@ -134,6 +139,11 @@ class TlsRecords:
                 state[follower] = end
                 heapq.heappush(wrong, follower)
             ends[row] = end
+        more = size - captured
+        hellos = np.flatnonzero((self._hello[segments.source] >= 0) & (more != 0) & (state == 0))
+        which = self._hello[segments.source[hellos]]
+        places = (column[which] for column in self._hellos)
+        resize_hellos(segments.take(hellos), more[hellos], *places)
         show_continuations(segments, np.where(state < 1 << 16, state, 0))
         _keep(memory, _STATE, segments, line, state, ends)
 
@@ -191,7 +201,9 @@ class TlsRecords:
             # it says no more of itself than fits
             data[at:] = header[:room]
             return _State(HEADER - room + more, room, int.from_bytes(header))
-        said = header + old[last + HEADER : last + min(size, room)]
+        # where nothing has moved, what was put in or left out is there already
+        stop = len(old) if at == last else last + min(size, room)
+        said = header + old[last + HEADER : stop]
         data[at : at + len(said)] = said
         return _State(more)
 

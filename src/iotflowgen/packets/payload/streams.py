@@ -31,6 +31,10 @@ _LOW: Final = 2**20
 _TLS: Final = protocol_mask(["https"])
 _GREETING: Final = 0x1603
 _LAST_TYPE: Final = 24
+_OLD_HELLO: Final = b"\1\3"
+"""Type and major version, after two bytes of length."""
+_CHALLENGE: Final = 9
+"""Where such a hello says how long its challenge is, with which it ends."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -148,6 +152,8 @@ class _Reader:
                 at += HEADER
                 self._take(kind, at, min(at + size, end))
                 at += size
+            elif size := self._take_old_hello(at, end):
+                at += size
             else:
                 later = bisect_right(self.segments, at)
                 until = min(self.segments[later], end) if later < len(self.segments) else end
@@ -166,6 +172,16 @@ class _Reader:
             self.ciphered = True
             self._draw(at, end, plain=False)
             self._count(int.from_bytes(self.data[at : at + NONCE]) if at + NONCE <= end else -1)
+
+    def _take_old_hello(self, at: int, end: int) -> int:
+        """Take a hello in the form of SSL 2.0 (RFC 5246, appendix E.2); its bytes, 0 of others."""
+        size = 2 + (int.from_bytes(self.data[at : at + 2]) & 0x7FFF)
+        is_it = self.data[at] & 0x80 and self.data[at + 2 : at + 4] == _OLD_HELLO
+        if not is_it or at + size > end or self.ciphered:
+            return 0
+        challenge = int.from_bytes(self.data[at + _CHALLENGE : at + _CHALLENGE + 2])
+        self._draw(max(at + _CHALLENGE + 2, at + size - challenge), at + size, plain=False)
+        return size
 
     def _draw(self, first: int, last: int, *, plain: bool) -> None:
         if not plain and first < last:

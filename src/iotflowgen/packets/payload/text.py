@@ -8,9 +8,11 @@ HEAD_END = b"\r\n\r\n"
 _TEXT = bytes(range(32, 127)) + b"\t\r\n"
 _WORD = re.compile(rb"[0-9A-Za-z]+")
 _FIXED = re.compile(
-    rb"(?im)\A[^\n]*\n|^(?:host|date|content-length|transfer-encoding):[^\r]*|^[^:\r\n]+:"
+    rb"(?im)\AHTTP/[^\n]*\n|\A[A-Z-]+ | HTTP/1\.\d\r?$"
+    rb"|^(?:host|date|content-length|transfer-encoding|user-agent|server):[^\r]*|^[^:\r\n]+:"
 )
-"""What of a head is not to change: its first line, names, and fields that tell of all the rest."""
+"""What of a head is not to change: what tells its kind, names, fields that tell of all the rest,
+and those by which programs are known."""
 _SCAN = b"\xda"
 
 
