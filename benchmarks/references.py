@@ -42,8 +42,7 @@ def measure(folder: Path) -> dict[str, Any]:
     numbers = read_numbers(frames, layers)
     references = encode(flow, outgoing, numbers)
     back, _ = decode(
-        flow,
-        outgoing,
+        Mentions(flow, outgoing, numbers.acknowledges, references.renews),
         references,
         numbers.acknowledges,
         numbers.opens,

@@ -4,6 +4,7 @@ Nothing of it depends on the blocks that packets are written in.
 """
 
 from collections import defaultdict
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -26,18 +27,15 @@ class Memory:
         known = self._of[name]
         if not known:
             return default.astype(np.int64)
-        unique, which = np.unique(key, return_inverse=True)
-        there = np.array([each in known for each in unique.tolist()], dtype=bool)
-        value = np.array([known.get(each, 0) for each in unique.tolist()], dtype=np.int64)
-        recalled: NDArray[np.int64] = np.where(there[which], value[which], default)
-        return recalled
+        found = map(known.get, key.tolist(), default.tolist())
+        return np.fromiter(found, dtype=np.int64, count=len(key))
 
     def keep(self, name: str, key: NDArray[Any], value: NDArray[Any]) -> None:
         """Remember values (E) by their keys (E); of one key, the last."""
-        unique, last = np.unique(key[::-1], return_index=True)
         known = self._of[name]
-        for each, new in zip(unique.tolist(), value[::-1][last].tolist(), strict=True):
-            known.pop(each, None)
-            known[each] = new
-        for each in list(known)[: max(0, len(known) - _MOST)]:
+        new = dict(zip(key.tolist(), value.tolist(), strict=True))
+        for each in known.keys() & new.keys():
+            del known[each]
+        known |= new
+        for each in [*islice(known, max(0, len(known) - _MOST))]:
             del known[each]

@@ -93,7 +93,7 @@ class Renderer:
         set_lengths(frames, layers, is_new & (self._frames.size[block.source] != block.length))
         set_checksums(frames, layers, is_new)
         self._remembered = block.take(stays)
-        return frames.take(is_new)
+        return packets.news.frames
 
     def _gathered(self, rows: Rows, is_new: NDArray[np.bool_], stays: NDArray[np.bool_]) -> Packets:
         frames, layers = gather(

@@ -1,6 +1,7 @@
 """Packets with their bytes, as columns: captured ones, and those that are about to be written."""
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,15 @@ class Packets:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @cached_property
+    def news(self) -> "Packets":
+        """Those that are to be written now, which come last."""
+        return self.take(slice(len(self) - int(np.count_nonzero(self.is_new)), None))
+
     def take(self, which: NDArray[Any] | slice) -> "Packets":
         """Those of an array of indices, a mask or a slice; they share their bytes with these."""
+        if isinstance(which, np.ndarray) and which.dtype == bool:
+            which = np.flatnonzero(which)
         columns: dict[str, Any] = {
             f.name: getattr(self, f.name)[which] for f in fields(self) if f.name not in _PARTS
         }

@@ -58,7 +58,7 @@ class Leases:
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the ids of new messages."""
-        messages = packets.take(np.flatnonzero(packets.is_new & self._is_there[packets.source]))
+        messages = packets.news.take(self._is_there[packets.news.source])
         frames, at = messages.frames, messages.layers.payload + _ID
         keeps, back = self._keeps[messages.source], self._back[messages.source]
         drawn = (noise.words(self.name, messages.number) >> np.uint64(32)).astype(np.int64)

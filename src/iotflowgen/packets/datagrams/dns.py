@@ -77,8 +77,7 @@ class DnsIds:
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the ids of new messages."""
-        there = np.flatnonzero(packets.is_new & self._is_there[packets.source])
-        messages = packets.take(there)
+        messages = packets.news.take(self._is_there[packets.news.source])
         frames, payload, source = messages.frames, messages.layers.payload, messages.source
         back, keeps = self._back[source], self._keeps[source]
         asks = frames.number(payload + 2, 1) & _RESPONSE == 0

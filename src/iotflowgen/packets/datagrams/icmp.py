@@ -87,7 +87,7 @@ class Echoes:
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write identifiers and sequence numbers of new echoes."""
-        echoes = packets.take(np.flatnonzero(packets.is_new & self._is_there[packets.source]))
+        echoes = packets.news.take(self._is_there[packets.news.source])
         source, at = echoes.source, echoes.layers.transport + _IDENTIFIER
         asks = self._asks[source]
         drawn = (noise.words(self.name, echoes.number) >> np.uint64(32)).astype(np.int64)

@@ -98,7 +98,7 @@ class Endpoints:
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the addresses of new packets, and addresses in answers."""
-        news = packets.take(packets.is_new)
+        news = packets.news
         self._set_ends(news.take(news.flow >= 0), memory)
         self._move(news, noise)
 

@@ -71,9 +71,10 @@ class IpIds:
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the numbers of new packets."""
-        scope = self._scope[packets.source]
-        is_counted = packets.is_new & (scope != _NOT) & packets.layers.is_ip4
-        some = packets.take(is_counted)
+        news = packets.news
+        scope = self._scope[news.source]
+        is_counted = (scope != _NOT) & news.layers.is_ip4
+        some = news.take(is_counted)
         key = _key(some, scope[is_counted])
         groups = Groups(key)
         value = self._step[some.source].astype(np.int64)
@@ -84,7 +85,10 @@ class IpIds:
         begins = np.where(captured >= 0, captured, drawn)
         value[firsts] = np.where(before >= 0, before + value[firsts], begins)
         number = groups.sum(value) % 2**_BITS
-        memory.keep("ip id", key, number)
+        last = np.empty(len(firsts), dtype=np.int64)
+        # of what is assigned twice, the last stays
+        last[groups.number] = number
+        memory.keep("ip id", key[firsts], last[groups.number[firsts]])
         some.frames.put(some.layers.network + 4, 2, number)
 
 

@@ -39,7 +39,7 @@ class TimesToLive:
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:  # noqa: ARG002
         """Write the times to live of new packets, by who sends them by now."""
-        peers = packets.take(packets.is_new & _is_of_peer(packets))
+        peers = packets.news.take(_is_of_peer(packets.news))
         left, key = ttl(peers.frames, peers.layers), _way(peers)
         ways = Groups(key)
         firsts = np.flatnonzero(ways.is_first)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
-from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.packets.tcp.initial import InitialNumbers, refer
 from iotflowgen.packets.tcp.lines import Integers, Mentions
 from iotflowgen.packets.tcp.segments import read_numbers, write_numbers
@@ -80,8 +80,7 @@ class SequenceNumbers:
         begun = np.where(is_anew, begun, memory.recall(_ANCHOR, line[first], begun))
         initial = mentions.pairs(mentions.spread(begun))
         numbers, last = decode(
-            segments.flow,
-            segments.outgoing,
+            mentions,
             told,
             said.acknowledges,
             said.opens,
@@ -103,7 +102,7 @@ def _place(
     packets.position[tcp] = position
     has = np.flatnonzero(payload_size(packets.layers.take(tcp)) > 0)
     own = 2 * packets.flow[tcp[has]] + packets.outgoing[tcp[has]]
-    groups = Groups((Groups(own).number << 32) + position[has])
+    groups = Groups(mixed(own, position[has]))
     original = tcp[has][groups.latest(groups.is_first)]
     again = ~told.advances[has, 0]
     packets.original[tcp[has[again]]] = original[again]

@@ -160,19 +160,17 @@ def _rises(relative: Integers, mentions: Mentions) -> NDArray[np.int8]:
 
 
 def decode(
-    flow: Integers,
-    outgoing: Flags,
+    mentions: Mentions,
     references: References,
     acknowledges: Flags,
     opens: Flags,
     taken: Integers,
     initial: Integers,
 ) -> tuple[Numbers, Integers]:
-    """Numbers of segments of connections `flow` (P) that refer to what was sent in these.
+    """Numbers of segments (P) that refer to what was sent in their connections.
 
     Args:
-        flow: Which connection (P).
-        outgoing: Which direction (P).
+        mentions: What segments mention, lines that are renewed told apart.
         references: Of each segment.
         acknowledges: The flag ACK (P).
         opens: The flag SYN (P).
@@ -183,7 +181,6 @@ def decode(
         The numbers; and the last edge before each mention, as a number (P, 2): where its line
         would begin, were it the first to be known of it.
     """
-    mentions = Mentions(flow, outgoing, acknowledges, references.renews)
     groups, rows = mentions.groups, mentions.rows
     back = references.back.ravel()[rows].astype(np.int64)
     off = references.off.ravel()[rows].astype(np.int64)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iotflowgen.packets.tcp.lines import Mentions
 from iotflowgen.packets.tcp.segments import read_numbers, write_numbers
 from iotflowgen.packets.tcp.sequence import decode, encode, initial_numbers
 from iotflowgen.recording import find_flows
@@ -95,8 +96,7 @@ def number(told, renumber=lambda initial_P2: initial_P2, taken=None):
     references = encode(flow, outgoing, numbers)
     initial_P2 = renumber(initial_numbers(flow, outgoing, numbers, references))
     decoded, _ = decode(
-        flow,
-        outgoing,
+        Mentions(flow, outgoing, numbers.acknowledges, references.renews),
         references,
         numbers.acknowledges,
         numbers.opens,
@@ -170,9 +170,9 @@ def test_acknowledgments_never_fall_behind_where_a_session_goes_over_to_another_
     # all that came is acknowledged; then comes one of the acknowledgments that leave some
     source = np.array([0, 1, 2, 3, 4, 5, 8, 7, 6])
     gathered = type(references)(**{k: v[source] for k, v in vars(references).items()})
+    flow = np.zeros(len(source), dtype=np.int64)
     decoded, _ = decode(
-        np.zeros(len(source), dtype=np.int64),
-        outgoing[source],
+        Mentions(flow, outgoing[source], numbers.acknowledges[source], gathered.renews),
         gathered,
         numbers.acknowledges[source],
         numbers.opens[source],
