@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.accidents import Spread, numbered
+from iotflowgen.packets.fuzz.ports import CLAIMED_PORTS
 
 __all__ = ["Connections", "Ports", "under_way"]
 
@@ -216,7 +217,7 @@ class Ports:
             elif number is None:
                 runs = open_.runs[of, serves]
                 on = runs.pop(0) + step if runs and step else new
-                number = on if on <= _LONGEST else new
+                number = _as_read(on if on <= _LONGEST else new, same)
                 runs.insert(0, number)
                 del runs[_RUNS:]
             open_.use(of, serves, number, ends=over)
@@ -274,6 +275,17 @@ def _shared(what: NDArray[np.int64], capture: NDArray[np.int64]) -> NDArray[np.o
         shown[each].add(of)
     bits = {each: sum(1 << of for of in by) * (len(by) > 1) for each, by in shown.items()}
     return np.array([bits[each] for each in what.tolist()], dtype=object)
+
+
+def _as_read(port: int, captured: int) -> int:
+    """The next port from this on that Wireshark gives to a protocol if it gave the captured one.
+
+    Hosts know of no such ports. But what a packet was read as when captured, it is only read as on
+    a port of the same kind.
+    """
+    is_claimed = captured in CLAIMED_PORTS
+    found = (each for each in range(port, _LONGEST + 1) if (each in CLAIMED_PORTS) == is_claimed)
+    return next(found, captured)
 
 
 def under_way(
