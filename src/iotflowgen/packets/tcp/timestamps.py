@@ -252,7 +252,8 @@ class _Peers:
     def clock_of(self, peer: Integers) -> Integers:
         """One of the clocks of peers, as `Endpoints` names them (L); -1 where none is known."""
         record = np.where((peer < 0) & (peer != NONE), -1 - peer, len(self._of_record) - 1)
-        address = np.where(peer >= 0, self._of_packet[peer], self._of_record[record])
+        packet = np.maximum(peer, 0)
+        address = np.where(peer >= 0, self._of_packet[packet], self._of_record[record])
         place = np.searchsorted(self._known, address)
         known = np.append(self._known, -2)[place] == address
         found: Integers = self._clock[np.where(known, place, len(self._known))]
