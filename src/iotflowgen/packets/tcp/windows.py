@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.wire.layers import RST, tcp_flags, tcp_window
+from iotflowgen.wire import RST, payload_size, tcp_flags, tcp_window
 
 __all__ = ["ReceiveWindows"]
 
@@ -28,8 +28,13 @@ class ReceiveWindows:
     name: ClassVar[str] = "windows"
 
     def __init__(self, recording: Recording) -> None:
-        """Take the references of all packets (P)."""
-        self._repeats = recording.of(self.name)["repeats"]
+        """Take the references of all packets (P); a window may be new with anything new that is said.
+
+        It mostly grows as a connection goes on, and may have grown where a walk goes over.
+        """
+        packets = recording.packets
+        is_new = (recording.of("tcp")["rises"] > 0) | (payload_size(packets.layers) > 0)
+        self._repeats = recording.of(self.name)["repeats"] & ~is_new
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
