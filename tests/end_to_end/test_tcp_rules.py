@@ -9,19 +9,7 @@ from tests.conftest import REPOSITORY
 from tests.end_to_end.here import here
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "plug",
-        pytest.param(
-            "camera",
-            marks=pytest.mark.xfail(
-                reason="a session that goes over to another capture may end a direction twice",
-                strict=True,
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", ["plug", "camera"])
 def test_sessions_break_rules_no_more_often_than_captures(name, tmp_path):
     captures, model, out = REPOSITORY / "samples" / name, tmp_path / "model", tmp_path / "out.pcap"
     assert here("fit", captures, "--out", model).returncode == 0

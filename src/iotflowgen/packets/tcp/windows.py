@@ -28,9 +28,10 @@ class ReceiveWindows:
     name: ClassVar[str] = "windows"
 
     def __init__(self, recording: Recording) -> None:
-        """Take the references of all packets (P); a window may be new with anything new that is said.
+        """Take the references of all packets (P).
 
-        It mostly grows as a connection goes on, and may have grown where a walk goes over.
+        With anything new that is said, the window is the captured one: it mostly grows as a
+        connection goes on, and has to where a walk goes over to a later part of another.
         """
         packets = recording.packets
         is_new = (recording.of("tcp")["rises"] > 0) | (payload_size(packets.layers) > 0)
