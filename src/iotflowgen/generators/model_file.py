@@ -146,6 +146,8 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
         if model.identities is not None:
             columns = {name.removeprefix(_RECORDING): each for name, each in recorded.items()}
             recording = Recording.of_tensors(columns, model.identities)
+            if len(recording) != sum(capture.packets for capture in model.captures):
+                raise ValueError("the recording has other packets than the captures")
     except (ValueError, KeyError) as error:
         raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
     return StoredModel(path, model, tensors, recording)

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.errors import ModelError
 from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.codecs import CODECS
 from iotflowgen.packets.fuzz import Fuzzer, Home
@@ -50,13 +51,19 @@ class Renderer:
             persona: Who is shown instead of the captured hosts.
             rng: Draws what is random.
             codecs: Of linked fields, in the order in which they write.
+
+        Raises:
+            ModelError: The recording lacks what a codec needs, or has it otherwise.
         """
         self.device_mac, self.device_ip = persona.device_mac, persona.device_ip
         # what is shown instead stays the same, so that captured packets are disguised, and once
         recording = replace(recording, frames=persona.disguise(recording.frames))
         self._frames, self._layers = recording.frames, recording.layers
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
-        self._codecs = [codec(recording) for codec in codecs]
+        try:
+            self._codecs = [codec(recording) for codec in codecs]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ModelError("the model holds packets that do not fit; fit it again") from error
         self._noise = Noise(rng)
         self._fuzzer = Fuzzer(rng, _home(persona))
         self._memory = Memory()
