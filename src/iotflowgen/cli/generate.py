@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from iotflowgen.packets import Renders
     from iotflowgen.progress import Progress
     from iotflowgen.recording import Recording
-    from iotflowgen.traffic import Session
+    from iotflowgen.traffic import Session, Windows
 
 __all__ = ["generate"]
 
@@ -108,7 +108,6 @@ def generate(
 
     from iotflowgen.generators import Sessions, load_generator
     from iotflowgen.packets import check_time, sessions_of, write_sessions
-    from iotflowgen.recording import match
 
     captures, tables = (".pcap", ".pcapng"), (".parquet", ".csv")
     suffix = out.suffix.lower()
@@ -152,9 +151,7 @@ def generate(
                 write_windows(honeydata, out)
                 _end(honeydata.length.size, out)
                 return
-            if recording is not None:
-                honeydata = match(recording, honeydata, of_packets).windows
-            drawn = sessions_of(honeydata, shown.start_ns)
+            drawn = sessions_of(_matched(recording, honeydata, of_packets), shown.start_ns)
         if renderer is None:
             from iotflowgen.tables import write_sessions_table
 
@@ -165,6 +162,18 @@ def generate(
             for what, count in renderer.compromises.most_common():
                 say(f"{count} packets: {what}")
     _end(written, out, stopped=stopped)
+
+
+def _matched(recording: "Recording | None", windows: "Windows", rng: "Generator") -> "Windows":
+    """Windows whose packets repeat captured ones, where there are any like them."""
+    from iotflowgen.recording import match
+
+    if recording is None:
+        return windows
+    found, counts = match(recording, windows, rng)
+    if fuzzed := counts.get("none"):
+        say(f"{fuzzed} packets: nothing like them was captured, so they are fuzzed")
+    return found
 
 
 def _how_much(asked: "dict[str, float | None]") -> tuple[str, float]:

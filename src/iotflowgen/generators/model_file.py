@@ -3,6 +3,7 @@
 Nothing is ever unpickled. A file of another schema version is refused by name.
 """
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,8 @@ class Model(BaseModel):
     """What made it."""
     identities: Identities | None = None
     """Who the captured hosts are; absent where no frames were at hand."""
+    sha256: str = ""
+    """Of the tensors, by which damage is noticed."""
 
 
 class StoredModel(NamedTuple):
@@ -112,6 +115,7 @@ def write_model(
         model = model.model_copy(update={"identities": recording.identities})
         held |= {_RECORDING + name: tensor for name, tensor in recording.tensors().items()}
     plain = {name: np.ascontiguousarray(tensor) for name, tensor in held.items()}
+    model = model.model_copy(update={"sha256": _digest(plain)})
     with whole_file(path) as temporary:
         # not save_file, whose errors of a full disk are no OSError
         temporary.write_bytes(save(plain, metadata={_KEY: model.model_dump_json()}))
@@ -140,6 +144,8 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
         raise ModelError(f"{path} says what no model says; fit it again") from error
     if of and model.generator != of:
         raise ModelError(f"{path} is a model of {model.generator}, not of {of}")
+    if model.sha256 != _digest(tensors):
+        raise ModelError(f"{path} holds parts that do not fit; fit it again")
     recorded = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_RECORDING)}
     try:
         recording = None
@@ -151,6 +157,16 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
     except (ValueError, KeyError) as error:
         raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
     return StoredModel(path, model, tensors, recording)
+
+
+def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of the names, types, shapes and bytes of tensors."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tensor.shape} ".encode())
+        digest.update(np.ascontiguousarray(tensor).tobytes())
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:

@@ -31,7 +31,7 @@ class Recording:
     frames: Frames
     """Packed; what the codecs have taken out of them is 0. Of no bytes where a packet has none."""
     length: NDArray[np.int32]
-    """Bytes on the wire (P), more than the frame has where it was cut off."""
+    """Bytes on the wire (P)."""
     time_ns: NDArray[np.int64]
     """Nanoseconds since the epoch (P)."""
     outgoing: NDArray[np.bool_]

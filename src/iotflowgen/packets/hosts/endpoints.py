@@ -19,7 +19,7 @@ from iotflowgen.packets.hosts.stand_ins import StandIns
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.wire import ACK, SYN, copy_ranges, dst_port, tcp_flags
+from iotflowgen.wire import copy_ranges, dst_port
 from iotflowgen.wire.layers import ARP
 
 __all__ = ["NONE", "PEER", "Endpoints"]
@@ -203,16 +203,13 @@ class Endpoints:
 def _movable(packets: Packets, told: Integers) -> tuple[Integers, Integers]:
     """Who may have other addresses, and all addresses of captured packets.
 
-    That is whom DNS told of (R), and on the Internet whom TCP is spoken with; and near the device
-    who opens connections to it.
+    That is whom DNS told of (R), and whom TCP is spoken with, on the Internet: a host of the home
+    that had another address an hour later would be noticed.
     """
     some = packets.take(packets.layers.is_ip4)
     src, dst = (some.frames.number(some.layers.network + at, 4) for at in (12, 16))
     peer = np.where(some.outgoing, dst, src)
-    flags = tcp_flags(some.frames, some.layers)
-    opens = ~some.outgoing & (flags & (SYN | ACK) == SYN)
-    outside = is_outside(peer)
-    hosts = np.union1d(peer[some.layers.is_tcp & (outside | opens)], told[is_outside(told)])
+    hosts = np.union1d(peer[some.layers.is_tcp & is_outside(peer)], told[is_outside(told)])
     return hosts, np.union1d(src, dst)
 
 
