@@ -32,8 +32,9 @@ from iotflowgen.wire import ACK, SYN, dst_port, src_port, tcp_flags
 
 __all__ = ["InitialNumbers", "refer"]
 
-_RATES = (0, 250_000, 1_000_000, 15_625_000)
-"""A second, of clocks that count sequence numbers; 0 of none."""
+_RATES = (1e-6, 250_000, 1_000_000, 15_625_000)
+"""A second, of clocks that count sequence numbers. One that stands is that of hosts whose numbers
+are near the last one, as if it were set when they start."""
 _SPREAD = 2**24
 """How much is added to what the clock says, at most."""
 _LEAST, _SHARE = 4, 0.5
@@ -97,7 +98,8 @@ def _rates(firsts: Readings, hosts: int) -> Reals:
     rates = np.zeros(hosts)
     for host in np.unique(of).tolist():
         own = of == host
-        off = np.array([np.abs(signed(ticks - passed_ns * r // 10**9))[own] for r in _RATES])
+        passed, said = passed_ns[own].astype(np.float64) / 1e9, ticks[own]
+        off = np.array([np.abs(signed(said - nearest(passed * rate))) for rate in _RATES])
         explained = (off <= _SPREAD).sum(axis=1)
         best = int(np.lexsort((off.sum(axis=1), -explained))[0])
         if explained[best] >= max(_LEAST, _SHARE * own.sum()):

@@ -199,6 +199,14 @@ def test_initial_numbers_that_begin_alike_stay_near():
     assert len(set(said.tolist())) == 4
 
 
+def test_initial_numbers_near_the_last_one_stay_so():
+    firsts = np.random.default_rng(0).integers(2**32, size=6)
+    recording = numbered([[int(each), int(each - 8_000_000) % 2**32] for each in firsts])
+    rows, frames = repeated(recording, 3, 0, 5)
+    said = initial(rows, frames).reshape(-1, 2)
+    assert ((said[:, 0] - said[:, 1]) % 2**32 == 8_000_000).all()
+
+
 def test_other_initial_numbers_are_random():
     isns = np.random.default_rng(0).integers(2**32, size=(3, 6))
     recording = numbered(isns)
