@@ -350,12 +350,8 @@ def headers() -> str:
 
 def packets(name: str) -> str:
     """A table of what writing packets takes."""
-    files = {
-        "references": ("references.json",),
-        "speed": ("packets.json",),
-        "streaming": ("streaming.json",),
-    }
-    return _table(*getattr(packet_tables, name)(*map(_results, files[name])))
+    file = "packets.json" if name == "speed" else f"{name}.json"
+    return _table(*getattr(packet_tables, name)(_results(file)))
 
 
 TABLES: dict[str, Callable[[], str]] = {

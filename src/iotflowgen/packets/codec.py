@@ -10,13 +10,15 @@ Shapes: P captured packets; E packets of a block.
 
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Packets, Recording
+from iotflowgen.recording.arrays import Integers
 
-__all__ = ["Codec"]
+__all__ = ["Codec", "columns_of"]
 
 
 class Codec(Protocol):
@@ -43,3 +45,12 @@ class Codec(Protocol):
                 of new packets.
             noise: Draws, to be made for packets, flows and sessions by their numbers.
         """
+
+
+def columns_of(count: int, place: Integers, **columns: NDArray) -> dict[str, NDArray]:  # type: ignore[type-arg]
+    """Columns (M, ...) of the packets at `place` (M), as columns of all `count`; 0 elsewhere."""
+    whole = {}
+    for name, column in columns.items():
+        whole[name] = np.zeros((count, *column.shape[1:]), dtype=column.dtype)
+        whole[name][place] = column
+    return whole

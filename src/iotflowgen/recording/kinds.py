@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.recording.recording import Recording
 from iotflowgen.traffic import Windows
 from iotflowgen.wire import ACK, FIN, RST, SYN
@@ -39,9 +40,6 @@ NONE: Final = -STAGES
 _SERVERS = (53, 67, 123)
 """Ports of DNS, DHCP and NTP: whoever asks there is no service itself."""
 _MIX = 0x1E3779B97F4A7C15  # odd, its bits in disorder
-
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.recording.kinds import (
     ANSWERS,
     CLOSES,
@@ -49,9 +50,6 @@ _RIGID = protocol_mask(["dns", "mdns", "dhcp", "bootp", "ntp"])
 """Messages that nobody makes longer or shorter."""
 _LONGEST = 2**16 - 1  # bytes that IP can say a packet has
 _UNSEEN, _SEEN = -1, -2  # a flow without packets so far, and one that none was found for
-
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 class Matched(NamedTuple):

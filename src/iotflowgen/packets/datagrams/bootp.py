@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.datagrams.exchanges import columns_of, recurring, refer, resolve
+from iotflowgen.packets.codec import columns_of
+from iotflowgen.packets.datagrams.exchanges import recurring, refer, resolve
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Packets, Recording

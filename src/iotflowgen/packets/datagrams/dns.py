@@ -12,18 +12,13 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.datagrams.exchanges import (
-    Flags,
-    Integers,
-    columns_of,
-    count_on,
-    refer,
-    resolve,
-)
+from iotflowgen.packets.codec import columns_of
+from iotflowgen.packets.datagrams.exchanges import count_on, refer, resolve
 from iotflowgen.packets.datagrams.lookups import find_lookups
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import dst_port, src_port
 
 __all__ = ["DnsIds"]

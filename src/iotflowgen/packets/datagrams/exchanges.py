@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.recording import Groups, Packets
+from iotflowgen.recording.arrays import Flags, Integers
 
-__all__ = ["Flags", "Integers", "columns_of", "count_on", "owners", "recurring", "refer", "resolve"]
+__all__ = ["count_on", "owners", "recurring", "refer", "resolve"]
 
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 _KEPT = 64
 """Values of a key that may be referred to, the last."""
@@ -24,15 +23,6 @@ _KEPT = 64
 def owners(packets: Packets) -> Integers:
     """Whose exchange each packet is of, its flow's, or its session's where it has none (P)."""
     return np.where(packets.flow >= 0, 2 * packets.flow, 2 * packets.session + 1)
-
-
-def columns_of(count: int, place: Integers, **columns: NDArray) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    """Columns (M, ...) of the packets at `place` (M), as columns of all `count`; 0 elsewhere."""
-    whole = {}
-    for name, column in columns.items():
-        whole[name] = np.zeros((count, *column.shape[1:]), dtype=column.dtype)
-        whole[name][place] = column
-    return whole
 
 
 def recurring(value: Integers, capture: Integers) -> Flags:

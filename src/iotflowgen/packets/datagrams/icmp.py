@@ -11,18 +11,12 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.datagrams.exchanges import (
-    Flags,
-    Integers,
-    columns_of,
-    count_on,
-    recurring,
-    refer,
-    resolve,
-)
+from iotflowgen.packets.codec import columns_of
+from iotflowgen.packets.datagrams.exchanges import count_on, recurring, refer, resolve
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire.layers import ICMP, ICMP6
 
 __all__ = ["Echoes"]

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.datagrams.exchanges import Flags, Integers
 from iotflowgen.recording import Groups
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers, dst_port, src_port
 from iotflowgen.wire.dns import name_hashes, read_headers

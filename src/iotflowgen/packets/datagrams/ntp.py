@@ -14,18 +14,12 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.datagrams.exchanges import (
-    Flags,
-    Integers,
-    columns_of,
-    owners,
-    recurring,
-    refer,
-    resolve,
-)
+from iotflowgen.packets.codec import columns_of
+from iotflowgen.packets.datagrams.exchanges import owners, recurring, refer, resolve
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Packets, Recording
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
 
 __all__ = ["Ntp"]

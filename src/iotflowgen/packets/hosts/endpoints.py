@@ -19,6 +19,7 @@ from iotflowgen.packets.hosts.stand_ins import StandIns
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import copy_ranges, dst_port
 from iotflowgen.wire.layers import ARP
 
@@ -29,9 +30,6 @@ PEER = "flow.peer"
 record r of an answer of DNS."""
 NONE = -(2**40)
 """With nobody yet."""
-
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 class Endpoints:

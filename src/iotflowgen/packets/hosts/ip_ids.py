@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import dst_port, src_port
 from iotflowgen.wire.layers import ip_id
 
@@ -26,8 +27,6 @@ _NOT, _HOST, _PAIR, _FLOW = range(4)
 _BITS = 16
 _NEAR = 4096
 """What counts as a number close to another."""
-
-Integers = NDArray[np.int64]
 
 
 class IpIds:

@@ -7,17 +7,15 @@ Shapes: H hosts that have others; E packets.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups
+from iotflowgen.recording.arrays import Integers
 
 __all__ = ["StandIns"]
 
 _LAST = 254
 """Hosts of a network of IPv4 whose last byte counts them, from 1 on."""
-
-Integers = NDArray[np.int64]
 
 
 class StandIns:

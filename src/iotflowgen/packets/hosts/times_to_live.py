@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire.layers import ttl
 
 __all__ = ["TimesToLive"]
-
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 class TimesToLive:

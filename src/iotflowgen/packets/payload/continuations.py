@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from iotflowgen.packets.payload.ranges import Integers
 from iotflowgen.recording import Packets
+from iotflowgen.recording.arrays import Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.packets.payload.ranges import Integers, Shift, begins_of, expand
+from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
 from iotflowgen.packets.payload.streams import says_tls
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import payload_size
 
 __all__ = ["Dates"]

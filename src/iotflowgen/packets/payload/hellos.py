@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.payload.ranges import Integers
 from iotflowgen.recording import Packets
+from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire.tls import HANDSHAKE, HEADER
 
 __all__ = ["find_hellos", "resize_hellos"]

@@ -18,11 +18,12 @@ from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.hellos import find_hellos
 from iotflowgen.packets.payload.plain import Plain, drawn_in
-from iotflowgen.packets.payload.ranges import Integers, Shift, begins_of, expand
+from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
 from iotflowgen.packets.payload.records import read_records
 from iotflowgen.packets.payload.streams import Streams, read_streams
 from iotflowgen.packets.payload.text import is_text, longest_word
 from iotflowgen.recording import Packets, Recording
+from iotflowgen.recording.arrays import Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import dst_port, payload_size, src_port
 from iotflowgen.wire.layers import EAPOL

@@ -6,13 +6,11 @@ Shapes: P captured packets; E packets of a block; R ranges.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iotflowgen.recording import Packets
+from iotflowgen.recording.arrays import Integers
 
-__all__ = ["Integers", "Shift", "begins_of", "expand"]
-
-Integers = NDArray[np.int64]
+__all__ = ["Shift", "begins_of", "expand"]
 
 
 def begins_of(packet: Integers, packets: int) -> Integers:

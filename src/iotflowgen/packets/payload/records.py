@@ -23,9 +23,10 @@ from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.continuations import show_continuations
 from iotflowgen.packets.payload.hellos import resize_hellos
-from iotflowgen.packets.payload.ranges import Integers, begins_of, expand
+from iotflowgen.packets.payload.ranges import begins_of, expand
 from iotflowgen.packets.payload.streams import NONCE, Streams
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.tls import DATA, HEADER, LONGEST
 

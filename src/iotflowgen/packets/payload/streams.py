@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.payload.handshake import drawn_in_handshake
-from iotflowgen.packets.payload.ranges import Integers
 from iotflowgen.packets.payload.text import is_text
 from iotflowgen.recording import Groups, Packets
+from iotflowgen.recording.arrays import Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import copy_ranges, payload_size
 from iotflowgen.wire.tls import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER, LONGEST

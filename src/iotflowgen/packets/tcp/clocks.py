@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.packets.tcp.lines import Flags, Integers, signed
+from iotflowgen.packets.tcp.lines import signed
 from iotflowgen.packets.tcp.times import CLOSE_NS, Times
 from iotflowgen.recording import Groups, Packets
+from iotflowgen.recording.arrays import Flags, Integers
 
 __all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "nearest", "neighbour"]
 

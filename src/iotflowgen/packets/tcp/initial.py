@@ -25,9 +25,10 @@ from iotflowgen.packets.tcp.clocks import (
     nearest,
     neighbour,
 )
-from iotflowgen.packets.tcp.lines import Flags, Integers, signed
+from iotflowgen.packets.tcp.lines import signed
 from iotflowgen.packets.tcp.times import Captures
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import ACK, SYN, dst_port, src_port, tcp_flags
 
 __all__ = ["InitialNumbers", "refer"]

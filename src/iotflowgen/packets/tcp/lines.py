@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.recording import Groups
+from iotflowgen.recording.arrays import Flags, Integers
 
-__all__ = ["Edges", "Flags", "Integers", "Mentions", "signed", "unwrapped"]
+__all__ = ["Edges", "Mentions", "signed", "unwrapped"]
 
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 _SPAN = 34  # bits that tell edges of one line from those of the next
 _HALF = 1 << (_SPAN - 1)

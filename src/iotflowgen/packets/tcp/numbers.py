@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.codec import columns_of
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.packets.tcp.initial import InitialNumbers, refer
-from iotflowgen.packets.tcp.lines import Integers, Mentions
+from iotflowgen.packets.tcp.lines import Mentions
 from iotflowgen.packets.tcp.segments import read_numbers, write_numbers
 from iotflowgen.packets.tcp.sequence import (
     Numbers,
@@ -22,6 +23,7 @@ from iotflowgen.packets.tcp.sequence import (
     initial_numbers,
 )
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import payload_size
 
 __all__ = ["SequenceNumbers"]
@@ -58,11 +60,7 @@ class SequenceNumbers:
         _blank(segments, numbers)
         initial = refer(packets, tcp, numbers.sequence)
         columns = {_INITIAL + name: column for name, column in initial.items()}
-        for field in fields(References):
-            column = getattr(references, field.name)
-            columns[field.name] = np.zeros((len(packets), *column.shape[1:]), column.dtype)
-            columns[field.name][tcp] = column
-        return columns
+        return columns | columns_of(len(packets), tcp, **vars(references))
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the numbers of segments, and say where in its stream each payload lies."""

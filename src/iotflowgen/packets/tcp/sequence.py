@@ -27,8 +27,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, signed, unwrapped
+from iotflowgen.packets.tcp.lines import Edges, Mentions, signed, unwrapped
 from iotflowgen.recording import Groups
+from iotflowgen.recording.arrays import Flags, Integers
 
 __all__ = ["MOST_BLOCKS", "Numbers", "References", "decode", "encode", "initial_numbers"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.packets.tcp.lines import Integers
 from iotflowgen.recording import Packets, Recording
+from iotflowgen.recording.arrays import Integers
 
 __all__ = ["CLOSE_NS", "Captures", "Times"]
 

@@ -15,13 +15,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.codec import columns_of
 from iotflowgen.packets.hosts.endpoints import NONE, PEER
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.clocks import Clocks, Readings, Reals, find_clocks, find_hosts, nearest
-from iotflowgen.packets.tcp.lines import Edges, Flags, Integers, Mentions, signed, unwrapped
+from iotflowgen.packets.tcp.lines import Edges, Mentions, signed, unwrapped
 from iotflowgen.packets.tcp.times import Captures, Times
 from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import ACK, Frames, Layers, find_options, tcp_flags
 
 __all__ = [
@@ -181,13 +183,9 @@ class Timestamps:
         told = replace(told, lag=_centred(told.lag, clock, mentions))
         none = np.zeros_like(stamps.value)
         write_stamps(segments.frames, at[stamped], Stamps(none, none, stamps.echoes))
-        columns = {f.name: getattr(told, f.name) for f in fields(StampReferences)}
-        columns["clock"] = mentions.pairs(clock.astype(np.int32))
-        all_ = clocks.columns()
-        for name, column in columns.items():
-            all_[name] = np.zeros((len(packets), *column.shape[1:]), column.dtype)
-            all_[name][stamped] = column
-        return all_
+        which = mentions.pairs(clock.astype(np.int32))
+        columns = columns_of(len(packets), stamped, **vars(told), clock=which)
+        return clocks.columns() | columns
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the timestamps of segments that have the option."""
