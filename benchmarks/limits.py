@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from by_device import measured
 
-from iotflowgen.adversaries import ADVERSARIES, OF_FEATURES
+from iotflowgen.adversaries import ADVERSARIES, of_features
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.evaluation import trials
 from iotflowgen.generators import Sessions
@@ -40,7 +40,7 @@ def measure(folder: Path) -> dict[str, Any]:
     made = [session.as_trace() for session in source.sessions(2 * fewest, rng)]
     more = [session.as_trace() for session in source.sessions(most - fewest, rng)]
     found: dict[str, Any] = {"device": folder.name, "accuracy": {}}
-    for name in OF_FEATURES:
+    for name in of_features():
         found["accuracy"][name] = {each: [] for each in ("control", *map(str, CAPTURES), "source")}
     for trial, ground in enumerate(trials("held-out", made, rng)):
         learnt = {

@@ -15,18 +15,22 @@
     ├── ResultsError          a results file is damaged, or of another version
     ├── TrainingError         a fit or a sample came to nothing
     │   └── ModeCollapse      the generator repeats itself
-    └── OutputError           a file cannot be written
+    ├── OutputError           a file cannot be written
+    ├── ExtraMissing          a library is not installed that an extra brings
+    └── PluginError           what another distribution adds cannot be loaded
 """
 
 __all__ = [
     "CaptureError",
     "DeviceNotFound",
     "EvaluationError",
+    "ExtraMissing",
     "HeadersMissing",
     "IoTFlowGenError",
     "ModeCollapse",
     "ModelError",
     "OutputError",
+    "PluginError",
     "ResultsError",
     "TableError",
     "TooShort",
@@ -90,3 +94,11 @@ class ModeCollapse(TrainingError):
 
 class OutputError(IoTFlowGenError):
     """A file cannot be written."""
+
+
+class ExtraMissing(IoTFlowGenError, ImportError):
+    """A library is not installed that an extra of this distribution brings."""
+
+
+class PluginError(IoTFlowGenError):
+    """What another distribution adds by an entry point cannot be loaded."""

@@ -15,6 +15,8 @@ ROOT = Path(iotflowgen.__file__).parent
 # each may import those before it, none after it
 ROOMS = (
     "errors",
+    "extras",
+    "plugins",
     "progress",
     "files",
     "settings",

@@ -1,28 +1,44 @@
 """Adversaries: fit on labelled windows, then score windows by how synthetic they look."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from iotflowgen import plugins
 from iotflowgen.adversaries.adversary import Adversary
-from iotflowgen.adversaries.boosting import Boosting
-from iotflowgen.adversaries.headers import HeaderBoosting
-from iotflowgen.adversaries.packet_metadata import PacketMetadata, PacketMetadataConfig
-from iotflowgen.adversaries.rocket import Rocket
+from iotflowgen.extras import lazy_names
+
+if TYPE_CHECKING:
+    from iotflowgen.adversaries.boosting import Boosting
+    from iotflowgen.adversaries.headers import HeaderBoosting
+    from iotflowgen.adversaries.packet_metadata import PacketMetadata, PacketMetadataConfig
+    from iotflowgen.adversaries.rocket import Rocket
 
 __all__ = [
     "ADVERSARIES",
-    "OF_FEATURES",
     "Adversary",
     "Boosting",
     "HeaderBoosting",
     "PacketMetadata",
     "PacketMetadataConfig",
     "Rocket",
+    "of_features",
 ]
 
-ADVERSARIES: dict[str, Callable[..., Adversary]] = {
-    method.name: method for method in (PacketMetadata, Boosting, Rocket, HeaderBoosting)
-}
+ADVERSARIES: Mapping[str, Callable[..., Adversary]] = plugins.ADVERSARIES
 """Every method, by the name that `evaluate --adversary` takes; each makes one from a `seed`."""
 
-OF_FEATURES = tuple(name for name in ADVERSARIES if name != HeaderBoosting.name)
-"""Those that need no packets, only their features."""
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "boosting": ("Boosting",),
+        "headers": ("HeaderBoosting",),
+        "packet_metadata": ("PacketMetadata", "PacketMetadataConfig"),
+        "rocket": ("Rocket",),
+    },
+)
+
+
+def of_features() -> tuple[str, ...]:
+    """Those that need no packets, only their features, and whose libraries are installed."""
+    names = (name for name in plugins.ADVERSARIES if name not in plugins.ADVERSARIES.missing())
+    return tuple(name for name in names if not plugins.ADVERSARIES[name].needs_headers)

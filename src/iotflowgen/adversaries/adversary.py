@@ -15,6 +15,8 @@ class Adversary(Protocol):
     """Learns to tell synthetic windows from real ones; the same seed gives the same scores."""
 
     name: str
+    needs_headers: bool
+    """Whether it reads headers, which only windows of packets have."""
 
     def fit(self, windows: Windows, synthetic: NDArray[np.bool_]) -> Self:
         """Learn from windows (N) and which of them are synthetic (N).

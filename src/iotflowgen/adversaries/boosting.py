@@ -24,6 +24,7 @@ class Boosting:
     """Histogram gradient boosting over the flattened window and its summary."""
 
     name = "boosting"
+    needs_headers = False
 
     def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed

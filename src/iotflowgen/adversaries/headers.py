@@ -26,6 +26,7 @@ class HeaderBoosting(Boosting):
     """
 
     name = "headers"
+    needs_headers = True
 
     def rows(self, windows: Windows) -> NDArray[np.float64]:
         """What trees learn from (N, S)."""

@@ -45,6 +45,7 @@ class PacketMetadata:
     """LSTM over categorical packet metadata and log durations."""
 
     name = "packet-metadata"
+    needs_headers = False
 
     def __init__(self, config: PacketMetadataConfig | None = None, *, seed: int = 0) -> None:
         self.config = config or PacketMetadataConfig()

@@ -15,12 +15,12 @@ features try ten times as many combinations of channels.
 Shapes: N windows, C channels, L packets each.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
-import torch
 from aeon.transformations.collection.convolution_based import MiniRocket
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifierCV
@@ -42,6 +42,7 @@ class Rocket:
     """Random convolutions over ranked columns, and a linear decision."""
 
     name = "rocket"
+    needs_headers = False
 
     def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed
@@ -97,9 +98,11 @@ def _globals_kept() -> Iterator[None]:
     MiniRocket seeds the one. numba, in its first parallel loop, has the OpenMP that PyTorch
     shares use all cores; where they are busy, an LSTM then takes many times as long.
     """
-    state, threads = np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
+    torch = sys.modules.get("torch")
+    state, threads = np.random.get_state(), torch and torch.get_num_threads()  # noqa: NPY002
     try:
         yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
-        torch.set_num_threads(threads)
+        if torch:
+            torch.set_num_threads(threads)

@@ -43,7 +43,7 @@ def benchmark(
     `iotflowgen benchmark captures/ --out out/benchmark`,
     `iotflowgen benchmark captures/ --devices plug,camera --generators markov --out out/benchmark`
     """
-    from iotflowgen.adversaries import OF_FEATURES
+    from iotflowgen.adversaries import of_features
     from iotflowgen.errors import CaptureError
     from iotflowgen.evaluation import PROTOCOLS, Benchmark, BenchmarkConfig
     from iotflowgen.generators import GENERATORS
@@ -56,7 +56,7 @@ def benchmark(
     config = BenchmarkConfig(
         devices=tuple(_chosen(devices, folders, "--devices")),
         generators=tuple(_chosen(generators, GENERATORS, "--generators")),
-        adversaries=tuple(_chosen(adversaries, OF_FEATURES, "--adversaries")),
+        adversaries=tuple(_chosen(adversaries, of_features(), "--adversaries")),
         protocols=tuple(p for p in PROTOCOLS if p in _chosen(protocols, PROTOCOLS, "--protocols")),
         seed=seed,
     )

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.console import out as stdout
 from iotflowgen.cli.options import DeviceOption, Seed, adversaries_named
+from iotflowgen.plugins import ADVERSARIES
 
 if TYPE_CHECKING:
     from iotflowgen.evaluation import Results
@@ -60,8 +61,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME...",
-            help="Who attacks: packet-metadata (the paper), boosting, rocket, headers. The last "
-            "reads packets: FILE is a pcap or pcapng then.",
+            help=f"Who attacks: {', '.join(ADVERSARIES)}. `packet-metadata` is the paper's; "
+            "`headers` reads packets: FILE is a pcap or pcapng then.",
             show_default="all that can",
         ),
     ] = None,
@@ -84,7 +85,7 @@ def evaluate(
     --out results.json`
     """
     from iotflowgen import evaluation
-    from iotflowgen.adversaries import OF_FEATURES
+    from iotflowgen.adversaries import of_features
     from iotflowgen.capture import read_captures, with_headers
     from iotflowgen.errors import HeadersMissing
 
@@ -94,14 +95,15 @@ def evaluate(
         traces = read_captures(real, device, progress=progress)
         read = partial(evaluation.read_honeydata, fake, window, progress=progress)
         try:
-            if with_all := not set(adversaries) <= set(OF_FEATURES):
+            if with_all := not set(adversaries) <= {*of_features()}:
                 traces = with_headers(real, traces)
             honeydata = read(headers=with_all)
         except HeadersMissing as error:
             if adversary:
                 raise
-            say(f"the adversary headers is left out: {error}")
-            adversaries, honeydata = list(OF_FEATURES), read()
+            left_out = ", ".join(name for name in adversaries if name not in of_features())
+            say(f"{left_out} is left out: {error}")
+            adversaries, honeydata = list(of_features()), read()
         results = evaluation.evaluate(
             traces,
             honeydata,

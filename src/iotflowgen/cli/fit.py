@@ -15,6 +15,7 @@ from iotflowgen.cli.options import (
     next_step,
     read_settings,
 )
+from iotflowgen.plugins import GENERATORS
 
 __all__ = ["fit"]
 
@@ -28,7 +29,7 @@ def fit(
     generator: Annotated[
         str,
         typer.Option(
-            help="Which method learns: sessions; iotflow (the paper); doppelganger; markov; replay."
+            help=f"Which method learns: {', '.join(GENERATORS)}; `iotflow` is the paper's."
         ),
     ] = "sessions",
     device: DeviceOption = None,
@@ -47,11 +48,10 @@ def fit(
     `iotflowgen fit captures/ --device 02:00:5e:10:00:01 --window 10 --out plug.model`
     """
     from iotflowgen.capture import read_captures, read_frames
-    from iotflowgen.generators import GENERATORS
     from iotflowgen.packets import record, with_states
 
     if generator not in GENERATORS:
-        known = ", ".join(sorted(GENERATORS))
+        known = ", ".join(GENERATORS)
         raise typer.BadParameter(f"{generator!r} is none of: {known}", param_hint="--generator")
     if out.is_dir():
         raise typer.BadParameter(f"{out} is a folder; name a file in it", param_hint="--out")

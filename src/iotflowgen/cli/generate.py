@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-    from iotflowgen.generators import Sessions
+    from iotflowgen.generators import SessionGenerator
     from iotflowgen.packets import Renders
     from iotflowgen.progress import Progress
     from iotflowgen.recording import Recording
@@ -96,7 +96,7 @@ def generate(
 ) -> None:
     """Generate honeydata: traffic that never happened, in windows or in whole sessions.
 
-    Sessions take a model of `fit --generator sessions`, the default. Writing them can be stopped
+    Sessions take a model that draws them, as `fit` makes by default. Writing them can be stopped
     with Ctrl-C: the file then holds all up to there.
 
     Examples: `iotflowgen generate plug.model --sessions 10 --out honeydata.pcap`,
@@ -106,7 +106,7 @@ def generate(
     """
     import numpy as np
 
-    from iotflowgen.generators import Sessions, load_generator
+    from iotflowgen.generators import SessionGenerator, load_generator
     from iotflowgen.packets import check_time, sessions_of, write_sessions
 
     captures, tables = (".pcap", ".pcapng"), (".parquet", ".csv")
@@ -127,7 +127,7 @@ def generate(
         _check_addressed(keep_identifiers or payload == "fuzz", suffix in tables)
     one_thread()
     fitted, recording = load_generator(model, accelerator=accelerator)
-    if unit != "--windows" and not isinstance(fitted, Sessions):
+    if unit != "--windows" and not isinstance(fitted, SessionGenerator):
         reason = f"{model} is of {fitted.name}, which draws windows only; say --windows"
         raise typer.BadParameter(reason, param_hint=unit)
     # packets have draws of their own: the same seed is the same traffic in every format
@@ -141,7 +141,7 @@ def generate(
             say("the model knows no packets, so they are fuzzed; fit it on Ethernet again")
         renderer = _renderer(recording, of_packets, keep_identifiers, shown)
     with progress_display() as progress:
-        if isinstance(fitted, Sessions) and unit != "--windows":
+        if isinstance(fitted, SessionGenerator) and unit != "--windows":
             drawn = _drawn(fitted, unit, amount, shown.start_ns, rng, progress)
         else:
             honeydata = fitted.sample(int(amount), rng, progress=progress)
@@ -203,7 +203,7 @@ def _renderer(
 
 
 def _drawn(
-    fitted: "Sessions",
+    fitted: "SessionGenerator",
     unit: str,
     amount: float,
     start_ns: int,

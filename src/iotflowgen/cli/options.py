@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from iotflowgen.cli.console import say
+from iotflowgen.plugins import ADVERSARIES
+
 __all__ = [
     "AcceleratorOption",
     "Captures",
@@ -52,7 +55,10 @@ Settings = Annotated[
 
 def next_step(model: Path, generator: str) -> str:
     """The command that generates from a model."""
-    amount = "--sessions 10" if generator == "sessions" else "--windows 500"
+    from iotflowgen.generators import GENERATORS, SessionGenerator
+
+    draws_sessions = issubclass(GENERATORS[generator], SessionGenerator)
+    amount = "--sessions 10" if draws_sessions else "--windows 500"
     return f"iotflowgen generate {model} {amount} --out honeydata.pcap"
 
 
@@ -71,10 +77,13 @@ def known(asked: Iterable[str], names: Iterable[str], option: str) -> list[str]:
 
 
 def adversaries_named(asked: Sequence[str] | None) -> list[str]:
-    """The adversaries asked for, or all."""
-    from iotflowgen.adversaries import ADVERSARIES
-
-    return known(asked or ADVERSARIES, ADVERSARIES, "--adversary")
+    """The adversaries asked for, or all whose libraries are installed."""
+    if asked:
+        return known(asked, ADVERSARIES, "--adversary")
+    missing = ADVERSARIES.missing()
+    for name, error in missing.items():
+        say(f"the adversary {name} is left out: {error}")
+    return [name for name in ADVERSARIES if name not in missing]
 
 
 def read_settings(method: Any, path: Path | None, window: int | None = None) -> Any:  # noqa: ANN401 - each method has settings of its own

@@ -28,12 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from pydantic import Field
 
-from iotflowgen.adversaries import ADVERSARIES, OF_FEATURES
+from iotflowgen.adversaries import ADVERSARIES, of_features
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.errors import CaptureError, EvaluationError, IoTFlowGenError
 from iotflowgen.evaluation.description import describe, measure
@@ -69,8 +68,8 @@ class BenchmarkConfig(Settings):
 
     devices: tuple[str, ...]
     """Folders of captures, one a device."""
-    generators: tuple[str, ...] = tuple(GENERATORS)
-    adversaries: tuple[str, ...] = OF_FEATURES
+    generators: tuple[str, ...] = Field(default_factory=lambda: tuple(GENERATORS))
+    adversaries: tuple[str, ...] = Field(default_factory=of_features)
     protocols: tuple[Protocol, ...] = PROTOCOLS
     window: int = Field(default=20, ge=2)
     """L, packets a window."""
@@ -304,7 +303,10 @@ class _Step:
 
     def take(self) -> None:
         """Find out, and write it down; an error is a finding."""
-        torch.set_num_threads(1)
+        with suppress(ModuleNotFoundError):
+            import torch  # noqa: PLC0415 - not all generators and adversaries need it
+
+            torch.set_num_threads(1)
         with warnings.catch_warnings():
             # what they say stands in the results: how many windows, what a fit fell back to
             warnings.simplefilter("ignore", UserWarning)

@@ -15,7 +15,7 @@ def measure(trial: Trial, synthetic: Windows) -> dict[str, dict[str, float]]:
         return {}
     train = cut_windows(trial.train, every_place(trial.train, synthetic.size))
     signatures = extract_signatures(trial.unseen, SignatureConfig())
-    metrics = METRICS | {"signature_rates": signature_rates(signatures)}
+    metrics = {**METRICS, "signature_rates": signature_rates(signatures)}
     return {name: metric(trial.real, synthetic, train) for name, metric in metrics.items()}
 
 

@@ -3,13 +3,14 @@
 Methods are imported when they are asked for: those of the paper take PyTorch, which takes seconds.
 """
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from iotflowgen import plugins
 from iotflowgen.errors import ModelError
-from iotflowgen.generators.generator import Generator
+from iotflowgen.extras import lazy_names
+from iotflowgen.generators.generator import Generator, SessionGenerator
 from iotflowgen.generators.model_file import Model, StoredModel, read_model, versions
 from iotflowgen.generators.streams import (
     apart,
@@ -47,6 +48,7 @@ __all__ = [
     "Model",
     "Replay",
     "ReplayConfig",
+    "SessionGenerator",
     "Sessions",
     "SessionsConfig",
     "StoredModel",
@@ -60,37 +62,19 @@ __all__ = [
     "versions",
 ]
 
-_MODULES = {
-    "doppelganger": ("DoppelGANger", "DoppelGANgerConfig", "DoppelGANgerReport"),
-    "iotflow": ("IoTFlow", "IoTFlowConfig", "IoTFlowReport", "FitWarning"),
-    "markov": ("Markov", "MarkovConfig"),
-    "replay": ("Replay", "ReplayConfig"),
-    "sessions": ("Sessions", "SessionsConfig"),
-}
-"""What each module has; the method, which the module is named for, comes first."""
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever has that name
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"iotflowgen.generators.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-class _Methods(Mapping[str, type[Generator]]):
-    def __getitem__(self, name: str) -> type[Generator]:
-        method: type[Generator] = __getattr__(_MODULES[name][0])
-        return method
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_MODULES)
-
-    def __len__(self) -> int:
-        return len(_MODULES)
-
-
-GENERATORS: Mapping[str, type[Generator]] = _Methods()
+GENERATORS: Mapping[str, type[Generator]] = plugins.GENERATORS
 """Every method, by the name that `fit --generator` takes."""
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "doppelganger": ("DoppelGANger", "DoppelGANgerConfig", "DoppelGANgerReport"),
+        "iotflow": ("IoTFlow", "IoTFlowConfig", "IoTFlowReport", "FitWarning"),
+        "markov": ("Markov", "MarkovConfig"),
+        "replay": ("Replay", "ReplayConfig"),
+        "sessions": ("Sessions", "SessionsConfig"),
+    },
+)
 
 
 def load_generator(

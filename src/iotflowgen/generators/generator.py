@@ -1,8 +1,8 @@
-"""What every generator does; the contract suite in the tests holds each of them to it."""
+"""What generators do; the contract suite in the tests holds each of them to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from iotflowgen.generators.model_file import StoredModel
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator
-from iotflowgen.traffic import Trace, Windows
+from iotflowgen.traffic import Session, Trace, Windows
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "SessionGenerator"]
 
 
 class Generator(Protocol):
@@ -71,3 +71,14 @@ class Generator(Protocol):
         Raises:
             ModelError: Its parts do not fit together.
         """
+
+
+@runtime_checkable
+class SessionGenerator(Protocol):
+    """A generator that draws whole sessions, too."""
+
+    def sessions(self, n: int, rng: np.random.Generator) -> list[Session]:
+        """Draw `n` sessions, each from its first packet, at time 0, to its last."""
+
+    def stream(self, rng: np.random.Generator) -> Iterator[Session]:
+        """One session that never ends, from time 0 on, piece by piece under one name."""

@@ -7,7 +7,8 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,9 +95,13 @@ def captures_of(traces: Sequence[Trace]) -> tuple[Capture, ...]:
 
 
 def versions() -> dict[str, str]:
-    """The versions that results depend on."""
+    """The versions that results depend on, of what is installed."""
     packages = ("iotflowgen", "numpy", "scapy", "scikit-learn", "torch", "vector-quantize-pytorch")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+    found = {"python": platform.python_version()}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def write_model(

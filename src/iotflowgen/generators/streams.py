@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from iotflowgen.errors import OutputError
-from iotflowgen.generators.sessions import Sessions
+from iotflowgen.generators.generator import SessionGenerator
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Session
 
@@ -20,7 +20,7 @@ _APART_NS = 60 * 10**9
 
 
 def apart(
-    generator: Sessions, n: int, rng: np.random.Generator, *, progress: Progress = silent
+    generator: SessionGenerator, n: int, rng: np.random.Generator, *, progress: Progress = silent
 ) -> Iterator[Session]:
     """Draw `n` sessions, each a minute after the one before has ended; the first at time 0."""
     now_ns = 0

@@ -33,6 +33,9 @@ class Codec(Protocol):
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
         """References of captured packets, by names of one's own; of any shape, mostly (P, ...).
 
+        By these a model knows the codecs of other distributions that it needs: they have one at
+        least.
+
         What differs from packet to packet becomes 0 in their frames, which are written to.
         """
 

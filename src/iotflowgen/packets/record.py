@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.codec import Codec
-from iotflowgen.packets.codecs import CODECS
+from iotflowgen.packets.codecs import all_codecs
 from iotflowgen.packets.identity import learn_identities
 from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.traffic import Trace
@@ -21,13 +21,13 @@ __all__ = ["record"]
 
 
 def record(
-    captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec]] = CODECS
+    captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec]] | None = None
 ) -> Recording | None:
     """Keep the frames of traces, as `capture.read_frames` gives them, and what refers to what.
 
     Args:
         captures: All traces that were given to a generator's `fit`, in that order.
-        codecs: Of linked fields, in the order in which they write.
+        codecs: Of linked fields, in the order in which they write; by default all.
 
     Returns:
         None where the device sent no frame: there is nothing to keep.
@@ -55,7 +55,7 @@ def record(
     references: dict[str, NDArray[Any]] = {}
     if (seen.size < frames.size).any():
         references["captured"] = seen.size.astype(np.int32)
-    for codec in codecs:
+    for codec in all_codecs() if codecs is None else codecs:
         told = codec.encode(recording.packets)
         references |= {f"{codec.name}.{name}": column for name, column in told.items()}
     identities = learn_identities(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.errors import ModelError
 from iotflowgen.packets.codec import Codec
-from iotflowgen.packets.codecs import CODECS
+from iotflowgen.packets.codecs import codecs_of
 from iotflowgen.packets.fuzz import Fuzzer, Home
 from iotflowgen.packets.gather import gather, set_lengths
 from iotflowgen.packets.identity import Persona
@@ -42,7 +42,7 @@ class Renderer:
         recording: Recording,
         persona: Persona,
         rng: np.random.Generator,
-        codecs: Sequence[type[Codec]] = CODECS,
+        codecs: Sequence[type[Codec]] | None = None,
     ) -> None:
         """Make ready.
 
@@ -50,16 +50,19 @@ class Renderer:
             recording: What was captured.
             persona: Who is shown instead of the captured hosts.
             rng: Draws what is random.
-            codecs: Of linked fields, in the order in which they write.
+            codecs: Of linked fields, in the order in which they write; by default those of the
+                recording.
 
         Raises:
-            ModelError: The recording lacks what a codec needs, or has it otherwise.
+            ModelError: The recording lacks what a codec needs, or has it otherwise; or a codec is
+                not installed.
         """
         self.device_mac, self.device_ip = persona.device_mac, persona.device_ip
         # what is shown instead stays the same, so that captured packets are disguised, and once
         recording = replace(recording, frames=persona.disguise(recording.frames))
         self._frames, self._layers = recording.frames, recording.layers
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
+        codecs = codecs_of(recording) if codecs is None else codecs
         try:
             self._codecs = [codec(recording) for codec in codecs]
         except (KeyError, IndexError, TypeError, ValueError) as error:

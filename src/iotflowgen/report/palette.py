@@ -8,6 +8,8 @@ once more, for print in grey.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from iotflowgen.plugins import GENERATORS
+
 __all__ = ["GROUND", "INKS", "Ink", "Mark", "marks"]
 
 
@@ -56,14 +58,12 @@ _SERIES = (
 INKS = (*GROUND.values(), *(mark.ink for mark in _SERIES))
 """All colours."""
 
-_OWN = {"iotflow": 0, "doppelganger": 1, "markov": 2, "replay": 3, "sessions": 4}
-
 
 def marks(generators: Iterable[str]) -> dict[str, Mark]:
     """A mark for each: those of this project keep theirs, others take what is left."""
-    names = tuple(generators)
-    taken = {_OWN[name] for name in names if name in _OWN}
+    names, own = tuple(generators), {name: i for i, name in enumerate(GENERATORS.own)}
+    taken = {own[name] for name in names if name in own}
     left = [i for i in range(len(_SERIES)) if i not in taken] or list(range(len(_SERIES)))
-    others = [name for name in names if name not in _OWN]
-    places = _OWN | {name: left[i % len(left)] for i, name in enumerate(others)}
+    others = [name for name in names if name not in own]
+    places = own | {name: left[i % len(left)] for i, name in enumerate(others)}
     return {name: _SERIES[places[name]] for name in names}

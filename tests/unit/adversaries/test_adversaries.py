@@ -7,11 +7,11 @@ import pytest
 
 from iotflowgen.adversaries import (
     ADVERSARIES,
-    OF_FEATURES,
     Boosting,
     PacketMetadata,
     PacketMetadataConfig,
     Rocket,
+    of_features,
 )
 from iotflowgen.errors import EvaluationError
 from iotflowgen.evaluation import cross_validate
@@ -52,7 +52,7 @@ TELLS = {
 
 
 def test_every_adversary_is_here_and_known_by_its_name():
-    assert set(QUICK) == set(OF_FEATURES)
+    assert set(QUICK) == set(of_features())
     assert all(make(seed=1).name == name for name, make in ADVERSARIES.items())
 
 

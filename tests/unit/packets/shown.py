@@ -7,6 +7,6 @@ from iotflowgen.packets import Persona, Renderer
 __all__ = ["as_captured"]
 
 
-def as_captured(recording, codecs, seed=0):
+def as_captured(recording, codecs=None, seed=0):
     rng = np.random.default_rng(seed)
     return Renderer(recording, Persona(recording.identities, rng, keep=True), rng, codecs)

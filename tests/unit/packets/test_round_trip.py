@@ -11,7 +11,6 @@ from decoys import captured_sessions
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.generators import Sessions, apart, first_packets
 from iotflowgen.packets import Rows, record, write_sessions
-from iotflowgen.packets.codecs import CODECS
 from iotflowgen.recording import Recording
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames
@@ -58,7 +57,7 @@ def told(path: Path, trace: Trace, frames: Frames, fields: tuple[str, ...]) -> l
 def test_a_capture_written_as_itself_is_the_same_but_for_what_is_drawn(learnt, tmp_path):
     sessions = captured_sessions(learnt.recording, learnt.traces)
     rows = Rows.of(sessions, 0, range(len(sessions)))
-    made = as_captured(learnt.recording, CODECS).render(rows)
+    made = as_captured(learnt.recording).render(rows)
     first = segments = same = 0
     for trace, frames in zip(learnt.traces, learnt.frames, strict=True):
         again = made.take(slice(first, first := first + len(trace)))
@@ -85,6 +84,6 @@ def test_blocks_of_any_size_give_the_same_file(learnt, tmp_path):
     files = []
     for block in (1, 7, 4096, packets):
         path = tmp_path / f"{block}.pcap"
-        write_sessions(sessions, path, as_captured(learnt.recording, CODECS), block=block)
+        write_sessions(sessions, path, as_captured(learnt.recording), block=block)
         files.append(path.read_bytes())
     assert len(set(files)) == 1

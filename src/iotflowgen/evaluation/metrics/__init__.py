@@ -1,5 +1,8 @@
 """Figures that compare synthetic windows with real ones; each metric is one pure function."""
 
+from collections.abc import Mapping
+
+from iotflowgen import plugins
 from iotflowgen.evaluation.metrics.copying import (
     copied_run,
     copied_share,
@@ -33,16 +36,5 @@ __all__ = [
     "unique_share",
 ]
 
-METRICS: dict[str, Metric] = {
-    "copied_share": copied_share,
-    "copied_run": copied_run,
-    "nearest_distance": nearest_distance,
-    "membership_inference": membership_inference,
-    "unique_share": unique_share,
-    "precision_recall": precision_recall,
-    "density_coverage": density_coverage,
-    "field_distance": field_distance,
-    "duration_distance": duration_distance,
-    "duration_autocorrelation": duration_autocorrelation,
-}
+METRICS: Mapping[str, Metric] = plugins.METRICS
 """Every metric that needs nothing but windows; `signature_rates` makes one more."""

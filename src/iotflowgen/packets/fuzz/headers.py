@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from iotflowgen.extras import naming_extras
 from iotflowgen.packets.fuzz.stacks import Stack
 
 __all__ = [
@@ -30,6 +31,7 @@ _ETHERTYPE = {"ip": 0x0800, "arp": 0x0806, "ipv6": 0x86DD, "eapol": 0x888E}
 
 
 @cache
+@naming_extras()
 def _layers() -> dict[str, Callable[[], Any]]:
     """Headers, with what must not be fuzzed; applications have none, they are payload."""
     from scapy.layers.eap import EAPOL  # noqa: PLC0415
@@ -52,6 +54,7 @@ def _layers() -> dict[str, Callable[[], Any]]:
     }
 
 
+@naming_extras()
 def fuzzed_headers(stack: Stack) -> dict[str, Any]:
     """The headers of a stack by name, put together and fuzzed, and their `payload`."""
     from scapy.packet import Raw, fuzz  # noqa: PLC0415
@@ -76,6 +79,7 @@ def fuzzed_headers(stack: Stack) -> dict[str, Any]:
     return headers
 
 
+@naming_extras()
 def router_alert() -> Any:  # noqa: ANN401 - Scapy has no types
     """The option of IP that reports of IGMP have (RFC 2113)."""
     from scapy.layers.inet import IPOption_Router_Alert  # noqa: PLC0415
