@@ -1,6 +1,6 @@
 """The table of copying, variety and fields, and a line on each figure saying what good is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from iotflowgen.evaluation import Sample
@@ -118,19 +118,30 @@ _PARTS = {
 }
 
 
+def _lines(samples: Sequence[Sample]) -> Iterator[tuple[str, _Line]]:
+    """What is shown, part by part; of metrics that are not described here, every figure."""
+    for part, lines in _PARTS.items():
+        yield from ((part, line) for line in lines)
+    described = {line.figure[0] for lines in _PARTS.values() for line in lines}
+    figures = {(metric, name) for s in samples for metric, of in s.metrics.items() for name in of}
+    for metric, name in sorted(figures):
+        if metric not in described and not name.endswith("_control"):
+            real = metric, f"{name}_control"
+            yield "Others", _Line(f"{metric}, {name}", (metric, name), real, "as for real traffic")
+
+
 def metric_table(findings: Findings) -> Table | None:
     """Means over devices and splits, real traffic beside each generator; none without figures."""
     samples = {name: findings.samples(generator=name) for name in findings.generators}
     everyone = [sample for of in samples.values() for sample in of]
     rows = []
-    for part, lines in _PARTS.items():
-        for line in lines:
-            figures = [_mean(of, line.figure) for of in samples.values()]
-            if all(figure is None for figure in figures):
-                continue
-            real = line.real if isinstance(line.real, float) else _mean(everyone, line.real)
-            values = [*map(line.show, [real, *figures]), Value(line.good)]
-            rows.append(Row(line.name, values, part))
+    for part, line in _lines(everyone):
+        figures = [_mean(of, line.figure) for of in samples.values()]
+        if all(figure is None for figure in figures):
+            continue
+        real = line.real if isinstance(line.real, float) else _mean(everyone, line.real)
+        values = [*map(line.show, [real, *figures]), Value(line.good)]
+        rows.append(Row(line.name, values, part))
     if not rows:
         return None
     columns = [Column("real traffic")]

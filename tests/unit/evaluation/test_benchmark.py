@@ -3,19 +3,17 @@ import json
 import numpy as np
 import pytest
 
-from iotflowgen.adversaries import ADVERSARIES
 from iotflowgen.evaluation import Benchmark, BenchmarkConfig, read_results
 from tests.conftest import REPOSITORY
-from tests.unit.evaluation.adversaries import Tree
 
 SAMPLES = REPOSITORY / "samples"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tree():
+def toys():
     """A quick adversary among the known ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(ADVERSARIES, "tree", lambda seed: Tree())
+        patch.syspath_prepend(REPOSITORY / "tests" / "outside")
         yield
 
 
@@ -23,7 +21,7 @@ def config(**more):
     chosen = {
         "devices": ("plug", "camera"),
         "generators": ("markov", "replay"),
-        "adversaries": ("tree",),
+        "adversaries": ("toy-adversary",),
         "window": 8,
         "windows": 40,
     }

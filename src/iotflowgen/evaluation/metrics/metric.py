@@ -11,7 +11,8 @@ class Metric(Protocol):
     """Compares synthetic windows with real ones.
 
     A metric gives figures by name; wherever the figure of perfect traffic is not known beforehand,
-    the same figure for real traffic stands beside it, under `real` or `control`.
+    the same figure for real traffic stands beside it, under `real`, or under the figure's name and
+    `_control`.
     """
 
     def __call__(self, real: Windows, synthetic: Windows, train: Windows) -> dict[str, float]:
