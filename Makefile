@@ -53,7 +53,7 @@ benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, c
 lock: ## resolve the dependencies anew into requirements.lock
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install -q torch==2.13.0
-	build/lock/bin/pip install -q '.[dev]'
+	build/lock/bin/pip install -q '.[all,dev]'
 	build/lock/bin/pip freeze --exclude iotflowgen | sed -E 's/^torch .*|^torch==.*/torch==2.13.0/' > requirements.lock
 
 clean: ## remove what was made here

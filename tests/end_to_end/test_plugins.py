@@ -86,7 +86,7 @@ def test_what_cannot_be_loaded_is_named(tmp_path, monkeypatch):
     (metadata / "entry_points.txt").write_text("[iotflowgen.codecs]\nbroken = nonesuch:Codec\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert "broken" in CODECS
-    with pytest.raises(PluginError, match="broken of broken.*No module named 'nonesuch'"):
+    with pytest.raises(PluginError, match=r"broken of broken.*No module named 'nonesuch'"):
         CODECS["broken"]
 
 

@@ -4,13 +4,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from iotflowgen.cli.console import one_thread, out, progress_display, reports_errors
+from iotflowgen.cli.console import one_thread, out, progress_display, reports_errors, say
 from iotflowgen.cli.options import Seed, Settings, read_settings
+from iotflowgen.errors import CaptureError
+from iotflowgen.plugins import ADVERSARIES, GENERATORS
 
 if TYPE_CHECKING:
     from numpy.random import Generator as Draws
@@ -31,7 +34,10 @@ _HELD_OUT = 300  # of each half of the captures that were not learnt, also of th
 @reports_errors
 def demo(
     sample: Annotated[str, typer.Option(help="Which sample device: plug or camera.")] = "plug",
-    samples: Annotated[Path, typer.Option(help="Folder of the sample captures.")] = Path("samples"),
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the sample captures.", show_default="those installed"),
+    ] = None,
     folder: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("out/demo"),
     config: Settings = None,
     seed: Seed = 0,
@@ -45,21 +51,14 @@ def demo(
     import numpy as np
 
     from iotflowgen.capture import read_captures, read_frames
-    from iotflowgen.errors import CaptureError
-    from iotflowgen.generators import IoTFlow, Sessions
+    from iotflowgen.generators import Sessions
     from iotflowgen.packets import with_states
-    from iotflowgen.tables import write_windows
 
-    captures = samples / sample
-    if not captures.is_dir():
-        raise CaptureError(
-            f"there is no folder {captures}; run the demo where the repository lies, or "
-            "say --samples FOLDER"
-        )
-    settings = read_settings(IoTFlow.Config, config)
-    files = [folder / name for name in ("sessions.model", "sessions.pcap", "iotflow.model")]
-    model, capture, paper_model = files
-    files.append(table := folder / "windows.parquet")
+    captures = _captures(samples, sample)
+    complete = not (GENERATORS.missing() or ADVERSARIES.missing())
+    settings = read_settings(GENERATORS["iotflow"].Config, config) if complete else None
+    written = [folder / name for name in ("sessions.model", "sessions.pcap")]
+    model, capture = written
     one_thread()
     rng = np.random.default_rng(seed)
     steps = _Steps()
@@ -77,24 +76,15 @@ def demo(
                 f"{len(drawn)} sessions, {sum(map(len, drawn))} packets of {shown.device_ip}, "
                 f"{shown.device_mac}"
             )
-        with steps.step("sessions: attack"):
-            steps.result = _attack_held_out(traces[1::2], drawn, rng, progress)
-        with steps.step("iotflow: learn"):
-            paper = IoTFlow(settings, seed=seed).fit(traces, progress=progress)
-            paper.save(paper_model)
-            report = paper.report
-            steps.result = (
-                f"{report.signatures} packet-level signatures; of captures set aside, "
-                f"{report.reconstruction_mean:.0%} of the fields come back from their codes"
-            )
-        with steps.step("iotflow: generate"):
-            windows = paper.sample(_WINDOWS, rng)
-            write_windows(windows, table)
-            steps.result = f"{len(windows)} windows of {windows.size} packets"
-        with steps.step("iotflow: attack"):
-            steps.result = _attack_as_published(traces, windows, seed, rng, progress)
-    steps.show(f"Honeydata of the sample {sample}: by sessions, and as in the paper (iotflow)")
-    out.print("Written:", *files, sep="\n  ", markup=False)
+        if complete:
+            with steps.step("sessions: attack"):
+                steps.result = _attack_held_out(traces[1::2], drawn, rng, progress)
+            written += _as_in_the_paper(traces, settings, folder, seed, steps, rng, progress)
+    ways = "by sessions, and as in the paper (iotflow)" if complete else "by sessions"
+    steps.show(f"Honeydata of the sample {sample}: {ways}")
+    if not complete:
+        say("no attack, and not the paper's method: these need pip install 'iotflowgen[all]'")
+    out.print("Written:", *written, sep="\n  ", markup=False)
     command = sys.argv[0]
     out.print(
         f"Look at it, and at a real one:\n  tshark -r {capture} | head -40\n"
@@ -113,7 +103,6 @@ def _write(
     rng: "Draws",
 ) -> "tuple[list[Session], Persona]":
     """Sessions, and their packets as the device sends them; `files` are the model and these."""
-    from iotflowgen.errors import CaptureError
     from iotflowgen.generators import apart, starting_at
     from iotflowgen.packets import Persona, Renderer, record, write_sessions
 
@@ -126,6 +115,53 @@ def _write(
     drawn = [*starting_at(apart(sessions, _SESSIONS, rng), int(time.time()) * 10**9)]
     write_sessions(drawn, capture, Renderer(recording, persona, rng))
     return drawn, persona
+
+
+def _captures(samples: Path | None, sample: str) -> Path:
+    """The captures of a sample: in a folder named, in a clone, or as they were installed."""
+    places = [samples] if samples else [Path("samples"), *_installed()]
+    for place in places:
+        if (place / sample).is_dir():
+            return place / sample
+    raise CaptureError(f"there is no folder {places[0] / sample}; say --samples FOLDER")
+
+
+def _installed() -> Iterator[Path]:
+    """The folder of samples that was installed with the package, wherever the installer put it."""
+    for file in files("iotflowgen") or ():
+        if file.parts[-5:-2] == ("share", "iotflowgen", "samples"):
+            yield Path(str(file.locate())).resolve().parents[1]
+            return
+
+
+def _as_in_the_paper(
+    traces: "list[Trace]",
+    settings: Any,  # noqa: ANN401 - those of the method, which needs PyTorch
+    folder: Path,
+    seed: int,
+    steps: "_Steps",
+    rng: "Draws",
+    progress: "Progress",
+) -> list[Path]:
+    """Learn, generate and attack as the paper does; the files that were written."""
+    from iotflowgen.tables import write_windows
+
+    model, table = folder / "iotflow.model", folder / "windows.parquet"
+    with steps.step("iotflow: learn"):
+        paper = GENERATORS["iotflow"](settings, seed=seed).fit(traces, progress=progress)
+        paper.save(model)
+        report = paper.report
+        steps.result = (
+            f"{report.signatures} packet-level signatures; of captures set aside, "
+            f"{report.reconstruction_mean:.0%} of the fields come back from their codes"
+        )
+    with steps.step("iotflow: generate"):
+        windows = paper.sample(_WINDOWS, rng)
+        write_windows(windows, table)
+        steps.result = f"{len(windows)} windows of {windows.size} packets"
+    with steps.step("iotflow: attack"):
+        steps.result = _attack_as_published(traces, windows, seed, rng, progress)
+    return [model, table]
 
 
 def _attack_held_out(
