@@ -1,0 +1,1 @@
+complete --command iotflowgen --no-files --arguments "(env _IOTFLOWGEN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) iotflowgen)" --condition "env _IOTFLOWGEN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) iotflowgen"
