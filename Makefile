@@ -9,7 +9,7 @@ DEVICES := D-LinkCam,D-LinkDoorSensor,D-LinkHomeHub,D-LinkSensor,D-LinkSiren,D-L
 	D-LinkWaterSensor,EdimaxPlug1101W,EdnetGateway,HomeMaticPlug,HueBridge,HueSwitch,MAXGateway,$\
 	WeMoInsightSwitch,WeMoInsightSwitch2,WeMoLink,WeMoSwitch,Withings
 
-.PHONY: help demo test lint format share samples lock benchmark clean tshark
+.PHONY: help demo test lint format dist share samples lock benchmark clean tshark
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -29,6 +29,11 @@ lint: $(READY) ## style and types
 format: $(READY) ## put the code in order
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+dist: $(READY) ## build the sdist, and the wheel from it
+	rm -rf build/dist && $(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --disable-pip-version-check -q build
+	build/tools/bin/python -m build -q --outdir build/dist .
 
 share: $(READY) ## make the man page and the completions anew
 	$(VENV)/bin/python share/pages.py
