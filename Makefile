@@ -56,6 +56,7 @@ benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, c
 	$(VENV)/bin/python benchmarks/references.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
 	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink
+	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/tables.py
 
 lock: ## resolve the dependencies anew into requirements.lock

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["references", "speed", "streaming"]
+__all__ = ["references", "speed", "startup", "streaming"]
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -34,6 +34,21 @@ def streaming(results: dict[str, Any]) -> Table:
             f"{run['megabytes']:,} MB",
             f"{run['cpu_seconds']:,}",
             f"{run['packets'] / run['cpu_seconds']:,.0f}",
+        )
+        for run in results["runs"]
+    ]
+    return heads.split(", "), rows
+
+
+def startup(results: dict[str, Any]) -> Table:
+    """What short commands cost."""
+    heads = "command, seconds, of one core, peak memory"
+    rows = [
+        (
+            f"`{run['command']}`",
+            f"{run['seconds']:.2f}",
+            f"{run['cpu_seconds']:.2f}",
+            f"{run['peak_memory_mb']} MB",
         )
         for run in results["runs"]
     ]

@@ -28,6 +28,7 @@ PAGES = (
     "docs/evaluation.md",
     "docs/packets.md",
     "docs/realism.md",
+    "docs/install.md",
 )
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
