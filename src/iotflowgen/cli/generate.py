@@ -145,7 +145,8 @@ def generate(
     iotflowgen generate plug.model --windows 500 --seed 1 --out windows.parquet
     ```
     """
-    shown, start = who_and_when(persona, {"mac": mac, "ip": ip, "gateway": gateway}, start)
+    flags = {"mac": mac, "ip": ip, "gateway": gateway, "start": start}
+    shown, start = who_and_when(persona, flags)
     one_thread()
     honeydata = iot.load(model, accelerator=accelerator).generate(
         sessions=sessions,

@@ -1,5 +1,6 @@
 """Who generated packets show and when, from a file and from the command line."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -9,28 +10,38 @@ from iotflowgen.cli.options import read_toml
 
 __all__ = ["who_and_when"]
 
-_ADDRESSES = ("mac", "ip", "gateway")
-
 
 def who_and_when(
-    file: Path | None, flags: dict[str, str | None], start: str | None
+    file: Path | None, flags: Mapping[str, str | None]
 ) -> tuple["iot.Persona", str | None]:
-    """The persona and the start that a TOML file says; flags go before it.
+    """The persona, and the start, by the flags `mac`, `ip`, `gateway` and `start`.
+
+    What no flag says, the same keys of a TOML file may.
 
     Raises:
-        typer.BadParameter: A value is none of its kind, or the file is not such a file.
+        typer.BadParameter: The file says something else, or a value is none of its kind.
+        ArgumentError: A flag is none of its kind.
     """
     said = {key: str(value) for key, value in read_toml(file, "--persona").items()}
-    keys = (*_ADDRESSES, "start")
     for key, value in said.items():
-        if key not in keys:
-            reason = f"{file}: {key!r} is none of: {', '.join(keys)}"
+        if key not in flags:
+            reason = f"{file}: {key!r} is none of: {', '.join(flags)}"
             raise typer.BadParameter(reason, param_hint="--persona")
         try:
-            if key in _ADDRESSES and flags[key] is None:
-                iot.Persona(**{key: value})
+            if flags[key] is None:
+                _check(key, value)
         except iot.ArgumentError as error:
             reason = f"{file}: {key}: {error}"
             raise typer.BadParameter(reason, param_hint="--persona") from error
-    given = {key: flags[key] or said.get(key) for key in _ADDRESSES}
-    return iot.Persona(**given), start or said.get("start")
+    shown = {key: said.get(key) if flag is None else flag for key, flag in flags.items()}
+    start = shown.pop("start")
+    return iot.Persona(**shown), start
+
+
+def _check(key: str, value: str) -> None:
+    from iotflowgen.library.times import nanoseconds_of
+
+    if key == "start":
+        nanoseconds_of(value)
+    else:
+        iot.Persona(**{key: value})
