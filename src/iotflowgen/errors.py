@@ -3,6 +3,7 @@
 ::
 
     IoTFlowGenError
+    ├── ArgumentError         an argument of a call, or an option, that cannot be
     ├── CaptureError          a capture cannot be used
     │   ├── TsharkMissing     tshark is not installed
     │   ├── UnreadableCapture empty, not a capture, or of a link type without addresses
@@ -21,6 +22,7 @@
 """
 
 __all__ = [
+    "ArgumentError",
     "CaptureError",
     "DeviceNotFound",
     "EvaluationError",
@@ -42,6 +44,19 @@ __all__ = [
 
 class IoTFlowGenError(Exception):
     """The root: catching it catches whatever iotflowgen raises on purpose."""
+
+
+class ArgumentError(IoTFlowGenError, ValueError):
+    """An argument of a call, or an option of the command line, that cannot be.
+
+    Args:
+        reason: Why not.
+        arguments: The names of those that it is about.
+    """
+
+    def __init__(self, reason: str, *arguments: str) -> None:
+        super().__init__(reason)
+        self.arguments = arguments
 
 
 class CaptureError(IoTFlowGenError):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 from pyarrow.csv import read_csv
 from pyarrow.parquet import read_table as read_parquet
+from typer.testing import CliRunner
 
+from iotflowgen.cli.app import app
 from tests.conftest import REPOSITORY
 from tests.end_to_end.here import here
 from tests.small import SMALL
@@ -77,8 +80,8 @@ def test_captures_to_a_model_to_honeydata_and_back(model, tmp_path, suffix):
     for path in (out, again):
         done = run("generate", model, "-n", 30, "--start", "2026-01-01", "--out", path)
         assert done.returncode == 0, done.stderr
-        assert f"in {path}" in done.stderr
-        assert done.stdout == ""
+        assert str(path) in done.stdout
+        assert "240" in done.stdout
     assert out.read_bytes() == again.read_bytes()
     if suffix.startswith("pcap"):
         done = run("extract", out, "--out", tmp_path / "packets.csv")
@@ -219,10 +222,36 @@ def test_sessions_are_written_as_captures_and_as_tables(sessions, tmp_path, amou
 
 def test_how_much_is_said_once_and_of_a_model_that_has_it(sessions, chain, tmp_path):
     out = tmp_path / "honeydata.pcap"
-    refused(here("generate", sessions, "--out", out), 2, "how much", "--sessions")
     refused(here("generate", sessions, "-n", 1, "--sessions", 1, "--out", out), 2, "how much")
     refused(here("generate", chain, "--sessions", 1, "--out", out), 2, "markov", "--windows")
+    refused(here("generate", chain, "--out", out), 2, "markov", "--windows")
     refused(here("generate", sessions, "--duration", "5 weeks", "--out", out), 2, "24h")
+
+
+def test_without_an_amount_it_is_one_session(sessions, tmp_path):
+    start = ("--start", "2026-01-01", "--seed", 4)
+    for name, amount in (("a.pcap", ()), ("b.pcap", ("--sessions", 1))):
+        assert here("generate", sessions, *amount, *start, "-o", tmp_path / name).returncode == 0
+    assert (tmp_path / "a.pcap").read_bytes() == (tmp_path / "b.pcap").read_bytes()
+
+
+def test_a_summary_for_a_person_and_the_same_for_a_program(sessions, tmp_path):
+    def both(*command):
+        return here(*command).stdout, json.loads(here(*command, "--json").stdout)
+
+    model, out = tmp_path / "x.model", tmp_path / "x.pcap"
+    table, found = both("fit", PLUG, "--out", model)
+    assert (found["captures"], found["packets"]) == (16, 2237)
+    assert f"next: {found['next']}" in table
+    assert found["next"].startswith(f"iotflowgen generate {model}")
+    for word in ("2,237", found["ip"], found["mac"], str(model)):
+        assert word in table
+    persona = ("--ip", "10.20.30.40", "--start", "2026-01-01")
+    table, found = both("generate", sessions, "--sessions", 2, *persona, "--out", out)
+    assert found["file"] == str(out)
+    assert found["first"] == "2026-01-01T00:00:00Z"
+    for word in ("10.20.30.40", found["mac"], f"{found['packets']:,}", found["last"], str(out)):
+        assert word in table
 
 
 def test_another_seed_gives_other_honeydata(chain, tmp_path):
@@ -267,7 +296,7 @@ def test_the_demo_goes_the_whole_way(tmp_path, settings):
     assert done.returncode == 0, done.stderr
     for word in (
         "2237 packets",
-        "16 sessions",
+        "64 sessions",
         "signatures",
         "500 windows of 8",
         "50% is guessing",
@@ -286,13 +315,36 @@ def test_the_demo_goes_the_whole_way(tmp_path, settings):
     refused(run("demo", cwd=tmp_path), 1, "--samples")
 
 
-def test_every_command_has_help_with_an_example():
-    for command in ("extract", "fit", "generate", "evaluate", "info", "demo"):
-        done = run(command, "--help")
-        assert done.returncode == 0
-        assert "Example" in done.stdout
-        assert f"iotflowgen {command}" in " ".join(done.stdout.split())
+@pytest.mark.parametrize(
+    "command",
+    ["info", "fit", "generate", "evaluate", "report", "extract", "benchmark", "demo"],
+)
+def test_help_has_examples_that_can_be_copied(command):
+    done = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"})
+    assert done.exit_code == 0
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    examples = [line for line in lines if line.startswith(f"iotflowgen {command}")]
+    assert examples
+    said = lines[lines.index("Examples:") :]
+    first = said.index(examples[0])
+    # one a line, and no line goes on in the next
+    assert said[first : first + len(examples) + 1] == [*examples, ""]
+    for example in examples:
+        parsed = CliRunner().invoke(app, [*shlex.split(example)[1:], "--help"])
+        assert parsed.exit_code == 0
+
+
+def test_version():
     assert run("--version").stdout.startswith("iotflowgen ")
+
+
+def test_options_are_in_groups_and_choices_are_choices():
+    words = here("generate", "--help").stdout
+    places = [words.index(f"─ {panel} ─") for panel in ("How much", "Who", "When")]
+    assert places == sorted(places)
+    for command, names in (("fit", ("sessions", "iotflow")), ("evaluate", ("boosting", "headers"))):
+        assert f"{names[0]}|" in here(command, "--help").stdout
+        assert all(name in here(command, "--help").stdout for name in names)
 
 
 def test_bad_captures_get_one_line(tmp_path):
@@ -326,7 +378,7 @@ def test_bad_settings_get_one_line_and_status_2(tmp_path, model):
     refused(here(*learn, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
     config.write_text("[vq_stae]\nheads = 5\n")
     refused(here(*learn, "--config", config, "-o", out), 2, "does not divide")
-    refused(here("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "none of: ", "iotflow")
+    refused(here("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "not one of", "iotflow")
     refused(here("fit", PLUG), 2, "--out")
     refused(here("generate", model, "-n", 5, "-o", tmp_path / "out.txt"), 2, ".pcapng")
     refused(here("generate", model, "-n", 0, "-o", tmp_path / "out.csv"), 2, "--windows")
@@ -337,7 +389,7 @@ def test_bad_settings_get_one_line_and_status_2(tmp_path, model):
 def test_brackets_in_names_are_shown(tmp_path, model):
     out = tmp_path / "plug[office].csv"
     done = run("generate", model, "-n", 2, "-o", out)
-    assert str(out) in done.stderr
+    assert str(out) in done.stdout
 
 
 def test_bad_models_and_places_get_one_line(tmp_path, model):

@@ -180,7 +180,7 @@ def test_wrong_usage_has_status_2(fakes, rejected):
     good = [fakes / "honeydata.pcap"]
     rejected(2, "--real", real=(), fake=good)
     rejected(2, "--fake")
-    known = "none of: packet-metadata, boosting, rocket, headers"
+    known = "not one of 'packet-metadata', 'boosting', 'rocket', 'headers'"
     rejected(2, known, fake=good, more=["--adversary", "eve"])
     rejected(2, "--protocol", fake=good, more=["--protocol", "mine"])
     rejected(2, "--splits", fake=good, more=["--splits", 1])

@@ -1,5 +1,6 @@
 """Sessions written as they come: stopped, without room, or very many."""
 
+import json
 import resource
 import signal
 import subprocess
@@ -38,7 +39,8 @@ def packets_in(path):
 def test_ctrl_c_and_its_like_end_the_file(tmp_path, model, suffix, interrupt):
     out = tmp_path / f"x.{suffix}"
     process = subprocess.Popen(
-        [str(COMMAND), "generate", str(model), "--duration", "9000d", "--out", str(out)],
+        [str(COMMAND), "generate", str(model), "--duration", "9000d", "--json", "--out", str(out)],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -48,14 +50,15 @@ def test_ctrl_c_and_its_like_end_the_file(tmp_path, model, suffix, interrupt):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         process.send_signal(interrupt)
-        _, said = process.communicate(timeout=60)
+        found, said = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 128 + interrupt, said
     assert "Traceback" not in said
     assert "interrupted; the file is whole up to there" in said
     assert list(tmp_path.iterdir()) == [out]
-    assert f"{packets_in(out)} packets in " in said
+    assert json.loads(found)["packets"] == packets_in(out)
+    assert json.loads(found)["stopped"]
 
 
 @pytest.mark.parametrize("suffix", ["pcap", "parquet"])

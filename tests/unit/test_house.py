@@ -32,6 +32,7 @@ ROOMS = (
     "generators",
     "evaluation",
     "report",
+    "library",
     "cli",
 )
 # what a room does not touch although it stands above

@@ -16,14 +16,12 @@ frames that were cut off have what is left of them.
 Shapes: P packets, F fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.capture.frames import read_frames
 from iotflowgen.capture.relations import Columns, Numbers, roles, steps
 from iotflowgen.errors import HeadersMissing
 from iotflowgen.traffic import Trace
@@ -74,23 +72,21 @@ _IN_OPTIONS = {
 }
 
 
-def with_headers(paths: Sequence[Path], traces: Sequence[Trace]) -> list[Trace]:
-    """The traces that `read_captures` made of these paths, with the fields of their headers.
+def with_headers(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
+    """Traces with the fields of their headers, by the frames that `read_frames` gives.
 
     Raises:
         HeadersMissing: One is not of Ethernet frames, or has changed meanwhile.
     """
-    found = {
-        trace.sha256: header_fields(frames, trace)[1]
-        for trace, frames in read_frames(paths, traces)
-        if frames.size.any()
-    }
-    if missing := [trace.name for trace in traces if trace.sha256 not in found]:
-        raise HeadersMissing(
-            f"headers are read of Ethernet frames only, and {missing[0]} has others; leave it out, "
-            "or name other adversaries with --adversary"
-        )
-    return [replace(trace, headers=found[trace.sha256]) for trace in traces]
+    traces = []
+    for trace, frames in captures:
+        if not frames.size.any():
+            raise HeadersMissing(
+                f"headers are read of Ethernet frames only, and {trace.name} has others; leave it "
+                "out, or name other adversaries with --adversary"
+            )
+        traces.append(replace(trace, headers=header_fields(frames, trace)[1]))
+    return traces
 
 
 def header_fields(frames: Frames, trace: Trace) -> tuple[tuple[str, ...], NDArray[np.float32]]:

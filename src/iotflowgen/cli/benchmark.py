@@ -30,7 +30,9 @@ def benchmark(
         bool,
         typer.Option("--quick", help="One device, 60 windows, hardly any training: does it run?"),
     ] = False,
-    processes: Annotated[int, typer.Option(min=1, max=2, help="Steps at a time.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Steps at a time; each takes one core.")
+    ] = 2,
     seed: Seed = 0,
 ) -> None:
     """Measure generators on devices, attacked by adversaries under both protocols.
@@ -40,8 +42,10 @@ def benchmark(
     that was found is joined in `results.json`, which `iotflowgen report` shows.
 
     Examples:
-    `iotflowgen benchmark captures/ --out out/benchmark`,
-    `iotflowgen benchmark captures/ --devices plug,camera --generators markov --out out/benchmark`
+    ```
+    iotflowgen benchmark captures/ --out out/benchmark
+    iotflowgen benchmark captures/ --devices plug,camera --generators markov -o out/two
+    ```
     """
     from iotflowgen.adversaries import of_features
     from iotflowgen.errors import CaptureError

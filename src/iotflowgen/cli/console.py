@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from iotflowgen.errors import IoTFlowGenError
+from iotflowgen.errors import ArgumentError, IoTFlowGenError
 from iotflowgen.files import INTERRUPTS
 
 __all__ = [
@@ -57,6 +57,9 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
             try:
                 with _interrupts.listening():
                     return command(*args, **kwargs)
+            except ArgumentError as error:
+                options = [f"--{argument.replace('_', '-')}" for argument in error.arguments]
+                raise typer.BadParameter(str(error), param_hint=", ".join(options)) from error
             except IoTFlowGenError as error:
                 say(str(error), "error", "red")
                 raise typer.Exit(1) from error

@@ -6,29 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+import iotflowgen as iot
 from iotflowgen.cli.console import one_thread, out, progress_display, reports_errors, say
-from iotflowgen.cli.options import Seed, Settings, read_settings
-from iotflowgen.errors import CaptureError
+from iotflowgen.cli.options import Seed, Settings, read_toml
 from iotflowgen.plugins import ADVERSARIES, GENERATORS
-
-if TYPE_CHECKING:
-    from numpy.random import Generator as Draws
-
-    from iotflowgen.generators import Sessions
-    from iotflowgen.packets import Persona
-    from iotflowgen.progress import Progress
-    from iotflowgen.traffic import Session, Trace, Windows
-    from iotflowgen.wire import Frames
 
 __all__ = ["demo"]
 
-_SESSIONS = 16
+_SESSIONS = 64  # as many windows as the adversary is given, and more
 _WINDOWS = 500  # the paper's n
 _HELD_OUT = 300  # of each half of the captures that were not learnt, also of the small ones
+_ADVERSARY = "packet-metadata"  # the paper's
 
 
 @reports_errors
@@ -46,75 +38,38 @@ def demo(
 
     `--config` is for the paper's method, `iotflow`.
 
-    Example: `iotflowgen demo --sample camera`
+    Examples:
+    ```
+    iotflowgen demo
+    iotflowgen demo --sample camera
+    ```
     """
-    import numpy as np
-
-    from iotflowgen.capture import read_captures, read_frames
-    from iotflowgen.generators import Sessions
-    from iotflowgen.packets import with_states
-
-    captures = _captures(samples, sample)
+    folder_of_captures = _captures(samples, sample)
     complete = not (GENERATORS.missing() or ADVERSARIES.missing())
-    settings = read_settings(GENERATORS["iotflow"].Config, config) if complete else None
-    written = [folder / name for name in ("sessions.model", "sessions.pcap")]
-    model, capture = written
+    settings = read_toml(config, "--config")
     one_thread()
-    rng = np.random.default_rng(seed)
     steps = _Steps()
     with progress_display() as progress:
         with steps.step("read"):
-            traces = read_captures([captures], progress=progress)
-            steps.result = f"{sum(map(len, traces))} packets in {len(traces)} captures"
-        with steps.step("sessions: learn"):
-            found = [*read_frames([captures], traces[::2])]
-            sessions = Sessions(seed=seed).fit(learnt := with_states(found), progress=progress)
-            steps.result = f"from every other capture, {len(learnt)}"
-        with steps.step("sessions: generate"):
-            drawn, shown = _write(sessions, found, (model, capture), rng)
-            steps.result = (
-                f"{len(drawn)} sessions, {sum(map(len, drawn))} packets of {shown.device_ip}, "
-                f"{shown.device_mac}"
-            )
+            captures = iot.read_captures(folder_of_captures, progress=progress)
+            steps.result = f"{captures.packets} packets in {len(captures)} captures"
+        written = _sessions(captures, folder, seed, steps, progress)
         if complete:
-            with steps.step("sessions: attack"):
-                steps.result = _attack_held_out(traces[1::2], drawn, rng, progress)
-            written += _as_in_the_paper(traces, settings, folder, seed, steps, rng, progress)
+            _attack_sessions(captures, written[-1], seed, steps, progress)
+            written += _as_published(captures, folder, settings, seed, steps, progress)
     ways = "by sessions, and as in the paper (iotflow)" if complete else "by sessions"
     steps.show(f"Honeydata of the sample {sample}: {ways}")
     if not complete:
         say("no attack, and not the paper's method: these need pip install 'iotflowgen[all]'")
     out.print("Written:", *written, sep="\n  ", markup=False)
-    command = sys.argv[0]
     out.print(
-        f"Look at it, and at a real one:\n  tshark -r {capture} | head -40\n"
-        f"  tshark -r {captures / traces[0].name} | head -40\n"
-        f"With your own captures:\n  {command} fit CAPTURES --out my.model\n"
-        f"  {command} generate my.model --sessions 10 --out honeydata.pcap",
+        f"Look at it, and at a real one:\n  tshark -r {folder / 'sessions.pcap'} | head -40\n"
+        f"  tshark -r {folder_of_captures / captures[0].name} | head -40\n"
+        f"With your own captures:\n  {sys.argv[0]} fit CAPTURES --out my.model\n"
+        f"  {sys.argv[0]} generate my.model --sessions 10 --out honeydata.pcap",
         markup=False,
         soft_wrap=True,
     )
-
-
-def _write(
-    sessions: "Sessions",
-    found: "list[tuple[Trace, Frames]]",
-    files: tuple[Path, Path],
-    rng: "Draws",
-) -> "tuple[list[Session], Persona]":
-    """Sessions, and their packets as the device sends them; `files` are the model and these."""
-    from iotflowgen.generators import apart, starting_at
-    from iotflowgen.packets import Persona, Renderer, record, write_sessions
-
-    recording = record(found)
-    if recording is None:
-        raise CaptureError("the device has sent no frame in these captures; choose other captures")
-    model, capture = files
-    sessions.save(model, recording)
-    persona = Persona(recording.identities, rng)
-    drawn = [*starting_at(apart(sessions, _SESSIONS, rng), int(time.time()) * 10**9)]
-    write_sessions(drawn, capture, Renderer(recording, persona, rng))
-    return drawn, persona
 
 
 def _captures(samples: Path | None, sample: str) -> Path:
@@ -123,7 +78,7 @@ def _captures(samples: Path | None, sample: str) -> Path:
     for place in places:
         if (place / sample).is_dir():
             return place / sample
-    raise CaptureError(f"there is no folder {places[0] / sample}; say --samples FOLDER")
+    raise iot.CaptureError(f"there is no folder {places[0] / sample}; say --samples FOLDER")
 
 
 def _installed() -> Iterator[Path]:
@@ -134,78 +89,85 @@ def _installed() -> Iterator[Path]:
             return
 
 
-def _as_in_the_paper(
-    traces: "list[Trace]",
-    settings: Any,  # noqa: ANN401 - those of the method, which needs PyTorch
+def _sessions(
+    captures: "iot.Captures", folder: Path, seed: int, steps: "_Steps", progress: "iot.Progress"
+) -> list[Path]:
+    """Learn from every other capture, and write sessions."""
+    model_file, capture = folder / "sessions.model", folder / "sessions.pcap"
+    with steps.step("sessions: learn"):
+        model = iot.fit(captures[::2], seed=seed, progress=progress)
+        model.save(model_file)
+        steps.result = f"from every other capture, {len(model.captures)}"
+    with steps.step("sessions: generate"):
+        written = model.generate(sessions=_SESSIONS, seed=seed).to_pcap(capture)
+        steps.result = (
+            f"{written.sessions} sessions, {written.packets} packets of {written.device_ip}, "
+            f"{written.device_mac}"
+        )
+    return [model_file, capture]
+
+
+def _attack_sessions(
+    captures: "iot.Captures", capture: Path, seed: int, steps: "_Steps", progress: "iot.Progress"
+) -> None:
+    """Have sessions told from the captures that were not learnt from."""
+    with steps.step("sessions: attack"):
+        found = iot.evaluate(
+            captures[1::2],
+            capture,
+            protocol="held-out",
+            adversaries=[_ADVERSARY],
+            windows=_HELD_OUT,
+            seed=seed,
+            progress=progress,
+        )
+        steps.result = (
+            f"of captures not learnt from, the paper's adversary tells "
+            f"{found.accuracy[_ADVERSARY]:.1%} of the windows right, "
+            f"{100 * found.excess[_ADVERSARY]:+.1f} points more than real ones from real ones"
+        )
+
+
+def _as_published(
+    captures: "iot.Captures",
     folder: Path,
+    settings: dict[str, Any],
     seed: int,
     steps: "_Steps",
-    rng: "Draws",
-    progress: "Progress",
+    progress: "iot.Progress",
 ) -> list[Path]:
-    """Learn, generate and attack as the paper does; the files that were written."""
-    from iotflowgen.tables import write_windows
-
-    model, table = folder / "iotflow.model", folder / "windows.parquet"
+    """Learn from all captures by the paper's method, and have windows told from the same."""
+    model_file, table = folder / "iotflow.model", folder / "windows.parquet"
     with steps.step("iotflow: learn"):
-        paper = GENERATORS["iotflow"](settings, seed=seed).fit(traces, progress=progress)
-        paper.save(model)
-        report = paper.report
+        model = iot.fit(
+            captures, generator="iotflow", config=settings, seed=seed, progress=progress
+        )
+        model.save(model_file)
+        report = model.report
         steps.result = (
-            f"{report.signatures} packet-level signatures; of captures set aside, "
-            f"{report.reconstruction_mean:.0%} of the fields come back from their codes"
+            f"{report['signatures']} packet-level signatures; of captures set aside, "
+            f"{report['reconstruction_mean']:.0%} of the fields come back from their codes"
         )
     with steps.step("iotflow: generate"):
-        windows = paper.sample(_WINDOWS, rng)
-        write_windows(windows, table)
-        steps.result = f"{len(windows)} windows of {windows.size} packets"
+        honeydata = model.generate(windows=_WINDOWS, seed=seed)
+        written = honeydata.to_parquet(table, progress=progress)
+        size = written.packets // _WINDOWS
+        steps.result = f"{written.sessions} windows of {size} packets"
     with steps.step("iotflow: attack"):
-        steps.result = _attack_as_published(traces, windows, seed, rng, progress)
-    return [model, table]
-
-
-def _attack_held_out(
-    unseen: "list[Trace]", sessions: "list[Session]", rng: "Draws", progress: "Progress"
-) -> str:
-    """What the paper's adversary makes of sessions, beside captures that were not learnt."""
-    from iotflowgen.evaluation import evaluate
-    from iotflowgen.traffic import cut_windows, draw_places
-
-    windows = cut_windows(sessions, draw_places(sessions, _WINDOWS, 20, rng))
-    results = evaluate(
-        unseen,
-        windows,
-        "held-out",
-        ["packet-metadata"],
-        device="sample",
-        generator="sessions",
-        windows=_HELD_OUT,
-        progress=progress,
-    )
-    (cell,) = results.cells
-    return (
-        f"of captures not learnt from, the paper's adversary tells {cell.accuracy:.1%} of the "
-        f"windows right, {100 * (cell.excess or 0):+.1f} points more than real ones from real ones"
-    )
-
-
-def _attack_as_published(
-    traces: "list[Trace]", honeydata: "Windows", seed: int, rng: "Draws", progress: "Progress"
-) -> str:
-    """What the paper's adversary makes of windows that were learnt from the same captures."""
-    from iotflowgen.adversaries import PacketMetadata
-    from iotflowgen.evaluation import cross_validate
-    from iotflowgen.traffic import cut_windows, draw_places
-
-    # as many real windows of the same captures
-    real = cut_windows(traces, draw_places(traces, _WINDOWS, honeydata.size, rng))
-    detection = cross_validate(
-        lambda: PacketMetadata(seed=seed), real, honeydata, rng, progress=progress
-    )
-    return (
-        f"of the captures learnt from, it tells {detection.mean:.1%} of the windows right; "
-        "50% is guessing"
-    )
+        found = iot.evaluate(
+            captures,
+            table,
+            adversaries=[_ADVERSARY],
+            window=size,
+            windows=_WINDOWS,
+            seed=seed,
+            progress=progress,
+        )
+        steps.result = (
+            f"of the captures learnt from, it tells {found.accuracy[_ADVERSARY]:.1%} of the "
+            "windows right; 50% is guessing"
+        )
+    return [model_file, table]
 
 
 class _Steps:

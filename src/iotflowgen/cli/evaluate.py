@@ -1,20 +1,25 @@
 """`iotflowgen evaluate`."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
 
+import iotflowgen as iot
 from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.console import out as stdout
-from iotflowgen.cli.options import DeviceOption, Seed, adversaries_named
-from iotflowgen.plugins import ADVERSARIES
-
-if TYPE_CHECKING:
-    from iotflowgen.evaluation import Results
+from iotflowgen.cli.options import (
+    HOW,
+    HOW_MUCH,
+    AdversaryName,
+    DeviceOption,
+    JsonOption,
+    Seed,
+    no_folder,
+)
+from iotflowgen.cli.summary import show_summary
 
 __all__ = ["SeveralValues", "evaluate"]
 
@@ -52,25 +57,38 @@ def evaluate(
             help="Synthetic traffic, whatever made it: .parquet, .csv, pcap or pcapng.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")],
-    protocol: Annotated[
-        Literal["paper", "held-out"],
-        typer.Option(help="Over windows of all captures, or by capture with a control."),
-    ] = "paper",
-    adversary: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME...",
-            help=f"Who attacks: {', '.join(ADVERSARIES)}. `packet-metadata` is the paper's; "
-            "`headers` reads packets: FILE is a pcap or pcapng then.",
-            show_default="all that can",
-        ),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Results file (JSON) to write.", callback=no_folder),
     ] = None,
     device: DeviceOption = None,
-    window: Annotated[int, typer.Option(min=2, help="Packets a window.")] = 20,
-    windows: Annotated[int, typer.Option(min=5, help="Windows of each kind.")] = 500,
-    splits: Annotated[int, typer.Option(min=2, help="Splits of the captures, held-out.")] = 2,
+    protocol: Annotated[
+        Literal["paper", "held-out"],
+        typer.Option(
+            help="Over windows of all captures, or by capture with a control.", rich_help_panel=HOW
+        ),
+    ] = "paper",
+    adversary: Annotated[
+        list[AdversaryName] | None,
+        typer.Option(
+            help="Who attacks, one or several; packet-metadata is the paper's, headers reads "
+            "packets: FILE is a pcap or pcapng then.",
+            show_default="all that can",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    window: Annotated[
+        int, typer.Option(min=2, help="Packets a window.", rich_help_panel=HOW_MUCH)
+    ] = 20,
+    windows: Annotated[
+        int, typer.Option(min=5, help="Windows of each kind.", rich_help_panel=HOW_MUCH)
+    ] = 500,
+    splits: Annotated[
+        int,
+        typer.Option(min=2, help="Splits of the captures, held-out.", rich_help_panel=HOW_MUCH),
+    ] = 2,
     seed: Seed = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Say how well adversaries tell synthetic traffic of a device from its captures.
 
@@ -80,54 +98,38 @@ def evaluate(
 
     `--device` is for the captures; in each pcap of `--fake` the most common IP address is taken.
 
-    Examples: `iotflowgen evaluate --real captures/plug --fake windows.parquet --out results.json`,
-    `iotflowgen evaluate --real captures/plug-later --fake honeydata.pcap --protocol held-out
-    --out results.json`
+    Examples:
+    ```
+    iotflowgen evaluate --real captures/plug --fake windows.parquet
+    iotflowgen evaluate --real later/*.pcap --fake a.pcap b.pcap --protocol held-out
+    iotflowgen evaluate --real captures/plug --fake a.pcap --out results.json
+    ```
     """
-    from iotflowgen import evaluation
-    from iotflowgen.adversaries import of_features
-    from iotflowgen.capture import read_captures, with_headers
-    from iotflowgen.errors import HeadersMissing
-
-    adversaries = adversaries_named(adversary)
     one_thread()
     with progress_display() as progress:
-        traces = read_captures(real, device, progress=progress)
-        read = partial(evaluation.read_honeydata, fake, window, progress=progress)
-        try:
-            if with_all := not set(adversaries) <= {*of_features()}:
-                traces = with_headers(real, traces)
-            honeydata = read(headers=with_all)
-        except HeadersMissing as error:
-            if adversary:
-                raise
-            left_out = ", ".join(name for name in adversaries if name not in of_features())
-            say(f"{left_out} is left out: {error}")
-            adversaries, honeydata = list(of_features()), read()
-        results = evaluation.evaluate(
-            traces,
-            honeydata,
-            protocol,
-            adversaries,
-            device=_name(real[0]),
-            generator=", ".join(path.name for path in fake),
-            seed=seed,
+        found = iot.evaluate(
+            real,
+            fake,
+            protocol=protocol,
+            adversaries=adversary,
+            device=device,
+            window=window,
             windows=windows,
             splits=splits,
+            seed=seed,
             progress=progress,
         )
-    results.write(out)
-    _show(results)
-    say(f"figures, folds and captures in {out}; as a page: iotflowgen report {out} -o report.html")
+    if out is not None:
+        found.to_json(out)
+    if as_json:
+        show_summary("", found.summary(), as_json=True)
+    else:
+        _show(found.results)
+    if out is not None:
+        say(f"all figures in {out}; as a page: iotflowgen report {out} -o report.html")
 
 
-def _name(capture: Path) -> str:
-    """The folder that the captures are in."""
-    folder = capture if capture.is_dir() else capture.parent
-    return folder.resolve().name
-
-
-def _show(results: "Results") -> None:
+def _show(results: "iot.Results") -> None:
     from rich.table import Table
 
     columns = ["adversary", "accuracy", "95 % interval", "ROC AUC", "control", "excess"]

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+import iotflowgen as iot
 from iotflowgen.cli.console import progress_display, reports_errors, say
-from iotflowgen.cli.options import Captures, DeviceOption
+from iotflowgen.cli.options import Captures, DeviceOption, ends_in
 
 __all__ = ["extract"]
 
@@ -14,19 +15,26 @@ __all__ = ["extract"]
 @reports_errors
 def extract(
     captures: Captures,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Parquet or CSV file to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Parquet or CSV file to write.",
+            callback=ends_in(".parquet", ".csv"),
+        ),
+    ],
     device: DeviceOption = None,
 ) -> None:
     """Read the packets' features from captures into a table.
 
-    Example: `iotflowgen extract captures/plug --out packets.parquet`
+    Examples:
+    ```
+    iotflowgen extract captures/plug --out packets.parquet
+    ```
     """
-    from iotflowgen.capture import read_captures
-
     with progress_display() as progress:
-        traces = read_captures(captures, device, progress=progress)
-    # late, so that tshark starts before pyarrow is read in
-    from iotflowgen.tables import write_traces
-
-    write_traces(traces, out)
-    say(f"{sum(map(len, traces))} packets of {len(traces)} captures in {out}")
+        found = iot.read_captures(captures, device=device, progress=progress)
+    write = found.to_csv if out.suffix.lower() == ".csv" else found.to_parquet
+    write(out)
+    say(f"{found.packets} packets of {len(found)} captures in {out}")

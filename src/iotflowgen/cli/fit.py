@@ -5,73 +5,65 @@ from typing import Annotated
 
 import typer
 
-from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
+import iotflowgen as iot
+from iotflowgen.cli.console import one_thread, progress_display, reports_errors
 from iotflowgen.cli.options import (
+    HOW,
     AcceleratorOption,
     Captures,
     DeviceOption,
+    GeneratorName,
+    JsonOption,
     Seed,
     Settings,
+    WindowOption,
     next_step,
-    read_settings,
+    no_folder,
+    read_toml,
 )
-from iotflowgen.plugins import GENERATORS
+from iotflowgen.cli.summary import show_summary
 
 __all__ = ["fit"]
-
-_FEW = 5  # captures
 
 
 @reports_errors
 def fit(
     captures: Captures,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
-    generator: Annotated[
-        str,
-        typer.Option(
-            help=f"Which method learns: {', '.join(GENERATORS)}; `iotflow` is the paper's."
-        ),
-    ] = "sessions",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Model file to write.", callback=no_folder)
+    ],
     device: DeviceOption = None,
-    window: Annotated[
-        int | None, typer.Option(min=2, help="Packets a window.", show_default="20")
-    ] = None,
+    generator: Annotated[
+        GeneratorName,
+        typer.Option(help="Which method learns; iotflow is the paper's.", rich_help_panel=HOW),
+    ] = "sessions",
+    window: WindowOption = None,
     config: Settings = None,
     seed: Seed = 0,
     accelerator: AcceleratorOption = "auto",
+    as_json: JsonOption = False,
 ) -> None:
     """Learn how one device talks from its captures.
 
     Examples:
-    `iotflowgen fit captures/plug --out plug.model`,
-    `iotflowgen fit captures/plug --generator iotflow --out plug.model`,
-    `iotflowgen fit captures/ --device 02:00:5e:10:00:01 --window 10 --out plug.model`
+    ```
+    iotflowgen fit captures/plug --out plug.model
+    iotflowgen fit captures/plug --generator iotflow --out plug.model
+    iotflowgen fit captures/ --device 02:00:5e:10:00:01 --out plug.model
+    ```
     """
-    from iotflowgen.capture import read_captures, read_frames
-    from iotflowgen.packets import record, with_states
-
-    if generator not in GENERATORS:
-        known = ", ".join(GENERATORS)
-        raise typer.BadParameter(f"{generator!r} is none of: {known}", param_hint="--generator")
-    if out.is_dir():
-        raise typer.BadParameter(f"{out} is a folder; name a file in it", param_hint="--out")
     one_thread()
-    method = GENERATORS[generator]
-    chosen = read_settings(method.Config, config, window)
     with progress_display() as progress:
-        traces = read_captures(captures, device, progress=progress)
-        found = [*read_frames(captures, traces)]
-        traces = with_states(found)
-        fitted = method(chosen, seed=seed, accelerator=accelerator)
-        fitted.fit(traces, progress=progress)
-    recording = record(found)
-    fitted.save(out, recording)
-    if recording is None:
-        say(
-            "no packets kept, for these are no Ethernet captures, so generated packets will be "
-            "fuzzed; capture an interface, not `any` or a tunnel"
+        model = iot.fit(
+            captures,
+            generator=generator,
+            device=device,
+            window=window,
+            config=read_toml(config, "--config"),
+            seed=seed,
+            accelerator=accelerator,
+            progress=progress,
         )
-    if len(traces) < _FEW:
-        say("few captures to learn from; with 5 to 20 what it generates is much more varied")
-    captures_learnt = f"{len(traces)} capture{'s' * (len(traces) > 1)}"
-    say(f"learnt from {captures_learnt}; next: {next_step(out, generator)}")
+    model.save(out)
+    summary = {"file": str(out), **model.summary(), "next": next_step(out, generator)}
+    show_summary("learnt", summary, as_json=as_json)

@@ -18,7 +18,11 @@ def info(
 ) -> None:
     """Say what a model was made from and how well it learnt, or what captures hold.
 
-    Examples: `iotflowgen info plug.model`, `iotflowgen info captures/plug`
+    Examples:
+    ```
+    iotflowgen info plug.model
+    iotflowgen info captures/plug
+    ```
     """
     from iotflowgen.capture import is_capture
 

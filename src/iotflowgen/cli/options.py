@@ -1,31 +1,54 @@
 """Arguments and options that several commands take."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from iotflowgen.cli.console import say
-from iotflowgen.plugins import ADVERSARIES
+from iotflowgen.plugins import ADVERSARIES, GENERATORS
 
 __all__ = [
+    "HOW",
+    "HOW_MUCH",
+    "WHEN",
+    "WHO",
     "AcceleratorOption",
+    "AdversaryName",
     "Captures",
     "DeviceOption",
+    "GeneratorName",
+    "JsonOption",
     "Seed",
     "Settings",
-    "adversaries_named",
+    "WindowOption",
+    "ends_in",
     "known",
     "next_step",
-    "read_settings",
+    "no_folder",
     "read_toml",
 ]
 
+WHO, HOW_MUCH, WHEN, HOW = "Who", "How much", "When", "How"
+"""Panels that `--help` shows options in."""
+
+if TYPE_CHECKING:
+    GeneratorName = str
+    AdversaryName = str
+else:
+    # what is installed beside us adds names, so that these are known at run time only
+    GeneratorName = StrEnum("GeneratorName", {name: name for name in GENERATORS})
+    AdversaryName = StrEnum("AdversaryName", {name: name for name in ADVERSARIES})
+
 AcceleratorOption = Annotated[
     Literal["auto", "cpu", "cuda"],
-    typer.Option("--accelerator", help="Where PyTorch runs; auto takes a GPU if there is one."),
+    typer.Option(
+        "--accelerator",
+        help="Where PyTorch runs; auto takes a GPU if there is one.",
+        rich_help_panel=HOW,
+    ),
 ]
 Captures = Annotated[
     list[Path],
@@ -42,20 +65,54 @@ DeviceOption = Annotated[
         metavar="MAC|IP",
         help="The IoT device; by default the most common IP address.",
         show_default=False,
+        rich_help_panel=WHO,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Same seed, same result.", rich_help_panel=HOW)
+]
 Settings = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE.toml", help="Settings of the method.", show_default=False
+        "--config",
+        metavar="FILE.toml",
+        help="Settings of the method.",
+        show_default=False,
+        rich_help_panel=HOW,
     ),
 ]
+WindowOption = Annotated[
+    int | None,
+    typer.Option(min=2, help="Packets a window.", show_default="20", rich_help_panel=HOW),
+]
+
+
+def no_folder(path: Path | None) -> Path | None:
+    """Check, as the callback of an option, that a path is none of a folder.
+
+    Raises:
+        typer.BadParameter: It is.
+    """
+    if path is not None and path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a file in it")
+    return path
+
+
+def ends_in(*suffixes: str) -> Callable[[Path], Path]:
+    """A callback of an option: a check that a path's name says what is to be written there."""
+
+    def check(path: Path) -> Path:
+        if path.suffix.lower() not in suffixes:
+            raise typer.BadParameter(f"{path} must end in one of {', '.join(suffixes)}")
+        return path
+
+    return check
 
 
 def next_step(model: Path, generator: str) -> str:
     """The command that generates from a model."""
-    from iotflowgen.generators import GENERATORS, SessionGenerator
+    from iotflowgen.generators import SessionGenerator
 
     draws_sessions = issubclass(GENERATORS[generator], SessionGenerator)
     amount = "--sessions 10" if draws_sessions else "--windows 500"
@@ -76,44 +133,14 @@ def known(asked: Iterable[str], names: Iterable[str], option: str) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
-def adversaries_named(asked: Sequence[str] | None) -> list[str]:
-    """The adversaries asked for, or all whose libraries are installed."""
-    if asked:
-        return known(asked, ADVERSARIES, "--adversary")
-    missing = ADVERSARIES.missing()
-    for name, error in missing.items():
-        say(f"the adversary {name} is left out: {error}")
-    return [name for name in ADVERSARIES if name not in missing]
-
-
-def read_settings(method: Any, path: Path | None, window: int | None = None) -> Any:  # noqa: ANN401 - each method has settings of its own
-    """The settings of a method, a pydantic model, from a file and the command line.
-
-    Raises:
-        typer.BadParameter: The file cannot be read or says what the method does not know.
-    """
-    from pydantic import ValidationError
-
-    given = read_toml(path, "--config") if path else {}
-    if window is not None:
-        given["window"] = window
-    try:
-        return method.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "settings"
-        reason = f"{where}: {first['msg']}"
-        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
-            reason = f"{where!r} is none of: {', '.join(method.model_fields)}"
-        raise typer.BadParameter(reason, param_hint="--config") from error
-
-
-def read_toml(path: Path, option: str) -> dict[str, Any]:
-    """What a TOML file says.
+def read_toml(path: Path | None, option: str) -> dict[str, Any]:
+    """What a TOML file says; nothing without one.
 
     Raises:
         typer.BadParameter: It cannot be read; `option` is what named it.
     """
+    if path is None:
+        return {}
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:

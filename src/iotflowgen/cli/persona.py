@@ -1,92 +1,47 @@
 """Who generated packets show and when, from a file and from the command line."""
 
-import ipaddress
-import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import typer
 
+import iotflowgen as iot
 from iotflowgen.cli.options import read_toml
 
-__all__ = ["Shown", "who_and_when"]
+__all__ = ["who_and_when"]
 
 
-class Shown(NamedTuple):
-    """What was said of the persona; None where it is to be drawn, and now where no start was."""
+def who_and_when(
+    file: Path | None, flags: Mapping[str, str | None]
+) -> tuple["iot.Persona", str | None]:
+    """The persona, and the start, by the flags `mac`, `ip`, `gateway` and `start`.
 
-    mac: str | None
-    ip: str | None
-    gateway: str | None
-    start_ns: int
-
-    @property
-    def addresses(self) -> dict[str, str | None]:
-        """As `packets.Persona` takes them."""
-        return {"mac": self.mac, "ip": self.ip, "gateway": self.gateway}
-
-
-def who_and_when(file: Path | None, flags: Mapping[str, str | None]) -> Shown:
-    """Read the keys `mac`, `ip`, `gateway` and `start` of a TOML file; flags go before it.
+    What no flag says, the same keys of a TOML file may.
 
     Raises:
-        typer.BadParameter: A value is none of its kind, or the file is not such a file.
+        typer.BadParameter: The file says something else, or a value is none of its kind.
+        ArgumentError: A flag is none of its kind.
     """
-    given = read_toml(file, "--persona") if file else {}
-    for key in given:
-        if key not in _READ:
-            reason = f"{file}: {key!r} is none of: {', '.join(_READ)}"
+    said = {key: str(value) for key, value in read_toml(file, "--persona").items()}
+    for key, value in said.items():
+        if key not in flags:
+            reason = f"{file}: {key!r} is none of: {', '.join(flags)}"
             raise typer.BadParameter(reason, param_hint="--persona")
-    said: dict[str, Any] = {}
-    for key, read in _READ.items():
-        flag = flags.get(key)
-        text = flag if flag is not None else given.get(key)
         try:
-            said[key] = None if text is None else read(str(text))
-        except ValueError as error:
-            where = ("", f"--{key}") if flag is not None else (f"{file}: {key}: ", "--persona")
-            raise typer.BadParameter(f"{where[0]}{error}", param_hint=where[1]) from error
-    if said["ip"] and said["ip"] == said["gateway"]:
-        reason = f"{said['ip']} cannot be the device's address and the gateway's"
-        raise typer.BadParameter(reason, param_hint="--ip, --gateway")
-    start = said["start"] or _read_start("now")
-    return Shown(said["mac"], said["ip"], said["gateway"], start)
+            if flags[key] is None:
+                _check(key, value)
+        except iot.ArgumentError as error:
+            reason = f"{file}: {key}: {error}"
+            raise typer.BadParameter(reason, param_hint="--persona") from error
+    shown = {key: said.get(key) if flag is None else flag for key, flag in flags.items()}
+    start = shown.pop("start")
+    return iot.Persona(**shown), start
 
 
-def _read_mac(text: str) -> str:
-    digits = text.lower().replace("-", ":")
-    if not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", digits):
-        raise ValueError(f"{text} is no MAC address of a host")
-    return digits
+def _check(key: str, value: str) -> None:
+    from iotflowgen.library.times import nanoseconds_of
 
-
-def _read_ip(text: str) -> str:
-    try:
-        address = ipaddress.IPv4Address(text)
-    except ValueError as error:
-        raise ValueError(f"{text} is no IPv4 address") from error
-    if address.is_multicast or address.is_reserved or address.is_loopback or not int(address) >> 24:
-        raise ValueError(f"{text} is no IPv4 address of a host in a network")
-    return str(address)
-
-
-def _read_start(text: str) -> int:
-    """Nanoseconds since the epoch; without a time zone it is UTC."""
-    if text == "now":
-        return int(datetime.now(UTC).timestamp()) * 10**9
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text} is no time such as 2026-01-01T08:00 or now") from error
-    since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime.fromtimestamp(0, UTC)
-    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
-
-
-_READ: dict[str, Callable[[str], str | int]] = {
-    "mac": _read_mac,
-    "ip": _read_ip,
-    "gateway": _read_ip,
-    "start": _read_start,
-}
+    if key == "start":
+        nanoseconds_of(value)
+    else:
+        iot.Persona(**{key: value})

@@ -26,7 +26,10 @@ def report(
 
     The page needs nothing else, no network either: it can be mailed, printed, or put on a server.
 
-    Example: `iotflowgen report results.json --out report.html`
+    Examples:
+    ```
+    iotflowgen report results.json --out report.html
+    ```
     """
     from iotflowgen.evaluation import read_results
     from iotflowgen.report import write_report

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from iotflowgen.capture import find_captures, read_captures, with_headers
+from iotflowgen.capture import find_captures, read_captures, read_frames, with_headers
 from iotflowgen.errors import HeadersMissing, TooShort
 from iotflowgen.progress import Progress, silent
 from iotflowgen.tables import read_windows
@@ -54,7 +54,7 @@ def _read(path: Path, window: int, headers: bool, progress: Progress) -> Windows
 def _of_capture(path: Path, window: int, headers: bool, progress: Progress) -> Windows:
     traces: Sequence[Trace] = read_captures([path], progress=progress)
     if headers:
-        traces = with_headers([path], traces)
+        traces = with_headers(read_frames([path], traces))
     (packets,) = map(len, traces)
     _check(packets, path, window)
     start = np.arange(0, packets - window + 1, window)

@@ -3,6 +3,9 @@
 from iotflowgen.tables.packets import (
     read_traces,
     read_windows,
+    sessions_table,
+    traces_table,
+    windows_table,
     write_sessions_table,
     write_traces,
     write_windows,
@@ -11,6 +14,9 @@ from iotflowgen.tables.packets import (
 __all__ = [
     "read_traces",
     "read_windows",
+    "sessions_table",
+    "traces_table",
+    "windows_table",
     "write_sessions_table",
     "write_traces",
     "write_windows",

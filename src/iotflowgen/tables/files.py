@@ -16,7 +16,7 @@ from pyarrow import csv, parquet
 from iotflowgen.errors import OutputError, TableError
 from iotflowgen.files import uninterrupted, whole_file
 
-__all__ = ["Columns", "read_table", "write_tables"]
+__all__ = ["Columns", "join_table", "read_table", "write_tables"]
 
 Columns = dict[str, NDArray[Any]]
 
@@ -66,8 +66,7 @@ def write_tables(
         with writer:
             try:
                 for columns in parts:
-                    arrays = [pa.array(columns[name], type=kind) for name, kind in types.items()]
-                    table = pa.table(arrays, schema=schema)
+                    table = join_table([columns], types)
                     with uninterrupted():
                         writer.write_table(table)
                         rows += table.num_rows
@@ -76,6 +75,16 @@ def write_tables(
                     raise
                 return rows, True
     return rows, False
+
+
+def join_table(parts: Iterable[Columns], types: Mapping[str, pa.DataType]) -> pa.Table:
+    """The columns that `types` names, in its order, of all parts."""
+    schema = pa.schema(types)
+    tables = (
+        pa.table([pa.array(part[name], type=kind) for name, kind in types.items()], schema=schema)
+        for part in parts
+    )
+    return pa.concat_tables([schema.empty_table(), *tables])
 
 
 def read_table(path: Path, types: Mapping[str, pa.DataType]) -> tuple[Columns, NDArray[np.int64]]:

@@ -19,10 +19,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from iotflowgen.errors import TableError
-from iotflowgen.tables.files import Columns, read_table, write_tables
+from iotflowgen.tables.files import Columns, join_table, read_table, write_tables
 from iotflowgen.traffic import PROTOCOLS, Session, Trace, Windows, pack_protocols, unpack_protocols
 
-__all__ = ["read_traces", "read_windows", "write_sessions_table", "write_traces", "write_windows"]
+__all__ = [
+    "read_traces",
+    "read_windows",
+    "sessions_table",
+    "traces_table",
+    "windows_table",
+    "write_sessions_table",
+    "write_traces",
+    "write_windows",
+]
 
 _WINDOWS = {
     "sequence": pa.int32(),
@@ -50,9 +59,18 @@ def write_windows(windows: Windows, path: Path) -> None:
     Raises:
         OutputError: The file cannot be written, or has another suffix.
     """
+    write_tables([_windows_rows(windows)], _WINDOWS, path)
+
+
+def windows_table(windows: Windows) -> pa.Table:
+    """Windows as the table that `write_windows` writes."""
+    return join_table([_windows_rows(windows)], _WINDOWS)
+
+
+def _windows_rows(windows: Windows) -> Columns:
     sequence, position = np.indices(windows.length.shape)
     packets = {name: getattr(windows, name).reshape(-1) for name in Windows.columns()}
-    write_tables([_to_table(sequence.ravel(), position.ravel(), packets)], _WINDOWS, path)
+    return _to_table(sequence.ravel(), position.ravel(), packets)
 
 
 def write_sessions_table(sessions: Iterable[Session | Trace], path: Path) -> tuple[int, bool]:
@@ -69,6 +87,11 @@ def write_sessions_table(sessions: Iterable[Session | Trace], path: Path) -> tup
     """
     rows = (_rows(*piece) for piece in _pieces(sessions))
     return write_tables(rows, _SESSIONS, path, stoppable=True)
+
+
+def sessions_table(sessions: Iterable[Session | Trace]) -> pa.Table:
+    """Sessions as the table that `write_sessions_table` writes; all of it is in memory."""
+    return join_table((_rows(*piece) for piece in _pieces(sessions)), _SESSIONS)
 
 
 def _pieces(sessions: Iterable[Session | Trace]) -> Iterator[tuple[Session | Trace, int, int, int]]:
@@ -118,13 +141,22 @@ def write_traces(traces: Sequence[Trace], path: Path) -> None:
     Raises:
         OutputError: The file cannot be written, or has another suffix.
     """
+    write_tables([_traces_rows(traces)], _TRACES, path)
+
+
+def traces_table(traces: Sequence[Trace]) -> pa.Table:
+    """Traces as the table that `write_traces` writes."""
+    return join_table([_traces_rows(traces)], _TRACES)
+
+
+def _traces_rows(traces: Sequence[Trace]) -> Columns:
     sizes = [len(trace) for trace in traces]
     columns = (*Windows.columns(), "time_ns", "tcp_payload")
     packets = {name: np.concatenate([getattr(t, name) for t in traces]) for name in columns}
     packets["capture"] = np.repeat([trace.name for trace in traces], sizes)
     sequence = np.repeat(np.arange(len(traces)), sizes)
     position = np.concatenate([np.arange(size) for size in sizes])
-    write_tables([_to_table(sequence, position, packets)], _TRACES, path)
+    return _to_table(sequence, position, packets)
 
 
 def read_traces(path: Path) -> list[Trace]:

@@ -11,7 +11,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 from scapy.utils import wrpcap
 
-from iotflowgen.capture import header_fields, read_captures, with_headers
+from iotflowgen.capture import header_fields, read_captures, read_frames, with_headers
 from iotflowgen.capture.relations import ROLES
 from iotflowgen.errors import HeadersMissing
 from iotflowgen.traffic import Trace
@@ -162,7 +162,7 @@ def test_frames_of_other_links_are_refused(tmp_path):
     wrpcap(str(path), [IP(**THERE) / UDP() / Raw(bytes(9)), IP(**BACK) / UDP()], linktype=101)
     traces = read_captures([path], cache=None)
     with pytest.raises(HeadersMissing, match="others; leave it out"):
-        with_headers([path], traces)
+        with_headers(read_frames([path], traces))
 
 
 TCP_FRAME = bytes(

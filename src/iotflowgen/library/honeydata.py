@@ -1,0 +1,379 @@
+"""Honeydata: traffic that a model has been asked for, and the files and tables that it becomes."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from iotflowgen.errors import ArgumentError
+from iotflowgen.library.files import AnyPath, checked_path, data_frame
+from iotflowgen.library.persona import Persona
+from iotflowgen.packets import (
+    Fuzzer,
+    Renderer,
+    Renders,
+    check_time,
+    sessions_of,
+    write_sessions,
+)
+from iotflowgen.packets import Persona as Disguise
+from iotflowgen.progress import Progress, silent
+from iotflowgen.recording import Recording, match
+from iotflowgen.traffic import Session, Windows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Draw", "Honeydata", "HoneydataWarning", "OfSessions", "OfWindows", "Payload", "Written"]
+
+Draw = Callable[[Progress], Iterable[Session]]
+"""Draws sessions, each time the same; told how it goes."""
+Payload = Literal["recorded", "fuzz"]
+"""What packets hold beside their features: what the device's were seen to hold, or random values as
+in the paper (section 4.5)."""
+
+
+class HoneydataWarning(UserWarning):
+    """Honeydata is not all that was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was written."""
+
+    path: Path
+    packets: int
+    sessions: int | None
+    """Or windows; None of an interrupted run."""
+    bytes: int | None = None
+    """Of all frames, on the wire; None of tables, which have no frames."""
+    first_ns: int | None = None
+    """Time of the first packet, nanoseconds since the epoch; None of windows in tables."""
+    last_ns: int | None = None
+    """Time of the last packet; None where that is not known, as of an interrupted run."""
+    device_mac: str | None = None
+    """The MAC address that the device shows; None of tables."""
+    device_ip: str | None = None
+    """The IPv4 address that it shows."""
+    compromises: Mapping[str, int] = field(default_factory=dict)
+    """Packets that differ from what was drawn, by what was done about them."""
+    stopped: bool = False
+    """Interrupted (Ctrl-C): the file is whole, but ends early."""
+
+    def summary(self) -> dict[str, Any]:
+        """The same in types that JSON has; times are those of ISO 8601, and durations seconds."""
+        found: dict[str, Any] = {
+            "file": str(self.path),
+            "packets": self.packets,
+            "sessions": self.sessions,
+            "bytes": self.bytes,
+            "ip": self.device_ip,
+            "mac": self.device_mac,
+        }
+        if self.first_ns is not None:
+            found["first"] = _iso(self.first_ns)
+            if self.last_ns is not None:
+                found["last"] = _iso(self.last_ns)
+                found["seconds"] = (self.last_ns - self.first_ns) / 1e9
+        found |= {"compromises": dict(self.compromises), "stopped": self.stopped}
+        return {name: value for name, value in found.items() if value not in (None, {})}
+
+
+class Honeydata(ABC):
+    """Traffic that never happened, drawn when it is asked for, each time the same.
+
+    It is one or more sessions, over which it iterates: a `Session` each (E packets), or a piece of
+    one where it has the name of the one before. Whatever it is written to is written as it is
+    drawn, so that memory does not grow with it, but for windows, which are drawn together and kept,
+    and for what is a table in memory.
+    """
+
+    def __init__(
+        self,
+        recording: Recording | None = None,
+        *,
+        seed: Sequence[int] = (0,),
+        name: str = "honeydata",
+    ) -> None:
+        self.recording = recording
+        """The captured packets that it repeats; None where there are none."""
+        self.name = name
+        """What made it."""
+        self._seed = tuple(seed)
+
+    @abstractmethod
+    def sessions(self, *, progress: Progress = silent) -> Iterator[Session]:
+        """Draw it, session by session; those that windows stand for repeat no captured packet."""
+
+    @abstractmethod
+    def _check_end(self, path: Path) -> None:
+        """Rather now than after as many packets as fit in."""
+
+    @abstractmethod
+    def _rendered(
+        self, recording: Recording | None, rng: np.random.Generator, progress: Progress
+    ) -> Iterable[Session]:
+        """The sessions, with the captured packets that they repeat."""
+
+    @abstractmethod
+    def _table(self) -> Any:  # noqa: ANN401 - of pyarrow, which has no types
+        """All of it as an Arrow table."""
+
+    @abstractmethod
+    def _write_table(self, path: Path, progress: Progress) -> Written:
+        """Write it as Parquet or CSV, by the suffix."""
+
+    def __iter__(self) -> Iterator[Session]:
+        return self.sessions()
+
+    def to_pcap(
+        self,
+        path: AnyPath,
+        *,
+        persona: Persona | None = None,
+        mac: str | None = None,
+        ip: str | None = None,
+        gateway: str | None = None,
+        payload: Payload = "recorded",
+        keep_identifiers: bool = False,
+        progress: Progress = silent,
+    ) -> Written:
+        """Write it as packets, to pcap or pcapng by the suffix.
+
+        The file appears whole or not at all; an interrupted run (Ctrl-C) ends it with what is
+        written so far, if there is anything.
+
+        Args:
+            path: Ends in `.pcap` or `.pcapng`.
+            persona: The addresses that are shown; or each by itself:
+            mac: MAC address of the device.
+            ip: IPv4 address of the device.
+            gateway: IPv4 address of the gateway.
+            payload: What packets hold beside their features.
+            keep_identifiers: Whether captured addresses, serial numbers and names come out as they
+                are.
+            progress: Told after each block of packets.
+
+        Warns:
+            HoneydataWarning: There is no captured packet to repeat, so that packets are fuzzed.
+
+        Raises:
+            ArgumentError: An address is none, or has no place, as with `keep_identifiers`.
+            OutputError: The file cannot be written, its suffix is another, or it cannot hold the
+                times.
+        """
+        path = checked_path(path, ".pcap", ".pcapng")
+        shown = _persona(persona, mac=mac, ip=ip, gateway=gateway)
+        if shown != Persona() and (keep_identifiers or payload == "fuzz"):
+            raise ArgumentError(
+                "addresses go with the payload recorded only, and not with identifiers kept",
+                *("mac", "ip", "gateway", "persona"),
+            )
+        self._check_end(path)
+        rng = np.random.default_rng([*self._seed, 1])
+        recording = self.recording if payload == "recorded" else None
+        if recording is None and payload == "recorded":
+            _warn("the model knows no packets, so they are fuzzed; fit it on Ethernet captures")
+        renderer = _renderer(recording, rng, shown, keep_identifiers)
+        tally = _Tally(self._rendered(recording, rng, progress))
+        report = write_sessions(tally, path, renderer, progress=progress)
+        return Written(
+            path=path,
+            packets=report.packets,
+            bytes=report.bytes,
+            **tally.found(stopped=report.stopped),
+            device_mac=renderer.device_mac,
+            device_ip=renderer.device_ip,
+            compromises=dict(renderer.compromises.most_common()),
+        )
+
+    def to_parquet(self, path: AnyPath, *, progress: Progress = silent) -> Written:
+        """Write its features as Parquet, a row a packet (`docs/formats.md`).
+
+        The file appears whole or not at all; an interrupted run ends it as `to_pcap` does.
+
+        Raises:
+            OutputError: The file cannot be written, or its name does not end in `.parquet`.
+        """
+        return self._write_table(checked_path(path, ".parquet"), progress)
+
+    def to_csv(self, path: AnyPath, *, progress: Progress = silent) -> Written:
+        """Write its features as CSV, a row a packet (`docs/formats.md`).
+
+        The file appears whole or not at all; an interrupted run ends it as `to_pcap` does.
+
+        Raises:
+            OutputError: The file cannot be written, or its name does not end in `.csv`.
+        """
+        return self._write_table(checked_path(path, ".csv"), progress)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Its features, a row a packet: the columns of `iotflowgen extract` but `capture`.
+
+        `duration` is in seconds, `time_ns` in nanoseconds since the epoch, `length` in bytes.
+
+        Raises:
+            IoTFlowGenError: pandas is not installed.
+        """
+        return data_frame(self._table())
+
+
+class OfSessions(Honeydata):
+    """Honeydata of whole sessions."""
+
+    def __init__(
+        self,
+        draw: Draw,
+        recording: Recording | None = None,
+        *,
+        seed: Sequence[int] = (0,),
+        name: str = "honeydata",
+        end_ns: int | None = None,
+    ) -> None:
+        super().__init__(recording, seed=seed, name=name)
+        self._draw = draw
+        self._end_ns = end_ns
+
+    def sessions(self, *, progress: Progress = silent) -> Iterator[Session]:
+        """Draw it, session by session."""
+        return iter(self._draw(progress))
+
+    def _check_end(self, path: Path) -> None:
+        if self._end_ns is not None:
+            check_time(path, self._end_ns)
+
+    def _rendered(
+        self,
+        recording: Recording | None,  # noqa: ARG002 - sessions say what they repeat
+        rng: np.random.Generator,  # noqa: ARG002
+        progress: Progress,
+    ) -> Iterable[Session]:
+        return self.sessions(progress=progress)
+
+    def _table(self) -> Any:  # noqa: ANN401 - of pyarrow, which has no types
+        from iotflowgen.tables import sessions_table
+
+        return sessions_table(self.sessions())
+
+    def _write_table(self, path: Path, progress: Progress) -> Written:
+        from iotflowgen.tables import write_sessions_table
+
+        tally = _Tally(self.sessions(progress=progress))
+        packets, stopped = write_sessions_table(tally, path)
+        return Written(path=path, packets=packets, **tally.found(stopped=stopped))
+
+
+class OfWindows(Honeydata):
+    """Honeydata of windows, each of which is a session."""
+
+    def __init__(
+        self,
+        draw: Callable[[Progress], Windows],
+        recording: Recording | None = None,
+        *,
+        seed: Sequence[int] = (0,),
+        name: str = "honeydata",
+        start_ns: int = 0,
+    ) -> None:
+        super().__init__(recording, seed=seed, name=name)
+        self._draw, self._start_ns = draw, start_ns
+        self._drawn: Windows | None = None
+
+    def windows(self, *, progress: Progress = silent) -> Windows:
+        """The windows (N, L), which are drawn once."""
+        if self._drawn is None:
+            self._drawn = self._draw(progress)
+        return self._drawn
+
+    def sessions(self, *, progress: Progress = silent) -> Iterator[Session]:
+        """Draw it, a window a session; they repeat no captured packet."""
+        return sessions_of(self.windows(progress=progress), self._start_ns)
+
+    def _check_end(self, path: Path) -> None:
+        check_time(path, self._start_ns)
+
+    def _rendered(
+        self, recording: Recording | None, rng: np.random.Generator, progress: Progress
+    ) -> Iterable[Session]:
+        windows = self.windows(progress=progress)
+        if recording is None:
+            return sessions_of(windows, self._start_ns)
+        found, counts = match(recording, windows, rng)
+        if fuzzed := counts.get("none"):
+            _warn(f"{fuzzed} packets: nothing like them was captured, so they are fuzzed")
+        return sessions_of(found, self._start_ns)
+
+    def _table(self) -> Any:  # noqa: ANN401 - of pyarrow, which has no types
+        from iotflowgen.tables import windows_table
+
+        return windows_table(self.windows())
+
+    def _write_table(self, path: Path, progress: Progress) -> Written:
+        from iotflowgen.tables import write_windows
+
+        write_windows(windows := self.windows(progress=progress), path)
+        return Written(path=path, packets=windows.length.size, sessions=len(windows))
+
+
+class _Tally:
+    """Sessions as they come, counted."""
+
+    def __init__(self, sessions: Iterable[Session]) -> None:
+        self._sessions = sessions
+        self._count = 0
+        self._first_ns: int | None = None
+        self._last_ns: int | None = None
+
+    def __iter__(self) -> Iterator[Session]:
+        name: str | None = None
+        for session in self._sessions:
+            if len(session):
+                self._count += session.name != name
+                name = session.name
+                if self._first_ns is None:
+                    self._first_ns = int(session.time_ns[0])
+                self._last_ns = int(session.time_ns[-1])
+            yield session
+
+    def found(self, *, stopped: bool) -> dict[str, Any]:
+        """As `Written` has it; of what is drawn, an interrupted run has written some."""
+        count, last_ns = (None, None) if stopped else (self._count, self._last_ns)
+        return {
+            "sessions": count,
+            "first_ns": self._first_ns,
+            "last_ns": last_ns,
+            "stopped": stopped,
+        }
+
+
+def _persona(persona: Persona | None, **addresses: str | None) -> Persona:
+    if persona is None:
+        return Persona(**addresses)
+    if any(addresses.values()):
+        raise ArgumentError(
+            "either a persona or addresses by themselves, not both", "persona", *addresses
+        )
+    return persona
+
+
+def _renderer(
+    recording: Recording | None, rng: np.random.Generator, shown: Persona, keep: bool
+) -> Renders:
+    if recording is None:
+        return Fuzzer(rng)
+    addresses = {"mac": shown.mac, "ip": shown.ip, "gateway": shown.gateway}
+    return Renderer(recording, Disguise(recording.identities, rng, keep=keep, **addresses), rng)
+
+
+def _iso(time_ns: int) -> str:
+    """In UTC, to the second."""
+    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, HoneydataWarning, stacklevel=3)

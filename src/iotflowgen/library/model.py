@@ -1,0 +1,301 @@
+"""A model of one device: learnt from captures, kept in a file, asked for honeydata."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from iotflowgen.capture import CaptureWarning
+from iotflowgen.errors import ArgumentError, ModelError
+from iotflowgen.generators import (
+    GENERATORS,
+    Generator,
+    SessionGenerator,
+    apart,
+    check_told,
+    first_packets,
+    first_seconds,
+    read_model,
+    starting_at,
+)
+from iotflowgen.library.captures import Captures, read_captures
+from iotflowgen.library.files import AnyPath, Paths
+from iotflowgen.library.honeydata import Honeydata, OfSessions, OfWindows
+from iotflowgen.library.times import nanoseconds_of, seconds_of
+from iotflowgen.packets import record, with_states
+from iotflowgen.progress import Progress, silent
+from iotflowgen.recording import Recording
+from iotflowgen.settings import Accelerator
+from iotflowgen.traffic import Session
+
+__all__ = ["Learnt", "Model", "Seed", "fit", "load"]
+
+Seed = int | Sequence[int]
+"""As `numpy.random.default_rng` takes it: the same seed, the same result."""
+
+_FEW: Final = 5  # captures
+_MOST: Final = {"windows": 10**6}
+
+
+class Learnt(NamedTuple):
+    """A capture that a model was fitted on."""
+
+    name: str
+    sha256: str
+    """Of the file's bytes."""
+    packets: int
+    """How many it holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """How one device talks.
+
+    >>> model = fit("samples/plug")
+    >>> honey = model.generate(sessions=2, seed=1)
+    >>> [session.name for session in honey]
+    ['0', '1']
+    """
+
+    generator: Generator
+    """The method, fitted."""
+    recording: Recording | None
+    """The captured packets; None where these were not Ethernet's: generated ones are fuzzed."""
+    captures: tuple[Learnt, ...]
+    """What it was fitted on."""
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """How the fit went, where the method tells; the settings are `generator.config`."""
+        report = getattr(self.generator, "report", None)
+        return {} if report is None else asdict(report)
+
+    def save(self, path: AnyPath) -> None:
+        """Write the model file, whole or not at all.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        self.generator.save(Path(path), self.recording)
+
+    def generate(
+        self,
+        *,
+        sessions: int | None = None,
+        packets: int | None = None,
+        duration: str | timedelta | None = None,
+        windows: int | None = None,
+        seed: Seed = 0,
+        start: str | datetime | None = None,
+    ) -> Honeydata:
+        """Ask for honeydata; it is drawn when it is written, or iterated over.
+
+        How much is said by one of the first four; by none, it is one session.
+
+        Args:
+            sessions: So many, from first packet to last, each a minute after the one before.
+            packets: So many of one session without end.
+            duration: So long of it: `90s`, `30m`, `24h`, `7d`, or a `timedelta`.
+            windows: So many windows, as in the paper (section 4.2).
+            seed: The same seed, the same honeydata.
+            start: When the first packet is sent, ISO 8601, in UTC unless it says another zone; by
+                default now, so name it where the same file is wanted again.
+
+        Raises:
+            ArgumentError: An amount is not more than nothing, several are given, or the model draws
+                windows only and is asked for something else.
+            OutputError: The time of the last packet is one that 64 bits do not hold.
+        """
+        unit, amount = _amount(
+            windows=windows,
+            sessions=sessions,
+            packets=packets,
+            duration=None if duration is None else seconds_of(duration),
+        )
+        start_ns, numbers = nanoseconds_of(start), _numbers(seed)
+        name = self.generator.name
+        if unit == "windows":
+            windows_of = partial(_windows, self.generator, int(amount), numbers)
+            return OfWindows(windows_of, self.recording, seed=numbers, name=name, start_ns=start_ns)
+        end_ns = start_ns
+        if unit == "duration":
+            check_told(end_ns := start_ns + int(amount * 10**9))
+        sessions_of = partial(_sessions, self._of_sessions(unit), unit, amount, numbers, start_ns)
+        return OfSessions(sessions_of, self.recording, seed=numbers, name=name, end_ns=end_ns)
+
+    def stream(self, *, seed: Seed = 0, start: str | datetime | None = None) -> Iterator[Session]:
+        """One session without end, piece by piece; memory does not grow.
+
+        Pieces share their name, and a connection has the same number in all of them. The first are
+        what `generate` draws of the same seed.
+
+        Args:
+            seed: The same seed, the same session.
+            start: As for `generate`.
+
+        Raises:
+            ArgumentError: The model draws windows only.
+            OutputError: Time has gone on beyond 2262, which 64 bits do not hold.
+        """
+        rng = np.random.default_rng(_numbers(seed))
+        return starting_at(self._of_sessions("stream").stream(rng), nanoseconds_of(start))
+
+    def summary(self) -> dict[str, Any]:
+        """What it was made from, in types that JSON has."""
+        found: dict[str, Any] = {
+            "generator": self.generator.name,
+            "captures": len(self.captures),
+            "packets": sum(capture.packets for capture in self.captures),
+        }
+        if self.recording is not None:
+            known = self.recording.identities
+            found |= {"ip": known.device_ip, "mac": known.device_mac}
+        return found
+
+    def _of_sessions(self, asked: str) -> SessionGenerator:
+        if not isinstance(self.generator, SessionGenerator):
+            reason = f"a model of {self.generator.name} draws windows only; say --windows"
+            raise ArgumentError(reason, asked)
+        return self.generator
+
+
+def fit(
+    captures: Paths | Captures,
+    *,
+    generator: str = "sessions",
+    device: str | None = None,
+    window: int | None = None,
+    config: Mapping[str, Any] | BaseModel | None = None,
+    seed: int = 0,
+    accelerator: Accelerator = "auto",
+    progress: Progress = silent,
+) -> Model:
+    """Learn how one device talks from its captures, 5 to 20 of them.
+
+    Args:
+        captures: pcap or pcapng, either gzipped, or folders of them; or what `read_captures` read.
+        generator: The method that learns: `sessions`; `iotflow`, the paper's; `doppelganger`;
+            `markov`; `replay`.
+        device: MAC or IP address of the device; by default the most common IP address (section
+            4.2). Captures that are read already have theirs.
+        window: L, packets a window; by default 20.
+        config: Settings of the method: those of its `Config` that are to be others than usual.
+        seed: The same seed, the same model.
+        accelerator: Where PyTorch runs; auto takes a GPU if there is one.
+        progress: Told after each step.
+
+    Warns:
+        CaptureWarning: Captures are few, of another link type, or of cut frames; and as
+            `read_captures`.
+
+    Raises:
+        ArgumentError: There is no such method, or a setting that it does not have.
+        CaptureError: The captures cannot be used (`read_captures`), or are too short (`TooShort`).
+        TrainingError: There is too little to learn from, or training came to nothing.
+    """
+    method = _method(generator)
+    fitted = method(_settings(method, config, window), seed=seed, accelerator=accelerator)
+    if not isinstance(captures, Captures):
+        captures = read_captures(captures, device=device, progress=progress)
+    fitted.fit(traces := with_states(captures.with_frames()), progress=progress)
+    recording = record(captures.with_frames())
+    if recording is None:
+        _warn(
+            "no packets kept, for these are no Ethernet captures, so generated packets will be "
+            "fuzzed; capture an interface, not `any` or a tunnel"
+        )
+    if len(captures) < _FEW:
+        _warn("few captures to learn from; with 5 to 20 what it generates is much more varied")
+    learnt = tuple(Learnt(trace.name, trace.sha256, len(trace)) for trace in traces)
+    return Model(fitted, recording, learnt)
+
+
+def load(path: AnyPath, *, accelerator: Accelerator = "auto") -> Model:
+    """Read a model file, whichever method wrote it.
+
+    Args:
+        path: What `Model.save` or `iotflowgen fit` wrote.
+        accelerator: Where PyTorch runs; auto takes a GPU if there is one.
+
+    Raises:
+        ModelError: It is absent, damaged, of another version, or of a method unknown here.
+    """
+    stored = read_model(Path(path))
+    said = stored.model
+    if said.generator not in GENERATORS:
+        raise ModelError(f"{path} is a model of {said.generator}, which this version lacks")
+    fitted = GENERATORS[said.generator].restore(stored, accelerator=accelerator)
+    learnt = tuple(Learnt(each.name, each.sha256, each.packets) for each in said.captures)
+    return Model(fitted, stored.recording, learnt)
+
+
+def _method(name: str) -> type[Generator]:
+    if name not in GENERATORS:
+        raise ArgumentError(f"{name!r} is none of: {', '.join(GENERATORS)}", "generator")
+    return GENERATORS[name]
+
+
+def _settings(
+    method: type[Generator], config: Mapping[str, Any] | BaseModel | None, window: int | None
+) -> Any:  # noqa: ANN401 - each method has settings of its own
+    given = dict(config) if isinstance(config, Mapping) else {}
+    if isinstance(config, BaseModel):
+        given = config.model_dump()
+    if window is not None:
+        given["window"] = window
+    try:
+        return method.Config.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        reason = f"{where}: {first['msg']}"
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            reason = f"{where!r} is none of: {', '.join(method.Config.model_fields)}"
+        raise ArgumentError(reason, "config") from error
+
+
+def _amount(**asked: float | None) -> tuple[str, float]:
+    """How much is asked for, of what."""
+    given = {unit: amount for unit, amount in asked.items() if amount is not None}
+    if len(given) > 1:
+        raise ArgumentError("how much? Say one of these", *given)
+    ((unit, amount),) = given.items() or {"sessions": 1}.items()
+    if not 0 < amount <= _MOST.get(unit, amount):
+        raise ArgumentError(f"{amount} is no possible number of {unit}", unit)
+    return unit, amount
+
+
+def _numbers(seed: Seed) -> tuple[int, ...]:
+    return (seed,) if isinstance(seed, int) else tuple(seed)
+
+
+def _sessions(
+    generator: SessionGenerator,
+    unit: str,
+    amount: float,
+    seed: Sequence[int],
+    start_ns: int,
+    progress: Progress,
+) -> Iterator[Session]:
+    rng = np.random.default_rng(seed)
+    if unit == "sessions":
+        drawn = apart(generator, int(amount), rng, progress=progress)
+    elif unit == "packets":
+        drawn = first_packets(generator.stream(rng), int(amount), progress=progress)
+    else:
+        drawn = first_seconds(generator.stream(rng), amount, progress=progress)
+    return starting_at(drawn, start_ns)
+
+
+def _windows(generator: Generator, n: int, seed: Sequence[int], progress: Progress) -> Any:  # noqa: ANN401
+    return generator.sample(n, np.random.default_rng(seed), progress=progress)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CaptureWarning, stacklevel=3)

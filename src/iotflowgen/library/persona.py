@@ -1,0 +1,56 @@
+"""Who honeydata shows instead of the captured device: addresses that are given, not drawn."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from iotflowgen.errors import ArgumentError
+
+__all__ = ["Persona"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Persona:
+    """Addresses that the device and its gateway show; what is not given is drawn.
+
+    >>> Persona(mac="02-11-22-33-44-55", ip="192.168.20.31")
+    Persona(mac='02:11:22:33:44:55', ip='192.168.20.31', gateway=None)
+
+    Raises:
+        ArgumentError: A value is no address of a host, or two are the same.
+    """
+
+    mac: str | None = None
+    """MAC address of the device; drawn, it is of the same vendor."""
+    ip: str | None = None
+    """IPv4 address of the device."""
+    gateway: str | None = None
+    """IPv4 address of the gateway."""
+
+    def __post_init__(self) -> None:
+        if self.mac is not None:
+            object.__setattr__(self, "mac", _checked_mac(self.mac))
+        for name in ("ip", "gateway"):
+            if (address := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _checked_ip(address, name))
+        if self.ip and self.ip == self.gateway:
+            raise ArgumentError(
+                f"{self.ip} cannot be the device's address and the gateway's", "ip", "gateway"
+            )
+
+
+def _checked_mac(text: str) -> str:
+    digits = text.lower().replace("-", ":")
+    if not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", digits):
+        raise ArgumentError(f"{text} is no MAC address of a host", "mac")
+    return digits
+
+
+def _checked_ip(text: str, argument: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError as error:
+        raise ArgumentError(f"{text} is no IPv4 address", argument) from error
+    if address.is_multicast or address.is_reserved or address.is_loopback or not int(address) >> 24:
+        raise ArgumentError(f"{text} is no IPv4 address of a host in a network", argument)
+    return str(address)
