@@ -75,14 +75,15 @@ def _parameters(command: Any, context: typer.Context) -> Iterator[str]:  # noqa:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Paragraphs as they fit, and what is indented or fenced line by line."""
-    for paragraph in re.split(r"\n\s*\n", text.strip("\n")):
-        lines = [line for line in paragraph.split("\n") if not line.startswith("```")]
-        if len(lines) < paragraph.count("\n") + 1 or lines[0].startswith("    "):
-            yield from (".PP", ".nf", ".RS 4", *(_plain(line.strip()) for line in lines))
-            yield from (".RE", ".fi")
-        else:
-            yield from (".PP", _text(" ".join(line.strip() for line in lines)))
+    """Paragraphs as they fit, and what is fenced line by line."""
+    for place, part in enumerate(text.split("```")):
+        if place % 2:
+            lines = (_plain(line) for line in part.strip().split("\n"))
+            yield from (".PP", ".RS 4", ".nf", *lines, ".fi", ".RE")
+            continue
+        for paragraph in part.strip().split("\n\n"):
+            if paragraph:
+                yield from (".PP", _text(paragraph))
 
 
 def _text(words: str) -> str:

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+import iotflowgen as iot
 from iotflowgen import plugins
-from iotflowgen.errors import PluginError
+from iotflowgen.errors import ModelError, PluginError
 from iotflowgen.plugins import CODECS, Plugins
 from iotflowgen.wire import find_layers
 from iotflowgen.wire.pcap import read_records
@@ -64,19 +65,21 @@ def test_all_kinds_take_part_in_a_benchmark_and_its_report(tmp_path):
 def test_packets_are_written_with_its_codec_wherever_the_model_has_it(
     outside, tmp_path, monkeypatch
 ):
-    model, capture = tmp_path / "toy.model", tmp_path / "toy.pcap"
-    generate = ("generate", model, "--sessions", 2, "--out", capture)
-    captures = sorted(PLUG.iterdir())[:2]
-    assert here("fit", *captures, "--generator", "toy-generator", "--out", model).returncode == 0
-    assert here(*generate).returncode == 0
-    frames = read_records(capture).frames
-    is_ip4 = find_layers(frames).is_ip4
-    assert is_ip4.sum() > 50
-    assert set(frames.number(15, 1)[is_ip4].tolist()) == {outside.TYPE_OF_SERVICE}
+    captures = sorted(PLUG.iterdir())[:5]
+    models = {name: tmp_path / name for name in ("sessions", "toy-generator")}
+    for name, model in models.items():
+        iot.fit(captures, generator=name).save(model)
+        capture = tmp_path / "toy.pcap"
+        iot.load(model).generate(sessions=2).to_pcap(capture)
+        frames = read_records(capture).frames
+        is_ip4 = find_layers(frames).is_ip4
+        assert is_ip4.sum() > 50
+        assert set(frames.number(15, 1)[is_ip4].tolist()) == {outside.TYPE_OF_SERVICE}
     monkeypatch.undo()
-    refused = here(*generate)
-    assert refused.returncode == 1
-    assert "toy-" in refused.stderr
+    with pytest.raises(ModelError, match="a model of toy-generator, which"):
+        iot.load(models["toy-generator"])
+    with pytest.raises(ModelError, match="the codecs toy-codec; install"):
+        iot.load(models["sessions"]).generate(sessions=2).to_pcap(tmp_path / "no.pcap")
 
 
 def test_what_cannot_be_loaded_is_named(tmp_path, monkeypatch):
