@@ -9,23 +9,18 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from iotflowgen.errors import ArgumentError, IoTFlowGenError
 from iotflowgen.files import INTERRUPTS
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = [
     "interrupted_status",
@@ -142,6 +137,14 @@ def show_table(title: str, rows: Mapping[str, str]) -> None:
 @contextmanager
 def progress_display() -> Iterator["_Display"]:
     """A bar a stage on standard error; a line a stage where that is no terminal."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     bars = Progress(
         TextColumn("{task.description:<22}"),
         BarColumn(bar_width=30),
@@ -161,7 +164,7 @@ def progress_display() -> Iterator["_Display"]:
 class _Display:
     """A `Progress` that shows itself."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: "Progress") -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
         self._said = time.monotonic()
