@@ -343,7 +343,7 @@ def test_options_are_in_groups_and_choices_are_choices():
     places = [words.index(f"─ {panel} ─") for panel in ("How much", "Who", "When")]
     assert places == sorted(places)
     for command, names in (("fit", ("sessions", "iotflow")), ("evaluate", ("boosting", "headers"))):
-        assert f"{names[0]}|" in here(command, "--help").stdout
+        assert f"{names[0]}|" in here(command, "--help").stdout + "|"
         assert all(name in here(command, "--help").stdout for name in names)
 
 

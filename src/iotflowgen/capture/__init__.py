@@ -2,9 +2,11 @@
 
 from iotflowgen.capture.cache import default_cache
 from iotflowgen.capture.device import Device
+from iotflowgen.capture.doubts import copies, doubt_copies, doubt_times
 from iotflowgen.capture.formats import is_capture
 from iotflowgen.capture.frames import read_frames
 from iotflowgen.capture.headers import header_fields, with_headers
+from iotflowgen.capture.pieces import quiet_places
 from iotflowgen.capture.read import DEFAULT_CACHE, CaptureWarning, find_captures, read_captures
 from iotflowgen.capture.summary import CaptureSummary, describe
 
@@ -13,11 +15,15 @@ __all__ = [
     "CaptureSummary",
     "CaptureWarning",
     "Device",
+    "copies",
     "default_cache",
     "describe",
+    "doubt_copies",
+    "doubt_times",
     "find_captures",
     "header_fields",
     "is_capture",
+    "quiet_places",
     "read_captures",
     "read_frames",
     "with_headers",

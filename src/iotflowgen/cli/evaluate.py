@@ -101,7 +101,7 @@ def evaluate(
     Examples:
     ```
     iotflowgen evaluate --real captures/plug --fake windows.parquet
-    iotflowgen evaluate --real later/*.pcap --fake a.pcap b.pcap --protocol held-out
+    iotflowgen evaluate --real later --fake a.pcap b.pcap --protocol held-out
     iotflowgen evaluate --real captures/plug --fake a.pcap --out results.json
     ```
     """

@@ -11,6 +11,7 @@ from iotflowgen.cli.options import (
     HOW,
     AcceleratorOption,
     Captures,
+    DeduplicateOption,
     DeviceOption,
     GeneratorName,
     JsonOption,
@@ -33,6 +34,7 @@ def fit(
         Path, typer.Option("--out", "-o", help="Model file to write.", callback=no_folder)
     ],
     device: DeviceOption = None,
+    deduplicate: DeduplicateOption = False,
     generator: Annotated[
         GeneratorName,
         typer.Option(help="Which method learns; iotflow is the paper's.", rich_help_panel=HOW),
@@ -43,13 +45,15 @@ def fit(
     accelerator: AcceleratorOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Learn how one device talks from its captures.
+    """Learn how one device talks from its captures: 5 to 20 of them, or a long one.
+
+    A long one is cut into pieces where it is quiet, and it is said how.
 
     Examples:
     ```
     iotflowgen fit captures/plug --out plug.model
     iotflowgen fit captures/plug --generator iotflow --out plug.model
-    iotflowgen fit captures/ --device 02:00:5e:10:00:01 --out plug.model
+    iotflowgen fit week.pcap --device 02:00:5e:10:00:01 --out plug.model
     ```
     """
     one_thread()
@@ -59,6 +63,7 @@ def fit(
             generator=generator,
             device=device,
             window=window,
+            deduplicate=deduplicate,
             config=read_toml(config, "--config"),
             seed=seed,
             accelerator=accelerator,

@@ -140,8 +140,8 @@ def generate(
     ```
     iotflowgen generate plug.model --out honeydata.pcap
     iotflowgen generate plug.model --sessions 10 --ip 10.0.0.7 --out decoy.pcap
-    iotflowgen generate plug.model --duration 24h --start 2026-01-01 -o day.pcapng
-    iotflowgen generate plug.model --sessions 10 --persona decoy.toml -o decoy.pcap
+    iotflowgen generate plug.model --duration 24h --start 2026-01-01 -o day.pcap
+    iotflowgen generate plug.model --sessions 10 --persona decoy.toml -o a.pcap
     iotflowgen generate plug.model --windows 500 --seed 1 --out windows.parquet
     ```
     """

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import iotflowgen as iot
 from iotflowgen.cli.console import out, reports_errors, show_table
 from iotflowgen.cli.options import DeviceOption, next_step
 
@@ -47,6 +48,7 @@ def _describe_captures(path: Path, device: str | None) -> None:
     if found.device is not None:
         known = [address for address in (found.device.ip, found.device.mac) if address]
         rows["device"] = f"{', '.join(known)} (another: --device MAC|IP)"
+        iot.read_captures(path, device=known[-1]).doubt()
     show_table(str(path), rows)
 
 

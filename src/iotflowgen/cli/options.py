@@ -18,6 +18,7 @@ __all__ = [
     "AcceleratorOption",
     "AdversaryName",
     "Captures",
+    "DeduplicateOption",
     "DeviceOption",
     "GeneratorName",
     "JsonOption",
@@ -65,6 +66,14 @@ DeviceOption = Annotated[
         metavar="MAC|IP",
         help="The IoT device; by default the most common IP address.",
         show_default=False,
+        rich_help_panel=WHO,
+    ),
+]
+DeduplicateOption = Annotated[
+    bool,
+    typer.Option(
+        "--deduplicate",
+        help="Take packets once that stand twice, as where two ports are mirrored.",
         rich_help_panel=WHO,
     ),
 ]

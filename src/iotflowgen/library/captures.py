@@ -1,7 +1,10 @@
 """Captures of one device, read once for all that is done with them."""
 
+import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
@@ -69,6 +72,65 @@ class Captures(Sequence[Trace]):
         """Each capture with its frames, as the stages before a generator take them."""
         return zip(self._traces, self.frames, strict=True)
 
+    def doubt(self) -> None:
+        """Warn of what is wrong to learn from.
+
+        Warns:
+            CaptureWarning: Times look written, not captured; packets stand twice; frames were cut.
+
+        Raises:
+            UnreadableCapture: A file is there no more.
+        """
+        for trace, frames in self.with_frames():
+            capture.doubt_times(trace)
+            capture.doubt_copies(trace, frames)
+
+    def deduplicated(self) -> Self:
+        """The same without copies: what was there less than 10 ms before, but for a VLAN tag.
+
+        A packet is copied where ports are mirrored, or where a radio repeats what it hears.
+
+        Raises:
+            UnreadableCapture: A file is there no more.
+        """
+        traces, frames = [], []
+        for trace, of_trace in self.with_frames():
+            kept = ~capture.copies(trace, of_trace)
+            traces.append(trace[kept])
+            frames.append(of_trace.take(kept))
+        return type(self)(self.paths, traces, frames)
+
+    def in_pieces(self) -> Self:
+        """The same with those longer than an hour cut, where they are quiet, into several.
+
+        Pieces are days where there are four or more, and of 200 packets or more otherwise, at most
+        16; they begin after the longest silence near where they would be equal.
+
+        Warns:
+            CaptureWarning: One was cut, and how.
+
+        Raises:
+            UnreadableCapture: A file is there no more.
+        """
+        traces: list[Trace] = []
+        frames: list[Frames] = []
+        for trace, of_trace in self.with_frames():
+            places = capture.quiet_places(trace.time_ns)
+            bounds = [0, *places.tolist(), len(trace)]
+            for number, (first, last) in enumerate(pairwise(bounds), 1):
+                name = (
+                    f"{trace.name} ({number} of {len(bounds) - 1})" if len(places) else trace.name
+                )
+                traces.append(replace(trace[first:last], name=name))
+                frames.append(of_trace.take(slice(first, last)))
+            if len(places):
+                silences = (trace.time_ns[places] - trace.time_ns[places - 1]) / 1e9
+                _warn(
+                    f"{trace.name} is one long capture: it is learnt from as {len(pieces)} "
+                    f"pieces, cut at silences of {min(silences):.0f} to {max(silences):.0f} s"
+                )
+        return type(self)(self.paths, traces, frames)
+
     def to_parquet(self, path: AnyPath) -> None:
         """Write the packets' features as Parquet, the columns of `iotflowgen extract`.
 
@@ -118,7 +180,11 @@ class Captures(Sequence[Trace]):
 
 
 def read_captures(
-    captures: Paths, *, device: str | None = None, progress: Progress = silent
+    captures: Paths,
+    *,
+    device: str | None = None,
+    deduplicate: bool = False,
+    progress: Progress = silent,
 ) -> Captures:
     """Read captures of one device.
 
@@ -126,6 +192,7 @@ def read_captures(
         captures: pcap or pcapng, either gzipped, or folders of them.
         device: MAC or IP address of the device; by default the most common IP address (section
             4.2 of the paper).
+        deduplicate: Whether packets that stand twice are taken once (`Captures.deduplicated`).
         progress: Told after each capture.
 
     Warns:
@@ -139,4 +206,9 @@ def read_captures(
             packets are others'.
     """
     paths = paths_of(captures)
-    return Captures(paths, capture.read_captures(paths, device, progress=progress))
+    found = Captures(paths, capture.read_captures(paths, device, progress=progress))
+    return found.deduplicated() if deduplicate else found
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, capture.CaptureWarning, stacklevel=4)

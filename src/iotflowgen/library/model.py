@@ -110,7 +110,6 @@ class Model:
         Raises:
             ArgumentError: An amount is not more than nothing, several are given, or the model draws
                 windows only and is asked for something else.
-            OutputError: The time of the last packet is one that 64 bits do not hold.
         """
         unit, amount = _amount(
             windows=windows,
@@ -119,14 +118,14 @@ class Model:
             duration=None if duration is None else seconds_of(duration),
         )
         start_ns, numbers = nanoseconds_of(start), _numbers(seed)
+        end_ns = start_ns + int(amount * 10**9) * (unit == "duration")
         name = self.generator.name
         if unit == "windows":
             windows_of = partial(_windows, self.generator, int(amount), numbers)
             return OfWindows(windows_of, self.recording, seed=numbers, name=name, start_ns=start_ns)
-        end_ns = start_ns
-        if unit == "duration":
-            check_told(end_ns := start_ns + int(amount * 10**9))
-        sessions_of = partial(_sessions, self._of_sessions(unit), unit, amount, numbers, start_ns)
+        sessions_of = partial(
+            _sessions, self._of_sessions(unit), unit, amount, numbers, start_ns, end_ns
+        )
         return OfSessions(sessions_of, self.recording, seed=numbers, name=name, end_ns=end_ns)
 
     def stream(self, *, seed: Seed = 0, start: str | datetime | None = None) -> Iterator[Session]:
@@ -151,6 +150,7 @@ class Model:
         found: dict[str, Any] = {
             "generator": self.generator.name,
             "captures": len(self.captures),
+            "files": len({capture.sha256 or capture.name for capture in self.captures}),
             "packets": sum(capture.packets for capture in self.captures),
         }
         if self.recording is not None:
@@ -172,11 +172,14 @@ def fit(
     device: str | None = None,
     window: int | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
+    deduplicate: bool = False,
     seed: int = 0,
     accelerator: Accelerator = "auto",
     progress: Progress = silent,
 ) -> Model:
-    """Learn how one device talks from its captures, 5 to 20 of them.
+    """Learn how one device talks from its captures: 5 to 20 of them, or a long one.
+
+    A long one, where there are fewer than five, is cut into pieces (`Captures.in_pieces`).
 
     Args:
         captures: pcap or pcapng, either gzipped, or folders of them; or what `read_captures` read.
@@ -186,13 +189,14 @@ def fit(
             4.2). Captures that are read already have theirs.
         window: L, packets a window; by default 20.
         config: Settings of the method: those of its `Config` that are to be others than usual.
+        deduplicate: Whether packets that stand twice, as of mirrored ports, are taken once.
         seed: The same seed, the same model.
         accelerator: Where PyTorch runs; auto takes a GPU if there is one.
         progress: Told after each step.
 
     Warns:
-        CaptureWarning: Captures are few, of another link type, or of cut frames; and as
-            `read_captures`.
+        CaptureWarning: Captures are few, doubtful (`Captures.doubt`), cut into pieces, of another
+            link type, or of cut frames; and as `read_captures`.
 
     Raises:
         ArgumentError: There is no such method, or a setting that it does not have.
@@ -203,6 +207,11 @@ def fit(
     fitted = method(_settings(method, config, window), seed=seed, accelerator=accelerator)
     if not isinstance(captures, Captures):
         captures = read_captures(captures, device=device, progress=progress)
+    if deduplicate:
+        captures = captures.deduplicated()
+    captures.doubt()
+    if len(captures) < _FEW:
+        captures = captures.in_pieces()
     fitted.fit(traces := with_states(captures.with_frames()), progress=progress)
     recording = record(captures.with_frames())
     if recording is None:
@@ -281,8 +290,10 @@ def _sessions(
     amount: float,
     seed: Sequence[int],
     start_ns: int,
+    end_ns: int,
     progress: Progress,
 ) -> Iterator[Session]:
+    check_told(end_ns)
     rng = np.random.default_rng(seed)
     if unit == "sessions":
         drawn = apart(generator, int(amount), rng, progress=progress)

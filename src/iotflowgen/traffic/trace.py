@@ -53,7 +53,7 @@ class Trace:
     def __len__(self) -> int:
         return len(self.time_ns)
 
-    def __getitem__(self, packets: slice) -> "Trace":
+    def __getitem__(self, packets: slice | NDArray[np.bool_]) -> "Trace":
         columns = {name: column[packets] for name, column in self._columns().items()}
         return Trace(name=self.name, sha256=self.sha256, **columns)
 

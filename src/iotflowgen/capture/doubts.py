@@ -1,0 +1,114 @@
+"""What makes captures doubtful to learn from: times that nobody measured, packets that stand twice.
+
+Captures of networks hold packets once for each port or radio that they were seen at; anonymisers
+write times of their own. Neither is told by the file.
+
+Shapes: P packets of a capture.
+"""
+
+import warnings
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.capture.read import CaptureWarning
+from iotflowgen.traffic import Trace
+from iotflowgen.wire import Frames
+
+__all__ = ["copies", "doubt_copies", "doubt_times"]
+
+_GAPS: Final = 50
+"""Fewer tell nothing."""
+_SAME: Final = 0.5
+"""A larger share of equal gaps is not measured: of captures it is an eighth at most."""
+_BACK_NS: Final = 10**9
+_BACK: Final = 0.01
+"""A larger share of packets that long before the one before them was not captured in this order."""
+_APART_NS: Final = 10 * 10**6
+"""Copies come as soon as this: a retransmission takes longer (RFC 6298), and counts an IP ID on."""
+_TWICE: Final = 0.05
+"""A larger share of copies is worth a word."""
+_TAG: Final = 4
+"""Bytes of a VLAN tag (IEEE 802.1Q), after the addresses."""
+_ADDRESSES: Final = 12
+_TOLD: Final = 54
+"""Bytes of Ethernet, IPv4 and TCP headers: a frame that is cut shorter may go on otherwise."""
+
+
+def doubt_times(trace: Trace) -> None:
+    """Warn where times look written, not captured.
+
+    Warns:
+        CaptureWarning: Gaps are mostly one, or packets lie in the file in another order.
+    """
+    gaps = np.diff(trace.time_ns // 1000)
+    if len(gaps) < _GAPS:
+        return
+    values, counts = np.unique(gaps, return_counts=True)
+    most = int(np.argmax(counts))
+    if counts[most] > _SAME * len(gaps):
+        _warn(
+            f"{trace.name}: {counts[most] / len(gaps):.0%} of the gaps between packets are "
+            f"{values[most] / 1000:g} ms, so times look written, not captured; what is learnt of "
+            "time is wrong then"
+        )
+    if trace.in_file is not None:
+        steps = np.diff(trace.time_ns[np.argsort(trace.in_file)])
+        if (back := int((steps < -_BACK_NS).sum())) > _BACK * len(steps):
+            _warn(
+                f"{trace.name}: {back} packets are more than a second older than the one before "
+                "them in the file, so times look written, or captures are put together; what is "
+                "learnt of time may be wrong"
+            )
+
+
+def doubt_copies(trace: Trace, frames: Frames) -> None:
+    """Warn where packets stand twice.
+
+    Warns:
+        CaptureWarning: They do.
+    """
+    count = int(copies(trace, frames).sum())
+    if count > _TWICE * len(trace):
+        _warn(
+            f"{trace.name}: {count} of {len(trace)} packets stand twice, as where two ports are "
+            "mirrored; --deduplicate leaves the copies out"
+        )
+
+
+def copies(trace: Trace, frames: Frames) -> NDArray[np.bool_]:
+    """Which packets (P) were there less than 10 ms before, with or without a VLAN tag."""
+    tagged = (frames.number(_ADDRESSES, 2) == 0x8100) & (frames.size >= _ADDRESSES + _TAG)
+    # a tag takes bytes of a frame that is cut off: without it, all are as short
+    is_cut = frames.size < trace.length
+    key = _hashes(frames, tagged, np.where(is_cut & ~tagged, frames.size - _TAG, frames.size))
+    length = trace.length - np.where(tagged, _TAG, 0)
+    order = np.lexsort((trace.time_ns, length, key))
+    same = (np.diff(key[order]) == 0) & (np.diff(length[order]) == 0)
+    soon = np.diff(trace.time_ns[order]) < _APART_NS
+    copied = np.zeros(len(trace), dtype=bool)
+    copied[order[1:][same & soon]] = True
+    return copied & (~is_cut | (frames.size >= _TOLD)) & (frames.size > 0)
+
+
+def _hashes(
+    frames: Frames, tagged: NDArray[np.bool_], end: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """A number for what each frame (P) holds up to its `end` (P), without its tag."""
+    packed = frames.packed()
+    packet = np.repeat(np.arange(len(packed)), packed.size)
+    at = np.arange(len(packed.data)) - packed.start[packet]
+    in_tag = tagged[packet] & (at >= _ADDRESSES) & (at < _ADDRESSES + _TAG)
+    counts = ~in_tag & (at < end[packet])
+    at -= np.where(tagged[packet] & (at >= _ADDRESSES), _TAG, 0)
+    most = int(packed.size.max(initial=0)) + 1
+    weight = np.random.default_rng(0).integers(2**63, size=most, dtype=np.uint64) * 2 + 1
+    value = np.where(counts, (packed.data.astype(np.uint64) + 1) * weight[at], 0)
+    total = np.concatenate([[0], np.cumsum(value, dtype=np.uint64)]).astype(np.uint64)
+    found: NDArray[np.uint64] = total[packed.start + packed.size] - total[packed.start]
+    return found
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CaptureWarning, stacklevel=3)

@@ -1,0 +1,49 @@
+"""A long capture as several: it is cut where it is quiet.
+
+Generators learn what a session is from where captures begin and end; a capture of a week is one
+session that nobody asks for again. Its days are many.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["quiet_places"]
+
+_LONG_NS: Final = 3600 * 10**9
+"""Setting up a device takes minutes: what is shorter is a session."""
+_DAY_NS: Final = 24 * _LONG_NS
+_DAYS: Final = 4
+"""So many, and the pieces are days."""
+_PACKETS: Final = 200
+"""That a piece has, about, where they are not days."""
+_MOST: Final = 16
+"""Pieces that are not days."""
+_NEAR: Final = 0.25
+"""Of a piece: as far from where pieces would be equal the longest silence is looked for."""
+
+
+def quiet_places(time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first packet of each piece of a capture (P) but the first; none where it is not long.
+
+    Pieces are days where there are four or more, and have as many packets each otherwise; they
+    begin after the longest silence near where they would be equal.
+    """
+    packets = len(time_ns)
+    length_ns = int(time_ns[-1] - time_ns[0]) if packets else 0
+    if length_ns < _LONG_NS:
+        return np.zeros(0, dtype=np.int64)
+    if (pieces := round(length_ns / _DAY_NS)) >= _DAYS:
+        position = pieces * (time_ns - time_ns[0]) / length_ns
+    else:
+        pieces = min(_MOST, packets // _PACKETS)
+        position = pieces * np.arange(packets) / packets
+    silence_ns = np.diff(time_ns, prepend=time_ns[0])
+    places = []
+    for equal in range(1, pieces):
+        first, last = np.searchsorted(position, [equal - _NEAR, equal + _NEAR])
+        # the packet after a silence that covers all that is near, if there is no other
+        near = slice(max(first, 1), min(last, packets - 1) + 1)
+        places.append(near.start + int(np.argmax(silence_ns[near])))
+    return np.unique(np.array(places, dtype=np.int64))
