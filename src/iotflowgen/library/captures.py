@@ -81,9 +81,7 @@ class Captures(Sequence[Trace]):
         Raises:
             UnreadableCapture: A file is there no more.
         """
-        for trace, frames in self.with_frames():
-            capture.doubt_times(trace)
-            capture.doubt_copies(trace, frames)
+        capture.doubt(self.with_frames())
 
     def deduplicated(self) -> Self:
         """The same without copies: what was there less than 10 ms before, but for a VLAN tag.
@@ -116,14 +114,12 @@ class Captures(Sequence[Trace]):
         frames: list[Frames] = []
         for trace, of_trace in self.with_frames():
             places = capture.quiet_places(trace.time_ns)
-            bounds = [0, *places.tolist(), len(trace)]
-            for number, (first, last) in enumerate(pairwise(bounds), 1):
-                name = (
-                    f"{trace.name} ({number} of {len(bounds) - 1})" if len(places) else trace.name
-                )
+            pieces = [*pairwise([0, *places.tolist(), len(trace)])]
+            for number, (first, last) in enumerate(pieces, 1):
+                name = f"{trace.name} ({number} of {len(pieces)})" if places.size else trace.name
                 traces.append(replace(trace[first:last], name=name))
                 frames.append(of_trace.take(slice(first, last)))
-            if len(places):
+            if places.size:
                 silences = (trace.time_ns[places] - trace.time_ns[places - 1]) / 1e9
                 _warn(
                     f"{trace.name} is one long capture: it is learnt from as {len(pieces)} "
