@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         UnreadableCapture,
     )
     from iotflowgen.evaluation import EvaluationWarning, Results, read_results
+    from iotflowgen.generators import FitWarning
     from iotflowgen.library import (
         Captures,
         Evaluation,
@@ -63,6 +64,7 @@ __all__ = [
     "EvaluationError",
     "EvaluationWarning",
     "ExtraMissing",
+    "FitWarning",
     "HeadersMissing",
     "Honeydata",
     "HoneydataWarning",
@@ -94,6 +96,7 @@ __all__ = [
 _ROOMS = {
     "capture": {"CaptureWarning"},
     "evaluation": {"EvaluationWarning", "Results", "read_results"},
+    "generators": {"FitWarning"},
     "progress": {"Progress"},
     "traffic": {"PROTOCOLS", "Session", "Trace"},
     "library": {

@@ -180,6 +180,7 @@ def read_captures(
     *,
     device: str | None = None,
     deduplicate: bool = False,
+    cache: Path | None = capture.DEFAULT_CACHE,
     progress: Progress = silent,
 ) -> Captures:
     """Read captures of one device.
@@ -189,6 +190,7 @@ def read_captures(
         device: MAC or IP address of the device; by default the most common IP address (section
             4.2 of the paper).
         deduplicate: Whether packets that stand twice are taken once (`Captures.deduplicated`).
+        cache: Folder for what was dissected; None for no cache.
         progress: Told after each capture.
 
     Warns:
@@ -202,7 +204,7 @@ def read_captures(
             packets are others'.
     """
     paths = paths_of(captures)
-    found = Captures(paths, capture.read_captures(paths, device, progress=progress))
+    found = Captures(paths, capture.read_captures(paths, device, cache=cache, progress=progress))
     return found.deduplicated() if deduplicate else found
 
 
