@@ -1,7 +1,7 @@
 """What there is a choice of, by name: generators, adversaries, metrics and codecs.
 
 A name stands for `module:attribute`, imported when it is asked for: some need libraries that take
-seconds, or are not installed. Those of this package stand here. Another distribution adds its own
+seconds, or are not installed. Built-in ones stand here. Another distribution adds its own
 by entry points, in a group that is called as the table is::
 
     [project.entry-points."iotflowgen.generators"]
@@ -12,29 +12,31 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from iotflowgen.errors import ExtraMissing, PluginError
+from iotflowgen.errors import ExtraMissing, IoTFlowGenError, PluginError
 from iotflowgen.extras import naming_extras
 
 __all__ = ["ADVERSARIES", "CODECS", "GENERATORS", "METRICS", "Plugins"]
 
 
 class Plugins(Mapping[str, Any]):
-    """Those of this package, in the order given, then those of others, by name.
+    """Built-in ones, in the order given, then those of other distributions, by name.
 
     Raises:
         ExtraMissing: What is asked for needs a library that is not installed.
         PluginError: What is asked for is another distribution's, and cannot be imported.
     """
 
-    def __init__(self, kind: str, own: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, built_in: Mapping[str, str]) -> None:
         self._group = f"iotflowgen.{kind}"
-        self.own = {name: EntryPoint(name, where, self._group) for name, where in own.items()}
+        self.built_in = {
+            name: EntryPoint(name, where, self._group) for name, where in built_in.items()
+        }
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - whatever has that name
-        if name in self.own:
+        if name in self.built_in:
             with naming_extras():
-                return self.own[name].load()
-        point = self.of_others()[name]
+                return self.built_in[name].load()
+        point = self.external()[name]
         try:
             return point.load()
         except (ImportError, AttributeError) as error:
@@ -45,32 +47,32 @@ class Plugins(Mapping[str, Any]):
             ) from error
 
     def __contains__(self, name: object) -> bool:
-        return name in self.own or name in self.of_others()
+        return name in self.built_in or name in self.external()
 
     def __iter__(self) -> Iterator[str]:
-        yield from self.own
-        yield from self.of_others()
+        yield from self.built_in
+        yield from self.external()
 
     def __len__(self) -> int:
-        return len(self.own) + len(self.of_others())
+        return len(self.built_in) + len(self.external())
 
-    def missing(self) -> dict[str, ExtraMissing]:
-        """Those whose libraries are not installed, and the error that says which extra has them."""
-        missing = {}
+    def missing(self) -> dict[str, IoTFlowGenError]:
+        """Those that cannot be imported, and the error that says what to install."""
+        missing: dict[str, IoTFlowGenError] = {}
         for name in self:
             try:
                 self[name]
-            except ExtraMissing as error:
+            except (ExtraMissing, PluginError) as error:
                 missing[name] = error
         return missing
 
-    def of_others(self) -> dict[str, EntryPoint]:
+    def external(self) -> dict[str, EntryPoint]:
         """Those of other distributions.
 
-        They are looked up each time: only where names are listed, or one is not our own.
+        They are looked up each time: only where names are listed, or one is not built in.
         """
         found = {point.name: point for point in entry_points(group=self._group)}
-        return {name: found[name] for name in sorted(found.keys() - self.own.keys())}
+        return {name: found[name] for name in sorted(found.keys() - self.built_in.keys())}
 
 
 GENERATORS = Plugins(

@@ -102,6 +102,20 @@ def test_what_is_not_installed_is_named_with_how_to_get_it(command, extra, model
     assert list(tmp_path.iterdir()) == []
 
 
+def test_evaluating_does_without_pytorch(model, tmp_path):
+    fake, results = tmp_path / "fake.pcap", tmp_path / "results.json"
+    done, _ = run(
+        ("generate", model, "--sessions", 5, "--out", fake),
+        (
+            *("evaluate", "--real", PLUG, "--fake", fake, "--adversary", "boosting"),
+            *("--windows", 40, "--out", results),
+        ),
+        ("report", results, "--out", tmp_path / "page.html"),
+        absent=[library for library, extra in EXTRAS.items() if extra == "paper"],
+    )
+    assert [status for status, _ in done] == [0] * 3, done
+
+
 def test_the_demo_goes_as_far_as_it_can(tmp_path):
     command = ("demo", "--samples", PLUG.parent, "--out", tmp_path)
     [(status, said)], _ = run(command, absent=EXTRAS)

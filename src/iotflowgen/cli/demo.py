@@ -45,7 +45,7 @@ def demo(
     ```
     """
     folder_of_captures = _captures(samples, sample)
-    complete = not (GENERATORS.missing() or ADVERSARIES.missing())
+    complete = _has_extras()
     settings = read_toml(config, "--config")
     one_thread()
     steps = _Steps()
@@ -79,6 +79,16 @@ def _captures(samples: Path | None, sample: str) -> Path:
         if (place / sample).is_dir():
             return place / sample
     raise iot.CaptureError(f"there is no folder {places[0] / sample}; say --samples FOLDER")
+
+
+def _has_extras() -> bool:
+    """Whether all is installed that attacks and the paper's method take."""
+    try:
+        import iotflowgen.evaluation  # noqa: F401
+
+        return bool(GENERATORS["iotflow"] and ADVERSARIES[_ADVERSARY])
+    except iot.ExtraMissing:
+        return False
 
 
 def _installed() -> Iterator[Path]:

@@ -179,7 +179,7 @@ def evaluate(
 
 
 def _chosen(asked: Iterable[str] | None) -> list[str]:
-    """The adversaries asked for, each once, or all whose libraries are installed."""
+    """The adversaries asked for, each once, or all that can be imported."""
     if asked is None:
         missing = ADVERSARIES.missing()
         for name, error in missing.items():

@@ -15,7 +15,7 @@ _LAST = ("quotes", "retransmissions")
 
 def all_codecs() -> tuple[type[Codec], ...]:
     """Those of this package and of others."""
-    return _loaded(CODECS.of_others())
+    return _loaded(CODECS.external())
 
 
 def codecs_of(recording: Recording) -> tuple[type[Codec], ...]:
@@ -25,7 +25,7 @@ def codecs_of(recording: Recording) -> tuple[type[Codec], ...]:
         ModelError: One that did is not installed.
     """
     known = recording.references.keys()
-    others = {name.partition(".")[0] for name in known if "." in name} - {*CODECS.own}
+    others = {name.partition(".")[0] for name in known if "." in name} - {*CODECS.built_in}
     if absent := sorted(others - CODECS.keys()):
         raise ModelError(
             f"the model's packets need the codecs {', '.join(absent)}; install what has them, or "
@@ -35,5 +35,5 @@ def codecs_of(recording: Recording) -> tuple[type[Codec], ...]:
 
 
 def _loaded(others: Iterable[str]) -> tuple[type[Codec], ...]:
-    first = (name for name in CODECS.own if name not in _LAST)
+    first = (name for name in CODECS.built_in if name not in _LAST)
     return tuple(CODECS[name] for name in (*first, *sorted(others), *_LAST))

@@ -61,7 +61,7 @@ INKS = (*GROUND.values(), *(mark.ink for mark in _SERIES))
 
 def marks(generators: Iterable[str]) -> dict[str, Mark]:
     """A mark for each: those of this project keep theirs, others take what is left."""
-    names, own = tuple(generators), {name: i for i, name in enumerate(GENERATORS.own)}
+    names, own = tuple(generators), {name: i for i, name in enumerate(GENERATORS.built_in)}
     taken = {own[name] for name in names if name in own}
     left = [i for i in range(len(_SERIES)) if i not in taken] or list(range(len(_SERIES)))
     others = [name for name in names if name not in own]
