@@ -147,7 +147,7 @@ class Captures(Sequence[Trace]):
         """The packets' features, a row a packet, the columns of `iotflowgen extract`.
 
         Raises:
-            IoTFlowGenError: pandas is not installed.
+            ExtraMissing: pandas is not installed.
         """
         from iotflowgen.tables import traces_table
 
