@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from by_device import measured
 
+import iotflowgen as iot
 from iotflowgen.adversaries import Boosting
-from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.evaluation import trials
 from iotflowgen.evaluation.metrics import copied_share
 from iotflowgen.generators import Sessions, SessionsConfig
@@ -44,7 +44,7 @@ def measure(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"device": folder.name, "control": [], "copies_real": []}
     found["variants"] = {name: {"accuracy": [], "copies": []} for name in VARIANTS}
     for trial, ground in enumerate(
-        trials("held-out", with_states(read_frames([folder], read_captures([folder]))), rng)
+        trials("held-out", with_states(iot.read_captures(folder).with_frames()), rng)
     ):
         train = cut_windows(ground.train, every_place(ground.train, ground.real.size))
         found["control"].append(ground.attack_control(make).mean)

@@ -14,19 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from iotflowgen.capture import header_fields, read_captures, read_frames
+import iotflowgen as iot
+from iotflowgen.capture import DEFAULT_CACHE, header_fields
 from iotflowgen.evaluation import Trial, trials
 from iotflowgen.generators import Sessions, apart, first_packets, starting_at
-from iotflowgen.packets import (
-    DEFAULT_START_NS,
-    Fuzzer,
-    Persona,
-    Renderer,
-    Renders,
-    record,
-    with_states,
-    write_sessions,
-)
+from iotflowgen.library.honeydata import OfSessions
+from iotflowgen.packets import DEFAULT_START_NS, record, with_states
 from iotflowgen.recording import Recording
 from iotflowgen.traffic import Session, Trace
 from iotflowgen.wire import Frames
@@ -64,10 +57,10 @@ def read_device(
         device: Its MAC or IP address; by default the most common one.
         cached: Whether what was dissected is kept, and taken from where it was kept.
     """
-    plain = read_captures(paths, device) if cached else read_captures(paths, device, cache=None)
-    found = [*read_frames(paths, plain)]
-    frames = {trace.name: of_trace for trace, of_trace in found}
-    traces = with_states(found)
+    cache = DEFAULT_CACHE if cached else None
+    found = iot.read_captures(paths, device=device, cache=cache)
+    frames = {trace.name: of_trace for trace, of_trace in found.with_frames()}
+    traces = with_states(found.with_frames())
     return [replace(t, headers=header_fields(frames[t.name], t)[1]) for t in traces], frames
 
 
@@ -109,7 +102,7 @@ def captured_sessions(recording: Recording, traces: Sequence[Trace]) -> list[Ses
 
 
 def written(
-    sessions: Iterable[Session], path: Path, recording: Recording | None, rng: np.random.Generator
+    sessions: Iterable[Session], path: Path, recording: Recording | None, seed: Sequence[int]
 ) -> tuple[list[Trace], FramesOf, dict[str, int]]:
     """Sessions as they are read back from their file, and what was compromised.
 
@@ -120,7 +113,7 @@ def written(
         path: Of the file, which is there for a while only.
         recording: Of the captures that were learnt from; without, all but the features of packets
             is random, as `--payload fuzz` has it.
-        rng: Decides what is drawn for packets.
+        seed: Decides what is drawn for packets.
     """
     ends = [0]
 
@@ -129,12 +122,13 @@ def written(
             ends.append(ends[-1] + len(session))
             yield session
 
-    renderer: Renders = Fuzzer(rng)
-    if recording is not None:
-        renderer = Renderer(recording, Persona(recording.identities, rng, keep=True), rng)
-    write_sessions(counted(), path, renderer)
-    (back,) = read_captures([path], renderer.device_mac, cache=None)
-    ((_, packets),) = read_frames([path], [back])
+    honeydata = OfSessions(lambda _: counted(), recording, seed=seed)
+    if recording is None:
+        report = honeydata.to_pcap(path, payload="fuzz")
+    else:
+        report = honeydata.to_pcap(path, keep_identifiers=True)
+    found = iot.read_captures(path, device=report.device_mac, cache=None)
+    ((back, packets),) = found.with_frames()
     packets = packets.packed()
     path.unlink()
     traces: list[Trace] = []
@@ -143,4 +137,4 @@ def written(
         trace = replace(back[start:end], name=str(len(traces)))
         read[trace.name] = packets.take(slice(start, end))
         traces.append(replace(trace, headers=header_fields(read[trace.name], trace)[1]))
-    return traces, read, dict(renderer.compromises)
+    return traces, read, dict(report.compromises)

@@ -259,10 +259,10 @@ def measure(folder: Path) -> dict[str, Any]:
     traces, frames = read_device([folder])
     found = []
     for split, ground in enumerate(grounds(folder.name, traces)):
-        rng, of_packets = (np.random.default_rng([SEED, split, *more]) for more in ([], [1]))
+        rng = np.random.default_rng([SEED, split])
         with tempfile.TemporaryDirectory() as scratch:
             sessions, path = drawn(ground.train, rng), Path(scratch) / "made.pcap"
-            made, _, _ = written(sessions, path, recorded(ground.train, frames), of_packets)
+            made, _, _ = written(sessions, path, recorded(ground.train, frames), [SEED, split])
         found.append(beside(ground, made, rng))
     return _said(folder, field_names(traces[0], frames), found)
 

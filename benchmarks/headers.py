@@ -61,7 +61,7 @@ def of_known_source(
     """Sessions of what is learnt from all captures, as many as these, as if they were captured."""
     rng = np.random.default_rng(SEED)
     sessions = starting_at(apart(Sessions().fit(traces), len(traces), rng), DEFAULT_START_NS)
-    made, read, _ = written(sessions, path, recorded(traces, frames), rng)
+    made, read, _ = written(sessions, path, recorded(traces, frames), [SEED])
     return made, read
 
 
@@ -81,9 +81,8 @@ def attack(ground: Trial, frames: FramesOf, kind: str, split: int, path: Path) -
     sessions = (
         one_after_another(captured_sessions(recording, train)) if captured else drawn(train, rng)
     )
-    of_packets = np.random.default_rng([SEED, split, 1])
     known = None if kind == "fuzz" else recording
-    found, _, compromises = written(sessions, path, known, of_packets)
+    found, _, compromises = written(sessions, path, known, [SEED, split])
     long = [trace for trace in found if len(trace) >= SIZE]
     places = draw_places(long, len(ground.real), SIZE, rng)
     told = replace(ground, dealt=places.trace)

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from by_device import measured
 
+import iotflowgen as iot
 from iotflowgen.adversaries import ADVERSARIES, of_features
-from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.evaluation import trials
 from iotflowgen.generators import Sessions
 from iotflowgen.packets import with_states
@@ -35,7 +35,7 @@ def measure(folder: Path) -> dict[str, Any]:
     """Accuracy of each adversary, an entry a split: of the control, and by what was learnt from."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([SEED, zlib.crc32(folder.name.encode())])
-    source = Sessions(seed=SEED).fit(with_states(read_frames([folder], read_captures([folder]))))
+    source = Sessions(seed=SEED).fit(with_states(iot.read_captures(folder).with_frames()))
     fewest, most = CAPTURES[0], CAPTURES[-1]
     made = [session.as_trace() for session in source.sessions(2 * fewest, rng)]
     more = [session.as_trace() for session in source.sessions(most - fewest, rng)]

@@ -12,7 +12,6 @@ Devices that are done are not measured again.
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import warnings
 import zlib
@@ -27,6 +26,7 @@ from pyarrow import parquet
 from scipy.stats import wasserstein_distance  # type: ignore[import-untyped]
 from tcp_judge import judge, rates
 
+import iotflowgen as iot
 from iotflowgen.capture import describe, read_captures
 from iotflowgen.errors import IoTFlowGenError
 from iotflowgen.evaluation import trials
@@ -38,15 +38,9 @@ SEED = 0
 SESSIONS = 16
 STREAMED = 50_000
 """Packets of the stream."""
-COMMAND = Path(sys.executable).parent / "iotflowgen"
 OWN_PART = ":5a:0f:31"
 """The end of the generated device's MAC address; it begins as the vendor's do."""
 FEATURES = ("length", "outgoing", "src_port", "dst_port", *PROTOCOLS)
-
-
-def run(*words: str | Path) -> None:
-    """Run a command of iotflowgen."""
-    subprocess.run([COMMAND, *words], check=True, stderr=subprocess.DEVNULL)
 
 
 def halves(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -61,20 +55,18 @@ def halves(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def generate(train: Sequence[Path], mac: str, scratch: Path) -> tuple[Path, Path, Path]:
     """Sessions as a capture, the same as a table, and a stream."""
-    model, made, table = (scratch / f"made.{kind}" for kind in ("model", "pcap", "parquet"))
-    streamed = scratch / "streamed.pcap"
-    run("fit", *train, "--out", model)
-    so_many = ("--sessions", str(SESSIONS), "--seed", str(SEED), "--start", "2026-01-01")
-    run("generate", model, *so_many, "--out", made, "--mac", mac)
-    run("generate", model, *so_many, "--out", table)
-    run("generate", model, "--packets", str(STREAMED), "--out", streamed, "--mac", mac)
+    made, table, streamed = (scratch / name for name in ("a.pcap", "a.parquet", "stream.pcap"))
+    model = iot.fit(train)
+    sessions = model.generate(sessions=SESSIONS, seed=SEED, start="2026-01-01")
+    sessions.to_pcap(made, mac=mac)
+    sessions.to_parquet(table)
+    model.generate(packets=STREAMED, seed=SEED).to_pcap(streamed, mac=mac)
     return made, table, streamed
 
 
 def changed(made: Path, table: Path, mac: str) -> dict[str, int]:
     """Packets that `extract` reads otherwise than they were generated, by what differs."""
-    back = made.with_name("back.parquet")
-    run("extract", made, "--device", mac, "--out", back)
+    iot.read_captures(made, device=mac).to_parquet(back := made.with_name("back.parquet"))
     was, is_ = (parquet.read_table(path) for path in (table, back))
     found = {name: int(np.sum(was[name].to_numpy() != is_[name].to_numpy())) for name in FEATURES}
     # after the last packet of a session comes, in one capture, the next session

@@ -11,8 +11,10 @@
 Names are imported when they are first used, so that `import iotflowgen` takes no time.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from iotflowgen import errors
+from iotflowgen.extras import lazy_names
 
 if TYPE_CHECKING:
     from iotflowgen.capture import CaptureWarning
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         UnreadableCapture,
     )
     from iotflowgen.evaluation import EvaluationWarning, Results, read_results
+    from iotflowgen.generators import FitWarning
     from iotflowgen.library import (
         Captures,
         Evaluation,
@@ -63,6 +66,7 @@ __all__ = [
     "EvaluationError",
     "EvaluationWarning",
     "ExtraMissing",
+    "FitWarning",
     "HeadersMissing",
     "Honeydata",
     "HoneydataWarning",
@@ -91,25 +95,21 @@ __all__ = [
     "read_results",
 ]
 
-_ROOMS = {
-    "capture": {"CaptureWarning"},
-    "evaluation": {"EvaluationWarning", "Results", "read_results"},
-    "progress": {"Progress"},
-    "traffic": {"PROTOCOLS", "Session", "Trace"},
-    "library": {
-        *("Captures", "Evaluation", "Honeydata", "HoneydataWarning", "Model", "Persona", "Written"),
-        *("evaluate", "fit", "load", "read_captures"),
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "capture": ("CaptureWarning",),
+        "errors": errors.__all__,
+        "evaluation": ("EvaluationWarning", "Results", "read_results"),
+        "generators": ("FitWarning",),
+        "library": (
+            *("Captures", "Evaluation", "Honeydata", "HoneydataWarning", "Model", "Persona"),
+            *("Written", "evaluate", "fit", "load", "read_captures"),
+        ),
+        "progress": ("Progress",),
+        "traffic": ("PROTOCOLS", "Session", "Trace"),
     },
-}
-"""Where names come from; all others are errors."""
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever has that name
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = next((room for room, names in _ROOMS.items() if name in names), "errors")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{room}"), name)
-    return found
+)
 
 
 def __dir__() -> list[str]:

@@ -6,8 +6,9 @@ from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from iotflowgen import load
 from iotflowgen.errors import ModelError, OutputError, TooShort
-from iotflowgen.generators import GENERATORS, load_generator, read_model
+from iotflowgen.generators import GENERATORS, read_model
 from iotflowgen.generators.model_file import SCHEMA
 from iotflowgen.traffic import Windows
 from tests.conftest import make_trace
@@ -79,8 +80,9 @@ def test_the_same_seed_gives_the_same_windows(name, fitted, traces):
 def test_a_saved_model_draws_the_same_windows(name, fitted, tmp_path):
     path = tmp_path / "device.model"
     fitted[name].save(path)
-    loaded, recording = load_generator(path)
-    assert recording is None
+    model = load(path)
+    assert model.recording is None
+    loaded = model.generator
     assert type(loaded) is GENERATORS[name]
     assert same(
         loaded.sample(50, np.random.default_rng(3)),
@@ -150,7 +152,7 @@ def test_a_cut_model_is_refused(name, fitted, tmp_path, keep):
     fitted[name].save(path)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ModelError, match="fit it again"):
-        load_generator(path)
+        load(path)
 
 
 def test_a_model_of_another_version_is_refused_by_name(name, fitted, tmp_path):
@@ -163,24 +165,24 @@ def test_a_model_of_another_version_is_refused_by_name(name, fitted, tmp_path):
     assert newer != said
     save_file(tensors, path, metadata={"iotflowgen": newer})
     with pytest.raises(ModelError, match=f"schema version 99, this iotflowgen reads {SCHEMA}"):
-        load_generator(path)
+        load(path)
     other = said.replace(f'"generator":"{name}"', '"generator":"nonesuch"')
     save_file(tensors, path, metadata={"iotflowgen": other})
     with pytest.raises(ModelError, match="nonesuch"):
-        load_generator(path)
+        load(path)
     first = sorted(tensors)[0]
     save_file({k: v for k, v in tensors.items() if k != first}, path, metadata={"iotflowgen": said})
     with pytest.raises(ModelError, match="do not fit"):
-        load_generator(path)
+        load(path)
 
 
 def test_what_is_no_model_is_refused(name, tmp_path):
     assert name in GENERATORS
     with pytest.raises(ModelError, match="there is no model"):
-        load_generator(tmp_path / "absent.model")
+        load(tmp_path / "absent.model")
     (tmp_path / "text.model").write_text("not a model")
     with pytest.raises(ModelError, match="damaged or no model"):
-        load_generator(tmp_path / "text.model")
+        load(tmp_path / "text.model")
     save_file({}, tmp_path / "other.model", metadata={"who": "somebody"})
     with pytest.raises(ModelError, match="not of iotflowgen"):
-        load_generator(tmp_path / "other.model")
+        load(tmp_path / "other.model")

@@ -9,7 +9,8 @@ from scapy.utils import PcapReader, PcapWriter, RawPcapReader
 from tests.conftest import REPOSITORY
 from tests.end_to_end.here import here
 
-PLUG = sorted((REPOSITORY / "samples" / "plug").iterdir())[:6]
+PLUG_ALL = sorted((REPOSITORY / "samples" / "plug").iterdir())
+PLUG = PLUG_ALL[:6]
 CAMERA = sorted((REPOSITORY / "samples" / "camera").iterdir())[:6]
 PLUG_MAC, CAMERA_VENDOR = "5e:cf:7f:51:3f:2a", bytes.fromhex("4619b6")
 TAG = b"\x81\0\0\x0a"
@@ -158,3 +159,53 @@ def test_two_devices_mixed(tmp_path: Path) -> None:
     assert "they are left out" in said
     # what the camera sends to all is heard; nothing is sent in its name to others
     assert not any(frame[:3] == CAMERA_VENDOR for frame in frames_of(fake))
+
+
+def joined(folder: Path, apart: float) -> Path:
+    """The plug's captures as one, so many seconds from the beginning of one to that of the next."""
+    path = folder / "long.pcap"
+    folder.mkdir()
+    with PcapWriter(str(path), linktype=1) as writer:
+        writer.write_header(None)
+        for number, capture in enumerate(PLUG_ALL):
+            for frame, time in rows_of(capture):
+                sec, usec = divmod(round((number * apart + time) * 1e6), 10**6)
+                writer.write_packet(frame, sec=sec, usec=usec, wirelen=len(frame))
+    return path
+
+
+def test_one_long_capture_is_cut_where_it_is_quiet(tmp_path: Path) -> None:
+    said, fake = carried_through(joined(tmp_path / "one", 3600))
+    assert "long.pcap is one long capture: it is learnt from as 11 pieces, cut at silences" in said
+    assert frames_of(fake)
+
+
+def test_packets_that_stand_twice_are_told_and_left_out(tmp_path: Path) -> None:
+    def mirrored(rows: Rows) -> Rows:
+        copies = [(frame[:12] + TAG + frame[12:], time + 0.0004) for frame, time in rows]
+        return sorted(rows + copies, key=lambda row: row[1])
+
+    captures, plain = written(tmp_path / "twice", mirrored), written(tmp_path / "once")
+    _, said = run("info", captures)
+    assert "packets stand twice" in said
+    assert "--deduplicate" in said
+    models = [tmp_path / "twice.model", tmp_path / "once.model"]
+    status, said = run("fit", captures, "--deduplicate", "--out", models[0])
+    assert status == 0
+    assert "twice" not in said
+    assert run("fit", plain, "--out", models[1])[0] == 0
+    outs = [tmp_path / "twice.pcap", tmp_path / "once.pcap"]
+    for model, out in zip(models, outs, strict=True):
+        assert run("generate", model, "--start", "2026-01-01", "--out", out)[0] == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
+def test_times_that_were_written_are_told(tmp_path: Path) -> None:
+    def even(rows: Rows) -> Rows:
+        return [(frame, place / 1000) for place, (frame, _) in enumerate(rows)]
+
+    for command in (("info",), ("fit", "--out", tmp_path / "x.model")):
+        captures = tmp_path / f"even-{command[0]}"
+        status, said = run(command[0], written(captures, even), *command[1:])
+        assert status == 0, said
+        assert "times look written, not captured: 0.pcap (100% of gaps are 1 ms)" in said

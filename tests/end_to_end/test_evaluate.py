@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -12,10 +11,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 from scapy.utils import wrpcap
 
-from iotflowgen.capture import read_captures
-from iotflowgen.generators import Markov, MarkovConfig
-from iotflowgen.packets import Fuzzer, sessions_of, write_sessions
-from iotflowgen.tables import write_windows
+import iotflowgen as iot
 from tests.end_to_end.here import here
 from tests.end_to_end.test_cli import PLUG, refused, run
 
@@ -26,13 +22,13 @@ QUICK = ("--window", 8, "--windows", 60, "--adversary", "boosting")
 def fakes(tmp_path_factory):
     """The same honeydata as a table and as a capture."""
     folder = tmp_path_factory.mktemp("fakes")
-    rng = np.random.default_rng(0)
-    honeydata = Markov(MarkovConfig(window=8)).fit(read_captures([PLUG])).sample(80, rng)
-    for suffix in ("parquet", "csv"):
-        write_windows(honeydata, folder / f"honeydata.{suffix}")
-    write_windows(honeydata[:24], folder / "few.csv")
+    model = iot.fit(PLUG, generator="markov", window=8)
+    honeydata = model.generate(windows=80, start="2026-01-01")
+    honeydata.to_parquet(folder / "honeydata.parquet")
+    honeydata.to_csv(folder / "honeydata.csv")
+    model.generate(windows=24).to_csv(folder / "few.csv")
     for suffix in ("pcap", "pcapng"):
-        write_sessions(sessions_of(honeydata), folder / f"honeydata.{suffix}", Fuzzer(rng))
+        honeydata.to_pcap(folder / f"honeydata.{suffix}", payload="fuzz")
     return folder
 
 

@@ -214,7 +214,7 @@ def test_frames_in_pandas_are_the_tables_in_files(model, captures, tmp_path):
 
 def test_without_pandas_one_line_says_how_to_get_it(captures, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(iot.IoTFlowGenError, match="pip install"):
+    with pytest.raises(iot.ExtraMissing, match="pip install"):
         captures.to_pandas()
 
 

@@ -98,6 +98,26 @@ def test_files_stay_readable(file):
     assert len(file.read_text().splitlines()) <= 450
 
 
+def decorators(node):
+    return {each.id for each in node.decorator_list if isinstance(each, ast.Name)}
+
+
+COMMANDS = [
+    (file, node)
+    for file in sorted((ROOT / "cli").glob("*.py"))
+    for node in ast.parse(file.read_text()).body
+    if isinstance(node, ast.FunctionDef) and "reports_errors" in decorators(node)
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[1].name)
+def test_commands_are_a_thin_layer_over_the_library(command):
+    _, function = command
+    assert ast.get_docstring(function)
+    first = function.body[1].lineno
+    assert function.end_lineno - first + 1 <= 40
+
+
 def imports_of(file, name, modules):
     """Modules, of those given, that a file imports anywhere: in functions, and for types alone."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]

@@ -2,7 +2,7 @@
 
 from iotflowgen.capture.cache import default_cache
 from iotflowgen.capture.device import Device
-from iotflowgen.capture.doubts import copies, doubt_copies, doubt_times
+from iotflowgen.capture.doubts import copies, doubt
 from iotflowgen.capture.formats import is_capture
 from iotflowgen.capture.frames import read_frames
 from iotflowgen.capture.headers import header_fields, with_headers
@@ -18,8 +18,7 @@ __all__ = [
     "copies",
     "default_cache",
     "describe",
-    "doubt_copies",
-    "doubt_times",
+    "doubt",
     "find_captures",
     "header_fields",
     "is_capture",

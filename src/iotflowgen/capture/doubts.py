@@ -7,6 +7,7 @@ Shapes: P packets of a capture.
 """
 
 import warnings
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from iotflowgen.capture.read import CaptureWarning
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames
 
-__all__ = ["copies", "doubt_copies", "doubt_times"]
+__all__ = ["copies", "doubt"]
 
 _GAPS: Final = 50
 """Fewer tell nothing."""
@@ -36,45 +37,58 @@ _TOLD: Final = 54
 """Bytes of Ethernet, IPv4 and TCP headers: a frame that is cut shorter may go on otherwise."""
 
 
-def doubt_times(trace: Trace) -> None:
-    """Warn where times look written, not captured.
+def doubt(captures: Iterable[tuple[Trace, Frames]]) -> None:
+    """Warn of what is wrong to learn from, by the frames that `read_frames` gives.
 
     Warns:
-        CaptureWarning: Gaps are mostly one, or packets lie in the file in another order.
+        CaptureWarning: Times look written, not captured; or packets stand twice.
     """
+    constant: list[str] = []
+    disordered: list[str] = []
+    twice = packets = 0
+    for trace, frames in captures:
+        copied = copies(trace, frames)
+        twice += int(copied.sum())
+        packets += len(trace)
+        # copies come after a time of their own, which may always be the same
+        if gap := _constant_gap(trace[~copied]):
+            constant.append(f"{trace.name} ({gap})")
+        if _is_disordered(trace):
+            disordered.append(trace.name)
+    if constant:
+        _warn(
+            f"times look written, not captured: {_few(constant)}; what is learnt of time is wrong "
+            "then, so take captures with their own times"
+        )
+    if disordered:
+        _warn(
+            f"packets lie far from the order of their times in {_few(disordered)}, so times look "
+            "written, or captures are put together; what is learnt of time may be wrong"
+        )
+    if twice > _TWICE * packets:
+        _warn(
+            f"{twice} of {packets} packets stand twice, as where two ports are mirrored; "
+            "--deduplicate leaves the copies out"
+        )
+
+
+def _constant_gap(trace: Trace) -> str:
+    """What most gaps between packets are, if they are one; nothing if not."""
     gaps = np.diff(trace.time_ns // 1000)
     if len(gaps) < _GAPS:
-        return
+        return ""
     values, counts = np.unique(gaps, return_counts=True)
     most = int(np.argmax(counts))
-    if counts[most] > _SAME * len(gaps):
-        _warn(
-            f"{trace.name}: {counts[most] / len(gaps):.0%} of the gaps between packets are "
-            f"{values[most] / 1000:g} ms, so times look written, not captured; what is learnt of "
-            "time is wrong then"
-        )
-    if trace.in_file is not None:
-        steps = np.diff(trace.time_ns[np.argsort(trace.in_file)])
-        if (back := int((steps < -_BACK_NS).sum())) > _BACK * len(steps):
-            _warn(
-                f"{trace.name}: {back} packets are more than a second older than the one before "
-                "them in the file, so times look written, or captures are put together; what is "
-                "learnt of time may be wrong"
-            )
+    share = float(counts[most] / len(gaps))
+    return f"{share:.0%} of gaps are {values[most] / 1000:g} ms" if share > _SAME else ""
 
 
-def doubt_copies(trace: Trace, frames: Frames) -> None:
-    """Warn where packets stand twice.
-
-    Warns:
-        CaptureWarning: They do.
-    """
-    count = int(copies(trace, frames).sum())
-    if count > _TWICE * len(trace):
-        _warn(
-            f"{trace.name}: {count} of {len(trace)} packets stand twice, as where two ports are "
-            "mirrored; --deduplicate leaves the copies out"
-        )
+def _is_disordered(trace: Trace) -> bool:
+    """Whether many packets come after others in the file that are a second younger, or more."""
+    if trace.in_file is None:
+        return False
+    steps = np.diff(trace.time_ns[np.argsort(trace.in_file)])
+    return bool((steps < -_BACK_NS).sum() > _BACK * max(len(steps), _GAPS))
 
 
 def copies(trace: Trace, frames: Frames) -> NDArray[np.bool_]:
@@ -105,9 +119,14 @@ def _hashes(
     most = int(packed.size.max(initial=0)) + 1
     weight = np.random.default_rng(0).integers(2**63, size=most, dtype=np.uint64) * 2 + 1
     value = np.where(counts, (packed.data.astype(np.uint64) + 1) * weight[at], 0)
-    total = np.concatenate([[0], np.cumsum(value, dtype=np.uint64)]).astype(np.uint64)
+    total = np.zeros(len(value) + 1, dtype=np.uint64)
+    np.cumsum(value, out=total[1:])
     found: NDArray[np.uint64] = total[packed.start + packed.size] - total[packed.start]
     return found
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _warn(message: str) -> None:

@@ -27,14 +27,16 @@ _NEAR: Final = 0.25
 def quiet_places(time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     """The first packet of each piece of a capture (P) but the first; none where it is not long.
 
-    Pieces are days where there are four or more, and have as many packets each otherwise; they
-    begin after the longest silence near where they would be equal.
+    Pieces are days where there are four or more, of 200 packets on average; otherwise they have as
+    many packets each, 200 or more. They begin after the longest silence near where they would be
+    equal.
     """
     packets = len(time_ns)
     length_ns = int(time_ns[-1] - time_ns[0]) if packets else 0
     if length_ns < _LONG_NS:
         return np.zeros(0, dtype=np.int64)
-    if (pieces := round(length_ns / _DAY_NS)) >= _DAYS:
+    pieces = round(length_ns / _DAY_NS)
+    if pieces >= _DAYS and packets >= _PACKETS * pieces:
         position = pieces * (time_ns - time_ns[0]) / length_ns
     else:
         pieces = min(_MOST, packets // _PACKETS)
@@ -43,7 +45,7 @@ def quiet_places(time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     places = []
     for equal in range(1, pieces):
         first, last = np.searchsorted(position, [equal - _NEAR, equal + _NEAR])
-        # the packet after a silence that covers all that is near, if there is no other
+        # where nothing is near, the packet after the silence that covers it
         near = slice(max(first, 1), min(last, packets - 1) + 1)
         places.append(near.start + int(np.argmax(silence_ns[near])))
     return np.unique(np.array(places, dtype=np.int64))

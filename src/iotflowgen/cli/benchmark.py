@@ -44,7 +44,7 @@ def benchmark(
     Examples:
     ```
     iotflowgen benchmark captures/ --out out/benchmark
-    iotflowgen benchmark captures/ --devices plug,camera --generators markov -o out
+    iotflowgen benchmark captures/ --devices plug --generators markov -o out
     ```
     """
     from iotflowgen.adversaries import of_features

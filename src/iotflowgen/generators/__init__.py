@@ -4,11 +4,9 @@ Methods are imported when they are asked for: those of the paper take PyTorch, w
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iotflowgen import plugins
-from iotflowgen.errors import ModelError
 from iotflowgen.extras import lazy_names
 from iotflowgen.generators.generator import Generator, SessionGenerator
 from iotflowgen.generators.model_file import Model, StoredModel, read_model, versions
@@ -19,8 +17,6 @@ from iotflowgen.generators.streams import (
     first_seconds,
     starting_at,
 )
-from iotflowgen.recording import Recording
-from iotflowgen.settings import Accelerator
 
 if TYPE_CHECKING:
     from iotflowgen.generators.doppelganger import (
@@ -56,7 +52,6 @@ __all__ = [
     "check_told",
     "first_packets",
     "first_seconds",
-    "load_generator",
     "read_model",
     "starting_at",
     "versions",
@@ -75,21 +70,3 @@ __getattr__ = lazy_names(
         "sessions": ("Sessions", "SessionsConfig"),
     },
 )
-
-
-def load_generator(
-    path: Path, *, accelerator: Accelerator = "auto"
-) -> tuple[Generator, Recording | None]:
-    """Read a model file, whichever method wrote it.
-
-    Returns:
-        The generator; and the captured packets, where the file holds them.
-
-    Raises:
-        ModelError: It is damaged, of another version, or of a method unknown here.
-    """
-    stored = read_model(path)
-    name = stored.model.generator
-    if name not in GENERATORS:
-        raise ModelError(f"{path} is a model of {name}, which this version lacks")
-    return GENERATORS[name].restore(stored, accelerator=accelerator), stored.recording

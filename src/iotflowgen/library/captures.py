@@ -81,9 +81,7 @@ class Captures(Sequence[Trace]):
         Raises:
             UnreadableCapture: A file is there no more.
         """
-        for trace, frames in self.with_frames():
-            capture.doubt_times(trace)
-            capture.doubt_copies(trace, frames)
+        capture.doubt(self.with_frames())
 
     def deduplicated(self) -> Self:
         """The same without copies: what was there less than 10 ms before, but for a VLAN tag.
@@ -116,14 +114,12 @@ class Captures(Sequence[Trace]):
         frames: list[Frames] = []
         for trace, of_trace in self.with_frames():
             places = capture.quiet_places(trace.time_ns)
-            bounds = [0, *places.tolist(), len(trace)]
-            for number, (first, last) in enumerate(pairwise(bounds), 1):
-                name = (
-                    f"{trace.name} ({number} of {len(bounds) - 1})" if len(places) else trace.name
-                )
+            pieces = [*pairwise([0, *places.tolist(), len(trace)])]
+            for number, (first, last) in enumerate(pieces, 1):
+                name = f"{trace.name} ({number} of {len(pieces)})" if places.size else trace.name
                 traces.append(replace(trace[first:last], name=name))
                 frames.append(of_trace.take(slice(first, last)))
-            if len(places):
+            if places.size:
                 silences = (trace.time_ns[places] - trace.time_ns[places - 1]) / 1e9
                 _warn(
                     f"{trace.name} is one long capture: it is learnt from as {len(pieces)} "
@@ -151,7 +147,7 @@ class Captures(Sequence[Trace]):
         """The packets' features, a row a packet, the columns of `iotflowgen extract`.
 
         Raises:
-            IoTFlowGenError: pandas is not installed.
+            ExtraMissing: pandas is not installed.
         """
         from iotflowgen.tables import traces_table
 
@@ -184,6 +180,7 @@ def read_captures(
     *,
     device: str | None = None,
     deduplicate: bool = False,
+    cache: Path | None = capture.DEFAULT_CACHE,
     progress: Progress = silent,
 ) -> Captures:
     """Read captures of one device.
@@ -193,6 +190,7 @@ def read_captures(
         device: MAC or IP address of the device; by default the most common IP address (section
             4.2 of the paper).
         deduplicate: Whether packets that stand twice are taken once (`Captures.deduplicated`).
+        cache: Folder for what was dissected; None for no cache.
         progress: Told after each capture.
 
     Warns:
@@ -206,7 +204,7 @@ def read_captures(
             packets are others'.
     """
     paths = paths_of(captures)
-    found = Captures(paths, capture.read_captures(paths, device, progress=progress))
+    found = Captures(paths, capture.read_captures(paths, device, cache=cache, progress=progress))
     return found.deduplicated() if deduplicate else found
 
 

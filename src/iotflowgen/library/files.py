@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iotflowgen.errors import IoTFlowGenError, OutputError
+from iotflowgen.errors import ExtraMissing, OutputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,10 +38,12 @@ def data_frame(table: Any) -> "pd.DataFrame":  # noqa: ANN401 - of pyarrow, whic
     """An Arrow table in pandas.
 
     Raises:
-        IoTFlowGenError: pandas is not installed.
+        ExtraMissing: pandas is not installed.
     """
     try:
         frame: pd.DataFrame = table.to_pandas()
     except ModuleNotFoundError as error:
-        raise IoTFlowGenError("pandas is missing; install it: pip install pandas") from error
+        raise ExtraMissing(
+            "pandas is not installed; install it with: pip install pandas", name="pandas"
+        ) from error
     return frame

@@ -218,7 +218,7 @@ class Honeydata(ABC):
         `duration` is in seconds, `time_ns` in nanoseconds since the epoch, `length` in bytes.
 
         Raises:
-            IoTFlowGenError: pandas is not installed.
+            ExtraMissing: pandas is not installed.
         """
         return data_frame(self._table())
 

@@ -5,9 +5,10 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from iotflowgen import load
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.errors import ModelError
-from iotflowgen.generators import Replay, load_generator
+from iotflowgen.generators import Replay
 from iotflowgen.packets import Persona, Renderer, record
 from tests.conftest import REPOSITORY
 
@@ -22,7 +23,7 @@ def model(tmp_path_factory):
 
 
 def opened(path, rng):
-    _, recording = load_generator(path)
+    recording = load(path).recording
     return Renderer(recording, Persona(recording.identities, rng), rng)
 
 
@@ -36,7 +37,7 @@ def damaged(path, tmp_path, change):
 
 
 def test_what_was_recorded_is_read_back(model):
-    _, recording = load_generator(model)
+    recording = load(model).recording
     captures = sorted((REPOSITORY / "samples" / "plug").iterdir())[:3]
     again = record(read_frames(captures, read_captures(captures)))
     assert recording.identities == again.identities
@@ -58,4 +59,4 @@ def test_packets_of_other_captures_are_refused(model, tmp_path):
             tensors[f"recording.{name}"] = tensors[f"recording.{name}"][:-1]
 
     with pytest.raises(ModelError, match="fit it again"):
-        load_generator(damaged(model, tmp_path, cut))
+        load(damaged(model, tmp_path, cut))
