@@ -30,7 +30,7 @@ format: $(READY) ## put the code in order
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-dist: $(READY) ## build the sdist, and the wheel from it
+dist: ## build the sdist, and the wheel from it
 	rm -rf build/dist && $(PYTHON) -m venv build/tools
 	build/tools/bin/pip install --disable-pip-version-check -q build
 	build/tools/bin/python -m build -q --outdir build/dist .
