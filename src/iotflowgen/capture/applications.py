@@ -8,8 +8,9 @@ Wireshark, without reassembly.
 - On a port where TLS is expected everything is TLS but what begins as text.
 - On ports where nothing is expected, TLS is known by its records and HTTP by its first line. From
   then on the conversation is one of TLS, but for what begins as text, or of HTTP.
-- Where HTTP is expected, by port or conversation, a message's head is HTTP, and from the first
-  request of the conversation on everything is. So it is with SSDP on its port of UDP.
+- Where HTTP is expected, by port or conversation, what begins as a head or with a field of one is
+  HTTP, and from the first request of the conversation on everything is. So it is with SSDP on its
+  port of UDP.
 - DNS is also known by its header, where nothing is expected on the ports of UDP.
 
 Shapes: P packets with payload.
@@ -26,6 +27,7 @@ from iotflowgen.wire.layers import ACK, SYN
 from iotflowgen.wire.messages import (
     has_dhcp_type,
     http_kind,
+    is_header_field,
     is_dns,
     is_http_line,
     is_printable,
@@ -60,7 +62,9 @@ class Transport:
     start: NDArray[np.int64]
     """Offset of the payload."""
     end: NDArray[np.int64]
-    """Where it ends on the wire."""
+    """Where what was captured of it ends."""
+    size: NDArray[np.int64]
+    """Its bytes on the wire."""
     shows: NDArray[np.bool_]
     """There is payload, captured, that is somebody's."""
 
@@ -73,18 +77,18 @@ def find_applications(frames: Frames, packets: Transport, *, is_tcp: bool) -> ND
         packets: Their headers of TCP, or of UDP.
         is_tcp: Which.
     """
-    end = np.minimum(packets.end, frames.size)
     conversation = _conversations(packets)
-    service = _tcp(frames, packets, end, conversation) if is_tcp else _udp(frames, packets, end)
+    service = _tcp(frames, packets, conversation) if is_tcp else _udp(frames, packets)
     service[~packets.shows] = _NOTHING
     messages = np.flatnonzero((service == _HTTP) | (service == _SSDP))
-    kind = http_kind(frames.take(messages), packets.start[messages], end[messages])
+    kind = http_kind(frames.take(messages), packets.start[messages], packets.end[messages])
     asked = _from(messages[kind == _REQUEST], conversation)
-    # a head, or in a conversation in which somebody has asked before
-    service[messages[(kind == 0) & ~asked[messages]]] = _NOTHING
+    bare = messages[(kind == 0) & ~asked[messages]]
+    field = is_header_field(frames.take(bare), packets.start[bare], packets.end[bare])
+    service[bare[~field]] = _NOTHING
     masks = _MASKS[service]
     boot = np.flatnonzero(service == _BOOTP)
-    typed = has_dhcp_type(frames.take(boot), packets.start[boot], end[boot])
+    typed = has_dhcp_type(frames.take(boot), packets.start[boot], packets.end[boot])
     masks[boot[typed]] |= _DHCP
     return masks
 
@@ -92,11 +96,10 @@ def find_applications(frames: Frames, packets: Transport, *, is_tcp: bool) -> ND
 def _tcp(
     frames: Frames,
     packets: Transport,
-    end: NDArray[np.int64],
     conversation: NDArray[np.int64],
 ) -> NDArray[np.int8]:
     """The service (P) that each segment is taken for."""
-    start, src, dst = packets.start, packets.src_port, packets.dst_port
+    start, end, src, dst = packets.start, packets.end, packets.src_port, packets.dst_port
     text = is_printable(frames, start, end)
     service = np.zeros(len(frames), np.int8)
     for port in (_servers(packets, conversation), np.minimum(src, dst), np.maximum(src, dst)):
@@ -113,13 +116,14 @@ def _tcp(
     return service
 
 
-def _udp(frames: Frames, packets: Transport, end: NDArray[np.int64]) -> NDArray[np.int8]:
+def _udp(frames: Frames, packets: Transport) -> NDArray[np.int8]:
     """The service (P) that each datagram is taken for."""
-    src, dst, start = packets.src_port, packets.dst_port, packets.start
+    src, dst = packets.src_port, packets.dst_port
     lower = UDP_SERVICES[np.minimum(src, dst)]
     service = np.where(lower > _NOTHING, lower, UDP_SERVICES[np.maximum(src, dst)])
     index = np.flatnonzero(packets.shows & (service == _NOTHING))
-    named = is_dns(frames.take(index), start[index], (packets.end - start)[index])
+    start, end, size = packets.start[index], packets.end[index], packets.size[index]
+    named = is_dns(frames.take(index), start, end, size)
     service[index[named]] = _DNS
     return service
 

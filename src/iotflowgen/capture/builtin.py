@@ -24,7 +24,8 @@ from iotflowgen.wire.pcap import Records, read_records
 
 __all__ = ["dissect"]
 
-_ETHERTYPES = {ARP: "arp", EAPOL: "eapol", IP4: "ip"}
+_ETHERTYPES = {ARP: "arp", 0x8035: "arp", EAPOL: "eapol", 0x88C7: "eapol", IP4: "ip"}
+"""Reverse ARP (RFC 903) and pre-authentication (802.11i) are of the same kinds."""
 _CARRIED = {ICMP: "icmp", ICMP6: "icmpv6", TCP: "tcp", UDP: "udp"}
 
 
@@ -76,7 +77,7 @@ def _columns(records: Records, in_file: NDArray[np.int64], complaint: str) -> Di
         packets = find(some, datagrams, index, hosts)
         ports[:, index] = packets.src_port, packets.dst_port
         if number == TCP:
-            tcp_payload[index] = packets.end - packets.start
+            tcp_payload[index] = packets.size
         protocols[index] |= find_applications(some, packets, is_tcp=number == TCP)
     columns = {
         "in_file": in_file,
@@ -117,13 +118,16 @@ def _tcp(
     hosts: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> Transport:
     at, end = datagrams.start[index], datagrams.end[index]
-    size = (frames.number(at + 12, 1) >> 4) * 4
+    header = (frames.number(at + 12, 1) >> 4) * 4
     flags = frames.number(at + 13, 1)
-    good = (size >= 20) & (at + 20 <= frames.size)
-    start = np.where(good, np.minimum(at + size, end), end)
+    start = np.minimum(at + header, end)
+    # the window is the last that is needed to say how much there is
+    size = np.where(at + 16 <= frames.size, end - start, 0)
+    ports = _ports(frames, at, end)
+    end = np.minimum(start + size, frames.size)
     # the text of a reset says why, to nobody (RFC 9293, section 3.5.2)
-    shows = (start < np.minimum(end, frames.size)) & (flags & RST == 0)
-    return Transport(*_ports(frames, at), *hosts, flags, start, end, shows)
+    shows = (start < end) & (header >= 20) & (flags & RST == 0)
+    return Transport(*ports, *hosts, flags, start, end, size, shows)
 
 
 def _udp(
@@ -133,14 +137,19 @@ def _udp(
     hosts: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> Transport:
     at = datagrams.start[index]
-    end = np.minimum(datagrams.end[index], at + frames.number(at + 4, 2))
-    start = np.minimum(at + 8, end)
-    shows = start < np.minimum(end, frames.size)
-    return Transport(*_ports(frames, at), *hosts, np.zeros_like(at), start, end, shows)
+    start, size = at + 8, frames.number(at + 4, 2) - 8
+    end = np.minimum(np.minimum(datagrams.end[index], start + size), frames.size)
+    return Transport(
+        *_ports(frames, at, datagrams.end[index]), *hosts, np.zeros_like(at), start, end, size, start < end
+    )
 
 
-def _ports(frames: Frames, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return frames.number(at, 2), frames.number(at + 2, 2)
+def _ports(
+    frames: Frames, at: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of TCP and UDP; 0 where both were not captured."""
+    both = np.where(at + 4 <= end, frames.number(at, 4), 0)
+    return both >> 16, both & 0xFFFF
 
 
 def _ip_addresses(

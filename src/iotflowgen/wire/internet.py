@@ -17,18 +17,9 @@ from iotflowgen.wire.layers import IP4, IP6
 
 __all__ = ["Datagrams", "find_datagrams"]
 
-_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60
-_MOBILITY, _HIP, _SHIM6 = 135, 139, 140
-_EXTENSIONS: Final = (
-    _HOP_BY_HOP,
-    _ROUTING,
-    _FRAGMENT,
-    _AUTHENTICATION,
-    _DESTINATION,
-    _MOBILITY,
-    _HIP,
-    _SHIM6,
-)
+_FRAGMENT, _AUTHENTICATION = 44, 51
+_EXTENSIONS: Final = (0, 43, _FRAGMENT, _AUTHENTICATION, 60, 140)
+"""Headers that say what follows them: RFC 8200, section 4; RFC 4302, section 2; RFC 5533."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +31,7 @@ class Datagrams:
     destination: NDArray[np.int64]
     """Offset of the address, as `source`."""
     protocol: NDArray[np.int64]
-    """What is carried; -1 in fragments but the first, and where the header is none."""
+    """What is carried; -1 in fragments but the first, and where nothing is."""
     start: NDArray[np.int64]
     """Offset of what is carried."""
     end: NDArray[np.int64]
@@ -78,16 +69,15 @@ def _ip4(
 ) -> None:
     first, total = frames.number(at, 1), frames.number(at + 2, 2)
     header = (first & 15) * 4
-    # the kernel hands over segments that the card is to cut up with a length of 0
+    # the kernel hands over what the card is to cut into segments with a length of 0
     total = np.where(total == 0, length - at, total)
-    there = (header >= 20) & (first >> 4 == 4)
-    good = there & (total >= header) & (at + header <= frames.size)
-    begins = frames.number(at + 6, 2) & 0x1FFF == 0
-    found.source[index] = np.where(there & (at + 16 <= frames.size), at + 12, -1)
-    found.destination[index] = np.where(there & (at + 20 <= frames.size), at + 16, -1)
-    found.protocol[index] = np.where(good & begins, frames.number(at + 9, 1), -1)
-    found.start[index] = at + header
-    found.end[index] = np.minimum(length, at + total)
+    good = (first >> 4 == 4) & (header >= 20) & (total >= header)
+    found.source[index] = np.where(good & (at + 16 <= frames.size), at + 12, -1)
+    found.destination[index] = np.where(good & (at + 20 <= frames.size), at + 16, -1)
+    start, end = at + header, np.minimum(length, at + total)
+    good &= (start <= frames.size) & (start < end) & (frames.number(at + 6, 2) & 0x1FFF == 0)
+    protocol = np.where(good, frames.number(at + 9, 1), -1)
+    _set_carried(frames, found, index, (protocol, start, end))
 
 
 def _ip6(
@@ -97,21 +87,31 @@ def _ip6(
     found: Datagrams,
     index: NDArray[np.int64],
 ) -> None:
-    good = at + 40 <= frames.size
-    found.source[index] = np.where(at + 24 <= frames.size, at + 8, -1)
+    good = frames.number(at, 1) >> 4 == 6
+    found.source[index] = np.where(good & (at + 24 <= frames.size), at + 8, -1)
+    good &= at + 40 <= frames.size
     found.destination[index] = np.where(good, at + 24, -1)
-    said = frames.number(at + 4, 2)
-    end = np.where(said == 0, length, np.minimum(length, at + 40 + said))
-    protocol, start = np.where(good, frames.number(at + 6, 1), -1), at + 40
+    end = np.minimum(length, at + 40 + frames.number(at + 4, 2))
+    protocol = np.where(good, frames.number(at + 6, 1), -1)
+    _set_carried(frames, found, index, (protocol, at + 40, end))
+
+
+def _set_carried(
+    frames: Frames,
+    found: Datagrams,
+    index: NDArray[np.int64],
+    carried: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+) -> None:
+    """Set what follows extension headers, from the protocol, start and end of the first of them."""
+    protocol, start, end = carried
     extended = np.flatnonzero(np.isin(protocol, _EXTENSIONS))
     while len(extended):
         some, place, kind = frames.take(extended), start[extended], protocol[extended]
-        size = 8 + 8 * some.number(place + 1, 1)
-        size = np.where(kind == _FRAGMENT, 8, size)
-        size = np.where(kind == _AUTHENTICATION, 8 + 4 * some.number(place + 1, 1), size)
+        units = some.number(place + 1, 1)
+        size = np.select([kind == _FRAGMENT, kind == _AUTHENTICATION], [8, 8 + 4 * units], 8 + 8 * units)
         begins = (kind != _FRAGMENT) | (some.number(place + 2, 2) & 0xFFF8 == 0)
-        there = (place + 8 <= some.size) & (place + 8 <= end[extended])
-        protocol[extended] = np.where(there & begins, some.number(place, 1), -1)
+        begins &= place + size <= np.minimum(some.size, end[extended])
+        protocol[extended] = np.where(begins, some.number(place, 1), -1)
         start[extended] += size
         extended = extended[np.isin(protocol[extended], _EXTENSIONS)]
     found.protocol[index] = protocol

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.wire.frames import Frames
 
-__all__ = ["has_dhcp_type", "http_kind", "is_dns", "is_http_line", "is_printable", "is_tls"]
+__all__ = ["has_dhcp_type", "http_kind", "is_header_field", "is_dns", "is_http_line", "is_printable", "is_tls"]
 
 Offsets = NDArray[np.int64]
 Found = NDArray[np.bool_]
@@ -24,6 +24,12 @@ _METHODS: Final = (
     " RPC_IN_DATA UNSUBSCRIBE RPC_OUT_DATA VERSION-CONTROL BASELINE-CONTROL SSTP_DUPLEX_POST"
 ).encode()
 _LONGEST_METHOD: Final = 16
+_LONGEST_NAME: Final = 40
+"""Bytes that are searched for the end of the name of a field."""
+_TOKEN: Final = np.zeros(256, np.bool_)
+_TOKEN[ord("!") : ord("~") + 1] = True
+_TOKEN[[*b'()<>@,;:\\"/[]?={}']] = False
+"""(256) characters of a token (RFC 2616, section 2.2)."""
 _REPLY, _ICY = int.from_bytes(b"HTTP/"), int.from_bytes(b"ICY ")
 _EXTENSION: Final = int.from_bytes(b"M-")
 _LINE_END: Final = int.from_bytes(b"\r\n")
@@ -62,6 +68,15 @@ def http_kind(frames: Frames, start: Offsets, end: Offsets) -> NDArray[np.int64]
     return kind
 
 
+def is_header_field(frames: Frames, start: Offsets, end: Offsets) -> Found:
+    """Whether payloads (P) begin with the name of a field and a colon (RFC 9112, section 5)."""
+    word = frames.bytes_at(start, _LONGEST_NAME)
+    word[np.arange(_LONGEST_NAME) >= (end - start)[:, None]] = 0
+    ends = np.argmin(_TOKEN[word], axis=1)
+    found: Found = (ends > 0) & (word[np.arange(len(word)), ends] == ord(":"))
+    return found
+
+
 def is_http_line(frames: Frames, start: Offsets, end: Offsets) -> Found:
     """Whether the first line of payloads (P) begins or ends with HTTP/1 and a digit."""
     found = np.zeros(len(frames), np.bool_)
@@ -83,7 +98,7 @@ def is_http_line(frames: Frames, start: Offsets, end: Offsets) -> Found:
     is_crlf = lines.number(at, 2) == _LINE_END
     asks = lines.number(at - 9 + is_crlf, 7) == _VERSION
     answers = is_crlf & (lines.number(0, 7) == _VERSION)
-    found[index[owner]] = whole & (at >= 8) & (asks | answers)
+    found[index[owner]] = whole & (at > 8) & (asks | answers)
     return found
 
 
@@ -116,14 +131,8 @@ def is_printable(frames: Frames, start: Offsets, end: Offsets) -> Found:
     return found
 
 
-def is_dns(frames: Frames, start: Offsets, size: NDArray[np.int64]) -> Found:
-    """Whether payloads (P) look like a query of DNS or a response (RFC 1035, section 4.1).
-
-    Args:
-        frames: P frames.
-        start: (P) where each payload begins.
-        size: (P) bytes of each on the wire.
-    """
+def is_dns(frames: Frames, start: Offsets, end: Offsets, size: NDArray[np.int64]) -> Found:
+    """Whether payloads (P), of so many bytes on the wire, look like DNS (RFC 1035, section 4.1)."""
     flags, questions, answers, authorities, additionals = (
         frames.number(start + at, 2) for at in (2, 4, 6, 8, 10)
     )
@@ -132,7 +141,8 @@ def is_dns(frames: Frames, start: Offsets, size: NDArray[np.int64]) -> Found:
     found = np.where(flags & 0x8000, responds, asks) & (flags & 0x7800 == 0)
     found &= (additionals <= 10) & (questions + answers > 0)
     least = 6 * questions + 11 * (answers + authorities + additionals)
-    return found & (size > _DNS_HEADER) & (_DNS_HEADER + least <= size)
+    found &= (start + _DNS_HEADER <= end) & (size > _DNS_HEADER)
+    return found & (_DNS_HEADER + least <= size)
 
 
 def has_dhcp_type(frames: Frames, start: Offsets, end: Offsets) -> Found:
@@ -143,7 +153,8 @@ def has_dhcp_type(frames: Frames, start: Offsets, end: Offsets) -> Found:
     while len(index):
         some, place = frames.take(index), at[index]
         kind, size, value = (some.number(place + i, 1) for i in range(3))
-        here = (kind == _MESSAGE_TYPE) & (size > 0) & (value > 0) & (place + 2 < end[index])
+        here = (kind == _MESSAGE_TYPE) & (size > 0) & (value > 0)
+        here &= place + 2 + size <= end[index]
         found[index[here]] = True
         at[index] += np.where(kind == _PAD, 1, 2 + size)
         index = index[~here & (kind != _END) & (at[index] < end[index])]
