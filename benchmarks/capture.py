@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from iotflowgen.capture import describe, find_captures, read_captures
-from iotflowgen.capture.dissection import FIELDS
 from iotflowgen.capture.read import dissect_captures
-from iotflowgen.capture.tshark import find_tshark, tshark_arguments
+from iotflowgen.capture.tshark import FIELDS, find_tshark, tshark_arguments
 from iotflowgen.encoding import SignatureConfig, extract_signatures
 from iotflowgen.files import whole_file
 from iotflowgen.generators.model_file import versions

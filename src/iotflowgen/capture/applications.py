@@ -27,8 +27,8 @@ from iotflowgen.wire.layers import ACK, SYN
 from iotflowgen.wire.messages import (
     has_dhcp_type,
     http_kind,
-    is_header_field,
     is_dns,
+    is_header_field,
     is_http_line,
     is_printable,
     is_tls,
@@ -41,7 +41,10 @@ _NOTHING, _OTHER, _HTTP, _TLS, _DNS, _MDNS, _NTP, _SSDP, _BOOTP = range(len(SERV
 _NAMES = {"tls": "https"}
 """What the paper calls a service otherwise."""
 _MASKS = np.array(
-    [protocol_mask([_NAMES.get(name, name)] if i > _OTHER else []) for i, name in enumerate(SERVICES)],
+    [
+        protocol_mask([_NAMES.get(name, name)] if i > _OTHER else [])
+        for i, name in enumerate(SERVICES)
+    ],
     np.uint16,
 )
 _DHCP = protocol_mask(["dhcp"])
@@ -54,9 +57,9 @@ class Transport:
 
     src_port: NDArray[np.int64]
     dst_port: NDArray[np.int64]
-    src_host: NDArray[np.int64]
+    src_host: NDArray[np.int32]
     """A number for each address."""
-    dst_host: NDArray[np.int64]
+    dst_host: NDArray[np.int32]
     flags: NDArray[np.int64]
     """Of TCP."""
     start: NDArray[np.int64]
@@ -130,12 +133,14 @@ def _udp(frames: Frames, packets: Transport) -> NDArray[np.int8]:
 
 def _conversations(packets: Transport) -> NDArray[np.int64]:
     """A number (P) for each pair of addresses with ports, whichever way."""
-    source = packets.src_host * 2**16 + packets.src_port
-    destination = packets.dst_host * 2**16 + packets.dst_port
+    source = packets.src_host.astype(np.int64) * 2**16 + packets.src_port
+    destination = packets.dst_host.astype(np.int64) * 2**16 + packets.dst_port
     ends = np.concatenate([np.minimum(source, destination), np.maximum(source, destination)])
     known, end = np.unique(ends, return_inverse=True)
     first, second = np.split(end, 2)
-    return np.unique(first * len(known) + second, return_inverse=True)[1]
+    numbers: NDArray[np.int64]
+    _, numbers = np.unique(first * len(known) + second, return_inverse=True)
+    return numbers
 
 
 def _servers(packets: Transport, conversation: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Our own dissector: the columns that tshark gives, from the bytes of the capture.
+"""Our own dissector: the columns that tshark gives, from the bytes of a capture alone.
 
 Which protocols are told, and how, stands in docs/reading.md, with what tshark tells otherwise.
 
@@ -8,6 +8,7 @@ Shapes: P packets.
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,47 +19,75 @@ from iotflowgen.errors import UnreadableCapture
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.internet import Datagrams, find_datagrams
-from iotflowgen.wire.layers import ARP, EAPOL, ICMP, ICMP6, IP4, IP6, RST, TCP, UDP
+from iotflowgen.wire.layers import ARP, EAPOL, ICMP, ICMP6, IP4, RST, TCP, UDP
 from iotflowgen.wire.links import LINKS, LinkLayer, find_link_layer
-from iotflowgen.wire.pcap import Records, read_records
+from iotflowgen.wire.pcap import read_records
 
 __all__ = ["dissect"]
 
-_ETHERTYPES = {ARP: "arp", 0x8035: "arp", EAPOL: "eapol", 0x88C7: "eapol", IP4: "ip"}
-"""Reverse ARP (RFC 903) and pre-authentication (802.11i) are of the same kinds."""
-_CARRIED = {ICMP: "icmp", ICMP6: "icmpv6", TCP: "tcp", UDP: "udp"}
+_REVERSE_ARP, _PREAUTHENTICATION = 0x8035, 0x88C7
+_ETHERTYPES: Final = {
+    ARP: "arp",
+    _REVERSE_ARP: "arp",
+    EAPOL: "eapol",
+    _PREAUTHENTICATION: "eapol",
+    IP4: "ip",
+}
+_CARRIED: Final = {ICMP: "icmp", ICMP6: "icmpv6", TCP: "tcp", UDP: "udp"}
+_OTHER_LINKS: Final = {
+    105: "802.11",
+    127: "802.11",
+    189: "USB",
+    195: "802.15.4",
+    201: "Bluetooth",
+    220: "USB",
+    230: "802.15.4",
+}
+"""Names of some link types that are not read."""
+_UDP_HEADER: Final = 8
 
 
 def dissect(capture: Path) -> Dissection:
     """Dissect one capture.
 
     Raises:
-        UnreadableCapture: It is no capture, or no packet is of a link type that is read.
+        UnreadableCapture: No packet can be made out, or none is of a link type that is read.
     """
     records = read_records(capture)
-    known = np.isin(records.link, [*LINKS])
     complaint = records.complaint
+    if complaint and not len(records.link):
+        raise UnreadableCapture(f"{capture}: {complaint}")
+    known = np.isin(records.link, [*LINKS])
     if not known.all():
-        kinds = ", ".join(map(str, np.unique(records.link[~known])))
-        says = f"link type {kinds} is not read"
+        kinds = np.unique(records.link[~known]).tolist()
+        names = ", ".join(sorted({_OTHER_LINKS.get(kind, str(kind)) for kind in kinds}))
         if not known.any():
+            read = ", ".join(sorted({name for name, _ in LINKS.values()}))
             raise UnreadableCapture(
-                f"{capture}: {says}; capture one of these: "
-                f"{', '.join(sorted({name for name, _ in LINKS.values()}))}, or try --dissector tshark"
+                f"{capture}: link type {names} is not read; capture one of these: {read}, or see "
+                "whether --dissector tshark reads it"
             )
-        others = f"{int((~known).sum())} of {len(known)} packets are left out, for {says}"
-        complaint = f"{others}; {complaint}" if complaint else others
-    return _columns(records, np.flatnonzero(known), complaint)
+        left_out = f"{int((~known).sum())} of {len(known)} packets are of link type {names}"
+        complaint = "; ".join(filter(None, (f"{left_out} and are left out", complaint)))
+    in_file = np.flatnonzero(known)
+    order = np.argsort(records.time_ns[in_file], kind="stable")
+    columns, addresses = _columns(
+        records.frames.take(in_file), records.length[in_file], records.link[in_file]
+    )
+    columns |= {"in_file": in_file, "time_ns": records.time_ns[in_file]}
+    links = sorted({LINKS[kind][0] for kind in np.unique(records.link[in_file]).tolist()})
+    in_order = {name: column[order] for name, column in columns.items()}
+    return Dissection(" and ".join(links), complaint, tuple(addresses), **in_order)
 
 
-def _columns(records: Records, in_file: NDArray[np.int64], complaint: str) -> Dissection:
-    """The columns of these packets of a file."""
-    frames, link = records.frames.take(in_file), records.link[in_file]
-    time_ns, length = records.time_ns[in_file], records.length[in_file]
+def _columns(
+    frames: Frames, length: NDArray[np.int64], link: NDArray[np.int64]
+) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
+    """What `Dissection` has of packets (P) in their order in the file, and all addresses."""
     layer = _link_layers(frames, link)
     datagrams = find_datagrams(frames, length, layer.ethertype, layer.network)
     addresses = {"": 0}
-    source, destination = (
+    src_ip, dst_ip = (
         _ip_addresses(frames, at, layer.ethertype, addresses)
         for at in (datagrams.source, datagrams.destination)
     )
@@ -69,41 +98,34 @@ def _columns(records: Records, in_file: NDArray[np.int64], complaint: str) -> Di
     for column, names in ((layer.ethertype, _ETHERTYPES), (datagrams.protocol, _CARRIED)):
         for number, name in names.items():
             protocols[column == number] |= protocol_mask([name])
-    ports = np.zeros((2, len(frames)), np.int32)
-    tcp_payload = np.zeros(len(frames), np.int32)
+    src_port, dst_port, tcp_payload = np.zeros((3, len(frames)), np.int32)
     for number, find in ((TCP, _tcp), (UDP, _udp)):
         index = np.flatnonzero(datagrams.protocol == number)
-        some, hosts = frames.take(index), (source[index], destination[index])
-        packets = find(some, datagrams, index, hosts)
-        ports[:, index] = packets.src_port, packets.dst_port
+        some = frames.take(index)
+        packets = find(some, datagrams.take(index), (src_ip[index], dst_ip[index]))
+        src_port[index], dst_port[index] = packets.src_port, packets.dst_port
         if number == TCP:
             tcp_payload[index] = packets.size
         protocols[index] |= find_applications(some, packets, is_tcp=number == TCP)
     columns = {
-        "in_file": in_file,
-        "time_ns": time_ns,
         "length": length.astype(np.int32),
         "protocols": protocols,
-        "src_port": ports[0],
-        "dst_port": ports[1],
+        "src_port": src_port,
+        "dst_port": dst_port,
         "tcp_payload": tcp_payload,
-        "src_ip": source,
-        "dst_ip": destination,
+        "src_ip": src_ip,
+        "dst_ip": dst_ip,
         "src_mac": src_mac,
         "dst_mac": dst_mac,
     }
-    order = np.argsort(time_ns, kind="stable")
-    names = " and ".join(sorted({LINKS[each][0] for each in np.unique(link).tolist()}))
-    return Dissection(
-        names, complaint, tuple(addresses), **{name: each[order] for name, each in columns.items()}
-    )
+    return columns, addresses
 
 
 def _link_layers(frames: Frames, link: NDArray[np.int64]) -> LinkLayer:
     """The link layers (P) of frames that may be of several link types."""
     kinds = np.unique(link).tolist()
-    if len(kinds) == 1:
-        return find_link_layer(frames, kinds[0])
+    if len(kinds) <= 1:
+        return find_link_layer(frames, kinds[0] if kinds else 1)
     found = find_link_layer(frames, kinds[0])
     for kind in kinds[1:]:
         index = np.flatnonzero(link == kind)
@@ -112,42 +134,36 @@ def _link_layers(frames: Frames, link: NDArray[np.int64]) -> LinkLayer:
 
 
 def _tcp(
-    frames: Frames,
-    datagrams: Datagrams,
-    index: NDArray[np.int64],
-    hosts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    frames: Frames, datagrams: Datagrams, hosts: tuple[NDArray[Any], NDArray[Any]]
 ) -> Transport:
-    at, end = datagrams.start[index], datagrams.end[index]
+    at, end = datagrams.start, datagrams.end
+    src_port, dst_port = _ports(frames, at, end)
     header = (frames.number(at + 12, 1) >> 4) * 4
     flags = frames.number(at + 13, 1)
     start = np.minimum(at + header, end)
     # the window is the last that is needed to say how much there is
     size = np.where(at + 16 <= frames.size, end - start, 0)
-    ports = _ports(frames, at, end)
     end = np.minimum(start + size, frames.size)
     # the text of a reset says why, to nobody (RFC 9293, section 3.5.2)
     shows = (start < end) & (header >= 20) & (flags & RST == 0)
-    return Transport(*ports, *hosts, flags, start, end, size, shows)
+    return Transport(src_port, dst_port, *hosts, flags, start, end, size, shows)
 
 
 def _udp(
-    frames: Frames,
-    datagrams: Datagrams,
-    index: NDArray[np.int64],
-    hosts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    frames: Frames, datagrams: Datagrams, hosts: tuple[NDArray[Any], NDArray[Any]]
 ) -> Transport:
-    at = datagrams.start[index]
-    start, size = at + 8, frames.number(at + 4, 2) - 8
-    end = np.minimum(np.minimum(datagrams.end[index], start + size), frames.size)
-    return Transport(
-        *_ports(frames, at, datagrams.end[index]), *hosts, np.zeros_like(at), start, end, size, start < end
-    )
+    at, end = datagrams.start, datagrams.end
+    src_port, dst_port = _ports(frames, at, end)
+    start, size = at + _UDP_HEADER, frames.number(at + 4, 2) - _UDP_HEADER
+    end = np.minimum(np.minimum(start + size, end), frames.size)
+    flags = np.zeros_like(at)
+    return Transport(src_port, dst_port, *hosts, flags, start, end, size, start < end)
 
 
 def _ports(
     frames: Frames, at: NDArray[np.int64], end: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of TCP and UDP; 0 where both were not captured."""
+    """Of TCP and UDP (P); 0 where not both are there."""
     both = np.where(at + 4 <= end, frames.number(at, 4), 0)
     return both >> 16, both & 0xFFFF
 
@@ -176,8 +192,8 @@ def _places(
     places = np.zeros(len(frames), np.int32)
     index = np.flatnonzero(at >= 0)
     if len(index):
-        some = frames.take(index).bytes_at(at[index], width)
-        words, which = np.unique(some.view(f"V{width}").ravel(), return_inverse=True)
+        rows = frames.take(index).bytes_at(at[index], width)
+        words, which = np.unique(rows.view(f"V{width}").ravel(), return_inverse=True)
         new = [known.setdefault(written(word.tobytes()), len(known)) for word in words]
         places[index] = np.array(new, np.int32)[which]
     return places

@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.console import out as stdout
-from iotflowgen.cli.options import DeviceOption, Seed, adversaries_named
+from iotflowgen.cli.options import DeviceOption, DissectorOption, Seed, adversaries_named
 
 if TYPE_CHECKING:
     from iotflowgen.evaluation import Results
@@ -66,6 +66,7 @@ def evaluate(
         ),
     ] = None,
     device: DeviceOption = None,
+    dissector: DissectorOption = "builtin",
     window: Annotated[int, typer.Option(min=2, help="Packets a window.")] = 20,
     windows: Annotated[int, typer.Option(min=5, help="Windows of each kind.")] = 500,
     splits: Annotated[int, typer.Option(min=2, help="Splits of the captures, held-out.")] = 2,
@@ -91,8 +92,10 @@ def evaluate(
     adversaries = adversaries_named(adversary)
     one_thread()
     with progress_display() as progress:
-        traces = read_captures(real, device, progress=progress)
-        read = partial(evaluation.read_honeydata, fake, window, progress=progress)
+        traces = read_captures(real, device, dissector=dissector, progress=progress)
+        read = partial(
+            evaluation.read_honeydata, fake, window, dissector=dissector, progress=progress
+        )
         try:
             if with_all := not set(adversaries) <= set(OF_FEATURES):
                 traces = with_headers(real, traces)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from iotflowgen.cli.console import progress_display, reports_errors, say
-from iotflowgen.cli.options import Captures, DeviceOption
+from iotflowgen.cli.options import Captures, DeviceOption, DissectorOption
 
 __all__ = ["extract"]
 
@@ -16,6 +16,7 @@ def extract(
     captures: Captures,
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet or CSV file to write.")],
     device: DeviceOption = None,
+    dissector: DissectorOption = "builtin",
 ) -> None:
     """Read the packets' features from captures into a table.
 
@@ -24,8 +25,7 @@ def extract(
     from iotflowgen.capture import read_captures
 
     with progress_display() as progress:
-        traces = read_captures(captures, device, progress=progress)
-    # late, so that tshark starts before pyarrow is read in
+        traces = read_captures(captures, device, dissector=dissector, progress=progress)
     from iotflowgen.tables import write_traces
 
     write_traces(traces, out)

@@ -10,6 +10,7 @@ from iotflowgen.cli.options import (
     AcceleratorOption,
     Captures,
     DeviceOption,
+    DissectorOption,
     Seed,
     Settings,
     next_step,
@@ -32,6 +33,7 @@ def fit(
         ),
     ] = "sessions",
     device: DeviceOption = None,
+    dissector: DissectorOption = "builtin",
     window: Annotated[
         int | None, typer.Option(min=2, help="Packets a window.", show_default="20")
     ] = None,
@@ -59,7 +61,7 @@ def fit(
     method = GENERATORS[generator]
     chosen = read_settings(method.Config, config, window)
     with progress_display() as progress:
-        traces = read_captures(captures, device, progress=progress)
+        traces = read_captures(captures, device, dissector=dissector, progress=progress)
         found = [*read_frames(captures, traces)]
         traces = with_states(found)
         fitted = method(chosen, seed=seed, accelerator=accelerator)

@@ -11,6 +11,7 @@ __all__ = [
     "AcceleratorOption",
     "Captures",
     "DeviceOption",
+    "DissectorOption",
     "Seed",
     "Settings",
     "adversaries_named",
@@ -40,6 +41,10 @@ DeviceOption = Annotated[
         help="The IoT device; by default the most common IP address.",
         show_default=False,
     ),
+]
+DissectorOption = Annotated[
+    Literal["builtin", "tshark"],
+    typer.Option("--dissector", help="Who tells what packets are; tshark, as the paper does."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Settings = Annotated[

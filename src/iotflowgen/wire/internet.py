@@ -6,7 +6,7 @@ shows its ports, and what is cut off still says how long it was.
 Shapes: P packets. Offsets are in bytes from where a frame begins.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -36,6 +36,10 @@ class Datagrams:
     """Offset of what is carried."""
     end: NDArray[np.int64]
     """Where it ends on the wire, which may be beyond what was captured."""
+
+    def take(self, index: NDArray[np.int64]) -> "Datagrams":
+        """Those at these places."""
+        return Datagrams(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 def find_datagrams(
@@ -108,7 +112,9 @@ def _set_carried(
     while len(extended):
         some, place, kind = frames.take(extended), start[extended], protocol[extended]
         units = some.number(place + 1, 1)
-        size = np.select([kind == _FRAGMENT, kind == _AUTHENTICATION], [8, 8 + 4 * units], 8 + 8 * units)
+        size = np.select(
+            [kind == _FRAGMENT, kind == _AUTHENTICATION], [8, 8 + 4 * units], 8 + 8 * units
+        )
         begins = (kind != _FRAGMENT) | (some.number(place + 2, 2) & 0xFFF8 == 0)
         begins &= place + size <= np.minimum(some.size, end[extended])
         protocol[extended] = np.where(begins, some.number(place, 1), -1)

@@ -1,7 +1,7 @@
 """What the link layer says: which protocol a frame carries, from where on, and between whom.
 
-IEEE 802.3, 802.1Q, 802.2; RFC 1042 (SNAP); https://www.tcpdump.org/linktypes.html. Frames may be cut
-off anywhere.
+IEEE 802.3, 802.1Q, 802.2; RFC 1042 (SNAP), 2516 (PPPoE); https://www.tcpdump.org/linktypes.html.
+Frames may be cut off anywhere.
 
 Shapes: P packets. Offsets are in bytes from where a frame begins.
 """

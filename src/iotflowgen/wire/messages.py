@@ -12,17 +12,25 @@ from numpy.typing import NDArray
 
 from iotflowgen.wire.frames import Frames
 
-__all__ = ["has_dhcp_type", "http_kind", "is_header_field", "is_dns", "is_http_line", "is_printable", "is_tls"]
+__all__ = [
+    "has_dhcp_type",
+    "http_kind",
+    "is_dns",
+    "is_header_field",
+    "is_http_line",
+    "is_printable",
+    "is_tls",
+]
 
 Offsets = NDArray[np.int64]
 Found = NDArray[np.bool_]
 
 _METHODS: Final = (
-    "GET PUT COPY HEAD LOCK MOVE POLL POST BCOPY BMOVE MKCOL TRACE LABEL MERGE PATCH DELETE SEARCH"
-    " UNLOCK REPORT UPDATE NOTIFY BDELETE CONNECT OPTIONS CHECKIN PROPFIND CHECKOUT CCM_POST"
-    " SUBSCRIBE PROPPATCH BPROPFIND BPROPPATCH UNCHECKOUT MKACTIVITY MKWORKSPACE RPC_CONNECT"
-    " RPC_IN_DATA UNSUBSCRIBE RPC_OUT_DATA VERSION-CONTROL BASELINE-CONTROL SSTP_DUPLEX_POST"
-).encode()
+    b"GET PUT COPY HEAD LOCK MOVE POLL POST BCOPY BMOVE MKCOL TRACE LABEL MERGE PATCH DELETE SEARCH"
+    b" UNLOCK REPORT UPDATE NOTIFY BDELETE CONNECT OPTIONS CHECKIN PROPFIND CHECKOUT CCM_POST"
+    b" SUBSCRIBE PROPPATCH BPROPFIND BPROPPATCH UNCHECKOUT MKACTIVITY MKWORKSPACE RPC_CONNECT"
+    b" RPC_IN_DATA UNSUBSCRIBE RPC_OUT_DATA VERSION-CONTROL BASELINE-CONTROL SSTP_DUPLEX_POST"
+)
 _LONGEST_METHOD: Final = 16
 _LONGEST_NAME: Final = 40
 """Bytes that are searched for the end of the name of a field."""
@@ -109,12 +117,13 @@ def is_tls(frames: Frames, start: Offsets, end: Offsets) -> Found:
     """
     kind, version = frames.number(start, 1), frames.number(start + 1, 2)
     length = frames.number(start + 3, 2)
-    found = ((kind == _HANDSHAKE) | (kind == _DATA)) & _is_version(version)
+    found: Found = ((kind == _HANDSHAKE) | (kind == _DATA)) & _is_version(version)
     found &= (start + 5 <= end) & (length > 0) & (length < _LONGEST_RECORD)
     challenge = frames.number(start + 9, 2)
     old = (frames.number(start + 2, 1) == _CLIENT_HELLO) & (kind >= 0x80) & (start + 11 <= end)
     old &= _is_version(frames.number(start + 3, 2)) & (challenge >= 16) & (challenge <= 32)
-    return found | old
+    found |= old
+    return found
 
 
 def _is_version(version: NDArray[np.int64]) -> Found:
@@ -138,11 +147,12 @@ def is_dns(frames: Frames, start: Offsets, end: Offsets, size: NDArray[np.int64]
     )
     asks = (questions == 1) & (answers == 0) & (authorities == 0)
     responds = (questions <= 1) & (answers <= 100) & (authorities <= 10)
-    found = np.where(flags & 0x8000, responds, asks) & (flags & 0x7800 == 0)
+    found: Found = np.where(flags & 0x8000, responds, asks) & (flags & 0x7800 == 0)
     found &= (additionals <= 10) & (questions + answers > 0)
     least = 6 * questions + 11 * (answers + authorities + additionals)
     found &= (start + _DNS_HEADER <= end) & (size > _DNS_HEADER)
-    return found & (_DNS_HEADER + least <= size)
+    found &= _DNS_HEADER + least <= size
+    return found
 
 
 def has_dhcp_type(frames: Frames, start: Offsets, end: Offsets) -> Found:
