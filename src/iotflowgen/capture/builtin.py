@@ -45,6 +45,7 @@ _OTHER_LINKS: Final = {
 }
 """Names of some link types that are not read."""
 _UDP_HEADER: Final = 8
+_Hosts = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 def dissect(capture: Path) -> Dissection:
@@ -107,7 +108,7 @@ def _columns(
         if number == TCP:
             tcp_payload[index] = packets.size
         protocols[index] |= find_applications(some, packets, is_tcp=number == TCP)
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "length": length.astype(np.int32),
         "protocols": protocols,
         "src_port": src_port,
@@ -133,9 +134,7 @@ def _link_layers(frames: Frames, link: NDArray[np.int64]) -> LinkLayer:
     return found
 
 
-def _tcp(
-    frames: Frames, datagrams: Datagrams, hosts: tuple[NDArray[Any], NDArray[Any]]
-) -> Transport:
+def _tcp(frames: Frames, datagrams: Datagrams, hosts: _Hosts) -> Transport:
     at, end = datagrams.start, datagrams.end
     src_port, dst_port = _ports(frames, at, end)
     header = (frames.number(at + 12, 1) >> 4) * 4
@@ -149,9 +148,7 @@ def _tcp(
     return Transport(src_port, dst_port, *hosts, flags, start, end, size, shows)
 
 
-def _udp(
-    frames: Frames, datagrams: Datagrams, hosts: tuple[NDArray[Any], NDArray[Any]]
-) -> Transport:
+def _udp(frames: Frames, datagrams: Datagrams, hosts: _Hosts) -> Transport:
     at, end = datagrams.start, datagrams.end
     src_port, dst_port = _ports(frames, at, end)
     start, size = at + _UDP_HEADER, frames.number(at + 4, 2) - _UDP_HEADER

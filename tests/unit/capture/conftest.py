@@ -1,4 +1,4 @@
-"""Tiny captures: frames from Scapy, files written byte by byte, dissected by the real tshark."""
+"""Tiny captures: frames from Scapy, files written byte by byte, dissected by us and by tshark."""
 
 import shutil
 import stat
@@ -8,6 +8,16 @@ from itertools import count
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
+
+from iotflowgen.capture.builtin import dissect
+from iotflowgen.capture.tshark import dissect_by_tshark
+
+needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+both_dissectors = pytest.mark.parametrize(
+    "dissect",
+    [dissect, pytest.param(dissect_by_tshark, marks=needs_tshark)],
+    ids=["builtin", "tshark"],
+)
 
 DEVICE, GATEWAY, PHONE = "00:17:88:24:76:ff", "02:00:00:00:00:01", "38:0b:40:ef:85:41"
 HOME, ROUTER, CLOUD = "10.0.0.6", "10.0.0.1", "93.184.216.34"
