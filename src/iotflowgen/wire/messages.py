@@ -103,10 +103,8 @@ def is_http_line(frames: Frames, start: Offsets, end: Offsets) -> Found:
     at = breaks[begins] - text.start[owner]
     lines = text.take(owner)
     whole = (lines.number(at, 1) == _NEWLINE) | (at + 1 < lines.size)
-    is_crlf = lines.number(at, 2) == _LINE_END
-    asks = lines.number(at - 9 + is_crlf, 7) == _VERSION
-    answers = is_crlf & (lines.number(0, 7) == _VERSION)
-    found[index[owner]] = whole & (at > 8) & (asks | answers)
+    named = (lines.number(at - 8, 7) == _VERSION) | (lines.number(0, 7) == _VERSION)
+    found[index[owner]] = whole & (at > 8) & named
     return found
 
 

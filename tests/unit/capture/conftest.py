@@ -3,7 +3,7 @@
 import shutil
 import stat
 import struct
-from itertools import count
+from itertools import count, repeat
 
 import pytest
 from scapy.layers.inet import IP, UDP
@@ -40,12 +40,16 @@ def talk(n=4, device=HOME):
 
 
 def pcap(frames, *, link=1, times=None, snap=None):
-    """A pcap file with nanoseconds; frames are 1 ms apart unless `times` are given."""
+    """A pcap file with nanoseconds; frames are 1 ms apart unless `times` are given.
+
+    `snap` is how many bytes are kept of each frame, or a list of that.
+    """
     content = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 1 << 20, link)
     times = times or count(START_NS, 1_000_000)
-    for frame, time in zip(frames, times, strict=False):
+    snaps = snap if isinstance(snap, list) else repeat(snap)
+    for frame, time, size in zip(frames, times, snaps, strict=False):
         whole = bytes(frame)
-        kept = whole[:snap]
+        kept = whole[:size]
         content += struct.pack("<IIII", *divmod(time, 10**9), len(kept), len(whole)) + kept
     return content
 

@@ -4,6 +4,8 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.eap import EAPOL
@@ -12,6 +14,7 @@ from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6
 from scapy.layers.l2 import ARP, LLC, Dot1Q, Dot3, Ether
 from scapy.layers.ntp import NTP
 
+from iotflowgen.capture.builtin import dissect
 from iotflowgen.errors import UnreadableCapture
 from iotflowgen.traffic import PROTOCOLS, protocol_mask, unpack_protocols
 from tests.unit.capture.conftest import (
@@ -205,3 +208,22 @@ def test_addresses_are_joined_over_ipv4_ipv6_and_the_link(dissect, every_packet)
     assert address(found.src_ip, "icmp error") == CLOUD
     assert address(found.src_mac, "icmp error") == GATEWAY
     assert found.src_ip.dtype == np.int32
+
+
+@given(
+    st.lists(st.binary(max_size=120), min_size=1, max_size=20),
+    st.sampled_from([0, 1, 12, 101, 108, 113, 228, 229, 276]),
+    st.sampled_from(["", "0800", "86dd", "8100", "8864", "0020"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_frames_say_columns_stay_within_them(write, frames, link, ethertype):
+    kinds = bytes(12) + bytes.fromhex(ethertype) if ethertype else b""
+    found = dissect(write(pcap([kinds + frame for frame in frames], link=link)))
+    assert len(found) == len(frames)
+    for ports in (found.src_port, found.dst_port):
+        assert ((ports >= 0) & (ports < 2**16)).all()
+    assert ((found.tcp_payload >= 0) & (found.tcp_payload <= found.length)).all()
+    has_ports = (found.protocols & protocol_mask(["tcp", "udp"])) > 0
+    assert (has_ports | (found.src_port == 0)).all()
+    for column in (found.src_ip, found.dst_ip, found.src_mac, found.dst_mac):
+        assert ((column >= 0) & (column < len(found.addresses))).all()
