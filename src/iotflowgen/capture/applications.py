@@ -1,19 +1,18 @@
-"""Which of the paper's applications segments of TCP and datagrams of UDP show.
+"""Which of the paper's applications are in segments of TCP and datagrams of UDP.
 
-By their ports, by what they begin with, and by what their conversation was before: the rules of
-Wireshark, without reassembly.
+By the port, by what a payload begins with, and by what the conversation was before: Wireshark's
+rules, without reassembly.
 
-- Of the ports that something is expected on the server's counts first, as SYN names it; then the
-  lower one, and then the other.
-- On a port where TLS is expected everything is TLS but what begins as text.
-- On ports where nothing is expected, TLS is known by its records and HTTP by its first line. From
-  then on the conversation is one of TLS, but for what begins as text, or of HTTP.
-- Where HTTP is expected, by port or conversation, what begins as a head or with a field of one is
-  HTTP, and from the first request of the conversation on everything is. So it is with SSDP on its
-  port of UDP.
-- DNS is also known by its header, where nothing is expected on the ports of UDP.
+- Of TCP the server's port counts first, if a SYN has named it; then the lower one, then the other:
+  the first on which something is expected. UDP has the last two.
+- On a port of TLS everything is TLS but what begins as text.
+- On ports where nothing is expected, TLS is known by a record, and HTTP by the first line. From
+  there on the conversation is of TLS, but for what begins as text, or of HTTP.
+- Where HTTP is expected, by port or conversation, a head or a header field is HTTP, and everything
+  from the first request of the conversation on. The same holds for SSDP on its port of UDP.
+- DNS is also known by its header, if nothing is expected on the ports of UDP.
 
-Shapes: P packets with payload.
+Shapes: P packets with payload or without.
 """
 
 from dataclasses import dataclass
