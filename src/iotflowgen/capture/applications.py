@@ -10,6 +10,7 @@ rules, without reassembly.
   there on the conversation is of TLS, but for what begins as text, or of HTTP.
 - Where HTTP is expected, by port or conversation, a head or a header field is HTTP, and everything
   from the first request of the conversation on. The same holds for SSDP on its port of UDP.
+- A conversation is all between two addresses and ports, up to a SYN that is not sent again.
 - DNS is also known by its header, if nothing is expected on the ports of UDP.
 
 Shapes: P packets with payload or without.
@@ -60,7 +61,8 @@ class Transport:
     """A number for each address."""
     dst_host: NDArray[np.int32]
     flags: NDArray[np.int64]
-    """Of TCP."""
+    """Of TCP, as the number that follows."""
+    sequence: NDArray[np.int64]
     start: NDArray[np.int64]
     """Offset of the payload."""
     end: NDArray[np.int64]
@@ -131,14 +133,23 @@ def _udp(frames: Frames, packets: Transport) -> NDArray[np.int8]:
 
 
 def _conversations(packets: Transport) -> NDArray[np.int64]:
-    """A number (P) for each pair of addresses with ports, whichever way."""
-    source = packets.src_host.astype(np.int64) * 2**16 + packets.src_port
-    destination = packets.dst_host.astype(np.int64) * 2**16 + packets.dst_port
-    ends = np.concatenate([np.minimum(source, destination), np.maximum(source, destination)])
-    known, end = np.unique(ends, return_inverse=True)
+    """A number (P) for each pair of addresses with ports, whichever way, up to a new SYN."""
+    hosts = packets.src_host, packets.dst_host
+    ports = packets.src_port, packets.dst_port
+    ends = [host.astype(np.int64) * 2**16 + port for host, port in zip(hosts, ports, strict=True)]
+    known, end = np.unique(
+        np.concatenate([np.minimum(*ends), np.maximum(*ends)]), return_inverse=True
+    )
     first, second = np.split(end, 2)
-    numbers: NDArray[np.int64]
-    _, numbers = np.unique(first * len(known) + second, return_inverse=True)
+    pair = first * len(known) + second
+    order = np.argsort(pair, kind="stable")
+    begins = np.diff(pair[order], prepend=-1) > 0
+    index = np.flatnonzero((packets.flags & (SYN | ACK) == SYN)[order])
+    # but not one that is sent again
+    sent = np.stack([pair, packets.sequence])[:, order[index]]
+    begins[index] |= np.diff(sent, prepend=-1).any(axis=0)
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(begins)
     return numbers
 
 

@@ -145,7 +145,8 @@ def _tcp(frames: Frames, datagrams: Datagrams, hosts: _Hosts) -> Transport:
     end = np.minimum(start + size, frames.size)
     # the text of a reset says why, to nobody (RFC 9293, section 3.5.2)
     shows = (start < end) & (header >= 20) & (flags & RST == 0)
-    return Transport(src_port, dst_port, *hosts, flags, start, end, size, shows)
+    numbers = flags, frames.number(at + 4, 4)
+    return Transport(src_port, dst_port, *hosts, *numbers, start, end, size, shows)
 
 
 def _udp(frames: Frames, datagrams: Datagrams, hosts: _Hosts) -> Transport:
@@ -153,8 +154,8 @@ def _udp(frames: Frames, datagrams: Datagrams, hosts: _Hosts) -> Transport:
     src_port, dst_port = _ports(frames, at, end)
     start, size = at + _UDP_HEADER, frames.number(at + 4, 2) - _UDP_HEADER
     end = np.minimum(np.minimum(start + size, end), frames.size)
-    flags = np.zeros_like(at)
-    return Transport(src_port, dst_port, *hosts, flags, start, end, size, start < end)
+    none = np.zeros_like(at)
+    return Transport(src_port, dst_port, *hosts, none, none, start, end, size, start < end)
 
 
 def _ports(

@@ -50,9 +50,9 @@ def ip6(payload, following, *, size=None, back=False):
     return head + b"".join(HOSTS_6[::-1] if back else HOSTS_6) + payload
 
 
-def tcp(source, destination, payload=b"", *, flags=0x18, header=5):
-    head = struct.pack("!HHIIBBHHH", source, destination, 1, 1, header << 4, flags, 1000, 0, 0)
-    return head + payload
+def tcp(source, destination, payload=b"", *, flags=0x18, header=5, sequence=1):
+    numbers = sequence, 1, header << 4, flags, 1000, 0, 0
+    return struct.pack("!HHIIBBHHH", source, destination, *numbers) + payload
 
 
 def udp(source, destination, payload=b"", *, size=None):
@@ -171,10 +171,13 @@ CONVERSATION = {
     "TLS elsewhere, alert first": (49153, [bytes.fromhex("15030100020228"), HELLO]),
     "TLS on the port of HTTP": (8080, [HELLO, DATA]),
     "TLS from another's port": (49154, [HELLO, DATA]),
+    "TLS elsewhere, ports used again": (49153, [HELLO, DATA, None, BINARY, BINARY]),
+    "HTTP elsewhere, ports used again": (49153, [GET, None, BINARY, None, GET, None, BINARY]),
+    "HTTP, ports used again": (80, [GET, BINARY, None, BINARY]),
     "MQTT": (1883, [bytes.fromhex("100c00044d5154540402003c0000"), b"\x20\2\0\0"]),
     "DNS": (53, [b"\0\x1d" + QUERY, TEXT]),
 }
-"""Payloads of one conversation, one after the other, and the server's port."""
+"""The server's port, and payloads from one address and port to it and back; None is a SYN."""
 
 LINKS = {
     101: [_IP, ip6(_UDP, 17), ip4(_TCP, 6), b"\x50" + _IP[1:]],

@@ -44,7 +44,10 @@ def conversation(device, source, port, payloads):
     """Segments with these payloads, of a device to the server and back in turn."""
     for i, payload in enumerate(payloads):
         back = bool(i % 2)
-        segment = frames.tcp(*((port, source) if back else (source, port)), payload)
+        if payload is None:
+            segment, back = frames.tcp(source, port, flags=2, sequence=i), False
+        else:
+            segment = frames.tcp(*((port, source) if back else (source, port)), payload)
         yield frames.eth(frames.ip4(segment, 6, device=device, back=back))
 
 
@@ -96,7 +99,7 @@ def packets(draw):
     source, destination, payload = draw(PORTS), draw(PORTS), draw(PAYLOADS)
     back = draw(st.booleans())
     if draw(st.booleans()):
-        flags = draw(st.sampled_from([0x18, 0x10, 2, 0x12, 0x11, 0x14]))
+        flags = draw(st.sampled_from([0x18, 0x10, 0x11, 0x14]))
         inner, protocol = frames.tcp(source, destination, payload, flags=flags), 6
     else:
         inner, protocol = frames.udp(source, destination, payload), 17
