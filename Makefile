@@ -15,7 +15,7 @@ DEVICES := D-LinkCam,D-LinkDoorSensor,D-LinkHomeHub,D-LinkSensor,D-LinkSiren,D-L
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(READY) tshark ## set up, then learn and imitate the sample devices (about 4 minutes)
+demo: $(READY) ## set up, then learn and imitate the sample devices (about 4 minutes)
 	$(VENV)/bin/iotflowgen demo
 
 test: $(READY) tshark ## set up, then run the tests
@@ -41,7 +41,7 @@ share: $(READY) ## make the man page and the completions anew
 samples: ## record the sample captures anew (root, network namespaces)
 	$(PYTHON) samples/record.py
 
-benchmark: $(READY) tshark ## measure all devices of ROOT=FOLDER; takes hours, can be taken up again
+benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be taken up again
 	$(VENV)/bin/python benchmarks/capture.py $(ROOT)
 	$(VENV)/bin/python benchmarks/fit.py $(ROOT)
 	$(VENV)/bin/python benchmarks/fit.py $(ROOT) --settings authors --bfloat16 \

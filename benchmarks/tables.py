@@ -27,6 +27,7 @@ PAGES = (
     "docs/paper.md",
     "docs/evaluation.md",
     "docs/packets.md",
+    "docs/reading.md",
     "docs/realism.md",
     "docs/install.md",
 )
@@ -34,12 +35,33 @@ _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def reading() -> str:
-    """Captures read by `extract`, next to bare tshark."""
+    """Captures read, next to bare tshark."""
     rows = [
-        (r["device"], f"{r['bare']:.2f}", f"{r['extract']:.2f}", f"{r['ratio']:.2f}")
+        (
+            r["device"],
+            f"{r['packets']:,}",
+            *(f"{r[name]:.2f}" for name in ("bare", "builtin")),
+            f"{r['times']:.0f}",
+            *(f"{r[name]:.2f}" for name in ("extract", "extract_tshark")),
+        )
         for r in _results("capture.json")["reading"]
     ]
-    return _table(["device", "bare tshark, s", "extract, s", "ratio"], rows)
+    heads = ["device", "packets", "tshark alone, s", "ours, s", "times as fast"]
+    return _table([*heads, "`extract`, s", "with `--dissector tshark`, s"], rows)
+
+
+def agreement() -> str:
+    """Packets of which we say what tshark says not, of the Aalto devices together."""
+    found, devices = _results("capture.json")["agreement"], _results("capture.json")["direction"]
+    aalto = {each["device"] for each in devices}
+    kinds = {each["of"]: each["of"] for each in found if each["of"] not in aalto}
+    kinds = {f"{len(aalto)} devices of Aalto": "", **kinds}
+    rows = []
+    for title, name in kinds.items():
+        of = [each for each in found if each["of"] == name or (not name and each["of"] in aalto)]
+        packets, different = (sum(each[key] for each in of) for key in ("packets", "different"))
+        rows.append((title, f"{packets:,}", f"{different:,}", f"{1 - different / packets:.3%}"))
+    return _table(["captures", "packets", "different", "equal in all columns"], rows)
 
 
 def direction() -> str:
@@ -357,6 +379,7 @@ def packets(name: str) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "reading": reading,
+    "agreement": agreement,
     "direction": direction,
     "table-1": table_1,
     "adversaries": adversaries,

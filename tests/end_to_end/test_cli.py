@@ -273,7 +273,7 @@ def test_info_says_what_a_model_and_captures_hold(model):
     assert "192.168.31.138, 5e:cf:7f:51:3f:2a" in done.stdout
 
 
-def test_a_second_extract_starts_at_once_from_the_cache(tmp_path):
+def test_a_second_extract_by_tshark_starts_at_once_from_the_cache(tmp_path):
     counting = tmp_path / "bin" / "tshark"
     counting.parent.mkdir()
     starts = tmp_path / "starts"
@@ -285,9 +285,13 @@ def test_a_second_extract_starts_at_once_from_the_cache(tmp_path):
     }
     tables = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for table in tables:
-        done = run("extract", PLUG, "--out", table, env=env)
+        done = run("extract", PLUG, "--dissector", "tshark", "--out", table, env=env)
         assert done.returncode == 0, done.stderr
         assert len(starts.read_text().splitlines()) == 16
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+    # without it there is neither tshark nor cache, and the same comes out
+    done = run("extract", PLUG, "--out", tables[1], env={"PATH": "", "IOTFLOWGEN_CACHE": "/dev"})
+    assert done.returncode == 0, done.stderr
     assert tables[0].read_bytes() == tables[1].read_bytes()
 
 
@@ -358,7 +362,10 @@ def test_bad_captures_get_one_line(tmp_path):
     refused(run("extract", PLUG, "--device", "02:00:00:00:00:99", "-o", out), 1, "99")
     refused(run("extract", PLUG, "--device", "a plug", "-o", out), 1, "a plug")
     refused(
-        run("extract", PLUG, "-o", out, env={"PATH": "", "IOTFLOWGEN_CACHE": str(tmp_path / "c")}),
+        run(
+            *("extract", PLUG, "--dissector", "tshark", "-o", out),
+            env={"PATH": "", "IOTFLOWGEN_CACHE": str(tmp_path / "c")},
+        ),
         1,
         "tshark",
         "install",

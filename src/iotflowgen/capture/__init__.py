@@ -1,4 +1,4 @@
-"""Packet captures to traces: tshark dissects, the most common host is the device (section 4.2)."""
+"""Packet captures to traces; the most common host is the device (section 4.2)."""
 
 from iotflowgen.capture.cache import default_cache
 from iotflowgen.capture.device import Device
@@ -7,7 +7,13 @@ from iotflowgen.capture.formats import is_capture
 from iotflowgen.capture.frames import read_frames
 from iotflowgen.capture.headers import header_fields, with_headers
 from iotflowgen.capture.pieces import quiet_places
-from iotflowgen.capture.read import DEFAULT_CACHE, CaptureWarning, find_captures, read_captures
+from iotflowgen.capture.read import (
+    DEFAULT_CACHE,
+    CaptureWarning,
+    Dissector,
+    find_captures,
+    read_captures,
+)
 from iotflowgen.capture.summary import CaptureSummary, describe
 
 __all__ = [
@@ -15,6 +21,7 @@ __all__ = [
     "CaptureSummary",
     "CaptureWarning",
     "Device",
+    "Dissector",
     "copies",
     "default_cache",
     "describe",

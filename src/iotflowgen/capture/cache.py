@@ -1,4 +1,4 @@
-"""What was dissected once is not dissected again: a file a capture, named for its content.
+"""What tshark dissected once it does not dissect again: a file a capture, named for its content.
 
 The name is a hash of everything that the columns depend on: the bytes of the capture, the program
 tshark (its path, size and time of change; asking for its version takes as long as a small
@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from iotflowgen.capture.dissection import FIELDS, Dissection, dissect
-from iotflowgen.capture.tshark import find_tshark, tshark_arguments
+from iotflowgen.capture.dissection import Dissection
+from iotflowgen.capture.tshark import FIELDS, dissect_by_tshark, find_tshark, tshark_arguments
 from iotflowgen.errors import OutputError
 from iotflowgen.files import whole_file
 
 __all__ = ["default_cache", "dissect_cached"]
 
-_EXTRACTION = 2  # to be raised with every change to the columns that `dissection.parse` makes
+_EXTRACTION = 3  # to be raised with every change to the columns that `tshark.parse` makes
 # NumPy parses headers with `ast`, which fails in Python up to 3.11.7 where two threads are at it at
 # once (CPython issue 106905)
 _LOADING = threading.Lock()
@@ -42,18 +42,18 @@ def default_cache() -> Path:
 
 
 def dissect_cached(capture: Path, sha256: str, cache: Path | None) -> Dissection:
-    """`dissect`, or what it returned the last time for the same bytes, whose hash is `sha256`.
+    """What tshark says, or said the last time of the same bytes, whose hash is `sha256`.
 
     Raises:
         TsharkMissing: tshark is not installed.
         UnreadableCapture: No packet can be made out, or a link type has no network addresses.
     """
     if cache is None:
-        return dissect(capture)
+        return dissect_by_tshark(capture)
     entry = cache / f"{_key(sha256)}.npz"
     dissection = _load(entry)
     if dissection is None:
-        dissection = dissect(capture)
+        dissection = dissect_by_tshark(capture)
         with suppress(OutputError):
             _save(dissection, entry)
     return dissection

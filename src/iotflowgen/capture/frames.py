@@ -54,12 +54,11 @@ def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tupl
 
 
 def _frames(path: Path, in_file: NDArray[np.int64] | None) -> Frames | None:
-    """The frames at these places in a file; None where one is not Ethernet."""
+    """The frames at these places in a file; None where one of them is not Ethernet."""
     if in_file is None:
         return None
     records = read_records(path)
-    count = int(in_file.max(initial=-1)) + 1
-    # tshark knows more kinds of packets, which are not Ethernet either
-    if count > len(records.link) or (records.link[:count] != ETHERNET).any():
+    # tshark may read on where a file is damaged
+    if in_file.max(initial=-1) >= len(records.link) or (records.link[in_file] != ETHERNET).any():
         return None
     return records.frames.take(in_file)

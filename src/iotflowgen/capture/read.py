@@ -1,6 +1,6 @@
-"""Captures in, traces out: finds the files, dissects them side by side, says which way packets go.
+"""Captures in, traces out: finds the files, has them dissected, says which way packets go.
 
-Section 4.2 of the paper; what it leaves open is said in `dissection` (protocols) and `device`
+Section 4.2 of the paper; what it leaves open is said in docs/reading.md (protocols) and in `device`
 (direction).
 """
 
@@ -9,15 +9,17 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.capture.builtin import dissect
 from iotflowgen.capture.cache import default_cache, dissect_cached
 from iotflowgen.capture.device import Device, count_hosts, find_device, foreign, outgoing
 from iotflowgen.capture.dissection import Dissection
@@ -30,10 +32,14 @@ __all__ = [
     "DEFAULT_CACHE",
     "Capture",
     "CaptureWarning",
+    "Dissector",
     "dissect_captures",
     "find_captures",
     "read_captures",
 ]
+
+Dissector = Literal["builtin", "tshark"]
+"""Who tells what packets are: our own rules, or the program tshark, as in the paper."""
 
 _MANY = 0.1
 """A larger share of the packets that others send each other is no stray packets."""
@@ -58,6 +64,7 @@ def read_captures(
     paths: Sequence[Path],
     device: str | None = None,
     *,
+    dissector: Dissector = "builtin",
     processes: int | None = None,
     cache: Path | None = DEFAULT_CACHE,
     progress: Progress = silent,
@@ -67,8 +74,9 @@ def read_captures(
     Args:
         paths: Captures (pcap, pcapng, either gzipped), or folders of them.
         device: MAC or IP address of the device; by default the most common IP address.
+        dissector: Who tells what packets are: `builtin`, or the program `tshark`.
         processes: How many tsharks run at a time; by default as many as there are cores.
-        cache: Folder for what was dissected; None for no cache.
+        cache: Folder for what tshark dissected; None for no cache.
         progress: Told after each capture.
 
     Returns:
@@ -80,12 +88,14 @@ def read_captures(
             or others sent packets to each other, which are left out.
 
     Raises:
-        TsharkMissing: tshark is not installed.
+        TsharkMissing: tshark is asked for and not installed.
         UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
         DeviceNotFound: No packet of the device in a capture, or `device` is not given and many
             packets are others'.
     """
-    captures = dissect_captures(paths, processes=processes, cache=cache, progress=progress)
+    captures = dissect_captures(
+        paths, dissector=dissector, processes=processes, cache=cache, progress=progress
+    )
     found = find_device([capture.dissection for capture in captures], device)
     if strangers := [
         c.path for c in captures if not {found.ip, found.mac} & {*c.dissection.addresses}
@@ -106,24 +116,22 @@ def read_captures(
 def dissect_captures(
     paths: Sequence[Path],
     *,
+    dissector: Dissector = "builtin",
     processes: int | None = None,
     cache: Path | None = DEFAULT_CACHE,
     progress: Progress = silent,
 ) -> list[Capture]:
     """`read_captures` short of the direction: the captures that have packets."""
     paths = find_captures(paths)
-    read = partial(_dissect, cache=default_cache() if cache == DEFAULT_CACHE else cache)
-    captures = []
-    # threads, for the work is done in the tshark that each of them waits for
-    with ThreadPoolExecutor(processes or os.cpu_count()) as pool:
-        for done, capture in enumerate(pool.map(read, paths), 1):
-            progress("captures", done, len(paths), capture.path.name)
-            if capture.dissection.complaint:
-                _warn(f"{capture.path}: {capture.dissection.complaint}")
-            if len(capture.dissection):
-                captures.append(capture)
-            else:
-                _warn(f"{capture.path} has no packets; it is left out")
+    if dissector == "tshark":
+        folder = default_cache() if cache == DEFAULT_CACHE else cache
+        # threads, for the work is done in the tshark that each of them waits for
+        with ThreadPoolExecutor(processes or os.cpu_count()) as pool:
+            found = pool.map(partial(_read, dissect=partial(dissect_cached, cache=folder)), paths)
+            captures = _with_packets(found, len(paths), progress)
+    else:
+        found = map(partial(_read, dissect=lambda path, _: dissect(path)), paths)
+        captures = _with_packets(found, len(paths), progress)
     if not captures:
         raise UnreadableCapture(f"no packets in {_list(paths)}; capture some traffic first")
     return captures
@@ -173,10 +181,25 @@ def _natural(path: Path) -> list[str | int]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def _dissect(path: Path, cache: Path | None) -> Capture:
+def _read(path: Path, dissect: Callable[[Path, str], Dissection]) -> Capture:
+    """A capture, dissected by a function that is given its SHA-256, too."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Capture(path, sha256, dissect_cached(path, sha256, cache))
+    return Capture(path, sha256, dissect(path, sha256))
+
+
+def _with_packets(found: Iterator[Capture], count: int, progress: Progress) -> list[Capture]:
+    """Those of so many captures that have packets, with what is to be told while they come."""
+    captures = []
+    for done, capture in enumerate(found, 1):
+        progress("captures", done, count, capture.path.name)
+        if capture.dissection.complaint:
+            _warn(f"{capture.path}: {capture.dissection.complaint}")
+        if len(capture.dissection):
+            captures.append(capture)
+        else:
+            _warn(f"{capture.path} has no packets; it is left out")
+    return captures
 
 
 def _tell_of(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iotflowgen.capture.device import Device, count_hosts, find_device
-from iotflowgen.capture.read import DEFAULT_CACHE, dissect_captures
+from iotflowgen.capture.read import DEFAULT_CACHE, Dissector, dissect_captures
 from iotflowgen.errors import DeviceNotFound
 
 __all__ = ["CaptureSummary", "describe"]
@@ -29,10 +29,15 @@ class CaptureSummary:
 
 
 def describe(
-    paths: Sequence[Path], device: str | None = None, *, cache: Path | None = DEFAULT_CACHE
+    paths: Sequence[Path],
+    device: str | None = None,
+    *,
+    dissector: Dissector = "builtin",
+    cache: Path | None = DEFAULT_CACHE,
 ) -> CaptureSummary:
     """Summarise captures; arguments, warnings and errors as for `read_captures`."""
-    dissections = [each.dissection for each in dissect_captures(paths, cache=cache)]
+    captures = dissect_captures(paths, dissector=dissector, cache=cache)
+    dissections = [each.dissection for each in captures]
     try:
         found = find_device(dissections, device)
     except DeviceNotFound:

@@ -15,6 +15,7 @@ from iotflowgen.cli.options import (
     HOW_MUCH,
     AdversaryName,
     DeviceOption,
+    DissectorOption,
     JsonOption,
     Seed,
     no_folder,
@@ -87,6 +88,7 @@ def evaluate(
         int,
         typer.Option(min=2, help="Splits of the captures, held-out.", rich_help_panel=HOW_MUCH),
     ] = 2,
+    dissector: DissectorOption = "builtin",
     seed: Seed = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -113,6 +115,7 @@ def evaluate(
             protocol=protocol,
             adversaries=adversary,
             device=device,
+            dissector=dissector,
             window=window,
             windows=windows,
             splits=splits,

@@ -7,7 +7,7 @@ import typer
 
 import iotflowgen as iot
 from iotflowgen.cli.console import progress_display, reports_errors, say
-from iotflowgen.cli.options import Captures, DeviceOption, ends_in
+from iotflowgen.cli.options import Captures, DeviceOption, DissectorOption, ends_in
 
 __all__ = ["extract"]
 
@@ -25,6 +25,7 @@ def extract(
         ),
     ],
     device: DeviceOption = None,
+    dissector: DissectorOption = "builtin",
 ) -> None:
     """Read the packets' features from captures into a table.
 
@@ -34,7 +35,7 @@ def extract(
     ```
     """
     with progress_display() as progress:
-        found = iot.read_captures(captures, device=device, progress=progress)
+        found = iot.read_captures(captures, device=device, dissector=dissector, progress=progress)
     write = found.to_csv if out.suffix.lower() == ".csv" else found.to_parquet
     write(out)
     say(f"{found.packets} packets of {len(found)} captures in {out}")

@@ -1,13 +1,16 @@
 """`iotflowgen info`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import iotflowgen as iot
 from iotflowgen.cli.console import out, reports_errors, show_table
-from iotflowgen.cli.options import DeviceOption, next_step
+from iotflowgen.cli.options import DeviceOption, DissectorOption, next_step
+
+if TYPE_CHECKING:
+    from iotflowgen.capture import Dissector
 
 __all__ = ["info"]
 
@@ -16,6 +19,7 @@ __all__ = ["info"]
 def info(
     path: Annotated[Path, typer.Argument(metavar="MODEL|CAPTURE", help="What to look at.")],
     device: DeviceOption = None,
+    dissector: DissectorOption = "builtin",
 ) -> None:
     """Say what a model was made from and how well it learnt, or what captures hold.
 
@@ -28,15 +32,15 @@ def info(
     from iotflowgen.capture import is_capture
 
     if path.is_dir() or (path.is_file() and is_capture(path)):
-        _describe_captures(path, device)
+        _describe_captures(path, device, dissector)
     else:
         _describe_model(path)
 
 
-def _describe_captures(path: Path, device: str | None) -> None:
+def _describe_captures(path: Path, device: str | None, dissector: "Dissector") -> None:
     from iotflowgen.capture import describe
 
-    found = describe([path], device)
+    found = describe([path], device, dissector=dissector)
     rows = {
         "captures": str(found.captures),
         "packets": str(found.packets),
@@ -48,7 +52,7 @@ def _describe_captures(path: Path, device: str | None) -> None:
     if found.device is not None:
         known = [address for address in (found.device.ip, found.device.mac) if address]
         rows["device"] = f"{', '.join(known)} (another: --device MAC|IP)"
-        iot.read_captures(path, device=known[-1]).doubt()
+        iot.read_captures(path, device=known[-1], dissector=dissector).doubt()
     show_table(str(path), rows)
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "Captures",
     "DeduplicateOption",
     "DeviceOption",
+    "DissectorOption",
     "GeneratorName",
     "JsonOption",
     "Seed",
@@ -75,6 +76,14 @@ DeduplicateOption = Annotated[
         "--deduplicate",
         help="Take packets once that stand twice, as where two ports are mirrored.",
         rich_help_panel=WHO,
+    ),
+]
+DissectorOption = Annotated[
+    Literal["builtin", "tshark"],
+    typer.Option(
+        "--dissector",
+        help="Who tells what packets are; tshark, as the paper does.",
+        rich_help_panel=HOW,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]

@@ -1,11 +1,12 @@
 """Synthetic traffic from files, whatever made them, as windows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from iotflowgen.capture import find_captures, read_captures, read_frames, with_headers
+from iotflowgen.capture import Dissector, find_captures, read_captures, read_frames, with_headers
 from iotflowgen.errors import HeadersMissing, TooShort
 from iotflowgen.progress import Progress, silent
 from iotflowgen.tables import read_windows
@@ -17,7 +18,12 @@ _TABLES = (".parquet", ".csv")
 
 
 def read_honeydata(
-    paths: Sequence[Path], window: int, *, headers: bool = False, progress: Progress = silent
+    paths: Sequence[Path],
+    window: int,
+    *,
+    headers: bool = False,
+    dissector: Dissector = "builtin",
+    progress: Progress = silent,
 ) -> Windows:
     """Windows of consecutive packets, one after the other; what is left over is dropped.
 
@@ -26,6 +32,7 @@ def read_honeydata(
             common IP address is the device's: synthetic ones have addresses of their own.
         window: L, packets a window.
         headers: Whether to read the headers, too.
+        dissector: Who tells what the packets of captures are.
         progress: Told after each capture.
 
     Raises:
@@ -34,10 +41,13 @@ def read_honeydata(
         HeadersMissing: They are asked for of a table, or of frames that are not Ethernet's.
         TooShort: A file has fewer packets in a row than a window.
     """
-    return Windows.concatenate([_read(path, window, headers, progress) for path in paths])
+    read = partial(read_captures, dissector=dissector, progress=progress)
+    return Windows.concatenate([_read(path, window, headers, read) for path in paths])
 
 
-def _read(path: Path, window: int, headers: bool, progress: Progress) -> Windows:
+def _read(
+    path: Path, window: int, headers: bool, read: Callable[[Sequence[Path]], list[Trace]]
+) -> Windows:
     if path.suffix.lower() in _TABLES:
         if headers:
             raise HeadersMissing(f"{path} is a table, and headers needs packets: give a pcap")
@@ -47,12 +57,14 @@ def _read(path: Path, window: int, headers: bool, progress: Progress) -> Windows
         columns = (getattr(sequences, name)[:, :whole] for name in Windows.columns())
         return Windows(*(column.reshape(-1, window) for column in columns))
     return Windows.concatenate(
-        [_of_capture(each, window, headers, progress) for each in find_captures([path])]
+        [_of_capture(each, window, headers, read) for each in find_captures([path])]
     )
 
 
-def _of_capture(path: Path, window: int, headers: bool, progress: Progress) -> Windows:
-    traces: Sequence[Trace] = read_captures([path], progress=progress)
+def _of_capture(
+    path: Path, window: int, headers: bool, read: Callable[[Sequence[Path]], list[Trace]]
+) -> Windows:
+    traces: Sequence[Trace] = read([path])
     if headers:
         traces = with_headers(read_frames([path], traces))
     (packets,) = map(len, traces)

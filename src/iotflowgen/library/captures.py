@@ -180,6 +180,7 @@ def read_captures(
     *,
     device: str | None = None,
     deduplicate: bool = False,
+    dissector: capture.Dissector = "builtin",
     cache: Path | None = capture.DEFAULT_CACHE,
     progress: Progress = silent,
 ) -> Captures:
@@ -190,7 +191,8 @@ def read_captures(
         device: MAC or IP address of the device; by default the most common IP address (section
             4.2 of the paper).
         deduplicate: Whether packets that stand twice are taken once (`Captures.deduplicated`).
-        cache: Folder for what was dissected; None for no cache.
+        dissector: Who tells what packets are: `builtin`, or the program `tshark`, as in the paper.
+        cache: Folder for what tshark dissected; None for no cache.
         progress: Told after each capture.
 
     Warns:
@@ -198,13 +200,16 @@ def read_captures(
             or others sent packets to each other, which are left out.
 
     Raises:
-        TsharkMissing: tshark is not installed.
+        TsharkMissing: tshark is asked for and not installed.
         UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
         DeviceNotFound: No packet of the device in a capture, or `device` is not given and many
             packets are others'.
     """
     paths = paths_of(captures)
-    found = Captures(paths, capture.read_captures(paths, device, cache=cache, progress=progress))
+    traces = capture.read_captures(
+        paths, device, dissector=dissector, cache=cache, progress=progress
+    )
+    found = Captures(paths, traces)
     return found.deduplicated() if deduplicate else found
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from iotflowgen.capture import CaptureWarning, with_headers
+from iotflowgen.capture import CaptureWarning, Dissector, with_headers
 from iotflowgen.errors import ArgumentError, HeadersMissing
 from iotflowgen.library.captures import Captures, read_captures
 from iotflowgen.library.files import AnyPath, Paths, paths_of
@@ -104,6 +104,7 @@ def evaluate(
     protocol: Literal["paper", "held-out"] = "paper",
     adversaries: Iterable[str] | None = None,
     device: str | None = None,
+    dissector: Dissector = "builtin",
     window: int = 20,
     windows: int = 500,
     splits: int = 2,
@@ -126,6 +127,7 @@ def evaluate(
             which reads packets; by default all that can.
         device: MAC or IP address of the device in the captures; by default the most common IP
             address, as in each synthetic capture.
+        dissector: Who tells what packets are, as in `read_captures`.
         window: L, packets a window.
         windows: N, windows of each kind; fewer where there are fewer.
         splits: How often `held-out` splits the captures.
@@ -149,9 +151,11 @@ def evaluate(
 
     chosen = _chosen(adversaries)
     if not isinstance(real, Captures):
-        real = read_captures(real, device=device, progress=progress)
+        real = read_captures(real, device=device, dissector=dissector, progress=progress)
     with _as_files(fake, progress) as files:
-        read = partial(evaluation.read_honeydata, files, window, progress=progress)
+        read = partial(
+            evaluation.read_honeydata, files, window, dissector=dissector, progress=progress
+        )
         traces: Sequence[Trace] = real
         try:
             if of_packets := not set(chosen) <= {*of_features()}:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from iotflowgen.capture import CaptureWarning
+from iotflowgen.capture import CaptureWarning, Dissector
 from iotflowgen.errors import ArgumentError, ModelError
 from iotflowgen.generators import (
     GENERATORS,
@@ -173,6 +173,7 @@ def fit(
     window: int | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
     deduplicate: bool = False,
+    dissector: Dissector = "builtin",
     seed: int = 0,
     accelerator: Accelerator = "auto",
     progress: Progress = silent,
@@ -190,6 +191,7 @@ def fit(
         window: L, packets a window; by default 20.
         config: Settings of the method: those of its `Config` that are to be others than usual.
         deduplicate: Whether packets that stand twice, as of mirrored ports, are taken once.
+        dissector: Who tells what packets are, as in `read_captures`.
         seed: The same seed, the same model.
         accelerator: Where PyTorch runs; auto takes a GPU if there is one.
         progress: Told after each step.
@@ -206,7 +208,7 @@ def fit(
     method = _method(generator)
     fitted = method(_settings(method, config, window), seed=seed, accelerator=accelerator)
     if not isinstance(captures, Captures):
-        captures = read_captures(captures, device=device, progress=progress)
+        captures = read_captures(captures, device=device, dissector=dissector, progress=progress)
     if deduplicate:
         captures = captures.deduplicated()
     captures.doubt()

@@ -164,7 +164,8 @@ def _find_records(content: bytes) -> tuple[Places, Damage | None]:
     order, unit_ns = _PCAP[content[:4]]
     if len(content) < _FILE:
         return Places.none(), Damage(0, "the header of the file is cut short")
-    (link,) = struct.unpack_from(f"{order}20xI", content)
+    # the upper half may say how long the frame check sequence is
+    link = struct.unpack_from(f"{order}20xI", content)[0] & 0xFFFF
     read, last = struct.Struct(f"{order}8xI").unpack_from, len(content) - _RECORD
     found, at = [], _FILE
     while at <= last:
@@ -189,10 +190,14 @@ def _find_records(content: bytes) -> tuple[Places, Damage | None]:
         start + _RECORD,
         size,
     )
-    long = np.flatnonzero(length > LONGEST_FRAME)
-    if len(long):
-        damage = Damage(int(start[long[0]]), "a packet is too long")
-        places = places.until(int(long[0]))
+    for what, wrong in (
+        ("a packet is too long", length > LONGEST_FRAME),
+        ("the time of a packet cannot be", fraction * unit_ns >= 10**9),
+    ):
+        first = np.flatnonzero(wrong[: len(places.start)])
+        if len(first):
+            damage = Damage(int(start[first[0]]), what)
+            places = places.until(int(first[0]))
     return places, damage
 
 

@@ -1,13 +1,23 @@
-"""Tiny captures: frames from Scapy, files written byte by byte, dissected by the real tshark."""
+"""Tiny captures: frames from Scapy, files written byte by byte, dissected by us and by tshark."""
 
 import shutil
 import stat
 import struct
-from itertools import count
+from itertools import count, repeat
 
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
+
+from iotflowgen.capture.builtin import dissect
+from iotflowgen.capture.tshark import dissect_by_tshark
+
+needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+both_dissectors = pytest.mark.parametrize(
+    "dissect",
+    [dissect, pytest.param(dissect_by_tshark, marks=needs_tshark)],
+    ids=["builtin", "tshark"],
+)
 
 DEVICE, GATEWAY, PHONE = "00:17:88:24:76:ff", "02:00:00:00:00:01", "38:0b:40:ef:85:41"
 HOME, ROUTER, CLOUD = "10.0.0.6", "10.0.0.1", "93.184.216.34"
@@ -30,12 +40,16 @@ def talk(n=4, device=HOME):
 
 
 def pcap(frames, *, link=1, times=None, snap=None):
-    """A pcap file with nanoseconds; frames are 1 ms apart unless `times` are given."""
+    """A pcap file with nanoseconds; frames are 1 ms apart unless `times` are given.
+
+    `snap` is how many bytes are kept of each frame, or a list of that.
+    """
     content = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 1 << 20, link)
     times = times or count(START_NS, 1_000_000)
-    for frame, time in zip(frames, times, strict=False):
+    snaps = snap if isinstance(snap, list) else repeat(snap)
+    for frame, time, size in zip(frames, times, snaps, strict=False):
         whole = bytes(frame)
-        kept = whole[:snap]
+        kept = whole[:size]
         content += struct.pack("<IIII", *divmod(time, 10**9), len(kept), len(whole)) + kept
     return content
 

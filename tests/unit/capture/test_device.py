@@ -8,8 +8,9 @@ from scapy.layers.inet6 import ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import ARP, Ether
 
 from iotflowgen.capture import CaptureWarning, Device, read_captures, read_frames
+from iotflowgen.capture.builtin import dissect
 from iotflowgen.capture.device import count_hosts, find_device, outgoing
-from iotflowgen.capture.dissection import FIELDS, dissect, parse
+from iotflowgen.capture.tshark import FIELDS, parse
 from iotflowgen.errors import DeviceNotFound
 from tests.unit.capture.conftest import (
     CLOUD,
@@ -26,7 +27,7 @@ from tests.unit.capture.conftest import (
 
 
 def capture(*packets):
-    """What dissecting these (source MAC, source IP, destination IP) gives, without tshark."""
+    """What dissecting these (source MAC, source IP, destination IP) gives."""
     rows = ""
     for i, (mac, src, dst) in enumerate(packets):
         family = "ipv6" if ":" in src else "ip"

@@ -1,0 +1,205 @@
+"""Our own dissector: the columns that tshark gives, from the bytes of a capture alone.
+
+Which protocols are told, and how, stands in docs/reading.md, with what tshark tells otherwise.
+
+Shapes: P packets.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.capture.applications import Transport, find_applications
+from iotflowgen.capture.dissection import Dissection
+from iotflowgen.errors import UnreadableCapture
+from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire.frames import Frames
+from iotflowgen.wire.internet import Datagrams, find_datagrams
+from iotflowgen.wire.layers import ARP, EAPOL, ICMP, ICMP6, IP4, RST, TCP, UDP
+from iotflowgen.wire.links import LINKS, LinkLayer, find_link_layer
+from iotflowgen.wire.pcap import read_records
+
+__all__ = ["dissect"]
+
+_REVERSE_ARP, _PREAUTHENTICATION = 0x8035, 0x88C7
+_ETHERTYPES: Final = {
+    ARP: "arp",
+    _REVERSE_ARP: "arp",
+    EAPOL: "eapol",
+    _PREAUTHENTICATION: "eapol",
+    IP4: "ip",
+}
+_CARRIED: Final = {ICMP: "icmp", ICMP6: "icmpv6", TCP: "tcp", UDP: "udp"}
+_OTHER_LINKS: Final = {
+    105: "802.11",
+    127: "802.11",
+    189: "USB",
+    195: "802.15.4",
+    201: "Bluetooth",
+    220: "USB",
+    230: "802.15.4",
+}
+"""Names of some link types that are not read."""
+_UDP_HEADER: Final = 8
+_Hosts = tuple[NDArray[np.int32], NDArray[np.int32]]
+
+
+def dissect(capture: Path) -> Dissection:
+    """Dissect one capture.
+
+    Raises:
+        UnreadableCapture: No packet can be made out, or none is of a link type that is read.
+    """
+    records = read_records(capture)
+    complaint = records.complaint
+    if complaint and not len(records.link):
+        raise UnreadableCapture(f"{capture}: {complaint}")
+    known = np.isin(records.link, [*LINKS])
+    if not known.all():
+        kinds = np.unique(records.link[~known]).tolist()
+        names = ", ".join(sorted({_OTHER_LINKS.get(kind, str(kind)) for kind in kinds}))
+        if not known.any():
+            read = ", ".join(sorted({name for name, _ in LINKS.values()}))
+            raise UnreadableCapture(
+                f"{capture}: link type {names} is not read; capture one of these: {read}, or see "
+                "whether --dissector tshark reads it"
+            )
+        left_out = f"{int((~known).sum())} of {len(known)} packets are of link type {names}"
+        complaint = "; ".join(filter(None, (f"{left_out} and are left out", complaint)))
+    in_file = np.flatnonzero(known)
+    order = np.argsort(records.time_ns[in_file], kind="stable")
+    columns, addresses = _columns(
+        records.frames.take(in_file), records.length[in_file], records.link[in_file]
+    )
+    columns |= {"in_file": in_file, "time_ns": records.time_ns[in_file]}
+    links = sorted({LINKS[kind][0] for kind in np.unique(records.link[in_file]).tolist()})
+    in_order = {name: column[order] for name, column in columns.items()}
+    return Dissection(" and ".join(links), complaint, tuple(addresses), **in_order)
+
+
+def _columns(
+    frames: Frames, length: NDArray[np.int64], link: NDArray[np.int64]
+) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
+    """What `Dissection` has of packets (P) in their order in the file, and all addresses."""
+    layer = _link_layers(frames, link)
+    datagrams = find_datagrams(frames, length, layer.ethertype, layer.network)
+    addresses = {"": 0}
+    src_ip, dst_ip = (
+        _ip_addresses(frames, at, layer.ethertype, addresses)
+        for at in (datagrams.source, datagrams.destination)
+    )
+    src_mac, dst_mac = (
+        _places(frames, at, 6, _mac, addresses) for at in (layer.source, layer.destination)
+    )
+    protocols = layer.is_llc * np.uint16(protocol_mask(["llc"]))
+    for column, names in ((layer.ethertype, _ETHERTYPES), (datagrams.protocol, _CARRIED)):
+        for number, name in names.items():
+            protocols[column == number] |= protocol_mask([name])
+    src_port, dst_port, tcp_payload = np.zeros((3, len(frames)), np.int32)
+    for number, find in ((TCP, _tcp), (UDP, _udp)):
+        index = np.flatnonzero(datagrams.protocol == number)
+        some = frames.take(index)
+        packets = find(some, datagrams.take(index), (src_ip[index], dst_ip[index]))
+        src_port[index], dst_port[index] = packets.src_port, packets.dst_port
+        if number == TCP:
+            tcp_payload[index] = packets.size
+        protocols[index] |= find_applications(some, packets, is_tcp=number == TCP)
+    columns: dict[str, NDArray[Any]] = {
+        "length": length.astype(np.int32),
+        "protocols": protocols,
+        "src_port": src_port,
+        "dst_port": dst_port,
+        "tcp_payload": tcp_payload,
+        "src_ip": src_ip,
+        "dst_ip": dst_ip,
+        "src_mac": src_mac,
+        "dst_mac": dst_mac,
+    }
+    return columns, addresses
+
+
+def _link_layers(frames: Frames, link: NDArray[np.int64]) -> LinkLayer:
+    """The link layers (P) of frames that may be of several link types."""
+    kinds = np.unique(link).tolist()
+    if len(kinds) <= 1:
+        return find_link_layer(frames, kinds[0] if kinds else 1)
+    found = find_link_layer(frames, kinds[0])
+    for kind in kinds[1:]:
+        index = np.flatnonzero(link == kind)
+        found.put(index, find_link_layer(frames.take(index), kind))
+    return found
+
+
+def _tcp(frames: Frames, datagrams: Datagrams, hosts: _Hosts) -> Transport:
+    at, end = datagrams.start, datagrams.end
+    src_port, dst_port = _ports(frames, at, end)
+    header = (frames.number(at + 12, 1) >> 4) * 4
+    flags = frames.number(at + 13, 1)
+    start = np.minimum(at + header, end)
+    # the window is the last that is needed to say how much there is
+    size = np.where(at + 16 <= frames.size, end - start, 0)
+    end = np.minimum(start + size, frames.size)
+    # the text of a reset says why, to nobody (RFC 9293, section 3.5.2)
+    shows = (start < end) & (header >= 20) & (flags & RST == 0)
+    numbers = flags, frames.number(at + 4, 4)
+    return Transport(src_port, dst_port, *hosts, *numbers, start, end, size, shows)
+
+
+def _udp(frames: Frames, datagrams: Datagrams, hosts: _Hosts) -> Transport:
+    at, end = datagrams.start, datagrams.end
+    src_port, dst_port = _ports(frames, at, end)
+    start, size = at + _UDP_HEADER, frames.number(at + 4, 2) - _UDP_HEADER
+    end = np.minimum(np.minimum(start + size, end), frames.size)
+    none = np.zeros_like(at)
+    return Transport(src_port, dst_port, *hosts, none, none, start, end, size, start < end)
+
+
+def _ports(
+    frames: Frames, at: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of TCP and UDP (P); 0 where not both are there."""
+    both = np.where(at + 4 <= end, frames.number(at, 4), 0)
+    return both >> 16, both & 0xFFFF
+
+
+def _ip_addresses(
+    frames: Frames,
+    at: NDArray[np.int64],
+    ethertype: NDArray[np.int64],
+    known: dict[str, int],
+) -> NDArray[np.int32]:
+    """The addresses (P) at offsets, as places in `known`, which grows."""
+    is_ip4 = ethertype == IP4
+    places = _places(frames, np.where(is_ip4, at, -1), 4, _ip, known)
+    places += _places(frames, np.where(is_ip4, -1, at), 16, _ip, known)
+    return places
+
+
+def _places(
+    frames: Frames,
+    at: NDArray[np.int64],
+    width: int,
+    written: Callable[[bytes], str],
+    known: dict[str, int],
+) -> NDArray[np.int32]:
+    """Addresses (P) of so many bytes as places in `known`, which grows; 0 where `at` is -1."""
+    places = np.zeros(len(frames), np.int32)
+    index = np.flatnonzero(at >= 0)
+    if len(index):
+        rows = frames.take(index).bytes_at(at[index], width)
+        words, which = np.unique(rows.view(f"V{width}").ravel(), return_inverse=True)
+        new = [known.setdefault(written(word.tobytes()), len(known)) for word in words]
+        places[index] = np.array(new, np.int32)[which]
+    return places
+
+
+def _mac(address: bytes) -> str:
+    return address.hex(":")
+
+
+def _ip(address: bytes) -> str:
+    return str(ipaddress.ip_address(address))
