@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iotflowgen.errors import ModelError
 from iotflowgen.packets.codec import Codec
@@ -25,6 +24,7 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.rows import Rows
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import Frames, set_checksums
+from iotflowgen.wire.arrays import Flags
 
 __all__ = ["Renderer"]
 
@@ -102,7 +102,7 @@ class Renderer:
         self._remembered = block.take(stays)
         return packets.news.frames
 
-    def _gathered(self, rows: Rows, is_new: NDArray[np.bool_], stays: NDArray[np.bool_]) -> Packets:
+    def _gathered(self, rows: Rows, is_new: Flags, stays: Flags) -> Packets:
         frames, layers = gather(
             self._frames, self._layers, rows.source, rows.length, self._spot[rows.source]
         )
@@ -134,7 +134,7 @@ def _home(persona: Persona) -> Home:
     )
 
 
-def _stays(rows: Rows) -> NDArray[np.bool_]:
+def _stays(rows: Rows) -> Flags:
     """Which packets to remember (E): the last ones of flows that may go on."""
     may = np.flatnonzero((rows.flow >= 0) & (rows.session == rows.session[-1:]))
     last_first = may[::-1]

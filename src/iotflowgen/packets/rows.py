@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.traffic import Session
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Rows"]
 
@@ -22,19 +23,19 @@ _COLUMNS = ("time_ns", "length", "outgoing", "src_port", "dst_port", "protocols"
 class Rows:
     """What is to be seen, and which captured packets it repeats; every column has shape (E)."""
 
-    number: NDArray[np.int64]
+    number: Integers
     """Which packet of the file each is, from 0 on."""
-    session: NDArray[np.int64]
+    session: Integers
     """Which session of the file each is of, from 0 on."""
-    flow: NDArray[np.int64]
+    flow: Integers
     """Which flow of the file each is of; -1 for none."""
-    time_ns: NDArray[np.int64]
+    time_ns: Integers
     length: NDArray[np.int32]
-    outgoing: NDArray[np.bool_]
+    outgoing: Flags
     src_port: NDArray[np.int32]
     dst_port: NDArray[np.int32]
     protocols: NDArray[np.uint16]
-    source: NDArray[np.int64]
+    source: Integers
 
     @classmethod
     def of(cls, sessions: Sequence[Session], number: int, session: Sequence[int]) -> "Rows":

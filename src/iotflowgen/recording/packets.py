@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.wire import Frames, Layers
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Packets"]
 
@@ -23,28 +24,28 @@ class Packets:
     """Ethernet frames, without their check sequence."""
     layers: Layers
     """Theirs."""
-    time_ns: NDArray[np.int64]
+    time_ns: Integers
     """When each is sent, nanoseconds since the epoch (P)."""
-    outgoing: NDArray[np.bool_]
+    outgoing: Flags
     """Sent by the device (P)."""
     protocols: NDArray[np.uint16]
     """Protocol configuration, a bit each (P)."""
-    session: NDArray[np.int64]
+    session: Integers
     """Which session each is of, or which capture, where it was captured (P)."""
-    flow: NDArray[np.int64]
+    flow: Integers
     """Which flow (connection), by numbers that are each session's own; -1 for none (P)."""
-    source: NDArray[np.int64]
+    source: Integers
     """Which packet of the recording it repeats (P); of captured ones, itself."""
-    number: NDArray[np.int64]
+    number: Integers
     """Which packet of all that are written, or were captured, each is, from 0 on (P)."""
-    is_new: NDArray[np.bool_]
+    is_new: Flags
     """To be written now (P); others were written before, and are here for what refers to them."""
-    stays: NDArray[np.bool_]
+    stays: Flags
     """To be remembered, for packets of the same flow that may come later (P)."""
-    position: NDArray[np.int64]
+    position: Integers
     """Where the payload of a TCP segment begins in what its sender says, bytes (P); 0 without
     TCP, and until the codec of sequence numbers has said so."""
-    original: NDArray[np.int64]
+    original: Integers
     """Which of these packets first had the payload that a segment has, if it is a retransmission
     (P); itself, if not. Said by the codec of sequence numbers, too."""
 

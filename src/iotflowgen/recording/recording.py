@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from iotflowgen.recording.identities import Identities
 from iotflowgen.recording.packets import Packets
 from iotflowgen.wire import Frames, Layers, find_layers
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Recording"]
 
@@ -32,15 +33,15 @@ class Recording:
     """Packed; what the codecs have taken out of them is 0. Of no bytes where a packet has none."""
     length: NDArray[np.int32]
     """Bytes on the wire (P)."""
-    time_ns: NDArray[np.int64]
+    time_ns: Integers
     """Nanoseconds since the epoch (P)."""
-    outgoing: NDArray[np.bool_]
+    outgoing: Flags
     """Sent by the device (P)."""
     protocols: NDArray[np.uint16]
     """Protocol configuration, a bit each (P)."""
-    capture: NDArray[np.int64]
+    capture: Integers
     """Which capture each is of, from 0 on (P)."""
-    flow: NDArray[np.int64]
+    flow: Integers
     """Which flow, from 0 on, over all captures; -1 for none (P)."""
     references: Mapping[str, NDArray[Any]]
     """What codecs have made of fields, by the codec's name, a dot, and a name of its own."""

@@ -50,12 +50,7 @@ def refer(key: Integers, value: Integers, asks: Flags) -> NDArray[np.int32]:
 
 
 def resolve(
-    name: str,
-    memory: Memory,
-    key: Integers,
-    asks: Flags,
-    back: NDArray[np.int32],
-    fresh: Integers,
+    name: str, memory: Memory, key: Integers, asks: Flags, back: NDArray[np.int32], fresh: Integers
 ) -> Integers:
     """The values (M) that are referred to: the inverse of `refer`, block by block.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.recording import Groups, Packets
 from iotflowgen.wire import payload_size, src_port
-from iotflowgen.wire.dns import A, find_addresses, name_hashes, read_headers
+from iotflowgen.wire.dns import A, find_addresses, read_headers
 
 __all__ = ["Answers", "find_answers", "latest"]
 
@@ -51,8 +51,7 @@ def find_answers(packets: Packets) -> Answers:
     answers = (headers.flags & _RESPONSE > 0) & (headers.name_end > 0)
     which, start, end = which[answers], start[answers], end[answers]
     found = find_addresses(frames.data, start, end)
-    names = name_hashes(frames.data, start, end, start + 12)
-    _, name = np.unique(names[found.packet], return_inverse=True)
+    _, name = np.unique(headers.name[answers][found.packet], return_inverse=True)
     packet = which[found.packet]
     records = Answers(
         packet=packet, name=name.astype(np.int64), at=found.address - frames.start[packet]

@@ -25,9 +25,10 @@ from iotflowgen.packets.identity.identifiers import (
 from iotflowgen.recording import Groups, Identities, find_flows
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers
+from iotflowgen.wire.arrays import Bytes, Flags, Integers
 from iotflowgen.wire.dns import A, find_addresses
 from iotflowgen.wire.layers import ARP, IP4, IP6
-from iotflowgen.wire.tls import HANDSHAKE, find_records
+from iotflowgen.wire.tls import begins_handshake
 
 __all__ = ["learn_identities"]
 
@@ -41,9 +42,9 @@ _LEASE, _TLS = protocol_mask(["bootp"]), protocol_mask(["https"])
 def learn_identities(
     frames: Frames,
     layers: Layers,
-    outgoing: NDArray[np.bool_],
+    outgoing: Flags,
     protocols: NDArray[np.uint16],
-    capture: NDArray[np.int64],
+    capture: Integers,
     apart: Collection[str] = (),
 ) -> Identities:
     """Learn from all packets of a device, those of a capture in the order of time.
@@ -90,7 +91,7 @@ def learn_identities(
     )
 
 
-def _device(macs: NDArray[np.uint8], ends: NDArray[np.uint8]) -> tuple[str, str, tuple[str, ...]]:
+def _device(macs: Bytes, ends: Bytes) -> tuple[str, str, tuple[str, ...]]:
     """MAC and IP address that the device mostly sends from, and all of its IP addresses.
 
     Args:
@@ -116,16 +117,14 @@ def _named(
     return {*quads_in(b"\n".join(distinct)), *(str(ipaddress.ip_address(each)) for each in raw)}
 
 
-def _macs(frames: Frames) -> NDArray[np.uint8]:
+def _macs(frames: Frames) -> Bytes:
     """Source and destination (P, 2, 6); zeros where a frame ends before."""
     found = frames.bytes_at(0, 12)
     found[frames.size < 12] = 0
     return found.reshape(-1, 2, 6)[:, ::-1]
 
 
-def _addresses(
-    frames: Frames, layers: Layers, kinds: Iterable[tuple[int, int, int, int]]
-) -> NDArray[np.uint8]:
+def _addresses(frames: Frames, layers: Layers, kinds: Iterable[tuple[int, int, int, int]]) -> Bytes:
     """Source and destination (P, 2, 17): how many bytes, 0 for none, and these."""
     found = np.zeros((len(frames), 2, 17), np.uint8)
     for ethertype, first, size, step in kinds:
@@ -182,16 +181,11 @@ def _gateway(
     return gateway, ip, {*macs.get(ip, ())}
 
 
-def _speaks_tls(
-    flow: NDArray[np.int64], payload: Frames, protocols: NDArray[np.uint16]
-) -> NDArray[np.bool_]:
+def _speaks_tls(flow: Integers, payload: Frames, protocols: NDArray[np.uint16]) -> Flags:
     """Whether each packet (P) is TLS, or comes after some in its flow, which may cut records."""
-    is_tls = (protocols & _TLS) != 0
     # on a port that tshark does not know for TLS a handshake says what it is
-    records = find_records(payload.data, payload.start, payload.start + payload.size)
-    begins = records.offset == payload.start[records.packet]
-    is_tls[records.packet[begins & (records.type == HANDSHAKE)]] = True
-    found: NDArray[np.bool_] = is_tls | (Groups(flow).latest(is_tls & (flow >= 0)) >= 0)
+    is_tls = ((protocols & _TLS) != 0) | begins_handshake(payload)
+    found: Flags = is_tls | (Groups(flow).latest(is_tls & (flow >= 0)) >= 0)
     return found
 
 

@@ -18,14 +18,7 @@ import numpy as np
 from iotflowgen.packets.identity.draws import Draws
 from iotflowgen.packets.identity.identifiers import is_host
 from iotflowgen.packets.identity.replacing import replace_all, replace_tails
-from iotflowgen.packets.identity.spellings import (
-    Pair,
-    bare,
-    eui64,
-    mac_in,
-    spell_ip,
-    spell_mac,
-)
+from iotflowgen.packets.identity.spellings import Pair, bare, eui64, mac_in, spell_ip, spell_mac
 from iotflowgen.recording import Identities
 from iotflowgen.wire import Frames
 

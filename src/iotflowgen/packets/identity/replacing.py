@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.wire import Frames
+from iotflowgen.wire.arrays import Bytes, Flags, Integers
 from iotflowgen.wire.frames import copy_ranges
 
 __all__ = ["SHORTEST", "replace_all", "replace_tails"]
@@ -29,15 +30,15 @@ _POINTER: Final = 0xC0
 class _Matches(NamedTuple):
     """Where texts stand, by place."""
 
-    at: NDArray[np.int64]
+    at: Integers
     """(M) where each begins in the data."""
-    key: NDArray[np.int64]
+    key: Integers
     """(M) which text it is."""
-    size: NDArray[np.int64]
+    size: Integers
     """(M) bytes of it."""
-    begin: NDArray[np.int64]
+    begin: Integers
     """(M) where its frame begins."""
-    end: NDArray[np.int64]
+    end: Integers
     """(M) where its frame ends."""
 
     def where(self, chosen: NDArray[Any]) -> "_Matches":
@@ -147,17 +148,15 @@ def _may_point(address: bytes) -> bool:
     return len(address) == 4 and address[0] >= _POINTER and not address[2]
 
 
-def _points(data: NDArray[np.uint8], found: _Matches, may: Sequence[bool]) -> NDArray[np.bool_]:
+def _points(data: Bytes, found: _Matches, may: Sequence[bool]) -> Flags:
     """Whether matches (M) are pointers and types in a record of DNS, whose class comes next."""
     after = found.at + found.size
     high, low = (_byte(data, after + i, after + 1 < found.end) for i in (0, 1))
-    is_class: NDArray[np.bool_] = (after + 1 < found.end) & (high == 0) & (low == 1)
+    is_class: Flags = (after + 1 < found.end) & (high == 0) & (low == 1)
     return is_class & np.array(may, np.bool_)[found.key]
 
 
-def _byte(
-    data: NDArray[np.uint8], at: NDArray[np.int64], inside: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
+def _byte(data: Bytes, at: Integers, inside: Flags) -> Bytes:
     """Bytes (M) at places in the data; 0 where one is not inside."""
     if not len(data):
         return np.zeros(len(at), np.uint8)
