@@ -22,7 +22,7 @@ from iotflowgen.packets.identity.identifiers import (
     quads_in,
     words_in,
 )
-from iotflowgen.recording import Groups, Identities, find_flows
+from iotflowgen.recording import Groups, Identities, Packets
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers
 from iotflowgen.wire.arrays import Bytes, Flags, Integers
@@ -39,28 +39,17 @@ _NAMES: Final = protocol_mask(["dns"]) | protocol_mask(["mdns"])
 _LEASE, _TLS = protocol_mask(["bootp"]), protocol_mask(["https"])
 
 
-def learn_identities(
-    frames: Frames,
-    layers: Layers,
-    outgoing: Flags,
-    protocols: NDArray[np.uint16],
-    capture: Integers,
-    apart: Collection[str] = (),
-) -> Identities:
-    """Learn from all packets of a device, those of a capture in the order of time.
+def learn_identities(packets: Packets) -> Identities:
+    """Learn from all captured packets of a device.
 
-    Args:
-        frames: Those that a persona is to disguise: where bytes of them were set to 0, a word that
-            was longer before has to be known as it is now.
-        layers: Of these frames.
-        outgoing: Whether the device sent each (P).
-        protocols: Protocol configuration of each (P).
-        capture: Which capture each is of (P).
-        apart: IP addresses of the device that count as hosts of their own.
+    Their frames are to be those that a persona is to disguise: where bytes of them were set to 0, a
+    word that was longer before has to be known as it is now.
 
     Raises:
         ValueError: The device sent no packet.
     """
+    frames, layers = packets.frames, packets.layers
+    outgoing, protocols = packets.outgoing, packets.protocols
     if not outgoing.any():
         raise ValueError("the device sent no packet")
     macs, ends = _macs(frames), _addresses(frames, layers, _IP)
@@ -72,7 +61,7 @@ def learn_identities(
     payload = Frames(
         frames.data, frames.start + layers.payload, np.maximum(layers.end - layers.payload, 0)
     )
-    is_tls = _speaks_tls(find_flows(frames, layers, capture, outgoing), payload, protocols)
+    is_tls = _speaks_tls(packets.flow, payload, protocols)
     plain, secret = ({*payload.take(which).tolist()} for which in (~is_tls, is_tls))
     named = {_text(row) for row in {*_rows(ends.reshape(-1, 17))}}
     named |= {_text(row) for row in {*_rows(_addresses(frames, layers, _ARP).reshape(-1, 17))}}
@@ -81,7 +70,6 @@ def learn_identities(
         device_mac=device_mac,
         device_ip=device_ip,
         own_addresses=own,
-        apart=tuple(each for each in own if each in apart and each != device_ip),
         gateway_mac=gateway_mac,
         gateway_ip=gateway_ip,
         other_gateways=tuple(sorted(others - {gateway_mac, device_mac})),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iotflowgen.wire import Frames
 
@@ -95,6 +96,7 @@ def _candidates(frames: Frames, text: bytes, heads: list[bytes]) -> Iterator[tup
         yield from zip(at.tolist(), begin.tolist(), end.tolist(), strict=True)
 
 
-def _hashes(heads: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _hashes(heads: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Numbers of `_BITS` bits for first bytes: the same for the same."""
-    return (heads * np.uint32(0x9E3779B1)) >> np.uint32(32 - _BITS)
+    hashes: NDArray[np.uint32] = (heads * np.uint32(0x9E3779B1)) >> np.uint32(32 - _BITS)
+    return hashes
