@@ -194,6 +194,12 @@ def test_macs_of_one_product_stay_as_far_apart():
 def test_a_device_that_had_several_addresses_has_one():
     someone = persona()
     assert shown_ip(someone, "10.1.1.9") == someone.device_ip
+    # a text of one has no room for the other, and what follows it would move
+    frame = b"at 10.1.1.9 or at 192.168.1.20: the end"
+    (shown,) = disguise(someone, frame)
+    assert len(shown) == len(frame)
+    assert shown.endswith(b": the end")
+    assert someone.device_ip.encode() in shown
 
 
 def test_the_same_seed_draws_the_same():
