@@ -51,6 +51,11 @@ def who_and_when(file: Path | None, flags: Mapping[str, str | None]) -> Shown:
     if said["ip"] and said["ip"] == said["gateway"]:
         reason = f"{said['ip']} cannot be the device's address and the gateway's"
         raise typer.BadParameter(reason, param_hint="--ip, --gateway")
+    if said["ip"] and said["gateway"] and not _share_network(said["ip"], said["gateway"]):
+        reason = f"{said['ip']} and {said['gateway']} differ in more than their last number"
+        raise typer.BadParameter(
+            f"{reason}; choose two of one network", param_hint="--ip, --gateway"
+        )
     start = said["start"] or _read_start("now")
     return Shown(said["mac"], said["ip"], said["gateway"], start)
 
@@ -70,6 +75,11 @@ def _read_ip(text: str) -> str:
     if address.is_multicast or address.is_reserved or address.is_loopback or not int(address) >> 24:
         raise ValueError(f"{text} is no IPv4 address of a host in a network")
     return str(address)
+
+
+def _share_network(ip: str, gateway: str) -> bool:
+    """Whether both are of one network of 256 addresses, as homes are shown in."""
+    return ip.rpartition(".")[0] == gateway.rpartition(".")[0]
 
 
 def _read_start(text: str) -> int:

@@ -21,6 +21,7 @@ from iotflowgen.packets.gather import gather, set_lengths
 from iotflowgen.packets.identity import Persona
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.references import check_references
 from iotflowgen.packets.rows import Rows
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import Frames, set_checksums
@@ -61,6 +62,7 @@ class Renderer:
         self._frames, self._layers = recording.frames, recording.layers
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         try:
+            check_references(recording, codecs)
             self._codecs = [codec(recording) for codec in codecs]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError("the model holds packets that do not fit; fit it again") from error

@@ -59,7 +59,7 @@ class Endpoints:
         self._answers = Answers(**{f.name: told[f"answer_{f.name}"] for f in fields(Answers)})
         frames = recording.frames.take(self._answers.packet)
         self._address = frames.number(self._answers.at, 4)
-        self._stand_ins = StandIns(*_movable(self._captured, self._address))
+        self._stand_ins = StandIns(*_movable(self._captured, self._address), np.empty(0, np.int64))
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
