@@ -4,6 +4,7 @@ Shapes: P packets of a recording.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,11 @@ _TABLES = {
     "dates.packet": ("dates.at",),
 }
 """Columns that name packets, and those that say where in their frames something is."""
+_ALIKE = (
+    *("endpoints.answer_", "random.nonce", "random.hello_", "dates."),
+    *("tcp.initial.clocks.", "timestamps.clocks."),
+)
+"""How names of columns begin that are of one table, and so have as many rows."""
 _RISING = ("endpoints.answer_packet", "random.nonce_packet", "dates.packet")
 
 
@@ -36,19 +42,24 @@ def check_references(recording: Recording, codecs: Sequence[type[Codec]]) -> Non
         KeyError: One is missing.
     """
     told = recording.references
-    made = _made_by(codecs)
+    made = _made_by(tuple(codecs))
     for name, like in made.items():
         shape = told[name].shape
         if told[name].dtype != like.dtype or len(shape) != like.ndim or shape[1:] != like.shape[1:]:
             raise ValueError(f"{name} is of another kind")
         if len(like) == _FEW and len(told[name]) != len(recording):
             raise ValueError(f"{name} has not a row a packet")
+    for start in _ALIKE:
+        alike = {name for name in made if name.startswith(start) and not name.endswith(".spread")}
+        if len({len(told[name]) for name in alike}) > 1:
+            raise ValueError(f"{', '.join(sorted(alike))} differ in length")
     for name, least, most in _bounds(recording):
         if name in made and ((told[name] < least) | (told[name] > most)).any():
             raise ValueError(f"{name} is out of bounds")
 
 
-def _made_by(codecs: Sequence[type[Codec]]) -> dict[str, NDArray[Any]]:
+@cache
+def _made_by(codecs: tuple[type[Codec], ...]) -> dict[str, NDArray[Any]]:
     """What codecs make of a few packets without bytes."""
     few = np.zeros(_FEW, np.int64)
     recording = Recording(
@@ -76,9 +87,6 @@ def _bounds(recording: Recording) -> Iterator[tuple[str, int, Any]]:
     for name in _RISING:
         if name in told:
             yield name, 0, np.append(told[name][1:], last)
-    if "endpoints.answer_packet" in told:
-        answers = told["endpoints.answer_packet"]
-        yield "endpoints.answer_name", 0, np.full(len(answers), len(answers))
     yield "random.spot", 0, size
     yield "endpoints.ends", 0, last
     yield "tcp.back", 0, np.inf
