@@ -38,14 +38,6 @@ class Renders(Protocol):
     """Who makes frames of rows."""
 
     @property
-    def device_mac(self) -> str:
-        """The MAC address of the device, from which every outgoing packet comes."""
-
-    @property
-    def device_ip(self) -> str:
-        """The IPv4 address of the device."""
-
-    @property
     def compromises(self) -> Counter[str]:
         """Packets in which features were not kept, by what was done about it."""
 
