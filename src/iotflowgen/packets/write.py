@@ -37,6 +37,9 @@ _BLOCK: Final = 2**15
 class Renders(Protocol):
     """Who makes frames of rows."""
 
+    device_mac: str
+    """The MAC address of the device, from which every outgoing packet comes."""
+
     @property
     def compromises(self) -> Counter[str]:
         """Packets in which features were not kept, by what was done about it."""
