@@ -10,19 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
-from iotflowgen.recording import Groups, Packets
+from iotflowgen.recording import Groups
 from iotflowgen.recording.arrays import Flags, Integers
 
-__all__ = ["count_on", "owners", "recurring", "refer", "resolve"]
+__all__ = ["count_on", "recurring", "refer", "resolve"]
 
 
 _KEPT = 64
 """Values of a key that may be referred to, the last."""
-
-
-def owners(packets: Packets) -> Integers:
-    """Whose exchange each packet is of, its flow's, or its session's where it has none (P)."""
-    return np.where(packets.flow >= 0, 2 * packets.flow, 2 * packets.session + 1)
 
 
 def recurring(value: Integers, capture: Integers) -> Flags:
