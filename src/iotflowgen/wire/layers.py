@@ -6,13 +6,12 @@ are read as far as they go.
 Shapes: P packets. Offsets are in bytes from where a frame begins.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from iotflowgen.wire.arrays import Flags, Integers
+from iotflowgen.wire.arrays import Columns, Flags, Integers
 from iotflowgen.wire.frames import Frames
 
 __all__ = [
@@ -77,7 +76,7 @@ _EXTENSIONS: Final = (0, 43, 60)
 
 
 @dataclass(frozen=True, eq=False)
-class Layers:
+class Layers(Columns):
     """Offsets (P) into frames, bytes, and what they hold (P)."""
 
     ethertype: Integers
@@ -94,13 +93,6 @@ class Layers:
     """What TCP and UDP carry, and the body of ICMP; the network header's start without IP."""
     end: Integers
     """What follows is padding."""
-
-    def __len__(self) -> int:
-        return len(self.ethertype)
-
-    def take(self, which: NDArray[Any] | slice) -> "Layers":
-        """Those of an array of indices, a mask or a slice."""
-        return Layers(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @property
     def is_ip4(self) -> Flags:
