@@ -6,10 +6,12 @@ is believed before it is checked. What is written are Ethernet frames, little en
 Shapes: P packets.
 """
 
+import gzip
 import struct
 import zlib
 from array import array
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -147,25 +149,18 @@ def _unzipped(content: bytes) -> tuple[bytes, str]:
     """The content of a gzip file as far as it goes, and a complaint; of any other file, itself."""
     if not content.startswith(_GZIP):
         return content, ""
-    parts: list[bytes] = []
-    at, left = 0, _MOST_UNZIPPED
-    # a file may have several members, one after another
-    while content.startswith(_GZIP, at):
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        while not member.eof:
-            # in pieces, for what comes before damage is whole
-            piece = content[at : at + _PIECE]
-            try:
-                parts.append(member.decompress(piece, left))
-            except zlib.error as error:
-                return b"".join(parts), f"the gzip file is damaged ({error})"
-            at += len(piece) - len(member.unused_data)
-            left -= len(parts[-1])
-            if not left:
-                return b"".join(parts), f"the gzip file holds more than {_MOST_UNZIPPED} bytes"
-            if not (piece or parts[-1]):
-                return b"".join(parts), "the gzip file is cut short"
-    return b"".join(parts), ""
+    file, parts, left = gzip.GzipFile(fileobj=BytesIO(content)), [], _MOST_UNZIPPED
+    try:
+        # in pieces, for what comes before damage is whole
+        while piece := file.read1(min(left, _PIECE)):
+            parts.append(piece)
+            left -= len(piece)
+    except EOFError:
+        return b"".join(parts), "the gzip file is cut short"
+    except (OSError, zlib.error) as error:
+        return b"".join(parts), f"the gzip file is damaged ({error})"
+    complaint = "" if left else f"the gzip file holds more than {_MOST_UNZIPPED} bytes"
+    return b"".join(parts), complaint
 
 
 def _find_records(content: bytes) -> Iterator[Place]:
