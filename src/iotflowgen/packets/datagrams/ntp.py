@@ -14,8 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.datagrams.exchanges import recurring, refer, resolve
-from iotflowgen.packets.datagrams.messages import MessageCodec, told_of
+from iotflowgen.packets.datagrams.exchanges import MessageCodec, recurring, refer, resolve, told_of
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Packets
