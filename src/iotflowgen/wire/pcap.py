@@ -168,7 +168,8 @@ def _find_records(content: bytes) -> Iterator[Place]:
     order, unit_ns = _PCAP[content[:4]]
     if len(content) < _FILE:
         raise Damage(0, "the header of the file is cut short")
-    (link,) = struct.unpack_from(f"{order}20xI", content)
+    # the upper half may say how long the frame check sequence is
+    link = struct.unpack_from(f"{order}20xI", content)[0] & 0xFFFF
     read, at = struct.Struct(f"{order}IIII").unpack_from, _FILE
     while at < len(content):
         start = at + _RECORD
@@ -179,6 +180,8 @@ def _find_records(content: bytes) -> Iterator[Place]:
             raise Damage(at, "a packet is too long")
         if start + size > len(content):
             raise Damage(at, "a packet is cut short")
+        if fraction * unit_ns >= 10**9:
+            raise Damage(at, "the time of a packet cannot be")
         yield link, seconds * 10**9 + fraction * unit_ns, length, start, size
         at = start + size
 

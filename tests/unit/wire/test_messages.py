@@ -111,6 +111,8 @@ def test_heads_of_http():
     ]
     content, start, end = ranges(parts)
     heads = http.find_heads(content, start, end)
+    ask, answer = http.REQUEST, http.RESPONSE
+    assert heads.kind.tolist() == [ask, answer, answer, ask, 0, 0, 0, 0, ask, ask]
     ends = [part.find(b"\r\n\r\n") + 4 for part in parts]
     for i in (0, 1, 3, 8, 9):
         assert heads.end[i] - start[i] == ends[i]
@@ -118,6 +120,7 @@ def test_heads_of_http():
     assert heads.length.tolist() == [-1, 42, -1, -1, -1, -1, -1, -1, -1, 5]
     assert heads.length_size.tolist() == [0, 2, 0, 0, 0, 0, 0, 0, 0, 1]
     assert content[heads.length_at[1] :][:2].tobytes() == b"42"
+    assert heads.chunked.tolist() == [i == 2 for i in range(10)]
 
 
 WORDS = [
@@ -148,5 +151,6 @@ def test_anything_is_read_within_its_bounds(parts):
     assert (heads.end <= end).all()
     assert (heads.length_at + heads.length_size <= end).all()
     for i, part in enumerate(parts):
-        if heads.end[i]:
-            assert heads.end[i] == start[i] + part.find(b"\r\n\r\n") + 4
+        end_of_head = part.find(b"\r\n\r\n") + 4
+        if heads.kind[i]:
+            assert heads.end[i] == (start[i] + end_of_head if end_of_head > 3 else 0)

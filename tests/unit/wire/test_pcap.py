@@ -152,6 +152,7 @@ BLOCKS = section() + interface(1) + enhanced(0, TIME_NS // 1000)
         (GOOD + LONG, "a packet is too long"),
         (GOOD + struct.pack("<IIII", 0, 0, 2**32 - 1, 5), "a packet is too long"),
         (GOOD + struct.pack("<IIII", 0, 0, 0, 2**32 - 1), "a packet is too long"),
+        (GOOD + struct.pack("<IIII", 0, 10**9, 0, 0), "the time of a packet cannot be"),
         (BLOCKS + b"\0" * 11, "a block is cut short"),
         (BLOCKS + enhanced(0, 5)[:-1], "a block is cut short"),
         (BLOCKS + struct.pack("<III", 6, 2**32 - 4, 0), "a block is cut short"),

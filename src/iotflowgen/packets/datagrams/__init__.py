@@ -1,8 +1,9 @@
 """Linked fields of what has no connection: DNS, BOOTP, ICMP, NTP."""
 
 from iotflowgen.packets.datagrams.bootp import Leases
-from iotflowgen.packets.datagrams.dns import DnsIds, open_questions
+from iotflowgen.packets.datagrams.dns import DnsIds
 from iotflowgen.packets.datagrams.icmp import Echoes
+from iotflowgen.packets.datagrams.lookups import open_questions
 from iotflowgen.packets.datagrams.ntp import Ntp
 from iotflowgen.packets.datagrams.quotes import Quotes
 

@@ -1,4 +1,4 @@
-"""Ids of DNS messages (RFC 1035, section 4.1.1), as a codec, and which questions are open.
+"""Ids of DNS messages (RFC 1035, section 4.1.1), as a codec.
 
 An answer has the id of its question, a question that is asked again mostly the one that it had.
 Other questions have random ids, or count on from the one before, or have the same few in each
@@ -7,30 +7,26 @@ capture, as of programs that count from their start.
 Shapes: P captured packets; D messages; E packets of a block.
 """
 
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.datagrams.exchanges import MessageCodec, count_on, refer, resolve, told_of
+from iotflowgen.packets.datagrams.lookups import find_lookups
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups, Packets
-from iotflowgen.traffic import protocol_mask
-from iotflowgen.wire import Frames, Layers, dst_port, src_port
+from iotflowgen.wire import dst_port, src_port
 from iotflowgen.wire.arrays import Flags, Integers
-from iotflowgen.wire.dns import read_headers
 
-__all__ = ["DnsIds", "Lookups", "find_lookups", "open_questions"]
+__all__ = ["DnsIds"]
 
 _NEAR: Final = 16
 _MOSTLY: Final = 0.6
 """Share of steps up to `_NEAR` from which on ids count; at random there are hardly any."""
-_DNS: Final = protocol_mask(["dns"])
-_HEADER: Final = 12
 _RESPONSE: Final = 0x8000
 _MIXER: Final = 0x9E3779B97F4A7C1
-_OF_TYPE: Final = 0x9E3779B1
 
 
 class DnsIds(MessageCodec):
@@ -106,52 +102,3 @@ def _repeats(number: Integers, question: Integers) -> Flags:
     different = np.unique(alike, return_counts=True)[1]
     found: Flags = (2 * different <= asked)[np.searchsorted(questions, question)]
     return found
-
-
-class Lookups(NamedTuple):
-    """Messages over UDP; those of mDNS are none."""
-
-    place: Integers
-    """Which packet each is (D)."""
-    id: Integers
-    """By which an answer is known (D)."""
-    asks: Flags
-    """Whether it is a question, and not an answer (D)."""
-    question: Integers
-    """A number for name and type of the first question (D); 0 where there is no whole one."""
-
-
-def find_lookups(frames: Frames, layers: Layers, protocols: NDArray[np.uint16]) -> Lookups:
-    """The messages of packets (P)."""
-    is_dns = layers.is_udp & (protocols & _DNS > 0) & (layers.end - layers.payload >= _HEADER)
-    place = np.flatnonzero(is_dns)
-    start = frames.start[place] + layers.payload[place]
-    end = frames.start[place] + layers.end[place]
-    headers = read_headers(frames.data, start, end)
-    question = np.where(headers.name != 0, headers.name + headers.type * _OF_TYPE, 0)
-    return Lookups(place, headers.id, headers.flags & _RESPONSE == 0, question)
-
-
-def open_questions(
-    frames: Frames, layers: Layers, outgoing: Flags, protocols: NDArray[np.uint16]
-) -> Integers:
-    """Which questions of DNS wait for their answers after each packet of one capture (P).
-
-    It is a number for all of them that were asked between the same two ports, and are answered
-    next: of those that are asked again first, or never answered, nothing has to follow. 0 for none,
-    and for other packets.
-    """
-    lookups = find_lookups(frames, layers, protocols)
-    place, asks = lookups.place, lookups.asks
-    source, destination = src_port(frames, layers)[place], dst_port(frames, layers)[place]
-    ports = np.where(outgoing[place], source << 16 | destination, destination << 16 | source)
-    _, alike = np.unique(np.stack([ports, lookups.question]), axis=1, return_inverse=True)
-    groups = Groups(alike.ravel())
-    was_asked = groups.latest(asks) >= 0
-    # what comes next of the same question is what came before, read backwards
-    is_answered = Groups(alike.ravel()[::-1]).previous(~asks[::-1], first=False)[::-1]
-    waits = np.where(was_asked & is_answered, lookups.question, 0)
-    change = waits - groups.previous(waits, 0)
-    column = np.zeros(len(frames), dtype=np.int64)
-    column[place] = Groups(ports).sum(change)
-    return column

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from iotflowgen.packets.datagrams.dns import find_lookups
+from iotflowgen.packets.datagrams.lookups import find_lookups
 from iotflowgen.packets.states import with_states
 from iotflowgen.wire import Frames, find_layers
 from tests.unit.packets.datagrams.said import dns, echo, trace_of
