@@ -13,9 +13,9 @@ from iotflowgen.wire.layers import Layers
 
 __all__ = ["Options", "find_options"]
 
-_END, _NOTHING, _SACK, _TIMESTAMPS = 0, 1, 5, 8
-_STAMPED: Final = 10
-"""Bytes of timestamps, with kind and length."""
+_END, _NOTHING, _SACK = 0, 1, 5
+_SIZES: Final = {3: 3, 4: 2, _SACK: 0, 8: 10}
+"""Bytes of each option that is found, by its kind; any of blocks."""
 _BLOCK: Final = 8
 """Bytes of a block of selective acknowledgment."""
 _USUAL: Final = 0x0101080A
@@ -28,6 +28,10 @@ class Options(NamedTuple):
     0 where a segment lacks the option. A whole value always lies within the header.
     """
 
+    window_scale: Integers
+    """Shift of windows, 1 byte."""
+    sack_permitted: Integers
+    """Nothing, so that the offset is where the next option begins."""
     sack: Integers
     """Blocks of selective acknowledgment, 8 bytes each; the byte before says how many."""
     timestamps: Integers
@@ -40,7 +44,7 @@ def find_options(frames: Frames, layers: Layers) -> Options:
     As Linux does, one with a length that is not its own is passed over, and one that ends beyond
     the header or has fewer than 2 bytes ends the search.
     """
-    options = Options(*np.zeros((2, len(frames)), np.int64))
+    options = Options(*(np.zeros(len(frames), np.int64) for _ in _SIZES))
     index = np.flatnonzero(layers.is_tcp & (layers.payload > layers.transport + 20))
     at, end = layers.transport[index] + 20, layers.payload[index]
     usual = (frames.take(index).number(at, 4) == _USUAL) & (end == at + 12)
@@ -52,10 +56,10 @@ def find_options(frames: Frames, layers: Layers) -> Options:
         size = np.where(kind == _NOTHING, 1, size)
         goes_on = (kind == _NOTHING) | ((size >= 2) & (at + size <= end))
         goes_on &= kind != _END
-        is_sack = (kind == _SACK) & (size > 2) & ((size - 2) % _BLOCK == 0)
-        is_stamped = (kind == _TIMESTAMPS) & (size == _STAMPED)
-        for found, is_it in ((options.sack, is_sack), (options.timestamps, is_stamped)):
-            new = goes_on & is_it & (found[index] == 0)
+        has_blocks = (size > 2) & ((size - 2) % _BLOCK == 0)
+        for found, (number, own) in zip(options, _SIZES.items(), strict=True):
+            is_whole = has_blocks if number == _SACK else size == own
+            new = goes_on & (kind == number) & is_whole & (found[index] == 0)
             found[index[new]] = at[new] + 2
         at = at + size
         goes_on &= at < end

@@ -51,7 +51,9 @@ def test_fields_by_hand():
     for field, value in expected.items():
         assert field(frames, layers).tolist() == [value, 0]
     assert wire.payload_size(layers).tolist() == [0, 0]
-    assert not np.any(find_options(frames, layers))
+    options = find_options(frames, layers)
+    assert options.window_scale.tolist() == [61, 0]
+    assert not (options.sack | options.timestamps | options.sack_permitted).any()
 
 
 def test_options_are_those_found_one_by_one():
@@ -61,7 +63,7 @@ def test_options_are_those_found_one_by_one():
     options = find_options(data, layers)
     for i, frame in enumerate(frames):
         layout = find_layout(frame)
-        for found, kind in zip(options, (5, 8), strict=True):
+        for found, kind in zip(options, (3, 4, 5, 8), strict=True):
             at = option_at(frame, layout, kind) if layout.protocol == 6 else 0
             assert found[i] == at
 
@@ -69,10 +71,10 @@ def test_options_are_those_found_one_by_one():
 def test_options_never_reach_beyond_their_header():
     data = Frames.of(all_frames(REPOSITORY, seed=2))
     layers = find_layers(data)
-    for at in find_options(data, layers):
+    for at, size in zip(find_options(data, layers), (1, 0, 8, 8), strict=True):
         there = at > 0
         assert there.any()
-        assert (at + 8 <= layers.payload)[there].all()
+        assert (at + size <= layers.payload)[there].all()
         assert (at >= layers.transport + 22)[there].all()
 
 
@@ -84,27 +86,30 @@ def segment(options):
 
 
 @pytest.mark.parametrize(
-    ("options", "sack", "timestamps"),
+    ("options", "found"),
     [
-        ("0101 080a 0000000100000002", 0, 4),
-        ("080a 0000000100000002 0101", 0, 2),
-        ("0101 080b 0000000100000002 00000000", 0, 0),  # a length that is not its own
-        ("0100 080a 0000000100000002", 0, 0),  # after the end
-        ("0800 080a 0000000100000002", 0, 0),  # a length of 0 would never end
-        ("080a 0000000100000002 080a 0000000300000004", 0, 2),  # the first of two
-        ("0101 0101 0101 080a", 0, 0),  # beyond the header
-        ("0204 05b4 0402 080a 0000000100000002 0103 0307", 0, 8),
-        ("0101 050a 0000000100000002", 4, 0),
-        ("0101 050b 000000010000000200 000000", 0, 0),
-        ("0101 080a 0000000100000002 0101 050a 0000000100000002", 16, 4),
+        ("0103 0307", (4, 0, 0, 0)),
+        ("0102 0307", (0, 0, 0, 0)),
+        ("0101 0402", (0, 4, 0, 0)),
+        ("0101 080a 0000000100000002", (0, 0, 0, 4)),
+        ("080a 0000000100000002 0101", (0, 0, 0, 2)),
+        ("0101 080b 0000000100000002 00000000", (0, 0, 0, 0)),  # a length that is not its own
+        ("0100 080a 0000000100000002", (0, 0, 0, 0)),  # after the end
+        ("0800 080a 0000000100000002", (0, 0, 0, 0)),  # a length of 0 would never end
+        ("080a 0000000100000002 080a 0000000300000004", (0, 0, 0, 2)),  # the first of two
+        ("0101 0101 0101 080a", (0, 0, 0, 0)),  # beyond the header
+        ("0204 05b4 0402 080a 0000000100000002 0103 0307", (18, 6, 0, 8)),
+        ("0101 050a 0000000100000002", (0, 0, 4, 0)),
+        ("0101 050b 000000010000000200 000000", (0, 0, 0, 0)),
+        ("0101 080a 0000000100000002 0101 050a 0000000100000002", (0, 0, 16, 4)),
     ],
 )
-def test_options_by_hand(options, sack, timestamps):
+def test_options_by_hand(options, found):
     frames = Frames.of([segment(bytes.fromhex(options))])
     layers = find_layers(frames)
     assert layers.is_tcp.all()
-    found = find_options(frames, layers)
-    assert [int(at[0]) for at in found] == [54 + at if at else 0 for at in (sack, timestamps)]
+    at = [int(each[0]) for each in find_options(frames, layers)]
+    assert at == [54 + each if each else 0 for each in found]
 
 
 def test_nothing_is_found_in_nothing():
