@@ -54,7 +54,7 @@ def check_references(recording: Recording, codecs: Sequence[type[Codec]]) -> Non
         if len({len(told[name]) for name in alike}) > 1:
             raise ValueError(f"{', '.join(sorted(alike))} differ in length")
     for name, least, most in _bounds(recording):
-        if name in made and ((told[name] < least) | (told[name] > most)).any():
+        if name in told and ((told[name] < least) | (told[name] > most)).any():
             raise ValueError(f"{name} is out of bounds")
 
 
@@ -87,6 +87,7 @@ def _bounds(recording: Recording) -> Iterator[tuple[str, int, Any]]:
     for name in _RISING:
         if name in told:
             yield name, 0, np.append(told[name][1:], last)
+    yield "captured", 0, size
     yield "random.spot", 0, size
     yield "endpoints.ends", 0, last
     yield "tcp.back", 0, np.inf

@@ -69,6 +69,11 @@ def test_references_are_refused_or_do_no_harm(recording):
             except Exception as error:
                 raise AssertionError(f"{name}, {how}") from error
     assert refused > 3 * len(recording.references)
+    size = recording.frames.size.astype(np.int32)
+    render(replace(recording, references={**recording.references, "captured": size // 2}))
+    for other in (size - 10**6, size + 1, size[:-1]):
+        with pytest.raises(ModelError):
+            render(replace(recording, references={**recording.references, "captured": other}))
     for name in recording.references:
         without = {
             each: recording.references[each] for each in recording.references.keys() - {name}
