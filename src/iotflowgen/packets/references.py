@@ -95,6 +95,9 @@ def _bounds(recording: Recording) -> Iterator[tuple[str, int, Any]]:
     for codec in ("tcp.initial", "timestamps"):
         if f"{codec}.clocks.host" in told:
             hosts, spread = (told[f"{codec}.clocks.{name}"] for name in ("host", "spread"))
-            yield f"{codec}.clocks.host", 0, len(spread) - 1
+            # one a host, or one a clock
+            last_host = np.inf if len(spread) == len(hosts) else len(spread) - 1
+            yield f"{codec}.clocks.host", 0, last_host
             yield f"{codec}.clocks.capture", 0, int(recording.capture.max(initial=0))
-            yield f"{codec}.clock", -1, len(hosts) - 1
+            # packets without TCP have the first one, which may not be there
+            yield f"{codec}.clock", -1, max(len(hosts), 1) - 1
