@@ -183,6 +183,7 @@ def test_packets_are_fuzzed_or_keep_their_identifiers_on_request(chain, tmp_path
         ("--ip", "10.0.0.300"),
         ("--ip", "224.0.0.1"),
         ("--ip", "10.0.0.3", "--gateway", "10.0.0.3"),
+        ("--ip", "10.0.0.3", "--gateway", "10.0.1.1"),
         ("--gateway", "fe80::1"),
         ("--ip", "10.0.0.3", "--payload", "fuzz"),
         ("--ip", "10.0.0.3", "--keep-identifiers"),

@@ -34,7 +34,7 @@ __all__ = [
     "write_model",
 ]
 
-SCHEMA = 4
+SCHEMA = 5
 _KEY = "iotflowgen"
 _RECORDING = "recording."
 

@@ -17,7 +17,8 @@ class Persona:
     Persona(mac='02:11:22:33:44:55', ip='192.168.20.31', gateway=None)
 
     Raises:
-        ArgumentError: A value is no address of a host, or two are the same.
+        ArgumentError: A value is no address of a host, or the two of IPv4 are the same or of
+            different networks.
     """
 
     mac: str | None = None
@@ -37,6 +38,13 @@ class Persona:
             raise ArgumentError(
                 f"{self.ip} cannot be the device's address and the gateway's", "ip", "gateway"
             )
+        if self.ip and self.gateway and not _share_network(self.ip, self.gateway):
+            raise ArgumentError(
+                f"{self.ip} and {self.gateway} differ in more than their last number; "
+                "choose two of one network",
+                "ip",
+                "gateway",
+            )
 
 
 def _checked_mac(text: str) -> str:
@@ -54,3 +62,8 @@ def _checked_ip(text: str, argument: str) -> str:
     if address.is_multicast or address.is_reserved or address.is_loopback or not int(address) >> 24:
         raise ArgumentError(f"{text} is no IPv4 address of a host in a network", argument)
     return str(address)
+
+
+def _share_network(ip: str, gateway: str) -> bool:
+    """Whether both are of one network of 256 addresses, as homes are shown in."""
+    return ip.rpartition(".")[0] == gateway.rpartition(".")[0]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.wire import Frames, Layers, copy_ranges
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["gather", "set_lengths"]
 
@@ -16,11 +17,7 @@ _IP6_HEADER = 40
 
 
 def gather(
-    frames: Frames,
-    layers: Layers,
-    source: NDArray[np.int64],
-    length: NDArray[np.int32],
-    spot: NDArray[np.int64],
+    frames: Frames, layers: Layers, source: Integers, length: NDArray[np.int32], spot: Integers
 ) -> tuple[Frames, Layers]:
     """A copy of the frames `source` (E), with bytes put in or left out where lengths differ.
 
@@ -56,7 +53,7 @@ def gather(
     return Frames(data, start, wanted), replace(taken, end=end)
 
 
-def set_lengths(frames: Frames, layers: Layers, which: NDArray[np.bool_]) -> None:
+def set_lengths(frames: Frames, layers: Layers, which: Flags) -> None:
     """Say in the headers of IP and UDP how long packets are now, in place, of those `which` (E)."""
     network, end = layers.network, layers.end
     frames.put(network + 2, 2, end - network, which & layers.is_ip4)

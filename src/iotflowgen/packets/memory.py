@@ -33,9 +33,9 @@ class Memory:
     def keep(self, name: str, key: NDArray[Any], value: NDArray[Any]) -> None:
         """Remember values (E) by their keys (E); of one key, the last."""
         known = self._of[name]
-        new = dict(zip(key.tolist(), value.tolist(), strict=True))
-        for each in known.keys() & new.keys():
-            del known[each]
-        known |= new
+        for each, number in zip(key.tolist(), value.tolist(), strict=True):
+            # the last used stand last
+            known.pop(each, None)
+            known[each] = number
         for each in [*islice(known, max(0, len(known) - _MOST))]:
             del known[each]

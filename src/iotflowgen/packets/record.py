@@ -58,9 +58,7 @@ def record(
     for codec in all_codecs() if codecs is None else codecs:
         told = codec.encode(recording.packets)
         references |= {f"{codec.name}.{name}": column for name, column in told.items()}
-    identities = learn_identities(
-        recording.frames, layers, columns["outgoing"], columns["protocols"], capture
-    )
+    identities = learn_identities(recording.packets)
     return replace(recording, references=references, identities=identities)
 
 

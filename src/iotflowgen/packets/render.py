@@ -9,10 +9,9 @@ Shapes: E packets of a block.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iotflowgen.errors import ModelError
 from iotflowgen.packets.codec import Codec
@@ -22,9 +21,11 @@ from iotflowgen.packets.gather import gather, set_lengths
 from iotflowgen.packets.identity import Persona
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.references import check_references
 from iotflowgen.packets.rows import Rows
-from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording import Groups, Packets, Recording, Told
 from iotflowgen.wire import Frames, set_checksums
+from iotflowgen.wire.arrays import Flags
 
 __all__ = ["Renderer"]
 
@@ -64,11 +65,13 @@ class Renderer:
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         codecs = codecs_of(recording) if codecs is None else codecs
         try:
+            check_references(recording, codecs)
             self._codecs = [codec(recording) for codec in codecs]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError("the model holds packets that do not fit; fit it again") from error
         self._noise = Noise(rng)
-        self._fuzzer = Fuzzer(rng, _home(persona))
+        shown = (persona.device_mac, persona.device_ip, "fe80::1")
+        self._fuzzer = Fuzzer(rng, Home(*shown, persona.gateway_mac, persona.gateway_ip))
         self._memory = Memory()
         self._remembered: Rows | None = None
 
@@ -105,39 +108,21 @@ class Renderer:
         self._remembered = block.take(stays)
         return packets.news.frames
 
-    def _gathered(self, rows: Rows, is_new: NDArray[np.bool_], stays: NDArray[np.bool_]) -> Packets:
-        frames, layers = gather(
-            self._frames, self._layers, rows.source, rows.length, self._spot[rows.source]
-        )
+    def _gathered(self, rows: Rows, is_new: Flags, stays: Flags) -> Packets:
+        spot = self._spot[rows.source]
+        frames, layers = gather(self._frames, self._layers, rows.source, rows.length, spot)
         return Packets(
             frames=frames,
             layers=layers,
-            time_ns=rows.time_ns,
-            outgoing=rows.outgoing,
-            protocols=rows.protocols,
-            session=rows.session,
-            flow=rows.flow,
-            source=rows.source,
-            number=rows.number,
             is_new=is_new,
             stays=stays,
             position=np.zeros(len(rows), dtype=np.int64),
             original=np.arange(len(rows)),
+            **{each.name: getattr(rows, each.name) for each in fields(Told)},
         )
 
 
-def _home(persona: Persona) -> Home:
-    """The hosts of packets that repeat none."""
-    return Home(
-        device_mac=persona.device_mac,
-        device_ip=persona.device_ip or "0.0.0.0",  # noqa: S104 - no socket
-        device_ip6="fe80::1",
-        gateway_mac=persona.gateway_mac or "02:00:00:00:00:01",
-        gateway_ip=persona.gateway_ip,
-    )
-
-
-def _stays(rows: Rows) -> NDArray[np.bool_]:
+def _stays(rows: Rows) -> Flags:
     """Which packets to remember (E): the last ones of flows that may go on."""
     may = np.flatnonzero((rows.flow >= 0) & (rows.session == rows.session[-1:]))
     last_first = may[::-1]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.recording import Told
 from iotflowgen.traffic import Session
 
 __all__ = ["Rows"]
@@ -19,22 +20,15 @@ _COLUMNS = ("time_ns", "length", "outgoing", "src_port", "dst_port", "protocols"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Rows:
-    """What is to be seen, and which captured packets it repeats; every column has shape (E)."""
+class Rows(Told):
+    """What is to be seen, and which captured packets it repeats, by numbers of the file."""
 
-    number: NDArray[np.int64]
-    """Which packet of the file each is, from 0 on."""
-    session: NDArray[np.int64]
-    """Which session of the file each is of, from 0 on."""
-    flow: NDArray[np.int64]
-    """Which flow of the file each is of; -1 for none."""
-    time_ns: NDArray[np.int64]
     length: NDArray[np.int32]
-    outgoing: NDArray[np.bool_]
+    """Bytes of each frame (E)."""
     src_port: NDArray[np.int32]
+    """0 where a packet has none (E)."""
     dst_port: NDArray[np.int32]
-    protocols: NDArray[np.uint16]
-    source: NDArray[np.int64]
+    """As `src_port` (E)."""
 
     @classmethod
     def of(cls, sessions: Sequence[Session], number: int, session: Sequence[int]) -> "Rows":
@@ -57,18 +51,8 @@ class Rows:
             **columns,
         )
 
-    def __len__(self) -> int:
-        return len(self.number)
-
-    def take(self, which: NDArray[Any] | slice) -> "Rows":
-        """Those of an array of indices, a mask or a slice."""
-        return Rows(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
-
     def then(self, others: "Rows") -> "Rows":
         """These, and others after them."""
-        return Rows(
-            **{
-                f.name: np.concatenate([getattr(self, f.name), getattr(others, f.name)])
-                for f in fields(self)
-            }
-        )
+        names = [each.name for each in fields(self)]
+        both = ((name, getattr(self, name), getattr(others, name)) for name in names)
+        return Rows(**{name: np.concatenate([first, then]) for name, first, then in both})

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -37,13 +37,8 @@ _BLOCK: Final = 2**15
 class Renders(Protocol):
     """Who makes frames of rows."""
 
-    @property
-    def device_mac(self) -> str:
-        """The MAC address of the device, from which every outgoing packet comes."""
-
-    @property
-    def device_ip(self) -> str:
-        """The IPv4 address of the device."""
+    device_mac: str
+    """The MAC address of the device, from which every outgoing packet comes."""
 
     @property
     def compromises(self) -> Counter[str]:
@@ -90,21 +85,27 @@ def write_sessions(
         OutputError: The suffix is another, the file cannot be written, or a packet comes before
             the last one, or at a time that the format cannot hold.
     """
-    capture, stopped = _format(path), False
+    capture, packets, size, stopped = _format(path), 0, 0, False
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        output = _Output(file, capture)
+        end = file.write(capture.header)
         try:
             for rows in _blocks(sessions, block):
                 for time_ns in (rows.time_ns[0], rows.time_ns[-1]):
                     check_time(path, int(time_ns))
-                output.write(rows, renderer.render(rows))
-                progress("write", output.packets, total)
+                frames = renderer.render(rows)
+                records = records_bytes(capture, rows.time_ns, frames)
+                with uninterrupted():
+                    end += file.write(records)
+                    packets, size = packets + len(frames), size + int(frames.size.sum())
+                progress("write", packets, total)
         except KeyboardInterrupt:
-            if not output.packets:
+            if not packets:
                 raise
-            output.end()
+            # what was written of a block that was interrupted is left out
+            file.seek(end)
+            file.truncate()
             stopped = True
-    return WriteReport(packets=output.packets, bytes=output.bytes, stopped=stopped)
+    return WriteReport(packets=packets, bytes=size, stopped=stopped)
 
 
 def sessions_of(windows: Windows, start_ns: int = DEFAULT_START_NS) -> Iterator[Session]:
@@ -141,29 +142,6 @@ def check_time(path: Path, time_ns: int) -> None:
             f"{path} holds times from 1970-01-01 to {last} only; choose another --start, or "
             "write less"
         )
-
-
-class _Output:
-    """A capture file that grows block by block."""
-
-    def __init__(self, file: BinaryIO, capture: CaptureFormat) -> None:
-        self.packets = self.bytes = 0
-        self._file = file
-        self._capture = capture
-        self._end = file.write(capture.header)
-
-    def write(self, rows: Rows, frames: Frames) -> None:
-        """Append packets."""
-        records = records_bytes(self._capture, rows.time_ns, frames)
-        with uninterrupted():
-            self._end += self._file.write(records)
-            self.packets += len(frames)
-            self.bytes += int(frames.size.sum())
-
-    def end(self) -> None:
-        """Leave out what was written of a block that was interrupted."""
-        self._file.seek(self._end)
-        self._file.truncate()
 
 
 def _format(path: Path) -> CaptureFormat:

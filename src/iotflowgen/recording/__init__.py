@@ -4,7 +4,7 @@ from iotflowgen.recording.flows import find_flows
 from iotflowgen.recording.groups import Groups
 from iotflowgen.recording.identities import Identities
 from iotflowgen.recording.match import LEVELS, Matched, match
-from iotflowgen.recording.packets import Packets
+from iotflowgen.recording.packets import Packets, Told
 from iotflowgen.recording.recording import Recording
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Matched",
     "Packets",
     "Recording",
+    "Told",
     "find_flows",
     "match",
 ]

@@ -1,9 +1,5 @@
 """Types of columns."""
 
-import numpy as np
-from numpy.typing import NDArray
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Flags", "Integers"]
-
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]

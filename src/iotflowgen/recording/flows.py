@@ -8,10 +8,10 @@ Shapes: P packets.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iotflowgen.recording.groups import Groups
 from iotflowgen.wire import ACK, SYN, Frames, Layers, dst_port, src_port, tcp_flags, tcp_sequence
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["find_flows"]
 
@@ -19,9 +19,7 @@ _ADDRESSES = {4: (12, 4), 6: (8, 16)}
 """Where IPv4 and IPv6 have their two addresses, and of how many bytes each."""
 
 
-def find_flows(
-    frames: Frames, layers: Layers, capture: NDArray[np.int64], outgoing: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def find_flows(frames: Frames, layers: Layers, capture: Integers, outgoing: Flags) -> Integers:
     """The number of each packet's flow, from 0 on (P); -1 of what has no ports.
 
     Args:

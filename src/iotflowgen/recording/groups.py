@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.wire.arrays import Flags, Integers
+
 __all__ = ["Groups"]
 
 
 class Groups:
     """Rows (E) that are of the same group where their keys are equal."""
 
-    def __init__(self, key: NDArray[np.int64]) -> None:
+    def __init__(self, key: Integers) -> None:
         """Sort by `key` (E), keeping the order of rows within a group."""
         self._order = np.argsort(key, kind="stable")
         rising = key[self._order]
@@ -29,23 +31,23 @@ class Groups:
         return len(self._order)
 
     @cached_property
-    def _group(self) -> NDArray[np.int64]:
+    def _group(self) -> Integers:
         """Numbers of groups, along the order."""
-        group: NDArray[np.int64] = np.cumsum(self._begins) - 1
+        group: Integers = np.cumsum(self._begins) - 1
         return group
 
     @cached_property
-    def _starts(self) -> NDArray[np.int64]:
+    def _starts(self) -> Integers:
         """Where the group of each place of the order begins."""
         return np.flatnonzero(self._begins)[self._group]
 
     @cached_property
-    def number(self) -> NDArray[np.int64]:
+    def number(self) -> Integers:
         """The number of each row's group, from 0 on (E)."""
         return self._back(self._group)
 
     @cached_property
-    def is_first(self) -> NDArray[np.bool_]:
+    def is_first(self) -> Flags:
         """Whether no row of its group comes before (E)."""
         return self._back(self._begins)
 
@@ -55,10 +57,10 @@ class Groups:
         rows[self._order] = along
         return rows
 
-    def sum(self, value: NDArray[np.int64]) -> NDArray[np.int64]:
+    def sum(self, value: Integers) -> Integers:
         """The sum of `value` (E) over the rows of the group up to each, itself included (E)."""
         along = value[self._order]
-        total: NDArray[np.int64] = np.cumsum(along)
+        total: Integers = np.cumsum(along)
         return self._back(total - (total - along)[self._starts])
 
     def previous(self, value: NDArray[Any], first: Any) -> NDArray[Any]:  # noqa: ANN401
@@ -68,14 +70,14 @@ class Groups:
         before[1:] = along[:-1]
         return self._back(np.where(self._begins, first, before).astype(value.dtype))
 
-    def latest(self, where: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def latest(self, where: Flags) -> Integers:
         """The latest row of the group, itself included, that `where` (E) names; -1 for none (E)."""
         place = np.where(where[self._order], np.arange(len(self)), -1)
         found = np.maximum.accumulate(place)
         found = np.where(found >= self._starts, found, -1)
         return self._back(np.where(found >= 0, self._order[found], -1))
 
-    def greatest(self, value: NDArray[np.int64]) -> NDArray[np.int64]:
+    def greatest(self, value: Integers) -> Integers:
         """The greatest value (E) of the group up to each row, itself included (E).
 
         Values of a group must be less than 2^33 apart: no flow has 8 GB between two of its packets.
@@ -87,9 +89,7 @@ class Groups:
         raised = np.maximum.accumulate(along - base + lift)
         return self._back(raised - lift + base)
 
-    def clamped(
-        self, low: NDArray[np.int64], high: NDArray[np.int64], step: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
+    def clamped(self, low: Integers, high: Integers, step: Integers) -> Integers:
         """What grows by `step` from row to row of a group, and is kept from `low` to `high` (E).
 
         In the first row of a group it is `low`, which is to be `high` there.

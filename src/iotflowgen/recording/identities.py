@@ -17,9 +17,6 @@ class Identities(BaseModel):
     """The address that the device mostly sends from; empty where it was seen under none."""
     own_addresses: tuple[str, ...] = ()
     """All IP addresses of the device: it may have another in each capture."""
-    apart: tuple[str, ...] = ()
-    """Of these the ones that count as hosts of their own, as the network of its own over which a
-    device is set up: they are not shown as `device_ip` is."""
     gateway_mac: str = ""
     """MAC address of the gateway, behind which most hosts are; empty where none was seen."""
     gateway_ip: str = ""

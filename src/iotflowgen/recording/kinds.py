@@ -47,7 +47,7 @@ class Kinds:
     """Packets in lists by kind (K) and, within it, by stage."""
 
     codes: Integers
-    """Of kinds, rising (K)."""
+    """Of kinds, rising, and after all of them one that no packet has (K + 1)."""
     members: Integers
     """Packets, list after list, and -1 after all of them."""
     first: Integers
@@ -61,21 +61,17 @@ class Kinds:
         place = kind * STAGES + stage[packets]
         order = np.argsort(place, kind="stable")
         first = np.searchsorted(place[order], np.arange(len(codes) * STAGES + 1))
-        return cls(codes, np.append(packets[order], -1), first)
+        return cls(np.append(codes, np.iinfo(np.int64).max), np.append(packets[order], -1), first)
 
     def find(self, code: Integers) -> Integers:
         """Places: where the lists of each code begin (...); NONE where there are none."""
-        if not len(self.codes):
-            return np.full(code.shape, NONE)
-        at = np.searchsorted(self.codes, code).clip(max=len(self.codes) - 1)
+        at = np.searchsorted(self.codes, code)
         return np.where(self.codes[at] == code, at * STAGES, NONE)
 
     def find_near(self, code: Integers) -> Integers:
         """As `find`, of that code which differs in length alone, and least (...)."""
-        if not len(self.codes):
-            return np.full(code.shape, NONE)
         above = np.searchsorted(self.codes, code)
-        near = np.stack([above - 1, above]).clip(0, len(self.codes) - 1)
+        near = np.stack([above - 1, above]).clip(min=0)
         found, far = self.codes[near], 1 << LENGTH_BITS
         is_alike = found >> LENGTH_BITS == code >> LENGTH_BITS
         away = np.where(is_alike, np.abs(found - code), far)

@@ -15,7 +15,7 @@ Each packet of such a window takes the first of these that there is:
 Shapes: N windows, L packets each; P packets of the recording; S services.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -68,68 +68,41 @@ def match(recording: Recording, windows: Windows, rng: np.random.Generator) -> M
     if windows.source is not None:
         return Matched(windows, {})
     flow = flow_by_ports(windows)
-    source, level = _Captured.of(recording).draw(windows, flow, rng)
+    source, level = _Captured(recording).draw(windows, flow, rng)
     found = np.bincount(level.ravel(), minlength=len(LEVELS)).tolist()
     counts = {name: count for name, count in zip(LEVELS, found, strict=True) if count}
     return Matched(replace(windows, source=source, flow=flow), counts)
 
 
-@dataclass(frozen=True, eq=False)
 class _Captured:
-    """The packets of a recording by kind."""
+    """The packets of a recording by kind; columns are (P)."""
 
-    services: Integers
-    """(S)"""
-    code: Integers
-    """Of each packet's kind (P); -1 of those without a frame."""
-    stage: Integers
-    """Of each packet (P)."""
-    outgoing: Flags
-    """Of each packet (P)."""
-    header: Integers
-    """Bytes before the payload of each packet (P)."""
-    successor: Integers
-    """The next packet of the flow (P); -1 for none."""
-    kinds: list[Kinds]
-    """All with a frame, by their own kind, and by that and the kinds of what follows."""
-    flexible: Kinds
-    """Those whose length may change."""
-
-    @classmethod
-    def of(cls, recording: Recording) -> "_Captured":
-        """Sort the packets of a recording."""
+    def __init__(self, recording: Recording) -> None:
         frames, layers = recording.frames, recording.layers
         src, dst = src_port(frames, layers), dst_port(frames, layers)
-        services = find_services(src, dst)
         has_frame = frames.size > 0
-        code = np.where(has_frame, codes_of(recording, src, dst, services), -1)
-        stage = stages_of(tcp_flags(frames, layers))
-        successor = successors_of(recording.flow)
+        self._services = find_services(src, dst)
+        self._code = np.where(has_frame, codes_of(recording, src, dst, self._services), -1)
+        self._stage = stage = stages_of(tcp_flags(frames, layers))
+        self._outgoing = recording.outgoing
+        self._header = layers.payload
+        self._successor = successors_of(recording.flow)
+        # by their own kind, and by that and the kinds of what follows
+        follow = sequels(self._code, self._successor)
+        self._kinds = [Kinds.of(each, stage, has_frame & whole) for each, whole in follow]
         stretches = layers.has_ports & (payload_size(layers) > 0) & (stage == TALKS)
         stretches &= recording.protocols & _RIGID == 0
-        return cls(
-            services=services,
-            code=code,
-            stage=stage,
-            outgoing=recording.outgoing,
-            header=layers.payload,
-            successor=successor,
-            kinds=[
-                Kinds.of(each, stage, has_frame & is_whole)
-                for each, is_whole in sequels(code, successor)
-            ],
-            flexible=Kinds.of(code, stage, stretches),
-        )
+        self._flexible = Kinds.of(self._code, stage, stretches)
 
     def draw(
         self, windows: Windows, flow: Integers, rng: np.random.Generator
     ) -> tuple[Integers, NDArray[np.int8]]:
         """Captured packets (N, L) and how well they fit, as places in `LEVELS` (N, L)."""
-        code = codes_of(windows, windows.src_port, windows.dst_port, self.services)
+        code = codes_of(windows, windows.src_port, windows.dst_port, self._services)
         follow = sequels(code.ravel(), successors_of(flow.ravel()))
         places = [
             np.where(is_whole, kinds.find(each), NONE).reshape(code.shape)
-            for kinds, (each, is_whole) in zip(self.kinds, follow, strict=True)
+            for kinds, (each, is_whole) in zip(self._kinds, follow, strict=True)
         ]
         share = rng.random(code.shape)
         source = self._of_other_length(code, windows.length, share)
@@ -144,10 +117,10 @@ class _Captured:
             begins = before == _UNSEEN
             low, lists = np.where(begins, 0, stage), np.where(begins, STAGES, 1)
             for rank, found in (
-                (_KIND, self.kinds[0].draw(now[0], share[:, step], STAGES)),
-                (_STAGE, self.kinds[0].draw(now[0] + stage, share[:, step])),
-                (_SEQUEL, self.kinds[1].draw(now[1] + low, share[:, step], lists)),
-                (_SEQUEL, self.kinds[2].draw(now[2] + low, share[:, step], lists)),
+                (_KIND, self._kinds[0].draw(now[0], share[:, step], STAGES)),
+                (_STAGE, self._kinds[0].draw(now[0] + stage, share[:, step])),
+                (_SEQUEL, self._kinds[1].draw(now[1] + low, share[:, step], lists)),
+                (_SEQUEL, self._kinds[2].draw(now[2] + low, share[:, step], lists)),
                 (_SUCCESSOR, self._follows(before, code[:, step])),
             ):
                 has = found >= 0
@@ -158,8 +131,8 @@ class _Captured:
 
     def _follows(self, before: Integers, code: Integers) -> Integers:
         """What came after captured packets (N), if it is of these kinds (N); -1 where not."""
-        follows = np.where(before >= 0, self.successor[before], -1)
-        return np.where(self.code[follows] == code, follows, -1)
+        follows = np.where(before >= 0, self._successor[before.clip(min=0)], -1)
+        return np.where(self._code[follows] == code, follows, -1)
 
     def _next_stage(self, before: Integers, place: Integers, outgoing: Flags) -> Integers:
         """At which stage the next packet of a flow is (N).
@@ -172,9 +145,10 @@ class _Captured:
         stage = np.full(len(before), TALKS)
         # what begins a flow begins a connection, if its kind ever does
         for first in (ANSWERS, OPENS):
-            stage[(before == _UNSEEN) & (self.kinds[0].count(place + first) > 0)] = first
-        known, reached = before >= 0, self.stage[before]
-        opening = np.where(self.outgoing[before] == outgoing, OPENS, ANSWERS)
+            stage[(before == _UNSEEN) & (self._kinds[0].count(place + first) > 0)] = first
+        known, last = before >= 0, before.clip(min=0)
+        reached = self._stage[last]
+        opening = np.where(self._outgoing[last] == outgoing, OPENS, ANSWERS)
         stage = np.where(known & (reached == OPENS), opening, stage)
         return np.where(known & (reached == CLOSES), CLOSES, stage)
 
@@ -182,6 +156,6 @@ class _Captured:
         self, code: Integers, length: NDArray[np.int32], share: NDArray[np.float64]
     ) -> Integers:
         """Those of the nearest length that can be made as long (N, L); -1 for none."""
-        place = np.where(length <= _LONGEST, self.flexible.find_near(code), NONE)
-        found = self.flexible.draw(place, share, STAGES)
-        return np.where(length > self.header[found], found, -1)
+        place = np.where(length <= _LONGEST, self._flexible.find_near(code), NONE)
+        found = self._flexible.draw(place, share, STAGES)
+        return np.where(length > self._header[found], found, -1)

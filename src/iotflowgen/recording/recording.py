@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 from iotflowgen.recording.identities import Identities
 from iotflowgen.recording.packets import Packets
 from iotflowgen.wire import Frames, Layers, find_layers
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Recording"]
 
-_COLUMNS = ("time_ns", "outgoing", "protocols", "capture", "flow", "length")
+_COLUMNS = {
+    "time_ns": np.int64,
+    "outgoing": np.bool_,
+    "protocols": np.uint16,
+    "capture": np.int64,
+    "flow": np.int64,
+    "length": np.int32,
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,15 +40,15 @@ class Recording:
     """Packed; what the codecs have taken out of them is 0. Of no bytes where a packet has none."""
     length: NDArray[np.int32]
     """Bytes on the wire (P)."""
-    time_ns: NDArray[np.int64]
+    time_ns: Integers
     """Nanoseconds since the epoch (P)."""
-    outgoing: NDArray[np.bool_]
+    outgoing: Flags
     """Sent by the device (P)."""
     protocols: NDArray[np.uint16]
     """Protocol configuration, a bit each (P)."""
-    capture: NDArray[np.int64]
+    capture: Integers
     """Which capture each is of, from 0 on (P)."""
-    flow: NDArray[np.int64]
+    flow: Integers
     """Which flow, from 0 on, over all captures; -1 for none (P)."""
     references: Mapping[str, NDArray[Any]]
     """What codecs have made of fields, by the codec's name, a dot, and a name of its own."""
@@ -48,11 +56,16 @@ class Recording:
     """Who the captured hosts are."""
 
     def __post_init__(self) -> None:
-        sizes = {name: getattr(self, name).shape for name in _COLUMNS}
-        if set(sizes.values()) != {(len(self.frames),)}:
-            raise ValueError(f"columns of a recording differ in length: {sizes}")
-        if int(self.frames.size.sum()) != len(self.frames.data) or (self.frames.size < 0).any():
+        for name, kind in _COLUMNS.items():
+            column = getattr(self, name)
+            if column.shape != (len(self.frames),) or column.dtype != kind:
+                raise ValueError(f"{name} of a recording has other rows than its frames")
+        size, data = self.frames.size, self.frames.data
+        if data.ndim != 1 or size.ndim != 1 or int(size.sum()) != len(data) or (size < 0).any():
             raise ValueError("frames of a recording are not packed")
+        order = np.diff(self.capture, prepend=0, append=len(self))
+        if (order < 0).any() or (self.flow < -1).any() or (self.flow >= len(self)).any():
+            raise ValueError("captures or flows of a recording are not in order")
 
     def __len__(self) -> int:
         return len(self.frames)

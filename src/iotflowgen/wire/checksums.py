@@ -1,17 +1,18 @@
-"""Internet checksums, for many frames at once (RFC 1071, 1624).
+"""Internet checksums, for many frames at once (RFC 1071).
 
 RFC 791, 9293, 768, 8200 (section 8.1), 792, 4443, 2236. Shapes: B bytes, P packets.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.wire.arrays import Bytes, Flags, Integers
 from iotflowgen.wire.frames import Frames, copy_ranges
 from iotflowgen.wire.layers import ICMP, ICMP6, IGMP, TCP, UDP, Layers
 
-__all__ = ["internet_sums", "set_checksums", "updated"]
+__all__ = ["internet_sums", "set_checksums"]
 
 _ONES: Final = 65535
 _SUMMED_AT: Final = {ICMP: 2, IGMP: 2, ICMP6: 2, TCP: 16, UDP: 6}
@@ -22,9 +23,7 @@ _SPARSE: Final = 4
 """So many times the bytes that are summed may lie where they lie; more are left out first."""
 
 
-def internet_sums(
-    data: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def internet_sums(data: Bytes, start: Integers, end: Integers) -> Integers:
     """The sums that internet checksums are the complement of (RFC 1071).
 
     Args:
@@ -42,9 +41,7 @@ def internet_sums(
     return sums
 
 
-def _sums(
-    data: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _sums(data: Bytes, start: Integers, end: Integers) -> Integers:
     size = end - start
     low, high = int(start.min()), int(end.max())
     total = int(size.sum())
@@ -64,35 +61,18 @@ def _sums(
     sums = _until(end, words, before) - _until(start, words, before)
     odd = start & 1
     # in a range that begins at an odd place the words are those of the array, turned
-    turned: NDArray[np.int64] = (sums << (8 * (1 - odd))) % _ONES
+    turned: Integers = (sums << (8 * (1 - odd))) % _ONES
     return turned
 
 
-def _until(
-    place: NDArray[np.int64], words: NDArray[np.uint32], before: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _until(place: Integers, words: NDArray[np.uint32], before: Integers) -> Integers:
     """The sum of all bytes up to each place (P), as they stand in words of 32 bits."""
     last = words[place >> 2] & ((1 << 8 * (place & 3)) - 1)
-    total: NDArray[np.int64] = before[place >> 2] + last
+    total: Integers = before[place >> 2] + last
     return total
 
 
-def updated(checksum: NDArray[Any], old: NDArray[Any], new: NDArray[Any]) -> NDArray[np.int64]:
-    """Checksums (P) after a word of what they cover has changed (RFC 1624, equation 3).
-
-    Args:
-        checksum: (P) as they are.
-        old: (P) the word of 16 bits, at an even place, before.
-        new: (P) the word after.
-    """
-    total: NDArray[np.int64]
-    total = (_ONES - np.asarray(checksum, np.int64)) + (_ONES - np.asarray(old, np.int64)) + new
-    total = (total & _ONES) + (total >> 16)
-    total = (total & _ONES) + (total >> 16)
-    return _ONES - total
-
-
-def set_checksums(frames: Frames, layers: Layers, which: NDArray[np.bool_] | None = None) -> None:
+def set_checksums(frames: Frames, layers: Layers, which: Flags | None = None) -> None:
     """Compute the checksums of IPv4, TCP, UDP, ICMP, ICMPv6 and IGMP, in place.
 
     Frames must not overlap in `frames.data`, which has to be writable. A checksum that would lie

@@ -1,7 +1,6 @@
 """DNS messages, as they stand in UDP (RFC 1035, 3596; RFC 6762 for mDNS).
 
-Messages may be cut short, and say of themselves what they like: nothing beyond their end is read,
-and names that point to each other come to an end.
+Messages may be cut short, and say of themselves what they like: nothing beyond their end is read.
 
 Shapes: B bytes, P messages, R records, N names.
 """
@@ -9,111 +8,83 @@ Shapes: B bytes, P messages, R records, N names.
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from iotflowgen.wire.arrays import Bytes, Integers
 from iotflowgen.wire.frames import Frames
 
-__all__ = [
-    "AAAA",
-    "A",
-    "DnsAddresses",
-    "DnsHeaders",
-    "find_addresses",
-    "name_hashes",
-    "read_headers",
-]
+__all__ = ["AAAA", "A", "DnsAddresses", "DnsHeaders", "find_addresses", "read_headers"]
 
 A: Final = 1
 AAAA: Final = 28
 """Types of records that hold an address."""
 
 _HEADER: Final = 12
+_COUNTS_AT: Final = (4, 6, 8, 10)
+"""Where messages say how many questions and records of each section they have."""
 _POINTER: Final = 0xC0
 _LONGEST_NAME: Final = 255
-_MOST_POINTERS: Final = 64
 _MOST_RECORDS: Final = 1024
 """Records of a message that are read; those in 9000 bytes are fewer."""
 _QUESTION, _RECORD = 4, 10
 """Bytes of each after its name, without what a record holds."""
-_FNV_BASIS: Final = 0xCBF29CE484222325
+_LOWER: Final = np.frombuffer(bytes(range(256)).lower(), np.uint8)
+_FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME: Final = 0x100000001B3
 
 
 class DnsHeaders(NamedTuple):
     """What messages say at their beginning; 0 where one ends before."""
 
-    id: NDArray[np.int64]
+    id: Integers
     """(P) by which an answer is known."""
-    flags: NDArray[np.int64]
+    flags: Integers
     """(P) the second word: 0x8000 says that it is a response."""
-    questions: NDArray[np.int64]
-    """(P) how many."""
-    answers: NDArray[np.int64]
-    """(P) how many records."""
-    authorities: NDArray[np.int64]
-    """(P) how many records."""
-    additionals: NDArray[np.int64]
-    """(P) how many records."""
-    name_end: NDArray[np.int64]
+    name_end: Integers
     """(P) where in the data the name of the first question ends; 0 without a whole question."""
-    type: NDArray[np.int64]
+    name: Integers
+    """(P) a number for that name, the same whatever its case; 0 without a whole question."""
+    type: Integers
     """(P) of the first question."""
 
 
 class DnsAddresses(NamedTuple):
     """Records of addresses, A and AAAA, by message and then by place."""
 
-    packet: NDArray[np.int64]
+    packet: Integers
     """(R) which message, from 0 on."""
-    section: NDArray[np.int64]
+    section: Integers
     """(R) 1 for answers, 2 for authorities, 3 for additional records."""
-    type: NDArray[np.int64]
+    type: Integers
     """(R) `A` or `AAAA`."""
-    name: NDArray[np.int64]
-    """(R) where in the data its name begins."""
-    ttl: NDArray[np.int64]
-    """(R) where its time to live stands, 4 bytes."""
-    address: NDArray[np.int64]
+    address: Integers
     """(R) where the address stands, 4 or 16 bytes."""
 
 
-def read_headers(
-    data: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
-) -> DnsHeaders:
-    """The headers of messages, and their first questions.
+def read_headers(data: Bytes, start: Integers, end: Integers) -> DnsHeaders:
+    """Headers and first questions of messages that lie from `start` (P) to `end` (P) in the data.
 
-    Args:
-        data: (B) bytes.
-        start: (P) where each message begins in them.
-        end: (P) where it ends.
+    Data are bytes (B).
     """
     messages = Frames(data, start, np.maximum(end - start, 0))
     number, flags, questions = (messages.number(at, 2) for at in (0, 2, 4))
-    answers, authorities, additionals = (messages.number(at, 2) for at in (6, 8, 10))
     name_end = np.where(questions > 0, _after_names(data, start + _HEADER, end), 0)
     name_end[name_end + _QUESTION > end] = 0
     kind = np.where(name_end > 0, messages.number(name_end - start, 2), 0)
-    return DnsHeaders(number, flags, questions, answers, authorities, additionals, name_end, kind)
+    name = _numbers(data, start + _HEADER, name_end)
+    return DnsHeaders(number, flags, name_end, name, kind)
 
 
-def find_addresses(
-    data: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
-) -> DnsAddresses:
-    """The addresses in messages, as far as these are whole.
-
-    Args:
-        data: (B) bytes.
-        start: (P) where each message begins in them.
-        end: (P) where it ends.
-    """
-    headers = read_headers(data, start, end)
-    ends = np.minimum(np.cumsum(np.stack(headers[2:6]), axis=0), _MOST_RECORDS)
+def find_addresses(data: Bytes, start: Integers, end: Integers) -> DnsAddresses:
+    """The addresses in messages, as of `read_headers`, as far as these are whole."""
+    messages = Frames(data, start, np.maximum(end - start, 0))
+    counts = np.stack([messages.number(at, 2) for at in _COUNTS_AT])
+    ends = np.minimum(np.cumsum(counts, axis=0), _MOST_RECORDS)
     at = start + _HEADER
     packet, number = np.flatnonzero(ends[3] > 0), 0
-    rows = [np.empty((6, 0), np.int64)]
+    rows = [np.empty((4, 0), np.int64)]
     while len(packet):
-        name, stop = at[packet], end[packet]
-        after = _after_names(data, name, stop)
+        stop = end[packet]
+        after = _after_names(data, at[packet], stop)
         section = (number >= ends[:, packet]).sum(axis=0)
         some = Frames(data, after, np.maximum(stop - after, 0))
         size = np.where(section == 0, _QUESTION, _RECORD + some.number(8, 2))
@@ -122,7 +93,7 @@ def find_addresses(
         address = ((kind == A) & (size == _RECORD + 4)) | ((kind == AAAA) & (size == _RECORD + 16))
         # the uppermost bit of the class is mDNS's own (RFC 6762, section 10.2)
         address &= good & (section > 0) & (some.number(2, 2) & 0x7FFF == 1)
-        rows.append(np.stack([packet, section, kind, name, after + 4, after + _RECORD])[:, address])
+        rows.append(np.stack([packet, section, kind, after + _RECORD])[:, address])
         at[packet] = after + size
         number += 1
         packet = packet[good & (number < ends[3, packet])]
@@ -131,60 +102,22 @@ def find_addresses(
     return DnsAddresses(*columns)
 
 
-def name_hashes(
-    data: NDArray[np.uint8],
-    message: NDArray[np.int64],
-    end: NDArray[np.int64],
-    name: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Numbers for names: the same for the same name, whatever its case and its pointers.
+def _numbers(data: Bytes, name: Integers, end: Integers) -> Integers:
+    """A number for each name (N), the same whatever its case; 0 where it has no end.
 
     FNV-1a of 64 bits: names that are to have the same number can be made.
-
-    Args:
-        data: (B) bytes.
-        message: (N) where the message of each begins in them: pointers count from there.
-        end: (N) where it ends.
-        name: (N) where the name begins.
-
-    Returns:
-        (N) numbers; 0 for a name that is cut short, too long, or points anywhere but backwards.
     """
-    hashes = np.full(len(name), _FNV_BASIS, np.uint64)
-    whole = np.zeros(len(name), np.bool_)
-    at, left, size = name.copy(), np.zeros(len(name), np.int64), np.zeros(len(name), np.int64)
-    # a pointer has to lead to before all that was read of the name
-    lowest = name.copy()
-    index = np.arange(len(name))
-    for _ in range(_LONGEST_NAME + _MOST_POINTERS):
-        index = index[(at[index] >= message[index]) & (at[index] < end[index])]
-        if not len(index):
-            break
-        place = at[index]
-        byte = data[place].astype(np.int64)
-        begins = left[index] == 0
-        points = begins & (byte >= _POINTER)
-        some = Frames(data, place, end[index] - place)
-        target = message[index] + (some.number(0, 2) & 0x3FFF)
-        backwards = (target < lowest[index]) & (place + 2 <= end[index])
-        size[index] += ~points
-        good = np.where(points, backwards, ~begins | (byte < 0x40))
-        good &= size[index] <= _LONGEST_NAME
-        lower = np.where(~begins & (byte >= ord("A")) & (byte <= ord("Z")), byte | 0x20, byte)
-        mixed = (hashes[index] ^ lower.astype(np.uint64)) * np.uint64(_FNV_PRIME)
-        hashes[index] = np.where(points, hashes[index], mixed)
-        left[index] = np.where(points, 0, np.where(begins, byte, left[index] - 1))
-        at[index] = np.where(points, target, place + 1)
-        lowest[index] = np.where(points, target, lowest[index])
-        is_last = begins & (byte == 0)
-        whole[index] |= good & is_last
-        index = index[good & ~is_last]
-    return np.where(whole, hashes, 0).view(np.int64)
+    number = np.where(end > 0, _FNV_BASIS, np.uint64(0))
+    index, at = np.flatnonzero(end > name), name.copy()
+    while len(index):
+        mixed = number[index] ^ _LOWER[data[at[index]]]
+        number[index] = mixed * np.uint64(_FNV_PRIME)
+        at[index] += 1
+        index = index[at[index] < end[index]]
+    return number.view(np.int64)
 
 
-def _after_names(
-    data: NDArray[np.uint8], name: NDArray[np.int64], end: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _after_names(data: Bytes, name: Integers, end: Integers) -> Integers:
     """Where in the data names (N) that begin there have ended; 0 of those that do not."""
     after = np.zeros(len(name), np.int64)
     at = name.copy()

@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.wire.arrays import Bytes, Flags, Integers
+
 __all__ = ["Frames", "copy_ranges"]
 
 _WORDS: Final = (32, 8, 1)
@@ -22,11 +24,11 @@ _BLOCK: Final = 2**15
 class Frames:
     """Frames of P packets; each lies whole within `data`, which is contiguous."""
 
-    data: NDArray[np.uint8]
+    data: Bytes
     """(B) bytes of all frames, which may be shared, lie in any order, and have others between."""
-    start: NDArray[np.int64]
+    start: Integers
     """(P) where each begins in `data`."""
-    size: NDArray[np.int64]
+    size: Integers
     """(P) bytes of each that are there."""
 
     @classmethod
@@ -75,7 +77,7 @@ class Frames:
             copy_ranges(self.data, self.start, data, start, self.size)
         return Frames(data, start, self.size.copy())
 
-    def number(self, at: NDArray[np.int64] | int, width: int) -> NDArray[np.int64]:
+    def number(self, at: Integers | int, width: int) -> Integers:
         """Big-endian unsigned numbers of 1 to 8 bytes.
 
         Args:
@@ -94,11 +96,7 @@ class Frames:
         return _read(self.data, place, width)
 
     def put(
-        self,
-        at: NDArray[np.int64] | int,
-        width: int,
-        value: NDArray[Any] | int,
-        where: NDArray[np.bool_] | None = None,
+        self, at: Integers | int, width: int, value: NDArray[Any] | int, where: Flags | None = None
     ) -> None:
         """Write big-endian numbers in place: what `number` reads; `data` has to be writable.
 
@@ -119,45 +117,41 @@ class Frames:
         if len(place):
             _write(self.data, place, width, number)
 
-    def bytes_at(self, at: NDArray[np.int64] | int, count: int) -> NDArray[np.uint8]:
+    def bytes_at(self, at: Integers | int, count: int) -> Bytes:
         """(P, count) bytes from offsets `at`, (P) or one for all, on; 0 outside the frame."""
         offset = np.broadcast_to(np.asarray(at, np.int64), self.start.shape)
         place = offset[:, None] + np.arange(count)
         inside = (place >= 0) & (place < self.size[:, None])
         if not len(self.data):
             return np.zeros(inside.shape, np.uint8)
-        found: NDArray[np.uint8] = self.data[np.where(inside, self.start[:, None] + place, 0)]
+        found: Bytes = self.data[np.where(inside, self.start[:, None] + place, 0)]
         found[~inside] = 0
         return found
 
-    def _places(
-        self, at: NDArray[np.int64] | int, width: int
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    def _places(self, at: Integers | int, width: int) -> tuple[Flags, Integers]:
         """Whether bytes from offsets on lie in their frames, and where in the data they do (P)."""
         offset = np.asarray(at, np.int64)
         return (offset >= 0) & (offset + width <= self.size), self.start + offset
 
 
-def _words(data: NDArray[np.uint8], width: int) -> NDArray[Any]:
+def _words(data: Bytes, width: int) -> NDArray[Any]:
     """The numbers of `width` bytes, 1, 2, 4 or 8, at every byte of the data: a view of it."""
     return _cells(data, width, f">u{width}")
 
 
-def _cells(data: NDArray[np.uint8], width: int, kind: str) -> NDArray[Any]:
+def _cells(data: Bytes, width: int, kind: str) -> NDArray[Any]:
     return np.ndarray((max(0, len(data) - width + 1),), kind, data.data, strides=(1,))
 
 
-def _read(data: NDArray[np.uint8], place: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+def _read(data: Bytes, place: Integers, width: int) -> Integers:
     if width in (1, 2, 4, 8):
         return _words(data, width)[place].astype(np.int64)
     last = width & -width
-    number: NDArray[np.int64] = _read(data, place, width - last) << (8 * last)
+    number: Integers = _read(data, place, width - last) << (8 * last)
     return number | _read(data, place + width - last, last)
 
 
-def _write(
-    data: NDArray[np.uint8], place: NDArray[np.int64], width: int, number: NDArray[Any]
-) -> None:
+def _write(data: Bytes, place: Integers, width: int, number: NDArray[Any]) -> None:
     if width in (1, 2, 4, 8):
         _words(data, width)[place] = number.astype(f"u{width}")
         return
@@ -167,11 +161,7 @@ def _write(
 
 
 def copy_ranges(
-    source: NDArray[np.uint8],
-    source_start: NDArray[np.int64],
-    target: NDArray[np.uint8],
-    target_start: NDArray[np.int64],
-    size: NDArray[np.int64],
+    source: Bytes, source_start: Integers, target: Bytes, target_start: Integers, size: Integers
 ) -> None:
     """Copy ranges (P) of bytes from one array to another.
 

@@ -6,12 +6,12 @@ are read as far as they go.
 Shapes: P packets. Offsets are in bytes from where a frame begins.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from iotflowgen.wire.arrays import Columns, Flags, Integers
 from iotflowgen.wire.frames import Frames
 
 __all__ = [
@@ -76,53 +76,46 @@ _EXTENSIONS: Final = (0, 43, 60)
 
 
 @dataclass(frozen=True, eq=False)
-class Layers:
+class Layers(Columns):
     """Offsets (P) into frames, bytes, and what they hold (P)."""
 
-    ethertype: NDArray[np.int64]
+    ethertype: Integers
     """0 for a frame of IEEE 802.3 whose LLC header says nothing else; -1 for one that ends within
     the headers of its link layer or of IP."""
-    network: NDArray[np.int64]
+    network: Integers
     """The header after the link layer's."""
-    protocol: NDArray[np.int64]
+    protocol: Integers
     """What IP carries; -1 where there is no IP header, or only a fragment, or the header of what it
     carries does not fit."""
-    transport: NDArray[np.int64]
+    transport: Integers
     """The header after IP's; 0 where there is none."""
-    payload: NDArray[np.int64]
+    payload: Integers
     """What TCP and UDP carry, and the body of ICMP; the network header's start without IP."""
-    end: NDArray[np.int64]
+    end: Integers
     """What follows is padding."""
 
-    def __len__(self) -> int:
-        return len(self.ethertype)
-
-    def take(self, which: NDArray[Any] | slice) -> "Layers":
-        """Those of an array of indices, a mask or a slice."""
-        return Layers(*(getattr(self, field.name)[which] for field in fields(self)))
-
     @property
-    def is_ip4(self) -> NDArray[np.bool_]:
+    def is_ip4(self) -> Flags:
         """(P) it is IPv4."""
         return _is(self.ethertype, IP4)
 
     @property
-    def is_ip6(self) -> NDArray[np.bool_]:
+    def is_ip6(self) -> Flags:
         """(P) it is IPv6."""
         return _is(self.ethertype, IP6)
 
     @property
-    def is_tcp(self) -> NDArray[np.bool_]:
+    def is_tcp(self) -> Flags:
         """(P) it carries TCP."""
         return _is(self.protocol, TCP)
 
     @property
-    def is_udp(self) -> NDArray[np.bool_]:
+    def is_udp(self) -> Flags:
         """(P) it carries UDP."""
         return _is(self.protocol, UDP)
 
     @property
-    def has_ports(self) -> NDArray[np.bool_]:
+    def has_ports(self) -> Flags:
         """(P) it carries TCP or UDP."""
         return self.is_tcp | self.is_udp
 
@@ -145,12 +138,12 @@ def find_layers(frames: Frames) -> Layers:
     return layers
 
 
-def _is(column: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = column == number
+def _is(column: Integers, number: int) -> Flags:
+    found: Flags = column == number
     return found
 
 
-def find_network(frames: Frames) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def find_network(frames: Frames) -> tuple[Integers, Integers]:
     """What the link layer says alone: of frames that are cut off later there is still that.
 
     Returns:
@@ -174,12 +167,12 @@ def find_network(frames: Frames) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return ethertype, network
 
 
-def _known(frames: Frames, at: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+def _known(frames: Frames, at: Integers, width: int) -> Integers:
     """Numbers (P); -1 where a frame ends before."""
     return np.where(at + width <= frames.size, frames.number(at, width), -1)
 
 
-def _ip4(frames: Frames, layers: Layers, index: NDArray[np.int64]) -> None:
+def _ip4(frames: Frames, layers: Layers, index: Integers) -> None:
     """Find what these frames of IPv4 carry."""
     network = layers.network[index]
     header = (frames.number(network, 1) & 15) * 4
@@ -192,7 +185,7 @@ def _ip4(frames: Frames, layers: Layers, index: NDArray[np.int64]) -> None:
     _carried(frames, layers, index, there, (protocol, network + header, end))
 
 
-def _ip6(frames: Frames, layers: Layers, index: NDArray[np.int64]) -> None:
+def _ip6(frames: Frames, layers: Layers, index: Integers) -> None:
     """Find what these frames of IPv6 carry."""
     network = layers.network[index]
     end = np.minimum(frames.size, network + 40 + frames.number(network + 4, 2))
@@ -210,9 +203,9 @@ def _ip6(frames: Frames, layers: Layers, index: NDArray[np.int64]) -> None:
 def _carried(
     frames: Frames,
     layers: Layers,
-    index: NDArray[np.int64],
-    there: NDArray[np.bool_],
-    found: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    index: Integers,
+    there: Flags,
+    found: tuple[Integers, Integers, Integers],
 ) -> None:
     """Set what these packets of IP carry, if the whole header is `there`: protocol, start, end."""
     protocol, start, end = found
@@ -228,9 +221,7 @@ def _carried(
     layers.end[index] = np.where(there, end, frames.size)
 
 
-def _end(
-    frames: Frames, ethertype: NDArray[np.int64], network: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _end(frames: Frames, ethertype: Integers, network: Integers) -> Integers:
     """Where the message ends in frames of ARP (RFC 826), of EAPOL (802.1X), and of LLC."""
     eapol = (ethertype == EAPOL) & (frames.size >= network + 4)
     size = np.where(
@@ -242,53 +233,51 @@ def _end(
     return np.where(cut, frames.size, np.minimum(frames.size, network + size))
 
 
-def src_port(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+def src_port(frames: Frames, layers: Layers) -> Integers:
     """(P) of TCP and UDP; 0 without."""
     return _field(frames, layers.has_ports, layers.transport, 2)
 
 
-def dst_port(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+def dst_port(frames: Frames, layers: Layers) -> Integers:
     """(P) of TCP and UDP; 0 without."""
     return _field(frames, layers.has_ports, layers.transport + 2, 2)
 
 
-def tcp_sequence(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+def tcp_sequence(frames: Frames, layers: Layers) -> Integers:
     """(P) sequence numbers; 0 without TCP."""
     return _field(frames, layers.is_tcp, layers.transport + 4, 4)
 
 
-def tcp_acknowledgment(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+def tcp_acknowledgment(frames: Frames, layers: Layers) -> Integers:
     """(P) acknowledgment numbers; 0 without TCP."""
     return _field(frames, layers.is_tcp, layers.transport + 8, 4)
 
 
-def tcp_flags(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+def tcp_flags(frames: Frames, layers: Layers) -> Integers:
     """(P) flags, `FIN` to `CWR`; 0 without TCP."""
     return _field(frames, layers.is_tcp, layers.transport + 13, 1)
 
 
-def tcp_window(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+def tcp_window(frames: Frames, layers: Layers) -> Integers:
     """(P) windows as they are said, without their scale; 0 without TCP."""
     return _field(frames, layers.is_tcp, layers.transport + 14, 2)
 
 
-def ip_id(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+def ip_id(frames: Frames, layers: Layers) -> Integers:
     """(P) identifications of IPv4; 0 without."""
     return _field(frames, layers.is_ip4, layers.network + 4, 2)
 
 
-def ttl(frames: Frames, layers: Layers) -> NDArray[np.int64]:
+def ttl(frames: Frames, layers: Layers) -> Integers:
     """(P) times to live of IPv4, hop limits of IPv6; 0 without."""
     is_ip = layers.is_ip4 | layers.is_ip6
     return _field(frames, is_ip, layers.network + np.where(layers.is_ip4, 8, 7), 1)
 
 
-def payload_size(layers: Layers) -> NDArray[np.int64]:
+def payload_size(layers: Layers) -> Integers:
     """(P) bytes that the last header carries."""
     return layers.end - layers.payload
 
 
-def _field(
-    frames: Frames, where: NDArray[np.bool_], at: NDArray[np.int64], width: int
-) -> NDArray[np.int64]:
+def _field(frames: Frames, where: Flags, at: Integers, width: int) -> Integers:
     return np.where(where, frames.number(at, width), 0)

@@ -6,16 +6,20 @@ is believed before it is checked. What is written are Ethernet frames, little en
 Shapes: P packets.
 """
 
+import gzip
 import struct
 import zlib
+from array import array
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iotflowgen.errors import UnreadableCapture
-from iotflowgen.wire.blocks import BLOCKS, Damage, Places, find_in_blocks
+from iotflowgen.wire.arrays import Integers
+from iotflowgen.wire.blocks import BLOCKS, Damage, Place, find_in_blocks
 from iotflowgen.wire.frames import Frames, copy_ranges
 
 __all__ = [
@@ -47,6 +51,8 @@ _PCAP: Final = {
 """Order of bytes and nanoseconds of a unit, by how a file of pcap begins."""
 _FILE, _RECORD = 24, 16
 """Bytes of the header of a file, and of a record."""
+_COLUMNS: Final = 5
+"""Of the places of packets."""
 
 
 class CaptureFormat(NamedTuple):
@@ -63,11 +69,11 @@ class CaptureFormat(NamedTuple):
 class Records(NamedTuple):
     """What a capture holds, in its order."""
 
-    link: NDArray[np.int64]
+    link: Integers
     """(P) link types."""
-    time_ns: NDArray[np.int64]
+    time_ns: Integers
     """(P) nanoseconds since the epoch, rounded down; 0 where the format has no room for a time."""
-    length: NDArray[np.int64]
+    length: Integers
     """(P) bytes on the wire, at most `LONGEST_FRAME`."""
     frames: Frames
     """What was captured of them; `data` is the file and cannot be written to."""
@@ -93,18 +99,23 @@ def read_records(path: Path) -> Records:
         found = _find_records(content)
     else:
         raise UnreadableCapture(f"{path} is no pcap or pcapng capture")
-    places, damage = found
-    if damage is not None:
-        lost = len(content) - damage.at
+    places = array("q")
+    try:
+        for place in found:
+            places.extend(place)
+    except Damage as damage:
+        at, what = damage.args
         complaint = complaint or (
-            f"{damage.what} after {len(places.start)} packets; "
-            f"the last {lost} of {len(content)} bytes are not read"
+            f"{what} after {len(places) // _COLUMNS} packets; "
+            f"the last {len(content) - at} of {len(content)} bytes are not read"
         )
-    frames = Frames(np.frombuffer(content, np.uint8), places.start, places.size)
-    return Records(places.link, places.time_ns, places.length, frames, complaint)
+    columns = np.frombuffer(places, np.int64).reshape(-1, _COLUMNS)
+    link, time_ns, length, start, size = np.ascontiguousarray(columns.T)
+    frames = Frames(np.frombuffer(content, np.uint8), start, size)
+    return Records(link, time_ns, length, frames, complaint)
 
 
-def records_bytes(capture: CaptureFormat, time_ns: NDArray[np.int64], frames: Frames) -> memoryview:
+def records_bytes(capture: CaptureFormat, time_ns: Integers, frames: Frames) -> memoryview:
     """Packets as records of a file.
 
     Args:
@@ -113,7 +124,7 @@ def records_bytes(capture: CaptureFormat, time_ns: NDArray[np.int64], frames: Fr
         frames: (P) Ethernet frames of at most `LONGEST_FRAME` bytes, whole.
     """
     size = frames.size
-    fields: tuple[NDArray[np.int64] | int, ...]
+    fields: tuple[Integers | int, ...]
     if capture.in_blocks:
         # an enhanced packet block of the first interface
         whole = 32 + size + -size % 4
@@ -138,67 +149,41 @@ def _unzipped(content: bytes) -> tuple[bytes, str]:
     """The content of a gzip file as far as it goes, and a complaint; of any other file, itself."""
     if not content.startswith(_GZIP):
         return content, ""
-    parts: list[bytes] = []
-    at, left = 0, _MOST_UNZIPPED
-    # a file may have several members, one after another
-    while content.startswith(_GZIP, at):
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        while not member.eof:
-            # in pieces, for what comes before damage is whole
-            piece = content[at : at + _PIECE]
-            try:
-                parts.append(member.decompress(piece, left))
-            except zlib.error as error:
-                return b"".join(parts), f"the gzip file is damaged ({error})"
-            at += len(piece) - len(member.unused_data)
-            left -= len(parts[-1])
-            if not left:
-                return b"".join(parts), f"the gzip file holds more than {_MOST_UNZIPPED} bytes"
-            if not (piece or parts[-1]):
-                return b"".join(parts), "the gzip file is cut short"
-    return b"".join(parts), ""
+    file, parts, left = gzip.GzipFile(fileobj=BytesIO(content)), [], _MOST_UNZIPPED
+    try:
+        # in pieces, for what comes before damage is whole
+        while piece := file.read1(min(left, _PIECE)):
+            parts.append(piece)
+            left -= len(piece)
+    except EOFError:
+        return b"".join(parts), "the gzip file is cut short"
+    except (OSError, zlib.error) as error:
+        return b"".join(parts), f"the gzip file is damaged ({error})"
+    complaint = "" if left else f"the gzip file holds more than {_MOST_UNZIPPED} bytes"
+    return b"".join(parts), complaint
 
 
-def _find_records(content: bytes) -> tuple[Places, Damage | None]:
+def _find_records(content: bytes) -> Iterator[Place]:
     """The records of pcap."""
     order, unit_ns = _PCAP[content[:4]]
     if len(content) < _FILE:
-        return Places.none(), Damage(0, "the header of the file is cut short")
+        raise Damage(0, "the header of the file is cut short")
     # the upper half may say how long the frame check sequence is
     link = struct.unpack_from(f"{order}20xI", content)[0] & 0xFFFF
-    read, last = struct.Struct(f"{order}8xI").unpack_from, len(content) - _RECORD
-    found, at = [], _FILE
-    while at <= last:
-        (captured,) = read(content, at)
-        if captured > LONGEST_FRAME:
-            break
-        found.append(at)
-        at += _RECORD + captured
-    damage = None
-    if at > len(content):
-        damage = Damage(found.pop(), "a packet is cut short")
-    elif at < len(content):
-        is_cut = at > last
-        damage = Damage(at, "a packet is cut short" if is_cut else "a packet is too long")
-    start = np.array(found, np.int64)
-    words = np.ndarray((len(content) - 3,), f"{order}u4", content, strides=(1,))
-    seconds, fraction, size, length = (words[start + i].astype(np.int64) for i in (0, 4, 8, 12))
-    places = Places(
-        np.full(len(start), link, np.int64),
-        seconds * 10**9 + fraction * unit_ns,
-        length,
-        start + _RECORD,
-        size,
-    )
-    for what, wrong in (
-        ("a packet is too long", length > LONGEST_FRAME),
-        ("the time of a packet cannot be", fraction * unit_ns >= 10**9),
-    ):
-        first = np.flatnonzero(wrong[: len(places.start)])
-        if len(first):
-            damage = Damage(int(start[first[0]]), what)
-            places = places.until(int(first[0]))
-    return places, damage
+    read, at = struct.Struct(f"{order}IIII").unpack_from, _FILE
+    while at < len(content):
+        start = at + _RECORD
+        if start > len(content):
+            raise Damage(at, "a packet is cut short")
+        seconds, fraction, size, length = read(content, at)
+        if size > LONGEST_FRAME or length > LONGEST_FRAME:
+            raise Damage(at, "a packet is too long")
+        if start + size > len(content):
+            raise Damage(at, "a packet is cut short")
+        if fraction * unit_ns >= 10**9:
+            raise Damage(at, "the time of a packet cannot be")
+        yield link, seconds * 10**9 + fraction * unit_ns, length, start, size
+        at = start + size
 
 
 def _block(kind: int, body: bytes) -> bytes:

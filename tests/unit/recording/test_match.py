@@ -175,3 +175,13 @@ def test_services_have_more_others_than_these_have():
         np.array([443, 40_000, 443, 53, 5001, 0]),
     )
     assert find_services(src, dst).tolist() == [53, 443]
+
+
+@pytest.mark.parametrize(("captured", "empty"), [(SYN, ()), (ASK, ()), (FIN, ()), (SYN, (0,))])
+def test_a_recording_of_one_packet(captured, empty):
+    whole = recording(*two_connections())
+    of = recording(drill.frames(CONNECTION)[captured : captured + 1], empty=empty)
+    found = matched(of, windows(whole, range(8)))
+    source = found.windows.source[0]
+    assert (source <= 0).all()
+    assert (source[captured] == 0) == (not empty)

@@ -52,7 +52,6 @@ def test_fields_by_hand():
         assert field(frames, layers).tolist() == [value, 0]
     assert wire.payload_size(layers).tolist() == [0, 0]
     options = find_options(frames, layers)
-    assert options.mss.tolist() == [56, 0]
     assert options.window_scale.tolist() == [61, 0]
     assert not (options.sack | options.timestamps | options.sack_permitted).any()
 
@@ -64,18 +63,15 @@ def test_options_are_those_found_one_by_one():
     options = find_options(data, layers)
     for i, frame in enumerate(frames):
         layout = find_layout(frame)
-        for kind in (2, 3, 4, 5, 8):
+        for found, kind in zip(options, (3, 4, 5, 8), strict=True):
             at = option_at(frame, layout, kind) if layout.protocol == 6 else 0
-            assert options.of(kind)[i] == at
+            assert found[i] == at
 
 
 def test_options_never_reach_beyond_their_header():
     data = Frames.of(all_frames(REPOSITORY, seed=2))
     layers = find_layers(data)
-    options = find_options(data, layers)
-    sizes = {2: 2, 3: 1, 4: 0, 5: 8, 8: 8}
-    for kind, size in sizes.items():
-        at = options.of(kind)
+    for at, size in zip(find_options(data, layers), (1, 0, 8, 8), strict=True):
         there = at > 0
         assert there.any()
         assert (at + size <= layers.payload)[there].all()
@@ -90,32 +86,34 @@ def segment(options):
 
 
 @pytest.mark.parametrize(
-    ("options", "kind", "found"),
+    ("options", "found"),
     [
-        ("0204 05b4", 2, 2),
-        ("0203 05b4", 2, 0),  # a length that is not its own
-        ("0101 0204 05b4 0000", 2, 4),
-        ("0100 0204 05b4 0000", 2, 0),  # after the end
-        ("0300 0204 05b4 0000", 2, 0),  # a length of 0 would never end
-        ("0204 05b4 0204 05b5", 2, 2),  # the first of two
-        ("0101 0101 0101 0204", 2, 0),  # beyond the header
-        ("0101 0402", 4, 4),
-        ("0101 050a 0000000100000002", 5, 4),
-        ("0101 050b 000000010000000200 000000", 5, 0),
-        ("0101 080a 0000000100000002", 8, 4),
-        ("0101 0101 0101 0108", 8, 0),
+        ("0103 0307", (3, 0, 0, 0)),
+        ("0102 0307", (0, 0, 0, 0)),
+        ("0101 0402", (0, 4, 0, 0)),
+        ("0101 080a 0000000100000002", (0, 0, 0, 4)),
+        ("080a 0000000100000002 0101", (0, 0, 0, 2)),
+        ("0101 080b 0000000100000002 00000000", (0, 0, 0, 0)),  # a length that is not its own
+        ("0100 080a 0000000100000002", (0, 0, 0, 0)),  # after the end
+        ("0800 080a 0000000100000002", (0, 0, 0, 0)),  # a length of 0 would never end
+        ("080a 0000000100000002 080a 0000000300000004", (0, 0, 0, 2)),  # the first of two
+        ("0101 0101 0101 080a", (0, 0, 0, 0)),  # beyond the header
+        ("0204 05b4 0402 080a 0000000100000002 0103 0307", (19, 6, 0, 8)),
+        ("0101 050a 0000000100000002", (0, 0, 4, 0)),
+        ("0101 050b 000000010000000200 000000", (0, 0, 0, 0)),
+        ("0101 080a 0000000100000002 0101 050a 0000000100000002", (0, 0, 16, 4)),
     ],
 )
-def test_options_by_hand(options, kind, found):
+def test_options_by_hand(options, found):
     frames = Frames.of([segment(bytes.fromhex(options))])
     layers = find_layers(frames)
     assert layers.is_tcp.all()
-    at = find_options(frames, layers).of(kind)
-    assert at.tolist() == [54 + found if found else 0]
+    at = [int(each[0]) for each in find_options(frames, layers)]
+    assert at == [54 + each if each else 0 for each in found]
 
 
 def test_nothing_is_found_in_nothing():
     frames = Frames.of([])
     layers = find_layers(frames)
     assert len(layers) == len(layers.take(np.array([], dtype=np.int64))) == 0
-    assert len(find_options(frames, layers).mss) == 0
+    assert len(find_options(frames, layers).sack) == 0

@@ -3,7 +3,7 @@
 All messages of an exchange have the id that its first one made up; an acknowledgment may repeat an
 earlier one. Ids that captures more than one show are kept.
 
-Shapes: P captured packets; B messages; E packets of a block.
+Shapes: P captured packets; M messages; E packets of a block.
 """
 
 from typing import Any, ClassVar, Final
@@ -11,59 +11,49 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.codec import columns_of
-from iotflowgen.packets.datagrams.exchanges import recurring, refer, resolve
+from iotflowgen.packets.datagrams.exchanges import MessageCodec, recurring, refer, resolve, told_of
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.recording import Packets, Recording
+from iotflowgen.recording import Packets
 from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire import payload_size
 
 __all__ = ["Leases"]
 
 _BOOTP: Final = protocol_mask(["bootp"])
-_ID: Final = 4
-"""Where it stands in the message."""
-_END: Final = 8
-"""Where it ends there."""
+_ID, _END = 4, 8
+"""Where it stands in the message, and ends."""
 
 
-class Leases:
+class Leases(MessageCodec):
     """Transaction ids by the exchange that they are of."""
 
     name: ClassVar[str] = "bootp"
 
-    def __init__(self, recording: Recording) -> None:
-        """Take the references of all packets (P)."""
-        told = recording.of(self.name)
-        self._is_there, self._back, self._keeps = told["is_there"], told["back"], told["keeps"]
-
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """What ids refer to; all (P), 0 of other packets.
+        """What ids refer to (P).
 
         Returns:
-            `is_there`, whether it is a message; `back`, how many ids were made up since in its
-            session, -1 where one is; whether it `keeps` its id, which stays in the frame.
+            `back`, how many ids were made up since in its session, -1 where one is; whether a
+            message `keeps` its id, which stays in the frame.
         """
-        layers = packets.layers
-        is_there = layers.is_udp & (packets.protocols & _BOOTP > 0)
-        is_there &= layers.end - layers.payload >= _END
-        place = np.flatnonzero(is_there)
+        is_udp = packets.layers.is_udp & (packets.protocols & _BOOTP > 0)
+        place = np.flatnonzero(is_udp & (payload_size(packets.layers) >= _END))
         messages = packets.take(place)
         at = messages.layers.payload + _ID
         number = messages.frames.number(at, 4)
         keeps = recurring(number, messages.session)
         back = refer(messages.session, number, np.ones_like(keeps))
         messages.frames.put(at, 4, 0, ~keeps)
-        return {"is_there": is_there, **columns_of(len(packets), place, back=back, keeps=keeps)}
+        return told_of(packets, place, back=back, keeps=keeps)
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the ids of new messages."""
-        messages = packets.news.take(self._is_there[packets.news.source])
-        frames, at = messages.frames, messages.layers.payload + _ID
-        keeps, back = self._keeps[messages.source], self._back[messages.source]
+        messages, told = self.new(packets)
+        frames, at, keeps = messages.frames, messages.layers.payload + _ID, told["keeps"]
         drawn = (noise.words(self.name, messages.number) >> np.uint64(32)).astype(np.int64)
         fresh = np.where(keeps, frames.number(at, 4), drawn)
         asks = np.ones_like(keeps)
-        number = resolve(self.name, memory, messages.session, asks, back, fresh)
+        number = resolve(self.name, memory, messages.session, asks, told["back"], fresh)
         frames.put(at, 4, number)

@@ -12,44 +12,37 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.codec import columns_of
-from iotflowgen.packets.datagrams.exchanges import count_on, refer, resolve
+from iotflowgen.packets.datagrams.exchanges import MessageCodec, count_on, refer, resolve, told_of
 from iotflowgen.packets.datagrams.lookups import find_lookups
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Flags, Integers
+from iotflowgen.recording import Groups, Packets
 from iotflowgen.wire import dst_port, src_port
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["DnsIds"]
 
 _NEAR: Final = 16
 _MOSTLY: Final = 0.6
 """Share of steps up to `_NEAR` from which on ids count; at random there are hardly any."""
-_RESPONSE: Final = 0x80
+_RESPONSE: Final = 0x8000
 _MIXER: Final = 0x9E3779B97F4A7C1
 
 
-class DnsIds:
+class DnsIds(MessageCodec):
     """Ids by the question that they are of."""
 
     name: ClassVar[str] = "dns"
 
-    def __init__(self, recording: Recording) -> None:
-        """Take the references of all packets (P)."""
-        told = recording.of(self.name)
-        self._is_there, self._question = told["is_there"], told["question"]
-        self._back, self._step, self._keeps = told["back"], told["step"], told["keeps"]
-
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """What ids refer to; all (P), 0 of other packets than those of DNS.
+        """What ids refer to (P).
 
         Returns:
-            `is_there`, whether it is a message; `question`, a number for what it asks or answers;
-            `back`, how many ids were made up since for that question between its two ports, -1 for
-            one of its own. Of these, `step` from the one before, where they count, else 0; and
-            whether it `keeps` its id, which stays in the frame.
+            `question`, a number for what a message asks or answers; `back`, how many ids were made
+            up since for that question between its two ports, -1 for one of its own. Of these,
+            `step` from the one before, where they count, else 0; and whether it `keeps` its id,
+            which stays in the frame.
         """
         lookups = find_lookups(packets.frames, packets.layers, packets.protocols)
         asks, question, messages = lookups.asks, lookups.question, packets.take(lookups.place)
@@ -59,34 +52,21 @@ class DnsIds:
         step[own] = _steps(lookups.id[own], messages.take(own))
         keeps[own] = (step[own] == 0) & _repeats(lookups.id[own], question[own])
         messages.frames.put(messages.layers.payload, 2, 0, ~keeps)
-        is_there = np.ones(len(asks), dtype=bool)
-        return columns_of(
-            len(packets),
-            lookups.place,
-            is_there=is_there,
-            question=question,
-            back=back,
-            step=step,
-            keeps=keeps,
-        )
+        place = lookups.place
+        return told_of(packets, place, question=question, back=back, step=step, keeps=keeps)
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the ids of new messages."""
-        messages = packets.news.take(self._is_there[packets.news.source])
-        frames, payload, source = messages.frames, messages.layers.payload, messages.source
-        back, keeps = self._back[source], self._keeps[source]
-        asks = frames.number(payload + 2, 1) & _RESPONSE == 0
+        messages, told = self.new(packets)
+        frames, payload, back = messages.frames, messages.layers.payload, told["back"]
+        asks = frames.number(payload + 2, 2) & _RESPONSE == 0
         drawn = (noise.words(self.name, messages.number) >> np.uint64(48)).astype(np.int64)
-        fresh = np.where(keeps, frames.number(payload, 2), drawn)
+        fresh = np.where(told["keeps"], frames.number(payload, 2), drawn)
         own = np.flatnonzero(asks & (back < 0))
-        step = self._step[source[own]].astype(np.int64)
-        fresh[own] = (
-            count_on(
-                f"{self.name}.last", memory, _askers(messages)[own], step, step == 0, fresh[own]
-            )
-            % 2**16
-        )
-        exchange = _exchanges(messages, self._question[source])
+        step, who = told["step"][own].astype(np.int64), _askers(messages)[own]
+        counted = count_on(f"{self.name}.last", memory, who, step, step == 0, fresh[own])
+        fresh[own] = counted % 2**16
+        exchange = _exchanges(messages, told["question"])
         frames.put(payload, 2, resolve(self.name, memory, exchange, asks, back, fresh))
 
 

@@ -1,28 +1,50 @@
-"""Values that an answer repeats: which earlier value of its exchange it is.
+"""Codecs of messages, and values that an answer repeats: which earlier one of its exchange each is.
 
 Whoever asks makes up a value, or says an earlier one again; whoever answers repeats one. A value is
 told by how many were made up since it was, among those with the same key.
 
-Shapes: M mentions of a value, in the order of time.
+Shapes: P captured packets; E packets of a block; M messages, or mentions of a value, as they come.
 """
+
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.codec import columns_of
 from iotflowgen.packets.memory import Memory
-from iotflowgen.recording import Groups, Packets
+from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.recording.arrays import Flags, Integers
 
-__all__ = ["count_on", "owners", "recurring", "refer", "resolve"]
+__all__ = ["MessageCodec", "count_on", "recurring", "refer", "resolve", "told_of"]
 
 
 _KEPT = 64
 """Values of a key that may be referred to, the last."""
 
 
-def owners(packets: Packets) -> Integers:
-    """Whose exchange each packet is of, its flow's, or its session's where it has none (P)."""
-    return np.where(packets.flow >= 0, 2 * packets.flow, 2 * packets.session + 1)
+class MessageCodec:
+    """A codec of fields that only some packets have, whose references are those of `told_of`."""
+
+    name: ClassVar[str]
+
+    def __init__(self, recording: Recording) -> None:
+        """Take the references of all packets (P)."""
+        self._told = recording.of(self.name)
+
+    def new(self, packets: Packets) -> tuple[Packets, dict[str, NDArray[Any]]]:
+        """Those of a block that are new messages (M), and what they refer to (M, ...)."""
+        news = packets.news
+        messages = news.take(self._told["is_there"][news.source])
+        return messages, {name: column[messages.source] for name, column in self._told.items()}
+
+
+def told_of(packets: Packets, place: Integers, **columns: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """What messages, at `place` (M), refer to (M, ...), as columns of all packets (P, ...).
+
+    They are 0 of other packets; `is_there` says which are messages.
+    """
+    return columns_of(len(packets), place, is_there=np.ones(len(place), dtype=bool), **columns)
 
 
 def recurring(value: Integers, capture: Integers) -> Flags:
@@ -50,12 +72,7 @@ def refer(key: Integers, value: Integers, asks: Flags) -> NDArray[np.int32]:
 
 
 def resolve(
-    name: str,
-    memory: Memory,
-    key: Integers,
-    asks: Flags,
-    back: NDArray[np.int32],
-    fresh: Integers,
+    name: str, memory: Memory, key: Integers, asks: Flags, back: NDArray[np.int32], fresh: Integers
 ) -> Integers:
     """The values (M) that are referred to: the inverse of `refer`, block by block.
 

@@ -11,11 +11,17 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.codec import columns_of
-from iotflowgen.packets.datagrams.exchanges import count_on, recurring, refer, resolve
+from iotflowgen.packets.datagrams.exchanges import (
+    MessageCodec,
+    count_on,
+    recurring,
+    refer,
+    resolve,
+    told_of,
+)
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording import Groups, Packets
 from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire.layers import ICMP, ICMP6
 
@@ -27,27 +33,20 @@ _IDENTIFIER: Final = 4
 """Where it stands in the message; the sequence number is after it."""
 
 
-class Echoes:
+class Echoes(MessageCodec):
     """Echoes by the request that they are, or answer."""
 
     name: ClassVar[str] = "icmp"
 
-    def __init__(self, recording: Recording) -> None:
-        """Take the references of all packets (P)."""
-        told = recording.of(self.name)
-        self._is_there, self._asks, self._keeps = told["is_there"], told["asks"], told["keeps"]
-        self._program, self._request = told["program"], told["request"]
-        self._step, self._first = told["step"], told["first"]
-
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """What echoes refer to; all (P), 0 of other packets.
+        """What echoes refer to (P).
 
         Returns:
-            `is_there`, whether it is an echo, and whether it `asks`. Of requests, `program`, how
-            many identifiers were made up since its own, -1 if it makes one up; whether it `keeps`
-            that, which stays in the frame; and the `step` that its sequence number counts on, or
-            with which it is the `first`. Of replies, `request`, how many requests were made since.
+            Whether one `asks`. Of requests, `program`, how many identifiers were made up since its
+            own, -1 if it makes one up; whether it `keeps` that, which stays in the frame; and the
+            `step` that its sequence number counts on, or with which it is the `first`. Of replies,
+            `request`, how many requests were made since.
         """
         asks, replies = _kinds(packets, _REQUESTS), _kinds(packets, _REPLIES)
         place = np.flatnonzero(asks | replies)
@@ -66,47 +65,26 @@ class Echoes:
         )
         request = refer(_hosts(echoes, asks), both, asks)
         echoes.frames.put(at, 4, np.where(keeps, identifier << 16, 0))
-        is_there = np.ones(len(asks), dtype=bool)
-        return columns_of(
-            len(packets),
-            place,
-            is_there=is_there,
-            asks=asks,
-            keeps=keeps,
-            program=program,
-            step=step.astype(np.int32),
-            first=number.astype(np.int32),
-            request=request,
-        )
+        columns = {"asks": asks, "keeps": keeps, "program": program, "request": request}
+        columns |= {"step": step.astype(np.int32), "first": number.astype(np.int32)}
+        return told_of(packets, place, **columns)
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write identifiers and sequence numbers of new echoes."""
-        echoes = packets.news.take(self._is_there[packets.news.source])
-        source, at = echoes.source, echoes.layers.transport + _IDENTIFIER
-        asks = self._asks[source]
+        echoes, told = self.new(packets)
+        asks, at = told["asks"], echoes.layers.transport + _IDENTIFIER
         drawn = (noise.words(self.name, echoes.number) >> np.uint64(32)).astype(np.int64)
-        asked = np.flatnonzero(asks)
-        keeps, program = self._keeps[source[asked]], self._program[source[asked]]
+        asked, requests = np.flatnonzero(asks), {name: each[asks] for name, each in told.items()}
+        host, makes = _hosts(echoes)[asked], np.ones(len(asked), dtype=bool)
         kept = echoes.frames.number(at, 2)[asked]
-        host = _hosts(echoes)[asked]
-        identifier = resolve(
-            f"{self.name}.program",
-            memory,
-            host,
-            np.ones_like(keeps),
-            program,
-            np.where(keeps, kept, drawn[asked] >> 16),
-        )
-        number = count_on(
-            f"{self.name}.number",
-            memory,
-            host << 16 | identifier,
-            self._step[source[asked]].astype(np.int64),
-            program < 0,
-            self._first[source[asked]].astype(np.int64),
-        )
+        fresh = np.where(requests["keeps"], kept, drawn[asked] >> 16)
+        program = requests["program"]
+        identifier = resolve(f"{self.name}.program", memory, host, makes, program, fresh)
+        step, first = (requests[name].astype(np.int64) for name in ("step", "first"))
+        of_program = host << 16 | identifier
+        number = count_on(f"{self.name}.number", memory, of_program, step, program < 0, first)
         drawn[asked] = identifier << 16 | number % 2**16
-        request = np.where(asks, -1, self._request[source])
+        request = np.where(asks, -1, told["request"])
         both = resolve(self.name, memory, _hosts(echoes, asks), asks, request, drawn)
         echoes.frames.put(at, 4, both)
 

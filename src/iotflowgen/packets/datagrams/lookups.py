@@ -13,7 +13,7 @@ from iotflowgen.recording import Groups
 from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers, dst_port, src_port
-from iotflowgen.wire.dns import name_hashes, read_headers
+from iotflowgen.wire.dns import read_headers
 
 __all__ = ["Lookups", "find_lookups", "open_questions"]
 
@@ -44,8 +44,7 @@ def find_lookups(frames: Frames, layers: Layers, protocols: NDArray[np.uint16]) 
     start = frames.start[place] + layers.payload[place]
     end = frames.start[place] + layers.end[place]
     headers = read_headers(frames.data, start, end)
-    name = name_hashes(frames.data, start, end, start + _HEADER)
-    question = np.where((headers.name_end > 0) & (name != 0), name + headers.type * _MIXER, 0)
+    question = np.where(headers.name != 0, headers.name + headers.type * _MIXER, 0)
     return Lookups(
         place=place,
         id=headers.id,

@@ -14,13 +14,13 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.codec import columns_of
-from iotflowgen.packets.datagrams.exchanges import owners, recurring, refer, resolve
+from iotflowgen.packets.datagrams.exchanges import MessageCodec, recurring, refer, resolve, told_of
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.recording import Packets, Recording
+from iotflowgen.recording import Packets
 from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire import payload_size
 
 __all__ = ["Ntp"]
 
@@ -38,36 +38,28 @@ _FEW: Final = 2
 """Of so few numbers, none can be told to be random."""
 
 
-class Ntp:
+class Ntp(MessageCodec):
     """Timestamps by when their packets are sent, and what they answer."""
 
     name: ClassVar[str] = "ntp"
 
-    def __init__(self, recording: Recording) -> None:
-        """Take the references of all packets (P)."""
-        told = recording.of(self.name)
-        self._is_there, self._back, self._off = told["is_there"], told["back"], told["off"]
-        self._way = told["way"]
-
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """What timestamps refer to; 0 of other packets.
+        """What the timestamps of a message refer to (P, 4).
 
         Returns:
-            `is_there`, whether it is a packet of NTP (P); and of its timestamps (P, 4): `back`, how
-            many others were made up since that were said by whom it repeats, -1 if it is made up
-            itself; `off`, how far ahead of the packet it is, or of its session's beginning, in
-            2^-32 s; and `way`, which of these two, or that it stays in the frame, or is random.
+            `back`, how many others were made up since that were said by whom it repeats, -1 if it
+            is made up itself; `off`, how far ahead of the packet it is, or of its session's
+            beginning, in 2^-32 s; and `way`, which of these two, or that it stays in the frame, or
+            is random.
         """
-        layers = packets.layers
-        is_there = layers.is_udp & (packets.protocols & _NTP > 0)
-        is_there &= layers.end - layers.payload >= _END
-        place = np.flatnonzero(is_there)
+        is_udp = packets.layers.is_udp & (packets.protocols & _NTP > 0)
+        place = np.flatnonzero(is_udp & (payload_size(packets.layers) >= _END))
         messages = packets.take(place)
         value = _read(messages)
         asks = (np.arange(4) != _ORIGIN) & (value != 0)
         back = refer(_lines(messages).ravel(), value.ravel(), asks.ravel()).reshape(-1, 4)
-        begun = _begun(packets, Memory())[place]
+        begun = _begun(packets, Memory(), messages)
         off = value - (_ticks(messages.time_ns) + _EPOCH)[:, None]
         way = np.where(np.abs(off) > _UNSET, _FROM_START, _FROM_SENDING).astype(np.int8)
         since = _ticks(messages.time_ns - begun)[:, None]
@@ -80,25 +72,21 @@ class Ntp:
         ] = _RANDOM
         way[keeps] = _KEPT
         _write(messages, np.where(keeps, value, 0))
-        columns = columns_of(len(packets), place, back=back, off=off, way=way)
-        return {"is_there": is_there, **columns}
+        return told_of(packets, place, back=back, off=off, way=way)
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
         """Write the timestamps of new packets."""
-        begun = _begun(packets, memory)
-        there = np.flatnonzero(packets.is_new & self._is_there[packets.source])
-        messages = packets.take(there)
-        way, off = self._way[messages.source], self._off[messages.source]
-        since = _ticks(messages.time_ns - begun[there])[:, None]
+        messages, told = self.new(packets)
+        way, off = told["way"], told["off"]
+        since = _ticks(messages.time_ns - _begun(packets, memory, messages))[:, None]
         sent = (_ticks(messages.time_ns) + _EPOCH)[:, None]
         made_up = off + np.where(way == _FROM_START, since, sent)
         made_up = np.where(way == _KEPT, _read(messages), made_up)
         number = 4 * messages.number[:, None] + np.arange(4)
         made_up = np.where(way == _RANDOM, noise.words(self.name, number).view(np.int64), made_up)
         asks = (np.arange(4) != _ORIGIN) & (made_up != 0)
-        back = self._back[messages.source]
         key = _lines(messages)
-        columns = key.ravel(), asks.ravel(), back.ravel(), made_up.ravel()
+        columns = key.ravel(), asks.ravel(), told["back"].ravel(), made_up.ravel()
         _write(messages, resolve(self.name, memory, *columns).reshape(-1, 4))
 
 
@@ -126,7 +114,9 @@ def _write(messages: Packets, value: Integers) -> None:
 
 def _lines(messages: Packets) -> Integers:
     """Whose values each timestamp is one of (T, 4): those of one kind that one end says."""
-    mine, outgoing = owners(messages), messages.outgoing.astype(np.int64)
+    outgoing = messages.outgoing.astype(np.int64)
+    # of the flow, or of the session where there is none
+    mine = np.where(messages.flow >= 0, 2 * messages.flow, 2 * messages.session + 1)
     sender, receiver = 2 * mine + outgoing, 2 * mine + 1 - outgoing
     # a server's reference is the same whoever asks
     reference = 2 * (2 * messages.session + 1) + outgoing
@@ -141,12 +131,11 @@ def _ticks(time_ns: Integers) -> Integers:
     return ticks
 
 
-def _begun(packets: Packets, memory: Memory) -> Integers:
-    """When the session of each packet began, nanoseconds (P)."""
-    change = np.diff(packets.session, prepend=-1) != 0
+def _begun(packets: Packets, memory: Memory, messages: Packets) -> Integers:
+    """When the session of each message began (T), which are some of the packets; nanoseconds."""
+    change = np.flatnonzero(np.diff(packets.session, prepend=-1))
     session, first = np.unique(packets.session[change], return_index=True)
     begun = memory.recall("ntp.begun", session, packets.time_ns[change][first])
     memory.keep("ntp.begun", session, begun)
-    each = begun[np.searchsorted(session, packets.session[change])]
-    times: Integers = each[np.cumsum(change) - 1]
+    times: Integers = begun[np.searchsorted(session, messages.session)]
     return times

@@ -15,6 +15,7 @@ from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Packets, Recording
 from iotflowgen.wire import Frames, copy_ranges, find_layers, set_checksums
+from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import ICMP, ICMP6, IP4, IP6
 
 __all__ = ["Quotes"]
@@ -51,9 +52,7 @@ class Quotes:
         quoted = _framed(errors, begin)
         layers = find_layers(quoted)
         said = np.where(
-            layers.is_ip4,
-            quoted.number(_LINK + 2, 2),
-            _IP6_HEADER + quoted.number(_LINK + 4, 2),
+            layers.is_ip4, quoted.number(_LINK + 2, 2), _IP6_HEADER + quoted.number(_LINK + 4, 2)
         )
         set_checksums(quoted, layers)
         # of one that is cut off only the header of IPv4 has all that its checksum covers
@@ -62,7 +61,7 @@ class Quotes:
         copy_ranges(quoted.data, quoted.start + _LINK, errors.frames.data, begin, size)
 
 
-def _framed(errors: Packets, begin: NDArray[np.int64]) -> Frames:
+def _framed(errors: Packets, begin: Integers) -> Frames:
     """What is quoted, from places `begin` of the data on, as Ethernet frames (Q)."""
     size = errors.frames.start + errors.layers.end - begin
     start = np.cumsum(size + _LINK) - size - _LINK
@@ -72,10 +71,10 @@ def _framed(errors: Packets, begin: NDArray[np.int64]) -> Frames:
     return frames
 
 
-def _quotes(packets: Packets) -> NDArray[np.bool_]:
+def _quotes(packets: Packets) -> Flags:
     """Errors that quote as much as an IPv4 header at least (E)."""
     layers = packets.layers
     kind = packets.frames.number(layers.transport, 1)
     found = [(layers.protocol == p) & np.isin(kind, kinds) for p, kinds in _ERRORS.items()]
-    quotes: NDArray[np.bool_] = np.any(found, axis=0)
+    quotes: Flags = np.any(found, axis=0)
     return quotes & (layers.transport + _BEFORE + _IP4_HEADER <= layers.end)

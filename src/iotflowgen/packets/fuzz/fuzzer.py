@@ -28,14 +28,12 @@ import numpy as np
 
 from iotflowgen.packets.fuzz import messages
 from iotflowgen.packets.fuzz.headers import (
-    EXPERIMENT,
     drawing_from,
     fuzzed_headers,
-    group_mac,
     router_alert,
     tcp_options,
 )
-from iotflowgen.packets.fuzz.hosts import Connection, Connections, Home, draw_home
+from iotflowgen.packets.fuzz.hosts import Connection, Home, draw_connection, draw_home
 from iotflowgen.packets.fuzz.ports import claimed_port
 from iotflowgen.packets.fuzz.stacks import Features, Stack, nearest_stack, why_not
 from iotflowgen.packets.rows import Rows
@@ -48,16 +46,17 @@ __all__ = ["Fuzzer"]
 _ETHERNET = 14
 _SHORTEST_ON_WIRE = 60
 _MOST_OPTIONS = 40
-_ECHO = {"icmp": (8, 0), "icmpv6": (128, 129)}
-"""Types of request and reply."""
-
+_FOR_EXPERIMENTS = 253
+"""The IP protocol that is kept free (RFC 3692)."""
+_EVERYBODY = "ff:ff:ff:ff:ff:ff"
 _GROUPS = {
-    ("mdns", 5353): ("224.0.0.251", "ff02::fb"),
-    ("ssdp", 1900): ("239.255.255.250", "ff02::c"),
-    ("bootp", 67): ("255.255.255.255", ""),
-    ("dhcp", 67): ("255.255.255.255", ""),
+    ("mdns", 5353): ("01:00:5e:00:00:fb", "224.0.0.251", "33:33:00:00:00:fb", "ff02::fb"),
+    ("ssdp", 1900): ("01:00:5e:7f:ff:fa", "239.255.255.250", "33:33:00:00:00:0c", "ff02::c"),
+    ("bootp", 67): (_EVERYBODY, "255.255.255.255"),
+    ("dhcp", 67): (_EVERYBODY, "255.255.255.255"),
 }
-"""Where the device sends what is for all, by application and destination port.
+"""Where the device sends what is for all, by application and destination port: the addresses of
+Ethernet and IP, and those of IPv6.
 
 What others send goes to the device alone, as all of these may: so every IP packet has its address,
 and no other is as common.
@@ -71,8 +70,8 @@ class _Draft:
     packet: Features
     stack: Stack
     connection: Connection
-    headers: dict[str, Any]
-    """Scapy's headers by name; the outermost is `link` as well."""
+    frame: Any
+    """Scapy's."""
 
     @property
     def room(self) -> int:
@@ -96,11 +95,6 @@ class _Draft:
         """What is the device's and what is the other's, the sender's first."""
         return (own, other) if self.packet.outgoing else (other, own)
 
-    def to_group(self, ip: str) -> None:
-        """Address the packet to a broadcast or multicast group."""
-        (self.headers.get("ip") or self.headers["ipv6"]).dst = ip
-        self.headers["link"].dst = group_mac(ip)
-
 
 class Fuzzer:
     """Renders packets one by one: features are kept, everything else is fuzzed."""
@@ -113,9 +107,9 @@ class Fuzzer:
         self._rng = rng
         self._home = home or draw_home(rng)
         self._session = -1
-        self._connections = Connections(rng)
+        self._connections: dict[tuple[Any, ...], Connection] = {}
         self._scapy = random.Random()  # noqa: S311 - what is drawn is no secret
-        self._headers: dict[Stack, dict[str, Any]] = {}
+        self._fuzzed: dict[Stack, Any] = {}
         self._payloads: dict[str, Callable[[_Draft], bytes]] = {
             "arp": self._resolution,
             "eapol": self._authentication,
@@ -125,7 +119,7 @@ class Fuzzer:
             "icmpv6": self._echo,
             "udp": self._datagram,
         }
-        mac = self._home.device_mac
+        self.device_mac, self.device_ip = self._home.device_mac, self._home.device_ip
         self._messages: dict[str, Callable[[int, bool, np.random.Generator], bytes]] = {
             "http": messages.http,
             "https": messages.tls,
@@ -133,19 +127,9 @@ class Fuzzer:
             "mdns": messages.mdns,
             "ssdp": messages.ssdp,
             "ntp": messages.ntp,
-            "bootp": partial(messages.bootp, mac=mac),
-            "dhcp": partial(messages.dhcp, mac=mac),
+            "bootp": partial(messages.bootp, mac=self.device_mac),
+            "dhcp": partial(messages.dhcp, mac=self.device_mac),
         }
-
-    @property
-    def device_mac(self) -> str:
-        """The MAC address of the device, from which every outgoing packet comes."""
-        return self._home.device_mac
-
-    @property
-    def device_ip(self) -> str:
-        """The IPv4 address of the device."""
-        return self._home.device_ip
 
     def render(self, rows: Rows) -> Frames:
         """Frames (E) of the next packets, whatever their sources are.
@@ -160,47 +144,66 @@ class Fuzzer:
 
     def _frame(self, asked: Features, session: int) -> bytes:
         if session != self._session:
-            self._session, self._connections = session, Connections(self._rng)
+            self._session, self._connections = session, {}
             random.seed(self._rng.bytes(16))
         packet = asked._replace(length=min(max(asked.length, _ETHERNET), LONGEST_FRAME))
-        stack = nearest_stack(packet, partial(self._connections.spoken, packet))
-        if stack not in self._headers:
-            self._headers[stack] = fuzzed_headers(stack)
-        connection = self._connections.of(packet, stack.carriers, stack.application)
+        stack = nearest_stack(packet, partial(self._spoken, packet))
+        if stack not in self._fuzzed:
+            self._fuzzed[stack] = fuzzed_headers(stack)
         self.compromises.update(_compromises(asked, packet, stack))
-        draft = _Draft(packet, stack, connection, self._headers[stack])
-        return self._bytes(draft).ljust(packet.length, b"\0")
-
-    def _bytes(self, draft: _Draft) -> bytes:
-        headers, packet, stack = draft.headers, draft.packet, draft.stack
+        frame = self._fuzzed[stack]
+        draft = _Draft(packet, stack, self._connection(packet, stack), frame)
         self._address(draft)
         if stack.transport:
-            transport = headers[stack.transport]
+            transport = frame[stack.transport.upper()]
             transport.sport, transport.dport = packet.src_port, packet.dst_port
-        if stack.transport == "tcp":
-            payload = self._segment(draft)
-        elif stack.application:
-            payload = self._message(draft)
-        else:
-            payload = self._payloads.get(stack.top, self._unknown)(draft)
-        headers["payload"].load = payload
-        return bytes(headers["link"])
+        frame["Raw"].load = self._payload(draft)
+        return bytes(frame).ljust(packet.length, b"\0")
+
+    def _spoken(self, packet: Features, carriers: tuple[str, ...]) -> str | None:
+        """The application that a packet's connection is known for, if it is open."""
+        connection = self._connections.get((carriers, *packet.ends))
+        return connection.spoken if connection else None
+
+    def _connection(self, packet: Features, stack: Stack) -> Connection:
+        """The connection of a packet, which its first packet opens.
+
+        A message of another application than before goes to another peer, because Wireshark
+        sticks to the application that it has recognised.
+        """
+        key = (stack.carriers, *packet.ends)
+        if key not in self._connections or (
+            stack.application and self._connections[key].spoken not in (None, stack.application)
+        ):
+            self._connections[key] = draw_connection(self._rng)
+        connection = self._connections[key]
+        connection.spoken = stack.application or connection.spoken
+        return connection
 
     def _address(self, draft: _Draft) -> None:
-        home, connection, headers = self._home, draft.connection, draft.headers
-        link = headers["link"]
-        link.src, link.dst = draft.from_to(home.device_mac, home.gateway_mac)
-        if ip := headers.get("ip"):
-            ip.src, ip.dst = draft.from_to(home.device_ip, connection.peer_ip)
-        if ip := headers.get("ipv6"):
-            ip.src, ip.dst = draft.from_to(home.device_ip6, connection.peer_ip6)
+        home, connection, frame = self._home, draft.connection, draft.frame
+        frame.src, frame.dst = draft.from_to(home.device_mac, home.gateway_mac)
+        if "ip" in draft.stack.layers:
+            ip, own, other, at = "IP", home.device_ip, connection.peer_ip, 0
+        elif "ipv6" in draft.stack.layers:
+            ip, own, other, at = "IPv6", home.device_ip6, connection.peer_ip6, 2
+        else:
+            return
+        frame[ip].src, frame[ip].dst = draft.from_to(own, other)
         group = _GROUPS.get((draft.stack.top, draft.packet.dst_port))
         if group and draft.packet.outgoing:
-            draft.to_group(group["ipv6" in headers])
+            frame.dst, frame[ip].dst = group[at : at + 2]
+
+    def _payload(self, draft: _Draft) -> bytes:
+        if draft.stack.transport == "tcp":
+            return self._segment(draft)
+        if draft.stack.application:
+            return self._message(draft)
+        return self._payloads.get(draft.stack.top, self._unknown)(draft)
 
     def _segment(self, draft: _Draft) -> bytes:
         """A message, or an acknowledgment with options or padding, or else data."""
-        tcp, room = draft.headers["tcp"], draft.room
+        tcp, room = draft.frame["TCP"], draft.room
         tcp.flags, tcp.options, payload = "A", [], b""
         if draft.stack.application:
             tcp.flags, payload = "PA", self._message(draft)
@@ -226,45 +229,43 @@ class Fuzzer:
         return messages.opaque(draft.room, self._rng)
 
     def _echo(self, draft: _Draft) -> bytes:
-        request, reply = _ECHO[draft.stack.top]
-        draft.headers[draft.stack.top].type = request if draft.packet.outgoing else reply
+        if draft.stack.top == "icmp":
+            draft.frame["ICMP"].type = 8 if draft.packet.outgoing else 0
+        else:
+            draft.frame["ICMPv6EchoRequest"].type = 128 if draft.packet.outgoing else 129
         return messages.opaque(draft.room, self._rng)
 
     def _resolution(self, draft: _Draft) -> bytes:
         """The device asks everybody for its gateway, the gateway answers."""
-        home, arp = self._home, draft.headers["arp"]
+        home, arp = self._home, draft.frame["ARP"]
         arp.psrc, arp.pdst = draft.from_to(home.device_ip, home.gateway_ip)
         arp.hwsrc, arp.hwdst = draft.from_to(home.device_mac, home.gateway_mac)
         arp.op = 2
         if draft.packet.outgoing:
-            arp.op, arp.hwdst = 1, "00:00:00:00:00:00"
-            draft.headers["link"].dst = "ff:ff:ff:ff:ff:ff"
+            arp.op, arp.hwdst, draft.frame.dst = 1, "00:00:00:00:00:00", _EVERYBODY
         return b""
 
     def _authentication(self, draft: _Draft) -> bytes:
-        draft.headers["eapol"].type, body = messages.eapol_body(draft.room, self._rng)
+        draft.frame["EAPOL"].type, body = messages.eapol_body(draft.room, self._rng)
         return body
 
     def _link_control(self, draft: _Draft) -> bytes:
         """An exchange of capabilities (XID) in the length that it has, or else a TEST."""
-        llc = draft.headers["llc"]
+        llc, is_exchange = draft.frame["LLC"], draft.room == 3
         llc.ssap = 0 if draft.packet.outgoing else 1
-        if draft.room == 3:
-            llc.ctrl = 0xAF
-            return b"\x81\x01\0"
-        llc.ctrl = 0xE3
-        return messages.opaque(draft.room, self._rng)
+        llc.ctrl = 0xAF if is_exchange else 0xE3
+        return b"\x81\x01\0" if is_exchange else messages.opaque(draft.room, self._rng)
 
     def _group_report(self, draft: _Draft) -> bytes:
         """An IGMP report in the lengths that it has, or else a protocol that nobody knows."""
-        ip = draft.headers["ip"]
+        ip = draft.frame["IP"]
         records, rest = divmod(draft.room - 12, 8)
         if records < 0 or (rest and draft.packet.length > _SHORTEST_ON_WIRE):
-            ip.proto, ip.options = EXPERIMENT["ip"], []
+            ip.proto, ip.options = _FOR_EXPERIMENTS, []
             return messages.opaque(draft.room, self._rng)
         ip.proto, ip.options = 2, [router_alert()]
         if draft.packet.outgoing:
-            draft.to_group("224.0.0.22")
+            draft.frame.dst, ip.dst = "01:00:5e:00:00:16", "224.0.0.22"
         return messages.igmp_report(records, self._rng)
 
 

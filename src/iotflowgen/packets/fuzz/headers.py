@@ -3,31 +3,19 @@
 Scapy takes half a second to import, so that it is only when something is fuzzed.
 """
 
-import ipaddress
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, Final
+from functools import cache, reduce
+from operator import truediv
+from typing import Any
 
 import numpy as np
 
 from iotflowgen.extras import naming_extras
 from iotflowgen.packets.fuzz.stacks import Stack
 
-__all__ = [
-    "EXPERIMENT",
-    "drawing_from",
-    "fuzzed_headers",
-    "group_mac",
-    "router_alert",
-    "tcp_options",
-]
-
-EXPERIMENT: Final = {"ethernet": 0x88B5, "ip": 253}
-"""EtherType (IEEE 802) and IP protocol (RFC 3692) that are kept free for experiments."""
-
-_ETHERTYPE = {"ip": 0x0800, "arp": 0x0806, "ipv6": 0x86DD, "eapol": 0x888E}
+__all__ = ["drawing_from", "fuzzed_headers", "router_alert", "tcp_options"]
 
 
 @cache
@@ -40,6 +28,8 @@ def _layers() -> dict[str, Callable[[], Any]]:
     from scapy.layers.l2 import ARP, LLC, SNAP, Dot3, Ether  # noqa: PLC0415
 
     return {
+        # the EtherType (IEEE 802) that is kept free for experiments
+        "unknown": lambda: Ether(type=0x88B5),
         "ethernet": Ether,
         "snap": lambda: Dot3() / LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0),
         "llc": lambda: Dot3() / LLC(dsap=0),
@@ -55,28 +45,13 @@ def _layers() -> dict[str, Callable[[], Any]]:
 
 
 @naming_extras()
-def fuzzed_headers(stack: Stack) -> dict[str, Any]:
-    """The headers of a stack by name, put together and fuzzed, and their `payload`."""
+def fuzzed_headers(stack: Stack) -> Any:  # noqa: ANN401 - Scapy has no types
+    """The headers of a stack and a payload, put together and fuzzed."""
     from scapy.packet import Raw, fuzz  # noqa: PLC0415
 
     layers = _layers()
-    names = [name for name in stack.layers if name in layers]
-    if {"snap", "llc"} & set(names):
-        names.remove("ethernet")
-    parts = [layers[name]() for name in names]
-    packet = parts[0]
-    for part in parts[1:]:
-        packet /= part
-    packet = fuzz(packet / Raw(b""))
-    headers = {"link": packet, "payload": packet[Raw]}
-    headers |= {name: packet[type(part)] for name, part in zip(names[1:], parts[1:], strict=True)}
-    if stack.layers == ("ethernet",):
-        packet.type = EXPERIMENT["ethernet"]
-    elif names[0] == "snap":
-        packet["SNAP"].code = _ETHERTYPE[names[1]]
-    elif names[0] == "llc":
-        headers["llc"] = packet["LLC"]
-    return headers
+    parts = (layers[name]() for name in stack.layers if name in layers)
+    return fuzz(reduce(truediv, [*parts, Raw(b"")]))
 
 
 @naming_extras()
@@ -98,16 +73,6 @@ def tcp_options(size: int, rng: np.random.Generator) -> list[tuple[str, Any]]:
         edges = tuple(rng.integers(2**32, size=(size - 4) // 4).tolist())
         return [*options, nop, nop, ("SAck", edges)]
     return options + [nop] * size
-
-
-def group_mac(ip: str) -> str:
-    """The Ethernet address of a broadcast or multicast address (RFC 1112, RFC 2464)."""
-    address = ipaddress.ip_address(ip)
-    if isinstance(address, ipaddress.IPv6Address):
-        return (b"\x33\x33" + address.packed[-4:]).hex(":")
-    if not address.is_multicast:
-        return "ff:ff:ff:ff:ff:ff"
-    return (b"\x01\0\x5e" + bytes([address.packed[1] & 0x7F]) + address.packed[2:]).hex(":")
 
 
 @contextmanager

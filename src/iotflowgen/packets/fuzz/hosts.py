@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iotflowgen.packets.fuzz.stacks import Features
-
-__all__ = ["Connection", "Connections", "Home", "draw_home"]
+__all__ = ["Connection", "Home", "draw_connection", "draw_home"]
 
 
 @dataclass(frozen=True)
@@ -55,39 +53,8 @@ class Connection:
         return sequence, acknowledgment
 
 
-class Connections:
-    """The connections of one session, each known by its network, transport and two ports."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self._open: dict[tuple[tuple[str, ...], int, int], Connection] = {}
-
-    def spoken(self, packet: Features, layers: tuple[str, ...]) -> str | None:
-        """The application that a connection is known for, if it is open."""
-        connection = self._open.get(_key(packet, layers))
-        return connection.spoken if connection else None
-
-    def of(self, packet: Features, layers: tuple[str, ...], application: str | None) -> Connection:
-        """The connection of a packet over `layers`; its first packet opens it.
-
-        A message of another application than before goes to another peer, because Wireshark
-        sticks to the application that it has recognised.
-        """
-        key = _key(packet, layers)
-        connection = self._open.get(key)
-        if connection is None or (application and connection.spoken not in (None, application)):
-            connection = self._open[key] = _draw_connection(self._rng)
-        connection.spoken = application or connection.spoken
-        return connection
-
-
-def _key(packet: Features, layers: tuple[str, ...]) -> tuple[tuple[str, ...], int, int]:
-    ports = (packet.src_port, packet.dst_port)
-    own, other = ports if packet.outgoing else ports[::-1]
-    return layers, own, other
-
-
-def _draw_connection(rng: np.random.Generator) -> Connection:
+def draw_connection(rng: np.random.Generator) -> Connection:
+    """Draw with whom a connection is, and where its sequence numbers begin."""
     first = int(rng.integers(11, 100))  # all public, where the device is private
     return Connection(
         peer_ip=".".join(map(str, (first, *rng.integers(1, 255, 3)))),

@@ -35,9 +35,10 @@ Spoken = Callable[[tuple[str, ...]], str | None]
 """The application that a connection is known for, given the layers that carry it."""
 
 _HEADER = {
+    "unknown": 14,
     "ethernet": 14,
-    "snap": 8,
-    "llc": 3,
+    "snap": 22,
+    "llc": 17,
     "arp": 28,
     "eapol": 4,
     "ip": 20,
@@ -47,9 +48,15 @@ _HEADER = {
     "tcp": 20,
     "udp": 8,
 }
-"""Bytes of each header without options."""
+"""Bytes of each header without options; all begin with Ethernet."""
 
-_MOST_IN = {"snap": 1500, "llc": 1500, "eapol": 65_535 + 4, "ip": 65_535, "ipv6": 65_535 + 40}
+_MOST_IN = {
+    "snap": 14 + 1500,
+    "llc": 14 + 1500,
+    "eapol": 65_535 + 4,
+    "ip": 65_535,
+    "ipv6": 65_535 + 40,
+}
 """Bytes of the longest packet, header included, where a length field sets a limit."""
 
 _NO_LIMIT = 2**31
@@ -68,6 +75,12 @@ class Features(NamedTuple):
     """0 where the packet has none."""
     protocols: int
     """Protocol configuration, a bit each (`traffic.protocols`)."""
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The ports of the device and of the other end."""
+        ports = (self.src_port, self.dst_port)
+        return ports if self.outgoing else ports[::-1]
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,10 @@ _APPLICATIONS = {
 
 @dataclass(frozen=True)
 class Stack:
-    """Headers on top of each other, from Ethernet up: `("ethernet", "ip", "tcp", "https")`."""
+    """Headers on top of each other, from Ethernet up: `("ethernet", "ip", "tcp", "https")`.
+
+    `unknown`, `llc` and `snap` stand for Ethernet of other kinds.
+    """
 
     layers: tuple[str, ...]
 
@@ -133,10 +149,9 @@ class Stack:
     @cached_property
     def protocols(self) -> int:
         """The protocol configuration that Wireshark shows."""
-        shown = {layer for layer in self.layers if layer in PROTOCOLS}
         implied = {"snap": "llc", "dhcp": "bootp"}
-        shown |= {implied[layer] for layer in self.layers if layer in implied}
-        return protocol_mask(shown)
+        shown = {*self.layers, *(implied.get(layer, "") for layer in self.layers)}
+        return protocol_mask(shown & {*PROTOCOLS})
 
     @cached_property
     def longest(self) -> int:
@@ -170,39 +185,24 @@ class Stack:
         return rule.elsewhere if keeper is None else rule.least
 
 
-_INNER = (
-    ("ip", "tcp"),
-    ("ip", "tcp", "http"),
-    ("ip", "tcp", "https"),
-    ("ip", "udp"),
-    ("ip", "udp", "dns"),
-    ("ip", "udp", "mdns"),
-    ("ip", "udp", "ssdp"),
-    ("ip", "udp", "ntp"),
-    ("ip", "udp", "bootp"),
-    ("ip", "udp", "dhcp"),
-    ("ip", "icmp"),
-    ("ip",),
-    ("ipv6", "tcp"),
-    ("ipv6", "tcp", "http"),
-    ("ipv6", "tcp", "https"),
-    ("ipv6", "udp"),
-    ("ipv6", "udp", "dns"),
-    ("ipv6", "udp", "mdns"),
-    ("ipv6", "udp", "ssdp"),
-    ("ipv6", "udp", "ntp"),
-    ("ipv6", "icmpv6"),
-    ("ip", "tcp", "dns"),
-    ("ipv6", "tcp", "dns"),
-    ("arp",),
-    ("eapol",),
-)
+def _stacks(text: str) -> list[tuple[str, ...]]:
+    """Stacks written as `ip tcp, arp`."""
+    return [tuple(layers.split()) for layers in text.split(",")]
+
+
+_INNER = _stacks("""
+    ip tcp, ip tcp http, ip tcp https, ip udp, ip udp dns, ip udp mdns, ip udp ssdp, ip udp ntp,
+    ip udp bootp, ip udp dhcp, ip icmp, ip,
+    ipv6 tcp, ipv6 tcp http, ipv6 tcp https, ipv6 udp, ipv6 udp dns, ipv6 udp mdns, ipv6 udp ssdp,
+    ipv6 udp ntp, ipv6 icmpv6,
+    ip tcp dns, ipv6 tcp dns, arp, eapol
+""")
 
 STACKS = (
     *(Stack(("ethernet", *inner)) for inner in _INNER),
-    Stack(("ethernet", "llc")),
-    Stack(("ethernet",)),
-    *(Stack(("ethernet", "snap", *inner)) for inner in _INNER),
+    Stack(("llc",)),
+    Stack(("unknown",)),
+    *(Stack(("snap", *inner)) for inner in _INNER),
 )
 """Every stack that is built; of equally near ones the first is taken."""
 

@@ -3,14 +3,14 @@
 Shapes: P captured packets; R records of addresses, by packet; Q queries.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iotflowgen.recording import Groups, Packets
 from iotflowgen.wire import payload_size, src_port
-from iotflowgen.wire.dns import A, find_addresses, name_hashes, read_headers
+from iotflowgen.wire.arrays import Columns, Integers
+from iotflowgen.wire.dns import A, find_addresses, read_headers
 
 __all__ = ["Answers", "find_answers", "latest"]
 
@@ -20,24 +20,20 @@ _ANSWER = 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Answers:
+class Answers(Columns):
     """Records of addresses in answers."""
 
-    packet: NDArray[np.int64]
+    packet: Integers
     """Which packet each is in (R), rising."""
-    name: NDArray[np.int64]
+    name: Integers
     """Which name that packet was asked for (R), from 0 on."""
-    at: NDArray[np.int64]
+    at: Integers
     """Where the address stands, from where the frame begins (R)."""
 
-    def of(self, packet: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def of(self, packet: Integers) -> tuple[Integers, Integers]:
         """The first record of each packet (Q), and how many it has (Q)."""
         first = np.searchsorted(self.packet, packet)
         return first, np.searchsorted(self.packet, packet, side="right") - first
-
-    def take(self, which: NDArray[np.bool_]) -> "Answers":
-        """Those of a mask (R)."""
-        return Answers(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
 
 def find_answers(packets: Packets) -> Answers:
@@ -51,8 +47,7 @@ def find_answers(packets: Packets) -> Answers:
     answers = (headers.flags & _RESPONSE > 0) & (headers.name_end > 0)
     which, start, end = which[answers], start[answers], end[answers]
     found = find_addresses(frames.data, start, end)
-    names = name_hashes(frames.data, start, end, start + 12)
-    _, name = np.unique(names[found.packet], return_inverse=True)
+    _, name = np.unique(headers.name[answers][found.packet], return_inverse=True)
     packet = which[found.packet]
     records = Answers(
         packet=packet, name=name.astype(np.int64), at=found.address - frames.start[packet]
@@ -60,12 +55,7 @@ def find_answers(packets: Packets) -> Answers:
     return records.take((found.section == _ANSWER) & (found.type == A))
 
 
-def latest(
-    key: NDArray[np.int64],
-    at: NDArray[np.int64],
-    sought: NDArray[np.int64],
-    before: NDArray[np.int64],
-) -> NDArray[np.int64]:
+def latest(key: Integers, at: Integers, sought: Integers, before: Integers) -> Integers:
     """Of what has `key` (R) at places `at` (R), the last that is as `sought` (Q) and comes before.
 
     Returns:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.hosts.answers import Answers, find_answers, latest
 from iotflowgen.packets.hosts.homes import is_outside, unify
+from iotflowgen.packets.hosts.mentions import Mentions
 from iotflowgen.packets.hosts.stand_ins import StandIns
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
@@ -43,7 +44,7 @@ class Endpoints:
     - or with the host that was captured.
 
     In all sessions of a file but the first, peers of TCP have other addresses of their networks, as
-    `StandIns` has them, and answers of DNS and ARP say these.
+    `StandIns` has them, and answers of DNS and ARP say these, and texts.
     """
 
     name: ClassVar[str] = "endpoints"
@@ -59,7 +60,9 @@ class Endpoints:
         self._answers = Answers(**{f.name: told[f"answer_{f.name}"] for f in fields(Answers)})
         frames = recording.frames.take(self._answers.packet)
         self._address = frames.number(self._answers.at, 4)
-        self._stand_ins = StandIns(*_movable(self._captured, self._address))
+        hosts, taken = _movable(self._captured, self._address)
+        self._mentions = Mentions(recording.frames, hosts)
+        self._stand_ins = StandIns(hosts, taken, self._mentions.address)
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
@@ -196,6 +199,10 @@ class Endpoints:
         said = frames.number(at, 4)
         other = self._stand_ins.of(said, later.session[which], noise)
         frames.put(at, 4, other, said == self._address[record])
+        which, text = self._mentions.of(later.source)
+        address, session = self._mentions.address[text], later.session[which]
+        other = self._stand_ins.of(address, session, noise)
+        self._mentions.rename(later, which, text, other)
 
 
 def _movable(packets: Packets, told: Integers) -> tuple[Integers, Integers]:

@@ -22,12 +22,13 @@ from iotflowgen.packets.identity.identifiers import (
     quads_in,
     words_in,
 )
-from iotflowgen.recording import Groups, Identities, find_flows
+from iotflowgen.recording import Groups, Identities, Packets
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers
+from iotflowgen.wire.arrays import Bytes, Flags, Integers
 from iotflowgen.wire.dns import A, find_addresses
 from iotflowgen.wire.layers import ARP, IP4, IP6
-from iotflowgen.wire.tls import HANDSHAKE, find_records
+from iotflowgen.wire.tls import begins_handshake
 
 __all__ = ["learn_identities"]
 
@@ -38,28 +39,17 @@ _NAMES: Final = protocol_mask(["dns"]) | protocol_mask(["mdns"])
 _LEASE, _TLS = protocol_mask(["bootp"]), protocol_mask(["https"])
 
 
-def learn_identities(
-    frames: Frames,
-    layers: Layers,
-    outgoing: NDArray[np.bool_],
-    protocols: NDArray[np.uint16],
-    capture: NDArray[np.int64],
-    apart: Collection[str] = (),
-) -> Identities:
-    """Learn from all packets of a device, those of a capture in the order of time.
+def learn_identities(packets: Packets) -> Identities:
+    """Learn from all captured packets of a device.
 
-    Args:
-        frames: Those that a persona is to disguise: where bytes of them were set to 0, a word that
-            was longer before has to be known as it is now.
-        layers: Of these frames.
-        outgoing: Whether the device sent each (P).
-        protocols: Protocol configuration of each (P).
-        capture: Which capture each is of (P).
-        apart: IP addresses of the device that count as hosts of their own.
+    Their frames are to be those that a persona is to disguise: where bytes of them were set to 0, a
+    word that was longer before has to be known as it is now.
 
     Raises:
         ValueError: The device sent no packet.
     """
+    frames, layers = packets.frames, packets.layers
+    outgoing, protocols = packets.outgoing, packets.protocols
     if not outgoing.any():
         raise ValueError("the device sent no packet")
     macs, ends = _macs(frames), _addresses(frames, layers, _IP)
@@ -71,7 +61,7 @@ def learn_identities(
     payload = Frames(
         frames.data, frames.start + layers.payload, np.maximum(layers.end - layers.payload, 0)
     )
-    is_tls = _speaks_tls(find_flows(frames, layers, capture, outgoing), payload, protocols)
+    is_tls = _speaks_tls(packets.flow, payload, protocols)
     plain, secret = ({*payload.take(which).tolist()} for which in (~is_tls, is_tls))
     named = {_text(row) for row in {*_rows(ends.reshape(-1, 17))}}
     named |= {_text(row) for row in {*_rows(_addresses(frames, layers, _ARP).reshape(-1, 17))}}
@@ -80,7 +70,6 @@ def learn_identities(
         device_mac=device_mac,
         device_ip=device_ip,
         own_addresses=own,
-        apart=tuple(each for each in own if each in apart and each != device_ip),
         gateway_mac=gateway_mac,
         gateway_ip=gateway_ip,
         other_gateways=tuple(sorted(others - {gateway_mac, device_mac})),
@@ -90,7 +79,7 @@ def learn_identities(
     )
 
 
-def _device(macs: NDArray[np.uint8], ends: NDArray[np.uint8]) -> tuple[str, str, tuple[str, ...]]:
+def _device(macs: Bytes, ends: Bytes) -> tuple[str, str, tuple[str, ...]]:
     """MAC and IP address that the device mostly sends from, and all of its IP addresses.
 
     Args:
@@ -116,16 +105,14 @@ def _named(
     return {*quads_in(b"\n".join(distinct)), *(str(ipaddress.ip_address(each)) for each in raw)}
 
 
-def _macs(frames: Frames) -> NDArray[np.uint8]:
+def _macs(frames: Frames) -> Bytes:
     """Source and destination (P, 2, 6); zeros where a frame ends before."""
     found = frames.bytes_at(0, 12)
     found[frames.size < 12] = 0
     return found.reshape(-1, 2, 6)[:, ::-1]
 
 
-def _addresses(
-    frames: Frames, layers: Layers, kinds: Iterable[tuple[int, int, int, int]]
-) -> NDArray[np.uint8]:
+def _addresses(frames: Frames, layers: Layers, kinds: Iterable[tuple[int, int, int, int]]) -> Bytes:
     """Source and destination (P, 2, 17): how many bytes, 0 for none, and these."""
     found = np.zeros((len(frames), 2, 17), np.uint8)
     for ethertype, first, size, step in kinds:
@@ -182,16 +169,11 @@ def _gateway(
     return gateway, ip, {*macs.get(ip, ())}
 
 
-def _speaks_tls(
-    flow: NDArray[np.int64], payload: Frames, protocols: NDArray[np.uint16]
-) -> NDArray[np.bool_]:
+def _speaks_tls(flow: Integers, payload: Frames, protocols: NDArray[np.uint16]) -> Flags:
     """Whether each packet (P) is TLS, or comes after some in its flow, which may cut records."""
-    is_tls = (protocols & _TLS) != 0
     # on a port that tshark does not know for TLS a handshake says what it is
-    records = find_records(payload.data, payload.start, payload.start + payload.size)
-    begins = records.offset == payload.start[records.packet]
-    is_tls[records.packet[begins & (records.type == HANDSHAKE)]] = True
-    found: NDArray[np.bool_] = is_tls | (Groups(flow).latest(is_tls & (flow >= 0)) >= 0)
+    is_tls = ((protocols & _TLS) != 0) | begins_handshake(payload)
+    found: Flags = is_tls | (Groups(flow).latest(is_tls & (flow >= 0)) >= 0)
     return found
 
 

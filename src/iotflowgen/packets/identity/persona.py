@@ -16,16 +16,8 @@ from typing import Final
 import numpy as np
 
 from iotflowgen.packets.identity.draws import Draws
-from iotflowgen.packets.identity.identifiers import is_host
 from iotflowgen.packets.identity.replacing import replace_all, replace_tails
-from iotflowgen.packets.identity.spellings import (
-    Pair,
-    bare,
-    eui64,
-    mac_in,
-    spell_ip,
-    spell_mac,
-)
+from iotflowgen.packets.identity.spellings import Pair, bare, eui64, mac_in, spell_ip, spell_mac
 from iotflowgen.recording import Identities
 from iotflowgen.wire import Frames
 
@@ -89,31 +81,14 @@ class Persona:
             given = {known.device_ip: ip, known.gateway_ip: gateway}
             self._draw_ips(addresses, {old: new for old, new in given.items() if old and new})
             # a device that had several addresses has one
-            own = {each for each in own_ips - {*known.apart, ""} if ":" not in each}
-            if known.device_ip in own:
+            if "." in known.device_ip:
+                own = {each for each in own_ips if "." in each}
                 self._ips |= dict.fromkeys(own, self._ips[known.device_ip])
             self._draw_words(known.words)
         self.device_mac = self._macs[known.device_mac]
         self.device_ip = self._ips.get(known.device_ip) or (ip if ip and not keep else _NOWHERE)
         self.gateway_mac = self._macs.get(known.gateway_mac, _NO_GATEWAY)
         self.gateway_ip = self._ips.get(known.gateway_ip, "")
-
-    def mac(self, captured: str) -> str:
-        """The MAC address that stands for a captured one; a group's stands for itself.
-
-        Raises:
-            KeyError: It was not learnt.
-        """
-        is_group = int(captured[:2], 16) & 1
-        return captured if is_group else self._macs[captured]
-
-    def ip(self, captured: str) -> str:
-        """The IP address that stands for a captured one; a group's, or nobody's, for itself.
-
-        Raises:
-            KeyError: It was not learnt.
-        """
-        return self._ips[captured] if is_host(captured) else captured
 
     def disguise(self, frames: Frames) -> Frames:
         """A copy of frames, one after another, with every identifier replaced, each as long."""

@@ -7,9 +7,10 @@ from iotflowgen.traffic import protocol_mask
 
 
 def nearest(names: str, length: int, src_port: int = 0, dst_port: int = 0) -> str:
-    """The layers above Ethernet that are taken for `names`."""
+    """The layers that are taken for `names`."""
     packet = Features(length, True, src_port, dst_port, protocol_mask(names.split()))
-    return " ".join(nearest_stack(packet, lambda _: None).layers[1:])
+    layers = nearest_stack(packet, lambda _: None).layers
+    return " ".join(layers).removeprefix("ethernet ")
 
 
 def test_every_configuration_is_shown_by_one_stack() -> None:
@@ -25,7 +26,7 @@ def test_every_configuration_is_shown_by_one_stack() -> None:
         ("udp mdns", 200, (5353, 5353), "ipv6 udp mdns"),
         ("llc ip udp", 200, (4444, 4445), "snap ip udp"),
         ("llc", 20, (0, 0), "llc"),
-        ("", 100, (0, 0), ""),
+        ("", 100, (0, 0), "unknown"),
     ],
 )
 def test_what_a_header_can_show_is_taken(
@@ -45,7 +46,7 @@ def test_what_a_header_can_show_is_taken(
         ("ip udp ntp", 90, (40000, 4444), "ip udp"),  # its port alone tells NTP
         ("ip tcp http", 56, (50000, 80), "ip tcp"),  # no message is that short
         ("ip tcp", 50, (50000, 80), "ip"),  # the length is sacred, the transport is not
-        ("ip tcp", 20, (50000, 80), ""),
+        ("ip tcp", 20, (50000, 80), "unknown"),
     ],
 )
 def test_the_nearest_is_taken_for_what_no_header_shows(

@@ -141,3 +141,29 @@ def test_whoever_answers_what_a_group_was_asked_has_an_address_of_its_own():
     assert addresses(made[0]) == ("192.0.2.3", "239.255.255.250")
     assert addresses(made[1]) == (HERE, "192.0.2.3")
     assert made[1][6:12] == DEVICE_MAC
+
+
+@pytest.mark.parametrize("last", [7, 23, 123])
+def test_texts_name_the_other_peer_of_a_later_session(last):
+    said = f"GET / HTTP/1.1\r\nHost: 198.51.100.{last}\r\n\r\n".encode()
+    script = EXCHANGE.replace("< P. 1:101(100)", f"> P. 1:{1 + len(said)}({len(said)})")
+    capture = drill.frames(script, addresses=(f"198.51.100.{last}", HERE), streams=(b"", said))
+    recording = recorded(capture)
+    for session in range(4):
+        made = rendered(recording, range(SIZE), session=session)
+        _, peer = addresses(made[0])
+        assert made[3].endswith(f"Host: {peer}\r\n\r\n".encode())
+        assert (peer == f"198.51.100.{last}") == (session == 0)
+
+
+@pytest.mark.parametrize("hosts", [50, 200, 254])
+def test_many_peers_of_one_network_never_share_an_address(hosts):
+    peers = [f"198.51.100.{i}" for i in range(1, hosts + 1)]
+    capture = [each for peer in peers for each in drill.frames(EXCHANGE, addresses=(peer, HERE))]
+    recording = recorded(capture)
+    source, flow = np.arange(len(capture)), np.repeat(np.arange(hosts), SIZE)
+    for session in (1, 2):
+        made = rendered(recording, source, session=session, flow=flow)
+        shown = {addresses(frame)[1] for frame in made[::SIZE]}
+        assert len(shown) == hosts
+        assert {peer.rpartition(".")[0] for peer in shown} == {"198.51.100"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from iotflowgen.packets.identity import learn_identities
-from iotflowgen.recording import Identities
+from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, find_layers
 
@@ -32,14 +32,25 @@ def udp(source: tuple[str, str], target: tuple[str, str], payload: bytes, port: 
     return raw(target[0]) + raw(source[0]) + kind + header + b"".join(ends) + body
 
 
-def learn(packets: list[Packet], **known: object) -> Identities:
+def learn(packets: list[Packet]) -> Identities:
     frames = Frames.of([packet[0] for packet in packets])
     columns = zip(*(packet[1:] for packet in packets), strict=True)
     outgoing, protocols, capture = (
         np.array(column, kind)
         for column, kind in zip(columns, (bool, np.uint16, np.int64), strict=True)
     )
-    return learn_identities(frames, find_layers(frames), outgoing, protocols, capture, **known)
+    recording = Recording(
+        frames=frames,
+        length=frames.size.astype(np.int32),
+        time_ns=np.arange(len(frames)),
+        outgoing=outgoing,
+        protocols=protocols,
+        capture=capture,
+        flow=find_flows(frames, find_layers(frames), capture, outgoing),
+        references={},
+        identities=Identities(),
+    )
+    return learn_identities(recording.packets)
 
 
 def a_home(text: bytes = b"", protocols: tuple[str, ...] = ("ip", "udp")) -> list[Packet]:

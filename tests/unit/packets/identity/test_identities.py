@@ -50,9 +50,6 @@ def test_a_device_that_moves_has_all_addresses_and_mostly_the_one_it_sends_most_
     known = learn([(moved, True, UDP, 1), *a_home()])
     assert known.device_ip == "192.168.1.20"
     assert known.own_addresses == ("10.1.1.9", "192.168.1.20")
-    assert known.apart == ()
-    apart = learn([(moved, True, UDP, 1), *a_home()], apart=["10.1.1.9", "10.1.1.8"])
-    assert apart == known.model_copy(update={"apart": ("10.1.1.9",)})
 
 
 def test_the_gateways_of_several_homes_are_known():
