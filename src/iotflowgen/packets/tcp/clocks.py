@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.hosts.addresses import ip_address
+from iotflowgen.packets.hosts.homes import usual_addresses
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.lines import signed
@@ -39,16 +41,19 @@ _HOSTS, _CAPTURES = 2**32, 2**31
 
 
 def find_hosts(packets: Packets) -> Integers:
-    """Who sends each packet, and to whom, by their IP addresses (P, 2): 0 is the device."""
-    layers, outgoing = packets.layers, packets.outgoing
-    at = layers.network + np.where(layers.is_ip6, 8, 12)
-    size = np.where(layers.is_ip6, 16, 4)
-    address = packets.frames.bytes_at(at + np.where(outgoing, size, 0), 16)
-    address[~layers.is_ip6, 4:] = 0
-    _, peer = np.unique(address, axis=0, return_inverse=True)
-    peer = peer.ravel() + 1
-    pairs: Integers = np.where(outgoing[:, None], [0, 1], [1, 0]) * peer[:, None]
-    return pairs
+    """Who sends each packet, and to whom, by their IP addresses (P, 2): 0 is the device.
+
+    Some devices let others speak through them, whose addresses are not theirs.
+    """
+    ends = np.stack([ip_address(packets, is_src) for is_src in (True, False)], axis=-1)
+    own = np.where(packets.outgoing, ends[:, 0], ends[:, 1])
+    is_device = np.zeros(ends.shape, dtype=bool)
+    for is_ip in (packets.layers.is_ip4, packets.layers.is_ip6):
+        for capture, address in usual_addresses(packets, own, is_ip & packets.outgoing).items():
+            is_device |= (is_ip & (packets.session == capture))[:, None] & (ends == address)
+    _, number = np.unique(ends, return_inverse=True)
+    hosts: Integers = np.where(is_device, 0, number.reshape(-1, 2) + 1)
+    return hosts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +96,7 @@ class Clocks(Readings):
     rate: Reals
     """Ticks a second (R)."""
     spread: Integers
-    """Ticks from what it says first in a capture to what it says so in another, by `host` (2 H)."""
+    """Ticks from what it says first in a capture to what another of its host and kind does (R)."""
 
     @classmethod
     def of(cls, references: Mapping[str, NDArray[Any]]) -> "Clocks":
@@ -156,7 +161,7 @@ class Clocks(Readings):
         begun_ns[anew] = memory.recall(name, key[anew], groups.sum(first))
         memory.keep(name, key[anew], begun_ns[anew])
         value = self.value[clock]
-        spread = self.spread[self.host[clock[anew]]]
+        spread = self.spread[clock[anew]]
         value[anew] += noise.below(2 * spread + 1, name, key[anew]) - spread
         return clock, begun_ns, value
 
@@ -197,12 +202,14 @@ def find_clocks(
         is_apart=is_apart[made],
         goes_on=goes_on[made],
         rate=rate[host[made] // 2],
-        spread=np.zeros(2 * len(rate), dtype=np.int64),
+        spread=np.zeros(len(made), dtype=np.int64),
     )
-    for each in np.unique(clocks.host[~clocks.is_apart]).tolist():
-        own = np.flatnonzero((clocks.host == each) & ~clocks.is_apart)
-        clocks.spread[each] = neighbour(clocks.value[own])
-        clocks.goes_on[own] = _goes_on(clocks, own, float(slack[each // 2]), drift)
+    kind = 2 * clocks.host + clocks.is_apart
+    for each in np.unique(kind).tolist():
+        own = np.flatnonzero(kind == each)
+        clocks.spread[own] = neighbour(clocks.value[own])
+        if not each % 2:
+            clocks.goes_on[own] = _goes_on(clocks, own, float(slack[each // 4]), drift)
     return clocks, place[stands]
 
 

@@ -67,7 +67,7 @@ def refer(packets: Packets, tcp: Integers, sequence: Integers) -> dict[str, NDAr
     frames, layers = segments.frames, segments.layers
     service = np.where(answers, src_port(frames, layers), dst_port(frames, layers))
     said = Readings(
-        host=find_hosts(segments)[:, 0],
+        host=find_hosts(packets)[opens, 0],
         capture=segments.session,
         time_ns=segments.time_ns,
         value=sequence[flags & SYN > 0],

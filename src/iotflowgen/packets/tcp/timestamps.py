@@ -177,7 +177,8 @@ class Timestamps:
         segments = packets.take(stamped)
         stamps = read_stamps(segments.frames, segments.layers)
         mentions = Mentions(segments.flow, segments.outgoing, stamps.echoes)
-        clocks, clock = _find(segments, mentions, stamps)
+        hosts = find_hosts(packets)[stamped]
+        clocks, clock = _find(segments, hosts, mentions, stamps)
         time_ns = mentions.of(segments.time_ns, segments.time_ns)
         told = encode_stamps(mentions, clocks.at(clock, time_ns), stamps)
         told = replace(told, lag=_centred(told.lag, clock, mentions))
@@ -258,9 +259,11 @@ class _Peers:
         return found
 
 
-def _find(segments: Packets, mentions: Mentions, stamps: Stamps) -> tuple[Clocks, Integers]:
-    """The clocks of hosts, and which that of each mention is (M)."""
-    hosts, packet = find_hosts(segments), mentions.rows // 2
+def _find(
+    segments: Packets, hosts: Integers, mentions: Mentions, stamps: Stamps
+) -> tuple[Clocks, Integers]:
+    """The clocks of `hosts` (P, 2), and which that of each mention is (M)."""
+    packet = mentions.rows // 2
     said = Readings(
         host=mentions.of(hosts[:, 0], hosts[:, 1]),
         capture=segments.session[packet],

@@ -49,10 +49,10 @@ def test_clocks_that_go_on_agree_on_when_a_session_was():
     ]
     rows, frames = repeated(recorded(*captures), 0, 1, 1)
     said = first_stamps(rows, frames, outgoing=False).reshape(3, 2)
-    # both say the same time after their capture, which is no capture's own
+    # both say the same time between their capture and the next, which is no capture's own
     late = said - np.array([[107_000, 190_000], [407_000, 490_000], [407_000, 490_000]])
     assert (late[:, 0] == late[:, 1]).all()
-    assert ((late > 100_000) & (late < 500_000)).all()
+    assert ((late > 0) & (late < 300_000)).all()
     assert late[1, 0] != late[2, 0]
 
 
