@@ -13,7 +13,7 @@ say first in a capture, they say first in a session, but for a step to a neighbo
 Shapes: R readings; H hosts; C captures; L lines of numbers, one a direction of a connection.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -36,6 +36,8 @@ Reals = NDArray[np.float64]
 
 _STARTS, _SEVERAL = 2, 2
 """Clocks that one machine seems to have in a capture in which it starts anew; their least lines."""
+_SET = 2
+"""How much farther off a clock may be in another capture, as it was set anew."""
 _HOSTS, _CAPTURES = 2**32, 2**31
 """That there may be."""
 
@@ -193,6 +195,11 @@ def find_clocks(
             members = own[crowd]
             stands[members], is_apart[members] = members[0], False
             host[members] += number
+    for of in np.unique(firsts.host).tolist():
+        # what is apart in each capture, and the same clock in most of them
+        for own in _going_on(firsts, np.flatnonzero((host == 2 * of) & is_apart), rate, slack):
+            stands[own], is_apart[own] = own[0], False
+            host[own] = 2 * of + 1
     made = np.unique(stands)
     made = made[np.lexsort((firsts.capture[made], host[made], is_apart[made]))]
     place = np.empty_like(stands)
@@ -211,6 +218,25 @@ def find_clocks(
         if not each % 2:
             clocks.goes_on[own] = _goes_on(clocks, own, float(slack[each // 4]), drift)
     return clocks, place[stands]
+
+
+def _going_on(
+    firsts: Readings, some: Integers, rate: Reals, slack: Reals
+) -> Iterator[Integers]:
+    """Which of `some` numbers of a host go on from capture to capture, by capture.
+
+    A host that is set to the time of day counts by that from then on, in every capture.
+    """
+    if not len(some):
+        return
+    said, of = firsts.take(some), int(firsts.host[some[0]])
+    begun = said.value - nearest((said.time_ns - said.time_ns[0]) * (rate[of] / 1e9))
+    reach = _SET * float(slack[of])
+    fits = np.abs(signed(begun - begun[_crowd(begun % 2**32, reach)])) <= reach
+    captures = np.unique(said.capture[fits])
+    if len(captures) > _STARTS and 2 * len(captures) > len(np.unique(said.capture)):
+        for capture in captures.tolist():
+            yield some[fits & (said.capture == capture)]
 
 
 def _crowds(said: Readings, rate: float, slack: float, drift: float) -> list[list[int]]:
