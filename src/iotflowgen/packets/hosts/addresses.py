@@ -21,7 +21,7 @@ def address_at(packets: Packets, is_src: Flags | bool) -> Integers:
 
 
 def ip_address(packets: Packets, is_src: Flags | bool) -> Integers:
-    """The address of one end (P): of IPv4 itself, of IPv6 a number that stands for it; 0 of none."""
+    """The address of one end (P): of IPv4 itself, of IPv6 a number for it; 0 of none."""
     frames, layers, at = packets.frames, packets.layers, address_at(packets, is_src)
     address = np.where(layers.is_ip4, frames.number(at, 4), 0)
     some = np.flatnonzero(layers.is_ip6)

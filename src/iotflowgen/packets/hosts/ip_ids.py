@@ -34,8 +34,8 @@ class IpIds:
     """Identifications, each by its step from the one before in its scope.
 
     A scope begins with the number that its first packet had when captured, or as much later as
-    those of other captures do, where these begin with much the same number or go on where the last one
-    ended; with any other number where not.
+    those of other captures do, where these begin with much the same number or go on where the
+    last one ended; with any other number where not.
     """
 
     name: ClassVar[str] = "ip_ids"

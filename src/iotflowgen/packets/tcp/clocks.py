@@ -220,9 +220,7 @@ def find_clocks(
     return clocks, place[stands]
 
 
-def _going_on(
-    firsts: Readings, some: Integers, rate: Reals, slack: Reals
-) -> Iterator[Integers]:
+def _going_on(firsts: Readings, some: Integers, rate: Reals, slack: Reals) -> Iterator[Integers]:
     """Which of `some` numbers of a host go on from capture to capture, by capture.
 
     A host that is set to the time of day counts by that from then on, in every capture.
