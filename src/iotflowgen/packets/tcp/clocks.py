@@ -196,8 +196,9 @@ def find_clocks(
             stands[members], is_apart[members] = members[0], False
             host[members] += number
     for of in np.unique(firsts.host).tolist():
-        # what is apart in each capture, and the same clock in most of them
-        for own in _going_on(firsts, np.flatnonzero((host == 2 * of) & is_apart), rate, slack):
+        # what is not of the first clock of each capture, and the same one in most of them
+        later = np.flatnonzero((host // 2 == of) & (is_apart | (host % 2 == 1)))
+        for own in _going_on(firsts, later, rate, slack):
             stands[own], is_apart[own] = own[0], False
             host[own] = 2 * of + 1
     made = np.unique(stands)
