@@ -6,7 +6,7 @@ section 5.4): numbers of connections that do not fit the clocks of their host in
 *apart*, and have their own.
 
 A clock that goes on between captures shows when these were made. A session then is one more of
-them, some time after the capture that its first packet is of, by all such clocks alike. Other
+them, between the capture that its first packet is of and the next, by all such clocks alike. Other
 clocks begin anew in each capture, near each other if their hosts are started just before. What they
 say first in a capture, they say first in a session, but for a step to a neighbour.
 

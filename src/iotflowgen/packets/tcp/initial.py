@@ -2,7 +2,8 @@
 
 A clock may count them: of 4 microseconds as RFC 9293 has it, of 1 microsecond or 64 nanoseconds as
 Linux had it up to version 3.0, beside a number that depends on the addresses and ports. Where it
-jumps, as when the device hears what time it is, later connections are apart (`clocks`). Or they
+jumps, as when the device hears what time it is, later connections have the second clock of their
+host, or are apart (`clocks`): set to the time of day, it goes on from capture to capture. Or they
 lie near each other in the connections with a service.
 
 Shapes: P packets; S of them with the flag SYN; H hosts; L lines of numbers, as in `lines`.
