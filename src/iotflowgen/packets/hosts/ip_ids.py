@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
@@ -97,8 +98,7 @@ class IpIds:
 
 def _key(packets: Packets, scope: NDArray[Any]) -> Integers:
     """Numbers (I) for scopes, the same for the same one."""
-    network = packets.layers.network
-    src, dst = (packets.frames.number(network + at, 4) for at in (12, 16))
+    src, dst = (ip_address(packets, is_src) for is_src in (True, False))
     in_flow = (scope == _FLOW) & (packets.flow >= 0)
     first = np.where(in_flow, 2 * packets.flow + packets.outgoing, packets.session)
     second = np.where(in_flow, -1, src)
@@ -166,10 +166,9 @@ def _spread(packets: Packets, number: Integers, kind: Integers, scope: Integers)
     place[groups.number[begins]] = np.arange(len(begins))
     # of what is assigned twice, the last stays
     last[place[groups.number]] = number
-    network = packets.layers.network[begins]
-    frames, scope = packets.frames.take(begins), scope[begins]
-    src = np.where(scope == _FLOW, -1, frames.number(network + 12, 4))
-    dst = np.where(scope == _PAIR, frames.number(network + 16, 4), -1)
+    scope, opens = scope[begins], packets.take(begins)
+    src = np.where(scope == _FLOW, -1, ip_address(opens, is_src=True))
+    dst = np.where(scope == _PAIR, ip_address(opens, is_src=False), -1)
     chains = Groups(mixed(kind[begins], src, dst))
     first = number[begins]
     near = np.abs(_signed(first - chains.previous(first, 0))) <= _NEAR

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.codec import columns_of
+from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.packets.hosts.endpoints import NONE, PEER
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
@@ -242,8 +243,8 @@ class _Peers:
         packets, told = recording.packets, recording.of("endpoints")
         stamped = find_options(packets.frames, packets.layers).timestamps > 0
         heard = np.flatnonzero(stamped & ~packets.outgoing & packets.layers.is_ip4)
-        at = packets.layers.network + np.where(packets.outgoing, 16, 12)
-        self._of_packet = np.where(packets.layers.is_ip4, packets.frames.number(at, 4), -1)
+        peer = ip_address(packets, ~packets.outgoing)
+        self._of_packet = np.where(packets.layers.is_ip4, peer, -1)
         none = np.zeros(0, dtype=np.int64)
         answers = packets.frames.take(told.get("answer_packet", none))
         self._of_record = np.append(answers.number(told.get("answer_at", none), 4), -1)
