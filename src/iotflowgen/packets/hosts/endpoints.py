@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.hosts.addresses import address_at, ip_address
 from iotflowgen.packets.hosts.answers import Answers, find_answers, latest
 from iotflowgen.packets.hosts.homes import is_outside, unify
 from iotflowgen.packets.hosts.mentions import Mentions
@@ -125,7 +126,7 @@ class Endpoints:
         self._put_end(packets, own, (own != there[:, 0]) & is_host[:, 0], own_end=True)
         self._put_end(packets, met, (met != there[:, 1]) & is_host[:, 1], own_end=False)
         told = np.flatnonzero((peer < 0) & packets.layers.is_ip4 & is_host[:, 1])
-        at = _peer_at(packets)[told]
+        at = address_at(packets, ~packets.outgoing)[told]
         packets.frames.take(told).put(at, 4, self._address[-1 - peer[told]])
 
     def _choose(self, packets: Packets, flows: Packets, memory: Memory) -> Integers:
@@ -167,24 +168,22 @@ class Endpoints:
         is_src, was_src = packets.outgoing == own_end, captured.outgoing == own_end
         mac = captured.frames.number(np.where(was_src, 6, 0), 6)
         packets.frames.put(np.where(is_src, 6, 0), 6, mac)
-        for is_ip, at, width in (("is_ip4", 12, 4), ("is_ip6", 8, 16)):
-            both = getattr(packets.layers, is_ip) & getattr(captured.layers, is_ip)
-            old = captured.layers.network + at + np.where(was_src, 0, width)
-            new = packets.layers.network + at + np.where(is_src, 0, width)
-            copy_ranges(
-                captured.frames.data,
-                captured.frames.start + old,
-                packets.frames.data,
-                packets.frames.start + new,
-                np.where(both, width, 0),
-            )
+        is_ip6 = packets.layers.is_ip6 & captured.layers.is_ip6
+        is_ip4 = packets.layers.is_ip4 & captured.layers.is_ip4
+        copy_ranges(
+            captured.frames.data,
+            captured.frames.start + address_at(captured, was_src),
+            packets.frames.data,
+            packets.frames.start + address_at(packets, is_src),
+            np.where(is_ip6, 16, np.where(is_ip4, 4, 0)),
+        )
 
     def _move(self, packets: Packets, noise: Noise) -> None:
         """Give hosts other addresses in all sessions but the first."""
         later = packets.take(packets.session > 0)
         layers = later.layers
         for at, where in (
-            (_peer_at(later), layers.is_ip4),
+            (address_at(later, ~later.outgoing), layers.is_ip4),
             (layers.network + 14, layers.ethertype == ARP),
             (layers.network + 24, layers.ethertype == ARP),
         ):
@@ -212,27 +211,15 @@ def _movable(packets: Packets, told: Integers) -> tuple[Integers, Integers]:
     that had another address an hour later would be noticed.
     """
     some = packets.take(packets.layers.is_ip4)
-    src, dst = (some.frames.number(some.layers.network + at, 4) for at in (12, 16))
+    src, dst = (ip_address(some, is_src) for is_src in (True, False))
     peer = np.where(some.outgoing, dst, src)
     hosts = np.union1d(peer[some.layers.is_tcp & is_outside(peer)], told[is_outside(told)])
     return hosts, np.union1d(src, dst)
 
 
-def _end(packets: Packets, is_src: Flags) -> tuple[Integers, Integers, Integers]:
-    """The addresses of one end of packets (P): of Ethernet, and of IP in two numbers."""
-    frames, layers = packets.frames, packets.layers
-    network, is_ip6 = layers.network, layers.is_ip6
-    mac = frames.number(np.where(is_src, 6, 0), 6)
-    at = network + np.where(is_ip6, 8, 12) + np.where(is_src, 0, np.where(is_ip6, 16, 4))
-    low = np.where(layers.is_ip4, frames.number(at, 4), 0)
-    low = np.where(is_ip6, frames.number(at + 8, 8), low)
-    return mac, np.where(is_ip6, frames.number(at, 8), 0), low
-
-
-def _peer_at(packets: Packets) -> Integers:
-    """Where the other end's address stands in packets (P) of IPv4."""
-    at: Integers = packets.layers.network + np.where(packets.outgoing, 16, 12)
-    return at
+def _end(packets: Packets, is_src: Flags) -> tuple[Integers, Integers]:
+    """The addresses of one end of packets (P): of Ethernet, and of IP."""
+    return packets.frames.number(np.where(is_src, 6, 0), 6), ip_address(packets, is_src)
 
 
 def _alike(*columns: Integers) -> Integers:
@@ -257,7 +244,7 @@ def _service(packets: Packets) -> Integers:
 def _known_by(packets: Packets, flows: Integers, answers: Answers) -> tuple[Integers, Integers]:
     """The name by which the peer's address was known where flows (F) begin, and its rank (P)."""
     begins = packets.take(flows)
-    _, _, peer = _end(begins, ~begins.outgoing)
+    peer = ip_address(begins, ~begins.outgoing)
     captured = packets.take(answers.packet)
     key = (captured.session << 32) + captured.frames.number(answers.at, 4)
     sought = np.where(begins.layers.is_ip4, (begins.session << 32) + peer, -1)

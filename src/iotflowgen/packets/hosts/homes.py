@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from iotflowgen.recording import Packets
 from iotflowgen.wire import Frames
 
-__all__ = ["is_outside", "unify"]
+__all__ = ["is_outside", "unify", "usual_addresses"]
 
 _INSIDE = (
     (0x00000000, 8),
@@ -48,7 +48,7 @@ def unify(packets: Packets) -> None:
     peer_mac = np.where(outgoing, to_mac, from_mac)
     has_bytes = frames.size > 0
     behind = layers.is_ip4 & is_outside(np.where(outgoing, dst, src))
-    gateways = _usual(packets, peer_mac, behind)
+    gateways = usual_addresses(packets, peer_mac, behind)
     gateway = np.array([gateways.get(each, -1) for each in range(_captures(packets))])
     near = layers.is_ip4 & ~outgoing & ~is_outside(src) & (src > 0)
     near &= peer_mac == gateway[packets.session]
@@ -56,11 +56,11 @@ def unify(packets: Packets) -> None:
     is_own6 = outgoing & layers.is_ip6 & (frames.number(layers.network + 8, 1) > 0)
     interface = frames.number(layers.network + 16, 8)
     for width, usual in (
-        (6, _usual(packets, from_mac, outgoing & has_bytes)),
+        (6, usual_addresses(packets, from_mac, outgoing & has_bytes)),
         (6, gateways),
-        (4, _usual(packets, src, is_own)),
-        (4, _usual(packets, src, near)),
-        (8, _usual(packets, interface, is_own6)),
+        (4, usual_addresses(packets, src, is_own)),
+        (4, usual_addresses(packets, src, near)),
+        (8, usual_addresses(packets, interface, is_own6)),
     ):
         _make_one(packets, width, usual)
 
@@ -69,7 +69,7 @@ def _captures(packets: Packets) -> int:
     return int(packets.session.max(initial=-1)) + 1
 
 
-def _usual(
+def usual_addresses(
     packets: Packets, address: NDArray[np.int64], where: NDArray[np.bool_]
 ) -> dict[int, int]:
     """The address that a host has in each capture in which it has any.

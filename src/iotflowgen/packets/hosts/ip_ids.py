@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
@@ -25,6 +26,7 @@ __all__ = ["IpIds"]
 _NOT, _HOST, _PAIR, _FLOW = range(4)
 """Scopes that have a count: none, a host, a host and whom it sends to, a direction of a flow."""
 _BITS = 16
+_PORTS = 2**16
 _NEAR = 4096
 """What counts as a number close to another."""
 
@@ -32,8 +34,9 @@ _NEAR = 4096
 class IpIds:
     """Identifications, each by its step from the one before in its scope.
 
-    A scope begins with the number that its first packet had when captured, where captures begin
-    with much the same number or go on where the last one ended; with any other number where not.
+    A scope begins with the number that its first packet had when captured, or as much later as
+    those of other captures do, where these begin with much the same number or go on where the
+    last one ended; with any other number where not.
     """
 
     name: ClassVar[str] = "ip_ids"
@@ -41,11 +44,12 @@ class IpIds:
     def __init__(self, recording: Recording) -> None:
         """Take the references of all packets (P)."""
         told = recording.of(self.name)
-        self._scope, self._step, self._begin = told["scope"], told["step"], told["begin"]
+        self._scope, self._step = told["scope"], told["step"]
+        self._begin, self._spread = told["begin"], told["spread"].astype(np.int64)
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """`scope` (P), `step` from the number before (P), and `begin` (P): the number, or -1."""
+        """`scope`, `step` from the number before, `begin`, the number, and its `spread` (P)."""
         number_P = ip_id(packets.frames, packets.layers)
         which = np.flatnonzero(number_P)
         some, number = packets.take(which), number_P[which]
@@ -61,10 +65,11 @@ class IpIds:
         columns: dict[str, NDArray[Any]] = {
             "scope": np.full(len(packets), _NOT, np.int8),
             "step": np.zeros(len(packets), np.int32),
-            "begin": np.full(len(packets), -1, np.int32),
+            "begin": number_P.astype(np.int32),
+            "spread": np.zeros(len(packets), np.int32),
         }
         columns["scope"][which], columns["step"][which] = scope, step
-        columns["begin"][which] = np.where(_goes_on(some, number, kind, scope), number, -1)
+        columns["spread"][which] = _spread(some, number, kind, scope)
         packets.frames.put(packets.layers.network + 4, 2, 0, packets.layers.is_ip4)
         return columns
 
@@ -79,9 +84,9 @@ class IpIds:
         value = self._step[some.source].astype(np.int64)
         firsts = np.flatnonzero(groups.is_first)
         before = memory.recall("ip id", key[firsts], np.full(len(firsts), -1))
-        drawn = 1 + noise.below(2**_BITS - 1, "ip id", key[firsts])
+        spread = self._spread[some.source[firsts]]
         captured = self._begin[some.source[firsts]]
-        begins = np.where(captured >= 0, captured, drawn)
+        begins = captured + noise.below(spread + 1, "ip id", key[firsts])
         value[firsts] = np.where(before >= 0, before + value[firsts], begins)
         number = groups.sum(value) % 2**_BITS
         last = np.empty(len(firsts), dtype=np.int64)
@@ -93,8 +98,7 @@ class IpIds:
 
 def _key(packets: Packets, scope: NDArray[Any]) -> Integers:
     """Numbers (I) for scopes, the same for the same one."""
-    network = packets.layers.network
-    src, dst = (packets.frames.number(network + at, 4) for at in (12, 16))
+    src, dst = (ip_address(packets, is_src) for is_src in (True, False))
     in_flow = (scope == _FLOW) & (packets.flow >= 0)
     first = np.where(in_flow, 2 * packets.flow + packets.outgoing, packets.session)
     second = np.where(in_flow, -1, src)
@@ -105,10 +109,14 @@ def _key(packets: Packets, scope: NDArray[Any]) -> Integers:
 def _kind(packets: Packets) -> Integers:
     """Which packets (I) are counted alike, from 0 on.
 
-    The device does so by protocol, and the many servers of a service do all the same.
+    The device does so by protocol, and the many servers of a service do all the same. A service's
+    port is the one of the two that more flows have.
     """
-    ports = (each(packets.frames, packets.layers) for each in (src_port, dst_port))
-    service = np.where(packets.outgoing, -1, np.minimum(*ports))
+    ports = np.stack([each(packets.frames, packets.layers) for each in (src_port, dst_port)])
+    of_flow = ports[:, Groups(packets.flow).is_first & (packets.flow >= 0)]
+    flows = np.bincount(of_flow.ravel(), minlength=_PORTS)[ports]
+    least = np.where(flows == flows.max(axis=0), ports, _PORTS).min(axis=0)
+    service = np.where(packets.outgoing, -1, least)
     said = (service << 9) + packets.layers.protocol
     kind: Integers = np.unique(said, return_inverse=True)[1].astype(np.int64)
     return kind
@@ -144,13 +152,12 @@ def _median(kind: Integers, step: Integers, kinds: int) -> Integers:
     return usual
 
 
-def _goes_on(
-    packets: Packets, number: Integers, kind: Integers, scope: Integers
-) -> NDArray[np.bool_]:
-    """Whether scopes of packets (I), by kind, begin close to where the one before began or ended.
+def _spread(packets: Packets, number: Integers, kind: Integers, scope: Integers) -> Integers:
+    """How far beyond where scopes of packets (I) began, by kind, others may begin.
 
-    That is the same host's, and if each that it sends to has a scope, of the same pair, in the
-    capture before; of scopes of flows, any.
+    That is as far as they are from each other, if they mostly begin close to where the one before
+    began or ended; that is the same host's, and if each that it sends to has a scope, of the same
+    pair, in the capture before; of scopes of flows, any.
     """
     groups = Groups(mixed(kind, _key(packets, scope)))
     begins = np.flatnonzero(groups.is_first)
@@ -159,10 +166,9 @@ def _goes_on(
     place[groups.number[begins]] = np.arange(len(begins))
     # of what is assigned twice, the last stays
     last[place[groups.number]] = number
-    network = packets.layers.network[begins]
-    frames, scope = packets.frames.take(begins), scope[begins]
-    src = np.where(scope == _FLOW, -1, frames.number(network + 12, 4))
-    dst = np.where(scope == _PAIR, frames.number(network + 16, 4), -1)
+    scope, opens = scope[begins], packets.take(begins)
+    src = np.where(scope == _FLOW, -1, ip_address(opens, is_src=True))
+    dst = np.where(scope == _PAIR, ip_address(opens, is_src=False), -1)
     chains = Groups(mixed(kind[begins], src, dst))
     first = number[begins]
     near = np.abs(_signed(first - chains.previous(first, 0))) <= _NEAR
@@ -170,5 +176,8 @@ def _goes_on(
     again = ~chains.is_first
     kinds = int(kind.max(initial=-1)) + 1
     share = np.bincount(kind[begins[again]], near[again] - 0.5, minlength=kinds)
-    goes_on: NDArray[np.bool_] = share[kind] > 0
-    return goes_on
+    rising = np.lexsort((first, chains.number))
+    gap, same = np.diff(first[rising]), np.diff(chains.number[rising]) == 0
+    usual = _median(kind[begins[rising[1:][same]]], gap[same], kinds)
+    spread: Integers = np.where(share > 0, usual, 2**_BITS - 1)[kind]
+    return spread

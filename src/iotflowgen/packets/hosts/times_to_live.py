@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
@@ -62,12 +63,8 @@ def _is_of_peer(packets: Packets) -> Flags:
 
 def _way(packets: Packets) -> Integers:
     """Whose packets (P) come the same way: those of a host in a session."""
-    frames, layers = packets.frames, packets.layers
-    at = layers.network + np.where(layers.is_ip6, 8, 12)
-    first = np.where(layers.is_ip6, frames.number(at, 8), frames.number(at, 4))
-    low = np.where(layers.is_ip6, frames.number(at + 8, 8), 0)
-    kind = 2 * layers.protocol + layers.is_ip6
-    return mixed(packets.session, kind, first, low)
+    kind = 2 * packets.layers.protocol + packets.layers.is_ip6
+    return mixed(packets.session, kind, ip_address(packets, is_src=True))
 
 
 def _take_out(packets: Packets) -> Integers:

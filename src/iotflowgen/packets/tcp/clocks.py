@@ -6,14 +6,14 @@ section 5.4): numbers of connections that do not fit the clocks of their host in
 *apart*, and have their own.
 
 A clock that goes on between captures shows when these were made. A session then is one more of
-them, some time after the capture that its first packet is of, by all such clocks alike. Other
+them, between the capture that its first packet is of and the next, by all such clocks alike. Other
 clocks begin anew in each capture, near each other if their hosts are started just before. What they
 say first in a capture, they say first in a session, but for a step to a neighbour.
 
 Shapes: R readings; H hosts; C captures; L lines of numbers, one a direction of a connection.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.hosts.addresses import ip_address
+from iotflowgen.packets.hosts.homes import usual_addresses
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.lines import signed
@@ -34,21 +36,26 @@ Reals = NDArray[np.float64]
 
 _STARTS, _SEVERAL = 2, 2
 """Clocks that one machine seems to have in a capture in which it starts anew; their least lines."""
+_SET = 2
+"""How much farther off a clock may be in another capture, as it was set anew."""
 _HOSTS, _CAPTURES = 2**32, 2**31
 """That there may be."""
 
 
 def find_hosts(packets: Packets) -> Integers:
-    """Who sends each packet, and to whom, by their IP addresses (P, 2): 0 is the device."""
-    layers, outgoing = packets.layers, packets.outgoing
-    at = layers.network + np.where(layers.is_ip6, 8, 12)
-    size = np.where(layers.is_ip6, 16, 4)
-    address = packets.frames.bytes_at(at + np.where(outgoing, size, 0), 16)
-    address[~layers.is_ip6, 4:] = 0
-    _, peer = np.unique(address, axis=0, return_inverse=True)
-    peer = peer.ravel() + 1
-    pairs: Integers = np.where(outgoing[:, None], [0, 1], [1, 0]) * peer[:, None]
-    return pairs
+    """Who sends each packet, and to whom, by their IP addresses (P, 2): 0 is the device.
+
+    Some devices let others speak through them, whose addresses are not theirs.
+    """
+    ends = np.stack([ip_address(packets, is_src) for is_src in (True, False)], axis=-1)
+    own = np.where(packets.outgoing, ends[:, 0], ends[:, 1])
+    is_device = np.zeros(ends.shape, dtype=bool)
+    for is_ip in (packets.layers.is_ip4, packets.layers.is_ip6):
+        for capture, address in usual_addresses(packets, own, is_ip & packets.outgoing).items():
+            is_device |= (is_ip & (packets.session == capture))[:, None] & (ends == address)
+    _, number = np.unique(ends, return_inverse=True)
+    hosts: Integers = np.where(is_device, 0, number.reshape(-1, 2) + 1)
+    return hosts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,7 @@ class Clocks(Readings):
     rate: Reals
     """Ticks a second (R)."""
     spread: Integers
-    """Ticks from what it says first in a capture to what it says so in another, by `host` (2 H)."""
+    """Ticks from what it says first in a capture to what another of its host and kind does (R)."""
 
     @classmethod
     def of(cls, references: Mapping[str, NDArray[Any]]) -> "Clocks":
@@ -156,7 +163,7 @@ class Clocks(Readings):
         begun_ns[anew] = memory.recall(name, key[anew], groups.sum(first))
         memory.keep(name, key[anew], begun_ns[anew])
         value = self.value[clock]
-        spread = self.spread[self.host[clock[anew]]]
+        spread = self.spread[clock[anew]]
         value[anew] += noise.below(2 * spread + 1, name, key[anew]) - spread
         return clock, begun_ns, value
 
@@ -188,6 +195,12 @@ def find_clocks(
             members = own[crowd]
             stands[members], is_apart[members] = members[0], False
             host[members] += number
+    for of in np.unique(firsts.host).tolist():
+        # what is not of the first clock of each capture, and the same one in most of them
+        later = np.flatnonzero((host // 2 == of) & (is_apart | (host % 2 == 1)))
+        for own in _going_on(firsts, later, rate, slack):
+            stands[own], is_apart[own] = own[0], False
+            host[own] = 2 * of + 1
     made = np.unique(stands)
     made = made[np.lexsort((firsts.capture[made], host[made], is_apart[made]))]
     place = np.empty_like(stands)
@@ -197,13 +210,32 @@ def find_clocks(
         is_apart=is_apart[made],
         goes_on=goes_on[made],
         rate=rate[host[made] // 2],
-        spread=np.zeros(2 * len(rate), dtype=np.int64),
+        spread=np.zeros(len(made), dtype=np.int64),
     )
-    for each in np.unique(clocks.host[~clocks.is_apart]).tolist():
-        own = np.flatnonzero((clocks.host == each) & ~clocks.is_apart)
-        clocks.spread[each] = neighbour(clocks.value[own])
-        clocks.goes_on[own] = _goes_on(clocks, own, float(slack[each // 2]), drift)
+    kind = 2 * clocks.host + clocks.is_apart
+    for each in np.unique(kind).tolist():
+        own = np.flatnonzero(kind == each)
+        clocks.spread[own] = neighbour(clocks.value[own])
+        if not each % 2:
+            clocks.goes_on[own] = _goes_on(clocks, own, float(slack[each // 4]), drift)
     return clocks, place[stands]
+
+
+def _going_on(firsts: Readings, some: Integers, rate: Reals, slack: Reals) -> Iterator[Integers]:
+    """Which of `some` numbers of a host go on from capture to capture, by capture.
+
+    A host that is set to the time of day counts by that from then on, in every capture.
+    """
+    if not len(some):
+        return
+    said, of = firsts.take(some), int(firsts.host[some[0]])
+    begun = said.value - nearest((said.time_ns - said.time_ns[0]) * (rate[of] / 1e9))
+    reach = _SET * float(slack[of])
+    fits = np.abs(signed(begun - begun[_crowd(begun % 2**32, reach)])) <= reach
+    captures = np.unique(said.capture[fits])
+    if len(captures) > _STARTS and 2 * len(captures) > len(np.unique(said.capture)):
+        for capture in captures.tolist():
+            yield some[fits & (said.capture == capture)]
 
 
 def _crowds(said: Readings, rate: float, slack: float, drift: float) -> list[list[int]]:

@@ -2,7 +2,8 @@
 
 A clock may count them: of 4 microseconds as RFC 9293 has it, of 1 microsecond or 64 nanoseconds as
 Linux had it up to version 3.0, beside a number that depends on the addresses and ports. Where it
-jumps, as when the device hears what time it is, later connections are apart (`clocks`). Or they
+jumps, as when the device hears what time it is, later connections have the second clock of their
+host, or are apart (`clocks`): set to the time of day, it goes on from capture to capture. Or they
 lie near each other in the connections with a service.
 
 Shapes: P packets; S of them with the flag SYN; H hosts; L lines of numbers, as in `lines`.
@@ -67,7 +68,7 @@ def refer(packets: Packets, tcp: Integers, sequence: Integers) -> dict[str, NDAr
     frames, layers = segments.frames, segments.layers
     service = np.where(answers, src_port(frames, layers), dst_port(frames, layers))
     said = Readings(
-        host=find_hosts(segments)[:, 0],
+        host=find_hosts(packets)[opens, 0],
         capture=segments.session,
         time_ns=segments.time_ns,
         value=sequence[flags & SYN > 0],

@@ -19,8 +19,8 @@ __all__ = ["CLOSE_NS", "Captures", "Times"]
 CLOSE_NS = 6 * 3600 * 10**9
 """Between captures, for a host hardly to have started anew."""
 _BASE, _BEGUN = "session.capture", "session.begun"
-_ALONE_NS = 60e9
-"""Between a capture and a session, where there is no other capture."""
+_ALONE_NS = 60 * 10**9
+"""From a capture to the next, where no two are close together."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,12 @@ class Captures:
         count = int(recording.capture.max(initial=0)) + 1
         first = np.searchsorted(recording.capture, np.arange(count))
         self._begun_ns = recording.time_ns[first]
-        gaps = np.diff(np.sort(self._begun_ns))
-        # from each capture to the one that is nearest
-        near = np.minimum(np.append(gaps, gaps[-1:]), np.append(gaps[:1], gaps))
-        self._gap_ns = float(np.median(near)) if len(near) else _ALONE_NS
+        order = np.argsort(self._begun_ns)
+        gaps = np.diff(self._begun_ns[order])
+        close = gaps[gaps < CLOSE_NS]
+        usual = int(np.median(close)) if len(close) else _ALONE_NS
+        self._gap_ns = np.full(count, usual)
+        self._gap_ns[order[:-1]] = np.where(gaps < CLOSE_NS, gaps, usual)
 
     def times(self, packets: Packets, memory: Memory, noise: Noise) -> Times:
         """The times of a block (E), which is to have all packets; memory keeps where they begin."""
@@ -72,8 +74,8 @@ class Captures:
         begun_ns = memory.recall(_BEGUN, session, packets.time_ns[first])
         memory.keep(_BASE, session, base)
         memory.keep(_BEGUN, session, begun_ns)
-        # no copy of the capture, but one more, about as far from it as the nearest one mostly is
-        shift_ns = self._gap_ns * (0.5 + noise.uniform("session", session))
+        # no copy of the capture, but one more between it and the next
+        shift_ns = self._gap_ns[base] * noise.uniform("session", session)
         ahead_ns = self._begun_ns[base] + shift_ns.astype(np.int64) - begun_ns
         number = np.cumsum(begins) - 1
         return Times(base[number], ahead_ns[number], self._begun_ns)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.codec import columns_of
+from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.packets.hosts.endpoints import NONE, PEER
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
@@ -50,6 +51,8 @@ _LEAST_SPREAD = 25.0
 """Variance, in seconds squared, of the times of timestamps that tell how a clock drifts."""
 _OFF, _DRIFT = 1.0, 0.02
 """Seconds, and share of what has passed, that a clock may be off and still be the same."""
+_AROUND = 4
+"""Timestamps before and after one, by which it is told how late they are at the time."""
 _CLOCK, _FIRST, _REACHED = "timestamps.clock", "timestamps.first", "timestamps.reached"
 
 
@@ -177,10 +180,11 @@ class Timestamps:
         segments = packets.take(stamped)
         stamps = read_stamps(segments.frames, segments.layers)
         mentions = Mentions(segments.flow, segments.outgoing, stamps.echoes)
-        clocks, clock = _find(segments, mentions, stamps)
+        hosts = find_hosts(packets)[stamped]
+        clocks, clock = _find(segments, hosts, mentions, stamps)
         time_ns = mentions.of(segments.time_ns, segments.time_ns)
         told = encode_stamps(mentions, clocks.at(clock, time_ns), stamps)
-        told = replace(told, lag=_centred(told.lag, clock, mentions))
+        told = replace(told, lag=_centred(told.lag, clock, time_ns, mentions))
         none = np.zeros_like(stamps.value)
         write_stamps(segments.frames, at[stamped], Stamps(none, none, stamps.echoes))
         which = mentions.pairs(clock.astype(np.int32))
@@ -239,8 +243,8 @@ class _Peers:
         packets, told = recording.packets, recording.of("endpoints")
         stamped = find_options(packets.frames, packets.layers).timestamps > 0
         heard = np.flatnonzero(stamped & ~packets.outgoing & packets.layers.is_ip4)
-        at = packets.layers.network + np.where(packets.outgoing, 16, 12)
-        self._of_packet = np.where(packets.layers.is_ip4, packets.frames.number(at, 4), -1)
+        peer = ip_address(packets, ~packets.outgoing)
+        self._of_packet = np.where(packets.layers.is_ip4, peer, -1)
         none = np.zeros(0, dtype=np.int64)
         answers = packets.frames.take(told.get("answer_packet", none))
         self._of_record = np.append(answers.number(told.get("answer_at", none), 4), -1)
@@ -258,9 +262,11 @@ class _Peers:
         return found
 
 
-def _find(segments: Packets, mentions: Mentions, stamps: Stamps) -> tuple[Clocks, Integers]:
-    """The clocks of hosts, and which that of each mention is (M)."""
-    hosts, packet = find_hosts(segments), mentions.rows // 2
+def _find(
+    segments: Packets, hosts: Integers, mentions: Mentions, stamps: Stamps
+) -> tuple[Clocks, Integers]:
+    """The clocks of `hosts` (P, 2), and which that of each mention is (M)."""
+    packet = mentions.rows // 2
     said = Readings(
         host=mentions.of(hosts[:, 0], hosts[:, 1]),
         capture=segments.session[packet],
@@ -296,16 +302,27 @@ def _exact(clocks: Clocks, clock: Integers, said: Readings) -> Reals:
     return rate
 
 
-def _centred(lag: Reals, clock: Integers, mentions: Mentions) -> Reals:
-    """Lags (P, 2) from what is usual for each clock: its first reading may have been late."""
+def _centred(lag: Reals, clock: Integers, time_ns: Integers, mentions: Mentions) -> Reals:
+    """Lags (P, 2) from what is usual for each clock at the time (M).
+
+    A clock's first reading may have been late, and no clock runs quite evenly: lags of one moment
+    are not to be mixed with those of another where a session goes over between the two.
+    """
     own = mentions.rows % 2 == 0
-    said, of = mentions.of(lag[:, 0], lag[:, 1]), clock[own]
-    order = np.lexsort((said[own], of))
-    first = np.searchsorted(of[order], np.arange(int(clock.max(initial=-1)) + 1))
-    last = np.append(first[1:], len(of))
-    # a clock that nobody heard but in echoes has no usual lag
-    usual = np.append(said[own][order], 0)[np.where(first < last, (first + last) // 2, len(of))]
-    centred: Reals = mentions.pairs(said - usual[clock])
+    order = np.lexsort((time_ns, clock))
+    order = order[own[order]]
+    said, of = mentions.of(lag[:, 0], lag[:, 1]), clock[order]
+    first, last = (np.searchsorted(of, of, side=side) for side in ("left", "right"))
+    around = np.arange(len(of))[:, None] + np.arange(-_AROUND, _AROUND + 1)
+    around = np.clip(around, first[:, None], last[:, None] - 1)
+    usual = np.median(said[order][around], axis=1)
+    # what is echoed is as late as what was said last; of a clock that nobody heard none is usual
+    known = np.zeros(len(said), dtype=np.int64)
+    known[order] = np.arange(len(order)) + 1
+    told = np.lexsort((~own, time_ns, clock))
+    latest = Groups(clock[told]).greatest(known[told])
+    known[told] = latest
+    centred: Reals = mentions.pairs(said - np.append(0, usual)[known])
     return centred
 
 

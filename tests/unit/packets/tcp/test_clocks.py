@@ -16,7 +16,9 @@ CONNECTION = """
 """
 
 
-def connection(at_s, own, peer, address="192.0.2.3", port=40_000, isns=drill.ISNS):
+def connection(
+    at_s, own, peer, address="192.0.2.3", port=40_000, isns=drill.ISNS, source="10.0.0.2"
+):
     """One at some second; the device's clock has 100 ticks a second, and the peer's 1000."""
     script = CONNECTION.format(
         own=own % 2**32,
@@ -28,7 +30,7 @@ def connection(at_s, own, peer, address="192.0.2.3", port=40_000, isns=drill.ISN
     return drill.frames(
         script,
         start_ns=at_s * SECOND,
-        addresses=(address, "10.0.0.2"),
+        addresses=(address, source),
         ports=(80, port),
         isns=isns,
     )
@@ -49,10 +51,10 @@ def test_clocks_that_go_on_agree_on_when_a_session_was():
     ]
     rows, frames = repeated(recorded(*captures), 0, 1, 1)
     said = first_stamps(rows, frames, outgoing=False).reshape(3, 2)
-    # both say the same time after their capture, which is no capture's own
+    # both say the same time between their capture and the next, which is no capture's own
     late = said - np.array([[107_000, 190_000], [407_000, 490_000], [407_000, 490_000]])
     assert (late[:, 0] == late[:, 1]).all()
-    assert ((late > 100_000) & (late < 500_000)).all()
+    assert ((late > 0) & (late < 300_000)).all()
     assert late[1, 0] != late[2, 0]
 
 
@@ -103,6 +105,57 @@ def test_machines_behind_one_address_keep_their_clocks():
     assert (said[3:] - said[:3] == 30_000).all()
     off = said[:3] - machines
     assert ((off > 0) & (off < 10**6)).all()
+
+
+def first_sequences(rows, frames):
+    """The device's initial sequence numbers, connection by connection."""
+    outgoing = np.flatnonzero(rows.outgoing)
+    _, first = np.unique(rows.flow[outgoing], return_index=True)
+    return sequences(frames)[outgoing[first]]
+
+
+def test_a_device_that_is_set_to_the_time_of_day_counts_by_it_in_every_capture():
+    begins = (0, 700, 1500, 2600)
+    captures = [
+        [
+            frame
+            for turn, isn in enumerate((1000, 1001, 40 + at))
+            for frame in connection(
+                at + (0, 1, 40)[turn], 0, 0, port=40_000 + turn, isns=(5, isn * 10**6)
+            )
+        ]
+        for at in begins
+    ]
+    rows, frames = repeated(recorded(*captures), 0, 1, 2)
+    said = first_sequences(rows, frames).reshape(3, 3) / 10**6
+    # some time between the capture and the next
+    assert (said[:, 2] > [40, 740, 1540]).all()
+    assert (said[:, 2] < [740, 1540, 2640]).all()
+    assert (np.abs(said[:, :2] - [1000, 1001]) < 1).all()
+
+
+def test_who_speaks_through_the_device_does_not_hide_its_clock():
+    strangers = np.random.default_rng(0).integers(2**32, size=(3, 6)).tolist()
+    captures = [
+        [
+            frame
+            for turn in range(12)
+            for frame in connection(
+                at + turn,
+                0,
+                0,
+                port=40_000 + turn,
+                source="10.0.0.2" if turn % 2 else "10.9.9.9",
+                isns=(5, (at + turn) * 10**6 if turn % 2 else strangers[i][turn // 2]),
+            )
+        ]
+        + connection(at + 30, 0, 0, port=41_000, isns=(5, (at + 30) * 10**6))
+        for i, at in enumerate((0, 300, 600))
+    ]
+    rows, frames = repeated(recorded(*captures), 0)
+    # flows are in the order of their addresses
+    own = first_sequences(rows, frames)[:6]
+    assert (np.diff(own) == 2 * 10**6).all()
 
 
 def test_no_end_goes_back_and_echoes_are_what_was_said_where_a_session_goes_over():
