@@ -81,7 +81,7 @@ class SessionsConfig(RecordedConfig):
     """How likely the next packet of the same capture is drawn before any other."""
     coherent: bool = True
     """Whether a walk goes on with its own connections only."""
-    agree: tuple[Literal["dns", "tcp"], ...] = ("dns", "tcp")
+    agree: tuple[Literal["dns", "tcp", "tls"], ...] = ("dns", "tcp", "tls")
     """Protocols of which what a packet says has to go with what its connection has come to, where
     captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["STATES", "Trace", "check_packets"]
 
-STATES = ("dns", "tcp")
+STATES = ("dns", "tcp", "tls")
 """Protocols of which it may be known what connections have come to, beyond features."""
 
 

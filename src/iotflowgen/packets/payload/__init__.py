@@ -9,5 +9,6 @@ from iotflowgen.packets.payload.http import HttpLengths
 from iotflowgen.packets.payload.random import Random
 from iotflowgen.packets.payload.records import TlsRecords
 from iotflowgen.packets.payload.retransmissions import Retransmissions
+from iotflowgen.packets.payload.streams import handshakes
 
-__all__ = ["Dates", "HttpLengths", "Random", "Retransmissions", "TlsRecords"]
+__all__ = ["Dates", "HttpLengths", "Random", "Retransmissions", "TlsRecords", "handshakes"]
