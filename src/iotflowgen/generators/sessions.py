@@ -81,7 +81,7 @@ class SessionsConfig(RecordedConfig):
     """How likely the next packet of the same capture is drawn before any other."""
     coherent: bool = True
     """Whether a walk goes on with its own connections only."""
-    agree: tuple[Literal["dns", "tcp", "tls"], ...] = ("dns", "tcp", "tls")
+    agree: tuple[Literal["dns", "tcp", "tls", "http"], ...] = ("dns", "tcp", "tls", "http")
     """Protocols of which what a packet says has to go with what its connection has come to, where
     captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)
@@ -127,15 +127,16 @@ class Sessions(Recorded):
         side = partial(Ports, capture=capture, constants=constants, slots=config.ports.slots)
         self._sides = side(device, peer), side(peer, device)
         tokens = [ports.token for ports in self._sides]
+        fixed = _fixed(traces)
         kind = numbered(
-            [outgoing, self._packets["protocols"], *(np.maximum(t, -1) for t in tokens)]
+            [outgoing, self._packets["protocols"], fixed, *(np.maximum(t, -1) for t in tokens)]
         )
         self._lengths = Lengths(
             self._packets["length"],
             kind,
             numbered([outgoing, self._packets["protocols"]]),
             capture,
-            _stretches(self._packets) & ("lengths" in config.redraw),
+            _stretches(self._packets) & ~fixed & ("lengths" in config.redraw),
         )
         message = numbered([self._lengths.role, kind, *tokens])
         service = numbered([ports.service for ports in self._sides])
@@ -373,6 +374,13 @@ def _states(traces: Sequence[Trace], protocols: Sequence[str]) -> NDArray[np.int
     if len(known) < len(traces):
         return np.zeros((sum(map(len, traces)), 0), dtype=np.int64)
     return np.concatenate(known)
+
+
+def _fixed(traces: Sequence[Trace]) -> NDArray[np.bool_]:
+    """Packets (P) that are known to have no other length than the captured one."""
+    return np.concatenate(
+        [np.zeros(len(trace), dtype=bool) if trace.fixed is None else trace.fixed for trace in traces]
+    )
 
 
 def _stretches(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:

@@ -3,36 +3,34 @@
 Shapes: P packets of a capture; S kinds of states.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
 from iotflowgen.packets.datagrams import open_questions
-from iotflowgen.packets.payload import handshakes
+from iotflowgen.packets.payload import handshakes, messages
 from iotflowgen.packets.record import as_captured
 from iotflowgen.packets.tcp import closed_sides, find_references
-from iotflowgen.recording import Packets
-from iotflowgen.recording.arrays import Integers
 from iotflowgen.traffic import STATES, Trace
 from iotflowgen.wire import Frames
 
 __all__ = ["with_states"]
 
-_OF: Final[Mapping[str, Callable[[Packets], Integers]]] = {
-    "dns": open_questions,
-    "tcp": closed_sides,
-    "tls": handshakes,
-}
-
-
 def with_states(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
-    """Traces with their `states` (P, S), by the frames that `capture.read_frames` gives."""
+    """Traces with their `states` (P, S) and `fixed` (P), by the frames of `capture.read_frames`."""
     traces = []
     for trace, frames in captures:
         packets = as_captured([(trace, frames)]).packets
         find_references(packets)
-        states = np.stack([_OF[name](packets) for name in STATES], axis=1)
-        traces.append(replace(trace, states=states))
+        tls, in_handshake = handshakes(packets)
+        http, in_parts = messages(packets)
+        known = {
+            "dns": open_questions(packets),
+            "tcp": closed_sides(packets),
+            "tls": tls,
+            "http": http,
+        }
+        states = np.stack([known[name] for name in STATES], axis=1)
+        traces.append(replace(trace, states=states, fixed=in_handshake | in_parts))
     return traces

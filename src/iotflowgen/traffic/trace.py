@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["STATES", "Trace", "check_packets"]
 
-STATES = ("dns", "tcp", "tls")
+STATES = ("dns", "tcp", "tls", "http")
 """Protocols of which it may be known what connections have come to, beyond features."""
 
 
@@ -44,6 +44,9 @@ class Trace:
     states: NDArray[np.int64] | None = None
     """What each packet leaves its connection in (P, S), by protocol as in `STATES`, where it was
     read (`packets.with_states`): any numbers; 0 where nothing that follows relies on it."""
+    fixed: NDArray[np.bool_] | None = None
+    """Whether a packet can have no other length, because what it says relies on it (P), where that
+    was read, too."""
     sha256: str = ""
     """Of the capture file's bytes; empty where the packets did not come from a file."""
 

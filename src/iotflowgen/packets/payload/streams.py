@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.payload.handshake import drawn_in_handshake, said_in_handshake
+from iotflowgen.packets.payload.hellos import find_hellos
 from iotflowgen.packets.payload.joined import Joined, join, latest_said
 from iotflowgen.packets.payload.ranges import expand
 from iotflowgen.packets.payload.text import is_text
 from iotflowgen.recording import Packets
-from iotflowgen.recording.arrays import Integers
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.tls import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER, LONGEST
@@ -177,16 +178,23 @@ class _Reader:
         self.last, self.last_record = nonce, len(self.records) - 1
 
 
-def handshakes(packets: Packets) -> Integers:
-    """How far the handshakes of TLS have come after each packet of one capture (P).
+def handshakes(packets: Packets) -> tuple[Integers, Flags]:
+    """How far the handshakes of TLS have come after each packet of one capture.
 
-    It is a number for what both ends have said in the plain: which messages, in which version and
-    with which cipher; and for what there is of a message that goes on in later segments, but for
-    what is random in it. 0 where neither has said anything.
+    Returns:
+        A number for what both ends have said in the plain: which messages, in which version and
+        with which cipher; and for what there is of one that goes on in later segments, but for what
+        is random in it (P). 0 where neither has said anything. And which segments (P) can have no
+        other length, because they say some of it.
     """
     streams = read_streams(packets)
     device, peer = latest_said(packets, streams, _said(streams))
-    return device << 31 ^ peer
+    fixed = np.zeros(len(packets), dtype=bool)
+    for place in (streams.begin, streams.end - 1):
+        record = streams.record_at(place)
+        fixed[streams.packet] |= (record >= 0) & (streams.said[record, 0] >= 0)
+    fixed[find_hellos(packets, streams.packet)["packet"]] = False
+    return device << 31 ^ peer, fixed
 
 
 def _said(streams: Streams) -> Integers:
