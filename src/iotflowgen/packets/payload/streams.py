@@ -185,7 +185,8 @@ def handshakes(packets: Packets) -> tuple[Integers, Flags]:
         A number for what both ends have said in the plain: which messages, in which version and
         with which cipher; and for what there is of one that goes on in later segments, but for what
         is random in it (P). 0 where neither has said anything. And which segments (P) can have no
-        other length, because they say some of it.
+        other length, because they say some of it and hold no session ticket, which may be as long
+        as it likes.
     """
     streams = read_streams(packets)
     device, peer = latest_said(packets, streams, _said(streams))
@@ -193,7 +194,8 @@ def handshakes(packets: Packets) -> tuple[Integers, Flags]:
     for place in (streams.begin, streams.end - 1):
         record = streams.record_at(place)
         fixed[streams.packet] |= (record >= 0) & (streams.said[record, 0] >= 0)
-    fixed[find_hellos(packets, streams.packet)["packet"]] = False
+    hellos = find_hellos(packets, streams.packet)
+    fixed[hellos["packet"][hellos["is_name"] == 0]] = False
     return device << 31 ^ peer, fixed
 
 
