@@ -81,7 +81,12 @@ class SessionsConfig(RecordedConfig):
     """How likely the next packet of the same capture is drawn before any other."""
     coherent: bool = True
     """Whether a walk goes on with its own connections only."""
-    agree: tuple[Literal["dns", "tcp", "tls", "http"], ...] = ("dns", "tcp", "tls", "http")
+    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = (
+        "dns",
+        "tcp",
+        "tls",
+        "http",
+    )
     """Protocols of which what a packet says has to go with what its connection has come to, where
     captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)

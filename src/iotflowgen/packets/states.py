@@ -11,7 +11,7 @@ import numpy as np
 from iotflowgen.packets.datagrams import open_questions
 from iotflowgen.packets.payload import handshakes, messages
 from iotflowgen.packets.record import as_captured
-from iotflowgen.packets.tcp import closed_sides, find_references
+from iotflowgen.packets.tcp import agreed_options, closed_sides, find_references, outstanding
 from iotflowgen.traffic import STATES, Trace
 from iotflowgen.wire import Frames
 
@@ -22,7 +22,7 @@ def with_states(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
     traces = []
     for trace, frames in captures:
         packets = as_captured([(trace, frames)]).packets
-        find_references(packets)
+        tcp, _, references = find_references(packets)
         tls, in_handshake = handshakes(packets)
         http, in_parts = messages(packets)
         known = {
@@ -30,6 +30,8 @@ def with_states(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
             "tcp": closed_sides(packets),
             "tls": tls,
             "http": http,
+            "outstanding": outstanding(packets, tcp, references),
+            "options": agreed_options(packets),
         }
         states = np.stack([known[name] for name in STATES], axis=1)
         traces.append(replace(trace, states=states, fixed=in_handshake | in_parts))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["STATES", "Trace", "check_packets"]
 
-STATES = ("dns", "tcp", "tls", "http")
+STATES = ("dns", "tcp", "tls", "http", "outstanding", "options")
 """Protocols of which it may be known what connections have come to, beyond features."""
 
 
