@@ -136,26 +136,31 @@ class NearbyChain:
 
         Their contexts (N, J) say what follows, and their positions `at` (N) what is near.
         """
-        empty = context.shape[1]
+        # the next packet of the capture, or one that follows the longest context, and so on; where
+        # one of these does not fit, the next packet again before any at all
+        contexts = context.shape[1]
+        again, empty = contexts, contexts + 1
         reach = self._reach[0] + self._reach[1] * at
-        # the next packet of the capture, or one that follows the longest context, and so on
-        share = rng.random((len(walk), empty + 1))
-        stays = np.empty(share.shape, dtype=bool)
+        share = rng.random((len(walk), contexts + 1))
+        stays = np.zeros((len(walk), empty + 1), dtype=bool)
         np.less(share[:, 0], self._follow[place], out=stays[:, 0])
-        np.less(share[:, 1:], self._stay[context], out=stays[:, 1:])
+        np.less(share[:, 1:contexts], self._stay[context[:, :-1]], out=stays[:, 1:contexts])
+        stays[:, empty] = True
         found = np.full(len(walk), _UNSEEN)
         left = np.arange(len(walk))
         while len(left):
             level = stays[left].argmax(axis=1)
             drawn = place[left] + 1
-            backs_off = level.nonzero()[0]
+            backs_off = ((level > 0) & (level != again)).nonzero()[0]
             if len(backs_off):
                 among = left[backs_off]
-                follows = context[among, level[backs_off] - 1]
+                follows = context[among, np.minimum(level[backs_off], contexts) - 1]
                 drawn[backs_off] = self._near(follows, at[among], reach[among], rng)
             found[left] = drawn = self._fitting(walk[left], drawn, fits)
             stays[left, level] = False
-            left = left[(drawn == _UNSEEN) & (level < empty)]
+            unfit = drawn == _UNSEEN
+            stays[left, again] |= unfit & (level < again)
+            left = left[unfit & (level < empty)]
         for wider in range(1, _AGAIN + 1):
             left = (found == _UNSEEN).nonzero()[0]
             if not len(left):

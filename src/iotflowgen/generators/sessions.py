@@ -60,6 +60,7 @@ _SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
+_MIXER = 0x9E3779B97F4A7C1
 _NOWHERE = 0  # a place between captures
 _AT_FIRST = 2**16  # packets of a stream that are drawn together, about: so many take no second
 _TOGETHER = 2**18  # and of those after them
@@ -147,7 +148,7 @@ class Sessions(Recorded):
         service = numbered([ports.service for ports in self._sides])
         self._order = Order(message, service, capture)
         times = magnitude(self._gap_ns, config.magnitudes)
-        symbol = numbered([message, times, *self._states.T])
+        symbol = numbered([message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
         self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
         self._lay_out(symbol, sizes)
@@ -156,6 +157,20 @@ class Sessions(Recorded):
         self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
         progress("count", 1, 1)
         return self
+
+    def _unfinished(self, pair: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A number for all that is unfinished after each packet, between all `pair`s of ports (P).
+
+        A walk that goes over while others wait for what is to come has to find it there.
+        """
+        groups = Groups(pair)
+        is_last = np.zeros(len(pair), dtype=bool)
+        is_last[np.unique(pair[::-1], return_index=True)[1]] = True
+        is_last = is_last[::-1]
+        number = numbered([np.zeros_like(pair), *np.minimum(self._states, 0).T])
+        none = np.all(self._states >= 0, axis=1) | is_last
+        number = np.where(none, 0, (1 + number) * _MIXER >> 8)
+        return np.cumsum(number - groups.previous(number, 0))
 
     def _lay_out(self, symbol: NDArray[np.int64], sizes: Sequence[int]) -> None:
         """Lay captures of some sizes in a row for the chain, as its places."""

@@ -74,5 +74,5 @@ def open_questions(packets: Packets) -> Integers:
     waits = np.where(was_asked & is_answered, lookups.question, 0)
     change = waits - groups.previous(waits, 0)
     column = np.zeros(len(frames), dtype=np.int64)
-    column[place] = Groups(ports).sum(change)
+    column[place] = -np.abs(Groups(ports).sum(change))
     return column

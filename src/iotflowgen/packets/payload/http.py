@@ -116,7 +116,7 @@ def messages(packets: Packets) -> tuple[Integers, Flags]:
     asked[joined.packet[opens]] = np.where(kind[which[opens]] == REQUEST, 1, -1)
     waiting = np.clip(Groups(packets.flow).sum(asked), 0, _WAITING)
     device, peer = latest_said(packets, joined, said)
-    return (device << 31 | peer << 2 | np.where(packets.flow >= 0, waiting, 0)), fixed
+    return -(device << 31 | peer << 2 | np.where(packets.flow >= 0, waiting, 0)), fixed
 
 
 def _key(line: Integers, place: Integers) -> Integers:

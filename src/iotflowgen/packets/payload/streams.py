@@ -189,21 +189,24 @@ def handshakes(packets: Packets) -> tuple[Integers, Flags]:
         as it likes.
     """
     streams = read_streams(packets)
-    device, peer = latest_said(packets, streams, _said(streams))
+    said, ciphered = _said(streams)
+    device, peer = latest_said(packets, streams, said)
+    secret = sum(latest_said(packets, streams, ciphered))
     fixed = np.zeros(len(packets), dtype=bool)
     for place in (streams.begin, streams.end - 1):
         record = streams.record_at(place)
         fixed[streams.packet] |= (record >= 0) & (streams.said[record, 0] >= 0)
     hellos = find_hellos(packets, streams.packet)
     fixed[hellos["packet"][hellos["is_name"] == 0]] = False
-    return device << 31 ^ peer, fixed
+    return np.where(secret > 1, 1, -1) * (device << 31 ^ peer), fixed
 
 
-def _said(streams: Streams) -> Integers:
-    """What the sender of each segment has said up to its end (S)."""
+def _said(streams: Streams) -> tuple[Integers, Integers]:
+    """What the sender of each segment has said up to its end, and whether it encrypts (S)."""
     record = streams.record_at(streams.end - 1)
     begin, end, _, _ = streams.records[record].T
     before, said = streams.said[record].T
+    ciphered = (record >= 0) & (before < 0)
     said = np.where(record >= 0, said, 0)
     data = np.frombuffer(streams.data, dtype=np.uint8).copy()
     count = np.diff(streams.drawn, axis=1).ravel()
@@ -212,5 +215,5 @@ def _said(streams: Streams) -> Integers:
     for row in np.flatnonzero((record >= 0) & (before >= 0) & (streams.end < end)).tolist():
         there = data[begin[row] : streams.end[row]].tobytes()
         said[row] = zlib.crc32(there, int(before[row]))
-    return said
+    return said, ciphered.astype(np.int64)
 
