@@ -41,6 +41,7 @@ class NearbyChain:
         order: int,
         reach: tuple[float, float],
         follow: float = 0,
+        left: NDArray[np.int64] | None = None,
     ) -> None:
         """Count.
 
@@ -51,8 +52,12 @@ class NearbyChain:
             reach: How far off a place is that is e times less likely than one at the walk's own
                 position: so many packets, and so large a share of that position.
             follow: How likely the next packet of the same capture is drawn before any other.
+            left: What is unfinished after each packet (P), by fewer numbers than symbols: a walk
+                finds the same wherever it goes over, but where nothing of that kind fits it.
         """
-        contexts = Contexts(symbol, order)
+        left = np.zeros_like(symbol) if left is None else left
+        contexts = Contexts(symbol, order, left)
+        self._sure = 1 + int(left.max()) + 1
         self.symbol = symbol
         self._follow = np.where(symbol == END, 0, follow)
         self._reach = reach
@@ -91,9 +96,9 @@ class NearbyChain:
         self._high = self._rising_position[self._last] + 0.5
         followed = np.unique(context * self._kinds + symbol) // self._kinds
         distinct = np.bincount(followed, minlength=contexts)
-        # the empty context is never backed off from, and an unseen one, by number -1, always is
+        # the empty context, and what is left, are never backed off from, and an unseen one, by number -1, always is
         self._stay = np.append(count / np.maximum(count + distinct, 1), 0)
-        self._stay[0] = 1
+        self._stay[: self._sure] = 1
 
     def walk(
         self, start: NDArray[np.int64], rng: np.random.Generator, fits: Fits | None = None

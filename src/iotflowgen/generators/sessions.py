@@ -148,10 +148,12 @@ class Sessions(Recorded):
         service = numbered([ports.service for ports in self._sides])
         self._order = Order(message, service, capture)
         times = magnitude(self._gap_ns, config.magnitudes)
-        symbol = numbered([message, times])
+        left = self._unfinished(numbered([capture, device, peer]))
+        left = numbered([left != 0, left])
+        symbol = numbered([left, message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
         self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
-        self._lay_out(symbol, sizes)
+        self._lay_out(symbol, left, sizes)
         self._follow_connections(device, peer)
         longest = np.array([part.max() for part in np.split(logs, np.cumsum(sizes)[:-1])])
         self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
@@ -172,14 +174,21 @@ class Sessions(Recorded):
         number = np.where(none, 0, (1 + number) * _MIXER >> 8)
         return np.cumsum(number - groups.previous(number, 0))
 
-    def _lay_out(self, symbol: NDArray[np.int64], sizes: Sequence[int]) -> None:
+    def _lay_out(
+        self, symbol: NDArray[np.int64], left: NDArray[np.int64], sizes: Sequence[int]
+    ) -> None:
         """Lay captures of some sizes in a row for the chain, as its places."""
         config: SessionsConfig = self.config
         self._bounds = np.cumsum(sizes)[:-1]
         packet = self._at_places(np.ones(len(symbol), dtype=bool))
         reach = config.reach, config.drift
         self._chain = NearbyChain(
-            self._at_places(1 + symbol), packet, config.order, reach, config.follow
+            self._at_places(1 + symbol),
+            packet,
+            config.order,
+            reach,
+            config.follow,
+            self._at_places(left),
         )
         self._places = np.flatnonzero(packet)
         self._number = np.cumsum(packet) - packet
