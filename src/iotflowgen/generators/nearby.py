@@ -96,7 +96,8 @@ class NearbyChain:
         self._high = self._rising_position[self._last] + 0.5
         followed = np.unique(context * self._kinds + symbol) // self._kinds
         distinct = np.bincount(followed, minlength=contexts)
-        # the empty context, and what is left, are never backed off from, and an unseen one, by number -1, always is
+        # the empty context, and what is left, are never backed off from, and an unseen one, by
+        # number -1, always is
         self._stay = np.append(count / np.maximum(count + distinct, 1), 0)
         self._stay[: self._sure] = 1
 

@@ -408,7 +408,10 @@ def _states(traces: Sequence[Trace], protocols: Sequence[str]) -> NDArray[np.int
 def _fixed(traces: Sequence[Trace]) -> NDArray[np.bool_]:
     """Packets (P) that are known to have no other length than the captured one."""
     return np.concatenate(
-        [np.zeros(len(trace), dtype=bool) if trace.fixed is None else trace.fixed for trace in traces]
+        [
+            np.zeros(len(trace), dtype=bool) if trace.fixed is None else trace.fixed
+            for trace in traces
+        ]
     )
 
 

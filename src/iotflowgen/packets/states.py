@@ -17,6 +17,7 @@ from iotflowgen.wire import Frames
 
 __all__ = ["with_states"]
 
+
 def with_states(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
     """Traces with their `states` (P, S) and `fixed` (P), by the frames of `capture.read_frames`."""
     traces = []

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 __all__ = ["STATES", "Trace", "check_packets"]
 
 STATES = ("dns", "tcp", "tls", "http", "outstanding", "options")
-"""Protocols of which it may be known what connections have come to, beyond features."""
+"""What it may be known of what connections have come to, beyond features: open questions of DNS;
+sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments without
+acknowledgment; options that SYNs agreed on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +44,9 @@ class Trace:
     in_file: NDArray[np.int64] | None = None
     """Which packet of the capture file each is, from 0 (P); None where it came from none."""
     states: NDArray[np.int64] | None = None
-    """What each packet leaves its connection in (P, S), by protocol as in `STATES`, where it was
-    read (`packets.with_states`): any numbers; 0 where nothing that follows relies on it."""
+    """What each packet leaves its connection in (P, S), by kind as in `STATES`, where it was read
+    (`packets.with_states`): any numbers; 0 where nothing that follows relies on it, and less where
+    something has begun and is not finished."""
     fixed: NDArray[np.bool_] | None = None
     """Whether a packet can have no other length, because what it says relies on it (P), where that
     was read, too."""

@@ -65,7 +65,9 @@ def open_questions(packets: Packets) -> Integers:
     lookups = find_lookups(frames, layers, packets.protocols)
     place, asks = lookups.place, lookups.asks
     source, destination = src_port(frames, layers)[place], dst_port(frames, layers)[place]
-    ports = np.where(packets.outgoing[place], source << 16 | destination, destination << 16 | source)
+    ports = np.where(
+        packets.outgoing[place], source << 16 | destination, destination << 16 | source
+    )
     _, alike = np.unique(np.stack([ports, lookups.question]), axis=1, return_inverse=True)
     groups = Groups(alike.ravel())
     was_asked = groups.latest(asks) >= 0

@@ -11,4 +11,12 @@ from iotflowgen.packets.payload.records import TlsRecords
 from iotflowgen.packets.payload.retransmissions import Retransmissions
 from iotflowgen.packets.payload.streams import handshakes
 
-__all__ = ["Dates", "HttpLengths", "Random", "Retransmissions", "TlsRecords", "handshakes", "messages"]
+__all__ = [
+    "Dates",
+    "HttpLengths",
+    "Random",
+    "Retransmissions",
+    "TlsRecords",
+    "handshakes",
+    "messages",
+]

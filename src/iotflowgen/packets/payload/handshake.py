@@ -51,8 +51,10 @@ def _in_extensions(data: bytes, at: int, end: int) -> Ranges:
 
 
 def said_in_handshake(data: bytes, at: int, end: int) -> bytes:
-    """Which messages there are in a handshake record, from `at` to `end`; of a server's hello also
-    the version and the cipher that it has chosen."""
+    """Which messages there are in a handshake record, from `at` to `end`.
+
+    Of a server's hello it is also the version and the cipher that it has chosen.
+    """
     found = bytearray()
     while at + 4 <= end:
         kind, size = data[at], int.from_bytes(data[at + 1 : at + 4])

@@ -1,8 +1,9 @@
 """Content-Length where a message is in one segment and longer or shorter than captured (RFC 9110).
 
-What goes on in later segments keeps what it said: who puts segments together says what comes.
+What goes on in later segments keeps what it said, and its length: what is still to come of it is a
+state of its connection.
 
-Shapes: P captured packets; E packets of a block; H heads of messages among them.
+Shapes: P captured packets; E packets of a block; M messages.
 """
 
 from bisect import bisect_right
@@ -124,8 +125,11 @@ def _key(line: Integers, place: Integers) -> Integers:
 
 
 def _read(joined: Joined) -> Integers:
-    """Messages (M, 6): their stream, where they begin, where their body does, and where they end,
-    in bytes of all streams; what they are, and whether they come in chunks."""
+    """Messages, in the order of streams (M, 6).
+
+    Their stream; where they begin, where their body does, and where they end, in bytes of all
+    streams; what they are, and whether they come in chunks.
+    """
     starts = np.unique(joined.begin)
     stops = joined.pieces[np.searchsorted(joined.pieces[:, 2], starts, side="right") - 1, 3]
     data = np.frombuffer(joined.data, dtype=np.uint8)

@@ -86,7 +86,9 @@ def latest_said(packets: Packets, joined: Joined, value: Integers) -> tuple[Inte
     column, tells = np.zeros(len(packets), dtype=np.int64), np.zeros(len(packets), dtype=bool)
     column[joined.packet] = value
     tells[joined.packet[order]] = farthest
-    device, peer = (_last(packets, column, tells & of) for of in (packets.outgoing, ~packets.outgoing))
+    device, peer = (
+        _last(packets, column, tells & of) for of in (packets.outgoing, ~packets.outgoing)
+    )
     return device, peer
 
 

@@ -216,4 +216,3 @@ def _said(streams: Streams) -> tuple[Integers, Integers]:
         there = data[begin[row] : streams.end[row]].tobytes()
         said[row] = zlib.crc32(there, int(before[row]))
     return said, ciphered.astype(np.int64)
-

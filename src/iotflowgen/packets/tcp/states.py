@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from iotflowgen.packets.tcp.sequence import References
 from iotflowgen.recording import Groups, Packets
 from iotflowgen.recording.arrays import Integers
-from iotflowgen.packets.tcp.sequence import References
 from iotflowgen.wire import FIN, RST, SYN, find_options, tcp_flags
 
 __all__ = ["agreed_options", "closed_sides", "outstanding"]
@@ -74,10 +74,9 @@ def agreed_options(packets: Packets) -> Integers:
     opens = layers.is_tcp & (tcp_flags(frames, layers) & SYN > 0)
     options = find_options(frames, layers)
     groups = Groups(np.where(layers.is_tcp, packets.flow, -1))
-    offered = 1 + sum(
-        (at > 0) * 2 << bit
-        for bit, at in enumerate((options.window_scale, options.sack_permitted, options.timestamps))
-    )
+    offered = np.ones(len(packets), dtype=np.int64)
+    for bit, at in enumerate((options.window_scale, options.sack_permitted, options.timestamps)):
+        offered += np.where(at > 0, 2 << bit, 0)
     told = np.zeros(len(packets), dtype=np.int64)
     for scale, side in ((1, packets.outgoing), (_SIDE, ~packets.outgoing)):
         row = groups.latest(opens & side)
