@@ -82,14 +82,9 @@ class SessionsConfig(RecordedConfig):
     """How likely the next packet of the same capture is drawn before any other."""
     coherent: bool = True
     """Whether a walk goes on with its own connections only."""
-    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = (
-        "dns",
-        "tcp",
-        "tls",
-        "http",
-    )
-    """Protocols of which what a packet says has to go with what its connection has come to, where
-    captures tell (`Trace.states`)."""
+    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = STATES
+    """What a connection has to have come to just as the captured one had, for a packet to be its
+    next one, where captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer for fewer windows."""
     redraw: tuple[Literal["times", "lengths", "order"], ...] = ("times", "lengths", "order")
@@ -214,7 +209,7 @@ class Sessions(Recorded):
         exchange = between.sum(~between.previous(is_open, first=False) + 0)
         exchange[has | ~np.isin(pair, pair[is_open])] = 0
         has |= exchange > 0
-        connection = np.where(has, 1 + numbered([pair, exchange]), 0)
+        connection = np.where(has, 1 + numbered([pair, exchange, self._begun(between)]), 0)
         services = *(ports.service for ports in self._sides), numbered([device, peer])
         ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
         has_payload = ~_headers_alone(packets)
@@ -239,6 +234,13 @@ class Sessions(Recorded):
         )
         followed = np.flatnonzero(has)
         self._resumes = self._after_start_up(under_way(connection[has], followed, len(has)))
+
+    def _begun(self, between: Groups) -> NDArray[np.int64]:
+        """How many connections of TCP there were between the same ports up to each packet (P)."""
+        if "tcp" not in self.config.agree or not self._states.size:
+            return np.zeros(len(between), dtype=np.int64)
+        closed = self._states[:, self.config.agree.index("tcp")] > 0
+        return between.sum(between.previous(closed, first=False) & ~closed)
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` windows of as many sessions, up to `sessions`; of more if these are short."""
