@@ -240,7 +240,7 @@ class Sessions(Recorded):
         if "tcp" not in self.config.agree or not self._states.size:
             return np.zeros(len(between), dtype=np.int64)
         closed = self._states[:, self.config.agree.index("tcp")] > 0
-        return between.sum(between.previous(closed, first=False) & ~closed)
+        return between.sum((between.previous(closed, first=False) & ~closed).astype(np.int64))
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` windows of as many sessions, up to `sessions`; of more if these are short."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["STATES", "Trace", "check_packets"]
 
-STATES = ("dns", "tcp", "tls", "http", "outstanding", "options")
+STATES: Final = ("dns", "tcp", "tls", "http", "outstanding", "options")
 """What it may be known of what connections have come to, beyond features: open questions of DNS;
 sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments without
 acknowledgment; options that SYNs agreed on."""
