@@ -2,9 +2,9 @@
 
 Each device is learnt from half of its captures, G, and 16 sessions are written as the command line
 writes them by default. What tshark and p0f say of each stands next to what they say of each capture
-of the other half, H; G against H is the control. What tshark says of a continuous stream is noted as
-well, and which rules of TCP are broken, by a judge of our own that shares no code with the writer.
-Devices that are done are not measured again.
+of the other half, H; G against H is the control. What tshark says of a continuous stream is noted
+as well, and which rules of TCP are broken, by a judge of our own that shares no code with the
+writer. Devices that are done are not measured again.
 
     python benchmarks/realism.py CAPTURES --devices Withings,WeMoLink
 """
