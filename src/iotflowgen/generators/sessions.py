@@ -82,7 +82,10 @@ class SessionsConfig(RecordedConfig):
     """How likely the next packet of the same capture is drawn before any other."""
     coherent: bool = True
     """Whether a walk goes on with its own connections only."""
-    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = STATES
+    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = (
+        "dns",
+        "tcp",
+    )
     """What a connection has to have come to just as the captured one had, for a packet to be its
     next one, where captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)
