@@ -1,10 +1,10 @@
 """Ask tools that are not ours about generated sessions, next to captures that were held out.
 
 Each device is learnt from half of its captures, G, and 16 sessions are written as the command line
-writes them by default. What tshark, p0f and tcpreplay say of them stands next to what they say of
-the other half, H; G against H is the control. What tshark says of a continuous stream is noted as
-well, and which rules of TCP are broken, by a judge of our own that shares no code with the writer.
-Devices that are done are not measured again.
+writes them by default. What tshark and p0f say of each stands next to what they say of each capture
+of the other half, H; G against H is the control. What tshark says of a continuous stream is noted
+as well, and which rules of TCP are broken, by a judge of our own that shares no code with the
+writer. Devices that are done are not measured again.
 
     python benchmarks/realism.py CAPTURES --devices Withings,WeMoLink
 """
@@ -33,6 +33,7 @@ from iotflowgen.evaluation import trials
 from iotflowgen.files import whole_file
 from iotflowgen.generators import versions
 from iotflowgen.traffic import PROTOCOLS
+from iotflowgen.wire.pcap import FORMATS, read_records, records_bytes
 
 SEED = 0
 SESSIONS = 16
@@ -62,6 +63,23 @@ def generate(train: Sequence[Path], mac: str, scratch: Path) -> tuple[Path, Path
     sessions.to_parquet(table)
     model.generate(packets=STREAMED, seed=SEED).to_pcap(streamed, mac=mac)
     return made, table, streamed
+
+
+def apart(made: Path, table: Path) -> list[Path]:
+    """A capture for each session, as each of those beside them is of one session, too.
+
+    A file that holds several would be said to use ports again that other sessions had.
+    """
+    records = read_records(made)
+    sequence = parquet.read_table(table, columns=["sequence"])["sequence"].to_numpy()
+    written = FORMATS[".pcap"]
+    paths = []
+    for each in np.unique(sequence).tolist():
+        rows = np.flatnonzero(sequence == each)
+        packets = records_bytes(written, records.time_ns[rows], records.frames.take(rows))
+        paths.append(made.with_name(f"session{each}.pcap"))
+        paths[-1].write_bytes(written.header + bytes(packets))
+    return paths
 
 
 def changed(made: Path, table: Path, mac: str) -> dict[str, int]:
@@ -146,7 +164,7 @@ def measure(folder: Path, scratch: Path) -> dict[str, Any]:
         raise SystemExit(f"{folder}: the device has no MAC address")
     own = device.mac[:8] + OWN_PART
     made, table, streamed = generate(train, own, scratch)
-    paths = {"generated": [made], "stream": [streamed], "H": unseen, "G": train}
+    paths = {"generated": apart(made, table), "stream": [streamed], "H": unseen, "G": train}
     said = {
         name: [outside.opinion(path, device.mac if of in (unseen, train) else own) for path in of]
         for name, of in paths.items()

@@ -57,12 +57,16 @@ class Contexts:
     before the last, and the last.
     """
 
-    def __init__(self, symbol: NDArray[np.int64], order: int) -> None:
+    def __init__(
+        self, symbol: NDArray[np.int64], order: int, left: NDArray[np.int64] | None = None
+    ) -> None:
         """Number the contexts of symbols (P), with `order` ends before, between and after captures.
 
         Args:
             symbol: Symbols (P).
             order: Symbols of the longest context.
+            left: What each symbol (P) leaves, by fewer numbers than symbols. With it there is a
+                context more, of what was left before a place and no symbol, after the empty one.
         """
         self.kinds = int(symbol.max()) + 1
         self.of_places = [np.zeros_like(symbol)]
@@ -70,6 +74,10 @@ class Contexts:
         self.known: list[NDArray[np.int64]] = []
         """For each context of 1 symbol, 2 and so on, the context before its last symbol, times
         `kinds`, plus that symbol; these rise."""
+        if left is not None:
+            known, context = np.unique(np.roll(left, 1), return_inverse=True)
+            self.known.append(known)
+            self.of_places.append(context)
         for _ in range(order):
             # rolling wraps ends onto ends
             joined = np.roll(self.of_places[-1] * self.kinds + symbol, 1)

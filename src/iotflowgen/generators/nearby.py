@@ -41,6 +41,7 @@ class NearbyChain:
         order: int,
         reach: tuple[float, float],
         follow: float = 0,
+        left: NDArray[np.int64] | None = None,
     ) -> None:
         """Count.
 
@@ -51,8 +52,12 @@ class NearbyChain:
             reach: How far off a place is that is e times less likely than one at the walk's own
                 position: so many packets, and so large a share of that position.
             follow: How likely the next packet of the same capture is drawn before any other.
+            left: What is unfinished after each packet (P), by fewer numbers than symbols: a walk
+                finds the same wherever it goes over, but where nothing of that kind fits it.
         """
-        contexts = Contexts(symbol, order)
+        left = np.zeros_like(symbol) if left is None else left
+        contexts = Contexts(symbol, order, left)
+        self._sure = 1 + int(left.max()) + 1
         self.symbol = symbol
         self._follow = np.where(symbol == END, 0, follow)
         self._reach = reach
@@ -91,9 +96,10 @@ class NearbyChain:
         self._high = self._rising_position[self._last] + 0.5
         followed = np.unique(context * self._kinds + symbol) // self._kinds
         distinct = np.bincount(followed, minlength=contexts)
-        # the empty context is never backed off from, and an unseen one, by number -1, always is
+        # the empty context, and what is left, are never backed off from, and an unseen one, by
+        # number -1, always is
         self._stay = np.append(count / np.maximum(count + distinct, 1), 0)
-        self._stay[0] = 1
+        self._stay[: self._sure] = 1
 
     def walk(
         self, start: NDArray[np.int64], rng: np.random.Generator, fits: Fits | None = None
@@ -136,26 +142,31 @@ class NearbyChain:
 
         Their contexts (N, J) say what follows, and their positions `at` (N) what is near.
         """
-        empty = context.shape[1]
+        # the next packet of the capture, or one that follows the longest context, and so on; where
+        # one of these does not fit, the next packet again before any at all
+        contexts = context.shape[1]
+        again, empty = contexts, contexts + 1
         reach = self._reach[0] + self._reach[1] * at
-        # the next packet of the capture, or one that follows the longest context, and so on
-        share = rng.random((len(walk), empty + 1))
-        stays = np.empty(share.shape, dtype=bool)
+        share = rng.random((len(walk), contexts + 1))
+        stays = np.zeros((len(walk), empty + 1), dtype=bool)
         np.less(share[:, 0], self._follow[place], out=stays[:, 0])
-        np.less(share[:, 1:], self._stay[context], out=stays[:, 1:])
+        np.less(share[:, 1:contexts], self._stay[context[:, :-1]], out=stays[:, 1:contexts])
+        stays[:, empty] = True
         found = np.full(len(walk), _UNSEEN)
         left = np.arange(len(walk))
         while len(left):
             level = stays[left].argmax(axis=1)
             drawn = place[left] + 1
-            backs_off = level.nonzero()[0]
+            backs_off = ((level > 0) & (level != again)).nonzero()[0]
             if len(backs_off):
                 among = left[backs_off]
-                follows = context[among, level[backs_off] - 1]
+                follows = context[among, np.minimum(level[backs_off], contexts) - 1]
                 drawn[backs_off] = self._near(follows, at[among], reach[among], rng)
             found[left] = drawn = self._fitting(walk[left], drawn, fits)
             stays[left, level] = False
-            left = left[(drawn == _UNSEEN) & (level < empty)]
+            unfit = drawn == _UNSEEN
+            stays[left, again] |= unfit & (level < again)
+            left = left[unfit & (level < empty)]
         for wider in range(1, _AGAIN + 1):
             left = (found == _UNSEEN).nonzero()[0]
             if not len(left):

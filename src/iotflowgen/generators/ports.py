@@ -25,6 +25,7 @@ _APART = 16384  # two ranges of a host are at least so far from each other
 _FEW = 64  # a stack that counts opens ports at most so far from one before (RFC 6056)
 _COUNTS = 0.2  # share of ports opened near one before, below which it is chance
 _LONE = 2000  # half the spread of the only port of a service
+_OPENED = 1024  # ports that a host opened last for a service, and does not open again
 _RUNS = 8  # of ports that count on from each other, kept a service
 
 
@@ -49,6 +50,7 @@ class Connections:
         self._together: dict[int, int] = defaultdict(lambda: -1)
         self.runs: dict[tuple[int, int], list[int]] = defaultdict(list)
         """The last ports of a session and service to count on from, latest first."""
+        self._opened: dict[tuple[int, int], dict[int, None]] = defaultdict(dict)
 
     def rank(self, session: int, service: int, port: int) -> int:
         """The rank that tells the port."""
@@ -65,16 +67,36 @@ class Connections:
         ports, at = self._of_any[session], rank - self._slots - 1
         return ports[min(at, len(ports) - 1)] if ports and at >= 0 else None
 
-    def may_recur(self, session: int, port: int, captures: int) -> bool:
+    def open(self, session: int, service: int, drawn: int, captured: int) -> int:
+        """The port that is opened if this one is drawn, where another one was captured.
+
+        It is the next one that was not opened for the service of late, and that Wireshark gives to
+        a protocol if it gave the captured one. Hosts know of no such ports. But what a packet was
+        read as when captured, it is only read as on a port of the same kind.
+        """
+        opened, is_claimed = self._opened[session, service], captured in CLAIMED_PORTS
+        free = (
+            port
+            for port in range(drawn, _LONGEST + 1)
+            if port not in opened and (port in CLAIMED_PORTS) == is_claimed
+        )
+        port = next(free, captured)
+        opened[port] = None
+        if len(opened) > _OPENED:
+            del opened[next(iter(opened))]
+        return port
+
+    def may_recur(self, session: int, service: int, port: int, captures: int) -> bool:
         """Whether a port that these captures (bits) opened may come again, and note that it does.
 
         Ports come again together, as random numbers from the same seed do, or connections that the
         device kept while it was captured twice; no capture shows those of two such occasions.
         """
         together = self._together[session] & captures
-        if not together or port in self._of_any[session]:
+        if not together or port in self._of_any[session] or port in self._opened[session, service]:
             return False
         self._together[session] = together
+        self._opened[session, service][port] = None
         return True
 
     def use(self, session: int, service: int, port: int, *, ends: bool = False) -> None:
@@ -212,12 +234,12 @@ class Ports:
             *(column[used].tolist() for column in columns), strict=True
         ):
             number = known.get(each) or open_.others(of, -1 - token)
-            if number is None and (not fresh or open_.may_recur(of, same, shared)):
+            if number is None and (not fresh or open_.may_recur(of, serves, same, shared)):
                 number = same
             elif number is None:
                 runs = open_.runs[of, serves]
                 on = runs.pop(0) + step if runs and step else new
-                number = _as_read(on if on <= _LONGEST else new, same)
+                number = open_.open(of, serves, on if on <= _LONGEST else new, same)
                 runs.insert(0, number)
                 del runs[_RUNS:]
             open_.use(of, serves, number, ends=over)
@@ -275,17 +297,6 @@ def _shared(what: NDArray[np.int64], capture: NDArray[np.int64]) -> NDArray[np.o
         shown[each].add(of)
     bits = {each: sum(1 << of for of in by) * (len(by) > 1) for each, by in shown.items()}
     return np.array([bits[each] for each in what.tolist()], dtype=object)
-
-
-def _as_read(port: int, captured: int) -> int:
-    """The next port from this on that Wireshark gives to a protocol if it gave the captured one.
-
-    Hosts know of no such ports. But what a packet was read as when captured, it is only read as on
-    a port of the same kind.
-    """
-    is_claimed = captured in CLAIMED_PORTS
-    found = (each for each in range(port, _LONGEST + 1) if (each in CLAIMED_PORTS) == is_claimed)
-    return next(found, captured)
 
 
 def under_way(

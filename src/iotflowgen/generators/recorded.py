@@ -28,6 +28,8 @@ from iotflowgen.traffic import Trace, Windows, every_place
 
 __all__ = ["Recorded", "RecordedConfig"]
 
+_OF_BYTES = ("states", "fixed")  # columns of traces that are known where packets were read
+
 
 class RecordedConfig(Settings):
     """Settings that all of them have."""
@@ -84,9 +86,10 @@ class Recorded:
             name: np.concatenate([getattr(trace, name) for trace in self._traces])
             for name in Windows.columns()
         }
-        states = [trace.states for trace in self._traces if trace.states is not None]
-        if len(states) == len(self._traces):
-            columns["states"] = np.concatenate(states)
+        for name in _OF_BYTES:
+            known = [getattr(trace, name) for trace in self._traces]
+            if all(column is not None for column in known):
+                columns[name] = np.concatenate(known)
         write_model(path, model, columns, recording)
 
     @classmethod
@@ -117,7 +120,7 @@ class Recorded:
 
 
 def _traces(tensors: Mapping[str, NDArray[Any]], captures: Sequence[Capture]) -> list[Trace]:
-    names = *Windows.columns(), *({"states"} & tensors.keys())
+    names = *Windows.columns(), *(set(_OF_BYTES) & tensors.keys())
     columns = {name: tensors[name] for name in names}
     sizes = [capture.packets for capture in captures]
     if any(column.shape[:1] != (sum(sizes),) for column in columns.values()):

@@ -60,6 +60,7 @@ _SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
+_MIXER = 0x9E3779B97F4A7C1
 _NOWHERE = 0  # a place between captures
 _AT_FIRST = 2**16  # packets of a stream that are drawn together, about: so many take no second
 _TOGETHER = 2**18  # and of those after them
@@ -81,9 +82,12 @@ class SessionsConfig(RecordedConfig):
     """How likely the next packet of the same capture is drawn before any other."""
     coherent: bool = True
     """Whether a walk goes on with its own connections only."""
-    agree: tuple[Literal["dns", "tcp"], ...] = ("dns", "tcp")
-    """Protocols of which what a packet says has to go with what its connection has come to, where
-    captures tell (`Trace.states`)."""
+    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = (
+        "dns",
+        "tcp",
+    )
+    """What a connection has to have come to just as the captured one had, for a packet to be its
+    next one, where captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer for fewer windows."""
     redraw: tuple[Literal["times", "lengths", "order"], ...] = ("times", "lengths", "order")
@@ -127,38 +131,62 @@ class Sessions(Recorded):
         side = partial(Ports, capture=capture, constants=constants, slots=config.ports.slots)
         self._sides = side(device, peer), side(peer, device)
         tokens = [ports.token for ports in self._sides]
+        fixed = _fixed(traces)
         kind = numbered(
-            [outgoing, self._packets["protocols"], *(np.maximum(t, -1) for t in tokens)]
+            [outgoing, self._packets["protocols"], fixed, *(np.maximum(t, -1) for t in tokens)]
         )
         self._lengths = Lengths(
             self._packets["length"],
             kind,
             numbered([outgoing, self._packets["protocols"]]),
             capture,
-            _stretches(self._packets) & ("lengths" in config.redraw),
+            _stretches(self._packets) & ~fixed & ("lengths" in config.redraw),
         )
         message = numbered([self._lengths.role, kind, *tokens])
         service = numbered([ports.service for ports in self._sides])
         self._order = Order(message, service, capture)
         times = magnitude(self._gap_ns, config.magnitudes)
-        symbol = numbered([message, times, *self._states.T])
+        left = self._unfinished(numbered([capture, device, peer]))
+        left = numbered([left != 0, left])
+        symbol = numbered([left, message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
         self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
-        self._lay_out(symbol, sizes)
+        self._lay_out(symbol, left, sizes)
         self._follow_connections(device, peer)
         longest = np.array([part.max() for part in np.split(logs, np.cumsum(sizes)[:-1])])
         self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
         progress("count", 1, 1)
         return self
 
-    def _lay_out(self, symbol: NDArray[np.int64], sizes: Sequence[int]) -> None:
+    def _unfinished(self, pair: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A number for all that is unfinished after each packet, between all `pair`s of ports (P).
+
+        A walk that goes over while others wait for what is to come has to find it there.
+        """
+        groups = Groups(pair)
+        is_last = np.zeros(len(pair), dtype=bool)
+        is_last[np.unique(pair[::-1], return_index=True)[1]] = True
+        is_last = is_last[::-1]
+        number = numbered([np.zeros_like(pair), *np.minimum(self._states, 0).T])
+        none = np.all(self._states >= 0, axis=1) | is_last
+        number = np.where(none, 0, (1 + number) * _MIXER >> 8)
+        return np.cumsum(number - groups.previous(number, 0))
+
+    def _lay_out(
+        self, symbol: NDArray[np.int64], left: NDArray[np.int64], sizes: Sequence[int]
+    ) -> None:
         """Lay captures of some sizes in a row for the chain, as its places."""
         config: SessionsConfig = self.config
         self._bounds = np.cumsum(sizes)[:-1]
         packet = self._at_places(np.ones(len(symbol), dtype=bool))
         reach = config.reach, config.drift
         self._chain = NearbyChain(
-            self._at_places(1 + symbol), packet, config.order, reach, config.follow
+            self._at_places(1 + symbol),
+            packet,
+            config.order,
+            reach,
+            config.follow,
+            self._at_places(left),
         )
         self._places = np.flatnonzero(packet)
         self._number = np.cumsum(packet) - packet
@@ -184,7 +212,7 @@ class Sessions(Recorded):
         exchange = between.sum(~between.previous(is_open, first=False) + 0)
         exchange[has | ~np.isin(pair, pair[is_open])] = 0
         has |= exchange > 0
-        connection = np.where(has, 1 + numbered([pair, exchange]), 0)
+        connection = np.where(has, 1 + numbered([pair, exchange, self._begun(between)]), 0)
         services = *(ports.service for ports in self._sides), numbered([device, peer])
         ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
         has_payload = ~_headers_alone(packets)
@@ -209,6 +237,13 @@ class Sessions(Recorded):
         )
         followed = np.flatnonzero(has)
         self._resumes = self._after_start_up(under_way(connection[has], followed, len(has)))
+
+    def _begun(self, between: Groups) -> NDArray[np.int64]:
+        """How many connections of TCP there were between the same ports up to each packet (P)."""
+        if "tcp" not in self.config.agree or not self._states.size:
+            return np.zeros(len(between), dtype=np.int64)
+        closed = self._states[:, self.config.agree.index("tcp")] > 0
+        return between.sum((between.previous(closed, first=False) & ~closed).astype(np.int64))
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` windows of as many sessions, up to `sessions`; of more if these are short."""
@@ -373,6 +408,16 @@ def _states(traces: Sequence[Trace], protocols: Sequence[str]) -> NDArray[np.int
     if len(known) < len(traces):
         return np.zeros((sum(map(len, traces)), 0), dtype=np.int64)
     return np.concatenate(known)
+
+
+def _fixed(traces: Sequence[Trace]) -> NDArray[np.bool_]:
+    """Packets (P) that are known to have no other length than the captured one."""
+    return np.concatenate(
+        [
+            np.zeros(len(trace), dtype=bool) if trace.fixed is None else trace.fixed
+            for trace in traces
+        ]
+    )
 
 
 def _stretches(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:

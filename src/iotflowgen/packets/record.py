@@ -17,7 +17,7 @@ from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames, copy_ranges, find_layers
 
-__all__ = ["record"]
+__all__ = ["as_captured", "record"]
 
 
 def record(
@@ -32,6 +32,19 @@ def record(
     Returns:
         None where the device sent no frame: there is nothing to keep.
     """
+    recording = as_captured(captures)
+    if not recording.frames.size[recording.outgoing].any():
+        return None
+    references = dict(recording.references)
+    for codec in all_codecs() if codecs is None else codecs:
+        told = codec.encode(recording.packets)
+        references |= {f"{codec.name}.{name}": column for name, column in told.items()}
+    identities = learn_identities(recording.packets)
+    return replace(recording, references=references, identities=identities)
+
+
+def as_captured(captures: Iterable[tuple[Trace, Frames]]) -> Recording:
+    """The packets of captures, of which no codec has taken anything out."""
     found = list(captures)
     traces = [trace for trace, _ in found]
     columns: dict[str, Any] = {
@@ -39,27 +52,19 @@ def record(
         for name in ("time_ns", "outgoing", "protocols", "length")
     }
     seen = Frames.concatenate([frames for _, frames in found])
-    if not seen.size[columns["outgoing"]].any():
-        return None
     frames = _whole(seen, columns["length"])
-    layers = find_layers(frames)
     capture = np.repeat(np.arange(len(traces)), [len(trace) for trace in traces])
-    recording = Recording(
-        frames=frames,
-        capture=capture,
-        flow=find_flows(frames, layers, capture, columns["outgoing"]),
-        references={},
-        identities=Identities(),
-        **columns,
-    )
     references: dict[str, NDArray[Any]] = {}
     if (seen.size < frames.size).any():
         references["captured"] = seen.size.astype(np.int32)
-    for codec in all_codecs() if codecs is None else codecs:
-        told = codec.encode(recording.packets)
-        references |= {f"{codec.name}.{name}": column for name, column in told.items()}
-    identities = learn_identities(recording.packets)
-    return replace(recording, references=references, identities=identities)
+    return Recording(
+        frames=frames,
+        capture=capture,
+        flow=find_flows(frames, find_layers(frames), capture, columns["outgoing"]),
+        references=references,
+        identities=Identities(),
+        **columns,
+    )
 
 
 def _whole(frames: Frames, length: NDArray[np.int32]) -> Frames:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["STATES", "Trace", "check_packets"]
 
-STATES = ("dns", "tcp")
-"""Protocols of which it may be known what connections have come to, beyond features."""
+STATES: Final = ("dns", "tcp", "tls", "http", "outstanding", "options")
+"""What it may be known of what connections have come to, beyond features: open questions of DNS;
+sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments without
+acknowledgment; options that SYNs agreed on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +44,12 @@ class Trace:
     in_file: NDArray[np.int64] | None = None
     """Which packet of the capture file each is, from 0 (P); None where it came from none."""
     states: NDArray[np.int64] | None = None
-    """What each packet leaves its connection in (P, S), by protocol as in `STATES`, where it was
-    read (`packets.with_states`): any numbers; 0 where nothing that follows relies on it."""
+    """What each packet leaves its connection in (P, S), by kind as in `STATES`, where it was read
+    (`packets.with_states`): any numbers; 0 where nothing that follows relies on it, and less where
+    something has begun and is not finished."""
+    fixed: NDArray[np.bool_] | None = None
+    """Whether a packet can have no other length, because what it says relies on it (P), where that
+    was read, too."""
     sha256: str = ""
     """Of the capture file's bytes; empty where the packets did not come from a file."""
 

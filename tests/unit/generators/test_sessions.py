@@ -553,7 +553,7 @@ def asking(seed, *, constant=False):
         [DNS] * len(names),
     )
     states = np.zeros((len(names), len(STATES)), dtype=np.int64)
-    states[:, STATES.index("dns")] = np.where(outgoing, names, 0)
+    states[:, STATES.index("dns")] = np.where(outgoing, -names, 0)
     return replace(trace, states=states), names
 
 

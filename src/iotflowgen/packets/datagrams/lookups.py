@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.recording import Groups
+from iotflowgen.recording import Groups, Packets
 from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers, dst_port, src_port
@@ -53,19 +53,20 @@ def find_lookups(frames: Frames, layers: Layers, protocols: NDArray[np.uint16]) 
     )
 
 
-def open_questions(
-    frames: Frames, layers: Layers, outgoing: Flags, protocols: NDArray[np.uint16]
-) -> Integers:
+def open_questions(packets: Packets) -> Integers:
     """Which questions of DNS wait for their answers after each packet of one capture (P).
 
     It is a number for all of them that were asked between the same two ports, and are answered
     next: of those that are asked again first, or never answered, nothing has to follow. 0 for none,
     and for other packets.
     """
-    lookups = find_lookups(frames, layers, protocols)
+    frames, layers = packets.frames, packets.layers
+    lookups = find_lookups(frames, layers, packets.protocols)
     place, asks = lookups.place, lookups.asks
     source, destination = src_port(frames, layers)[place], dst_port(frames, layers)[place]
-    ports = np.where(outgoing[place], source << 16 | destination, destination << 16 | source)
+    ports = np.where(
+        packets.outgoing[place], source << 16 | destination, destination << 16 | source
+    )
     _, alike = np.unique(np.stack([ports, lookups.question]), axis=1, return_inverse=True)
     groups = Groups(alike.ravel())
     was_asked = groups.latest(asks) >= 0
@@ -74,5 +75,5 @@ def open_questions(
     waits = np.where(was_asked & is_answered, lookups.question, 0)
     change = waits - groups.previous(waits, 0)
     column = np.zeros(len(frames), dtype=np.int64)
-    column[place] = Groups(ports).sum(change)
+    column[place] = -np.abs(Groups(ports).sum(change))
     return column

@@ -5,9 +5,18 @@ They write in this order, after the codec of sequence numbers: `Random`, `TlsRec
 """
 
 from iotflowgen.packets.payload.dates import Dates
-from iotflowgen.packets.payload.http import HttpLengths
+from iotflowgen.packets.payload.http import HttpLengths, messages
 from iotflowgen.packets.payload.random import Random
 from iotflowgen.packets.payload.records import TlsRecords
 from iotflowgen.packets.payload.retransmissions import Retransmissions
+from iotflowgen.packets.payload.streams import handshakes
 
-__all__ = ["Dates", "HttpLengths", "Random", "Retransmissions", "TlsRecords"]
+__all__ = [
+    "Dates",
+    "HttpLengths",
+    "Random",
+    "Retransmissions",
+    "TlsRecords",
+    "handshakes",
+    "messages",
+]

@@ -1,8 +1,9 @@
-"""What of a plain TLS handshake is drawn anew in each connection (RFC 8446, 5246, 5077)."""
+"""What a plain TLS handshake says, and what is drawn anew in each (RFC 8446, 5246, 5077)."""
 
-__all__ = ["drawn_in_handshake"]
+__all__ = ["drawn_in_handshake", "said_in_handshake"]
 
-_HELLOS = (1, 2)
+_SERVER_HELLO = 2
+_HELLOS = (1, _SERVER_HELLO)
 _DRAWN_FROM = {4: 6, 16: 2}
 """Messages that are random from a byte of their body on: a new session ticket, a client's key."""
 _TICKET, _KEY_SHARE = 35, 51
@@ -47,3 +48,19 @@ def _in_extensions(data: bytes, at: int, end: int) -> Ranges:
             found.append((share + 4, min(key, stop)))
             share = key
     return found
+
+
+def said_in_handshake(data: bytes, at: int, end: int) -> bytes:
+    """Which messages there are in a handshake record, from `at` to `end`.
+
+    Of a server's hello it is also the version and the cipher that it has chosen.
+    """
+    found = bytearray()
+    while at + 4 <= end:
+        kind, size = data[at], int.from_bytes(data[at + 1 : at + 4])
+        body, at = at + 4, at + 4 + size
+        found.append(kind)
+        if kind == _SERVER_HELLO and body + _ID <= end:
+            after_id = body + _ID + data[body + _ID - 1]
+            found += data[body : body + 2] + data[after_id : after_id + 2]
+    return bytes(found)

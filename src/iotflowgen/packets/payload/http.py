@@ -1,21 +1,37 @@
 """Content-Length where a message is in one segment and longer or shorter than captured (RFC 9110).
 
-What goes on in later segments keeps what it said: who puts segments together says what comes.
+What goes on in later segments keeps what it said, and its length: what is still to come of it is a
+state of its connection.
 
-Shapes: P captured packets; E packets of a block; H heads of messages among them.
+Shapes: P captured packets; E packets of a block; M messages.
 """
 
-from typing import Any, ClassVar
+from bisect import bisect_right
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.recording import Packets, Recording
-from iotflowgen.wire.http import HttpHeads, find_heads
+from iotflowgen.packets.payload.joined import Joined, join, latest_said
+from iotflowgen.packets.payload.streams import says_tls
+from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording.arrays import Flags, Integers
+from iotflowgen.wire import payload_size
+from iotflowgen.wire.http import REQUEST, HttpHeads, find_heads
 
-__all__ = ["HttpLengths"]
+__all__ = ["HttpLengths", "messages"]
+
+_LONGEST_HEAD: Final = 2**14
+_LONGEST: Final = 2**28 - 1
+"""Bytes of a message that are told apart; of one that ends with its connection, as many."""
+_IN_HEAD: Final = 2**28
+_WAITING: Final = 3
+"""Requests without a response that are told apart."""
+_BODILESS: Final = (b"1", b"204", b"304")
+"""Status codes of responses that have no body begin so (RFC 9112, section 6.3)."""
+_STATUS_AT: Final = len(b"HTTP/1.1 ")
 
 
 class HttpLengths:
@@ -70,3 +86,90 @@ def _announce(data: NDArray[np.uint8], size: int, length: int) -> None:
         more = max(0, len(digits) - size)
         data[size + more :] = data[size : len(data) - more].copy()
     data[: size + more] = np.frombuffer(digits.rjust(size).encode(), dtype=np.uint8)
+
+
+def messages(packets: Packets) -> tuple[Integers, Flags]:
+    """What is still to come of messages of HTTP after each packet of one capture.
+
+    Returns:
+        A number for the bytes that either end still owes of a message, whether it is in its head,
+        and how many requests have no response (P), 0 if all is said; and which segments (P) can
+        have no other length, because others, or sizes of chunks, rely on it.
+    """
+    heads, _ = _heads(packets)
+    has = packets.layers.is_tcp & (payload_size(packets.layers) > 0) & (packets.flow >= 0)
+    speaks = np.unique(packets.flow[has & (heads.kind > 0)])
+    joined = join(packets, np.flatnonzero(has & np.isin(packets.flow, speaks) & ~says_tls(packets)))
+    found = _read(joined)
+    line, begin, head, end, kind, chunked = found.T
+    # messages and segments lie in the order of streams
+    key, at = _key(line, begin), _key(joined.line, joined.begin)
+    which = np.searchsorted(key, at, side="right") - 1
+    known = which >= 0
+    known &= (line[which] == joined.line) & (end[which] > joined.begin)
+    owed = np.where(known, np.clip(end[which] - joined.end, 0, _LONGEST), 0)
+    said = owed + _IN_HEAD * (known & (head[which] > joined.end))
+    whole = (begin[which] == joined.begin) & (owed == 0) & (chunked[which] == 0)
+    fixed = np.zeros(len(packets), dtype=bool)
+    fixed[joined.packet] = known & ~whole & (owed < _LONGEST)
+    opens = known & (begin[which] == joined.begin)
+    asked = np.zeros(len(packets), dtype=np.int64)
+    asked[joined.packet[opens]] = np.where(kind[which[opens]] == REQUEST, 1, -1)
+    waiting = np.clip(Groups(packets.flow).sum(asked), 0, _WAITING)
+    device, peer = latest_said(packets, joined, said)
+    return -(device << 31 | peer << 2 | np.where(packets.flow >= 0, waiting, 0)), fixed
+
+
+def _key(line: Integers, place: Integers) -> Integers:
+    return (line << 40) + place
+
+
+def _read(joined: Joined) -> Integers:
+    """Messages, in the order of streams (M, 6).
+
+    Their stream; where they begin, where their body does, and where they end, in bytes of all
+    streams; what they are, and whether they come in chunks.
+    """
+    starts = np.unique(joined.begin)
+    stops = joined.pieces[np.searchsorted(joined.pieces[:, 2], starts, side="right") - 1, 3]
+    data = np.frombuffer(joined.data, dtype=np.uint8)
+    heads = find_heads(data, starts, np.minimum(stops, starts + _LONGEST_HEAD))
+    found: list[tuple[int, ...]] = []
+    ends, bases = -1, joined.pieces[:, 2].tolist()
+    of_line = -1
+    for row in np.flatnonzero(heads.kind).tolist():
+        at, stop, body = int(starts[row]), int(stops[row]), int(heads.end[row])
+        piece = bisect_right(bases, at) - 1
+        line = int(joined.pieces[piece, 0])
+        if line == of_line and at < ends:
+            continue
+        of_line = line
+        length, chunked = int(heads.length[row]), bool(heads.chunked[row])
+        status = joined.data[at + _STATUS_AT : at + _STATUS_AT + 3]
+        if not body:
+            body = ends = at
+        elif chunked:
+            ends = _after_chunks(joined.data, body, stop)
+        elif length >= 0:
+            ends = body + length
+        elif heads.kind[row] == REQUEST or status.startswith(_BODILESS):
+            ends = body
+        else:
+            ends = at + _LONGEST * 2
+        found.append((line, at, body, ends, int(heads.kind[row]), chunked))
+    return np.array(found, dtype=np.int64).reshape(-1, 6)
+
+
+def _after_chunks(data: bytes, at: int, stop: int) -> int:
+    """Where a body in chunks ends that begins at a place (RFC 9112, section 7.1)."""
+    while at < stop:
+        line = data.find(b"\r\n", at, stop)
+        size = data[at:line].partition(b";")[0].strip() if line >= 0 else b""
+        try:
+            length = int(size, 16)
+        except ValueError:
+            return at
+        at = line + 2 + length + 2
+        if not length:
+            return at
+    return at

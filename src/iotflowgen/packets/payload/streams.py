@@ -7,6 +7,7 @@ on as their headers say; where no record begins, the next segment is tried.
 Shapes: P captured packets; S segments, by stream and place in it; B bytes; R records.
 """
 
+import zlib
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,15 +15,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.payload.handshake import drawn_in_handshake
+from iotflowgen.packets.payload.handshake import drawn_in_handshake, said_in_handshake
+from iotflowgen.packets.payload.hellos import find_hellos
+from iotflowgen.packets.payload.joined import Joined, join, latest_said
+from iotflowgen.packets.payload.ranges import expand
 from iotflowgen.packets.payload.text import is_text
-from iotflowgen.recording import Groups, Packets
-from iotflowgen.recording.arrays import Integers
+from iotflowgen.recording import Packets
+from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
-from iotflowgen.wire import copy_ranges, payload_size
+from iotflowgen.wire import payload_size
 from iotflowgen.wire.tls import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER, LONGEST
 
-__all__ = ["NONCE", "Streams", "read_streams", "says_tls"]
+__all__ = ["NONCE", "Streams", "handshakes", "read_streams", "says_tls"]
 
 NONCE: Final = 8
 """Bytes of the nonce that a record may begin with (RFC 5288, section 3)."""
@@ -38,20 +42,15 @@ _CHALLENGE: Final = 9
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Streams:
+class Streams(Joined):
     """Segments of connections that speak TLS, put together."""
 
-    packet: Integers
-    """Which packet each is (S)."""
-    begin: Integers
-    """Where its payload begins in the bytes of all streams (S)."""
-    end: Integers
-    """Where it ends (S)."""
-    base: Integers
-    """Where the bytes begin that are known in a row up to it (S)."""
     records: Integers
     """(R, 4): where a record begins, or goes on after a gap; where it ends, if it were all there;
     its header as a number of 40 bits, -1 after a gap; and its nonce, -1 if that does not count."""
+    said: Integers
+    """A number for what the sender of each record has said of the handshake (R, 2): before it, -1
+    where it is encrypted, and with it."""
     drawn: Integers
     """Ranges of random bytes (R, 2), in order."""
 
@@ -76,40 +75,15 @@ def says_tls(packets: Packets) -> NDArray[np.bool_]:
 
 def read_streams(packets: Packets) -> Streams:
     """The streams of captured connections; `packets.position` is where their segments lie."""
-    rows = np.flatnonzero(says_tls(packets))
-    size = payload_size(packets.layers)[rows]
-    line = Groups(2 * packets.flow[rows] + packets.outgoing[rows]).number
-    position = packets.position[rows]
-    groups = Groups(line)
-    reached = groups.greatest(position + size)
-    is_new = groups.is_first | (reached > groups.previous(reached, 0))
-    order = np.lexsort((position, line))
-    rows, size, line, position = rows[order], size[order], line[order], position[order]
-    groups = Groups(line)
-    reach = groups.previous(groups.greatest(position + size), -1)
-    starts = groups.is_first | (position > reach)
-    added = np.where(starts, size, np.maximum(position + size - reach, 0))
-    total = np.cumsum(added)
-    first = np.flatnonzero(starts)
-    piece = np.cumsum(starts) - 1
-    base = (total - added)[first][piece]
-    begin = base + position - position[first][piece]
-    data = np.zeros(int(added.sum()), dtype=np.uint8)
-    frames, payload = packets.frames.take(rows), packets.layers.payload[rows]
-    # what probes for an answer says nothing: bytes that were sent before are put below others
-    for some in (~is_new[order], is_new[order]):
-        copy_ranges(frames.data, (frames.start + payload)[some], data, begin[some], size[some])
-    ends = np.append(base[first], len(data))[1:]
-    reader = _Reader(data.tobytes(), np.unique(begin).tolist())
-    columns = (line[first], position[first], base[first], ends[: len(first)])
-    for each in zip(*(column.tolist() for column in columns), strict=True):
+    joined = join(packets, np.flatnonzero(says_tls(packets)))
+    reader = _Reader(joined.data, np.unique(joined.begin).tolist())
+    for each in joined.pieces.tolist():
         reader.read(*each)
+    records = np.array(reader.records, dtype=np.int64).reshape(-1, 6)
     return Streams(
-        packet=rows,
-        begin=begin,
-        end=begin + size,
-        base=base,
-        records=np.array(reader.records, dtype=np.int64).reshape(-1, 4),
+        **vars(joined),
+        records=records[:, :4],
+        said=records[:, 4:],
         drawn=np.array(reader.drawn, dtype=np.int64).reshape(-1, 2),
     )
 
@@ -127,6 +101,8 @@ class _Reader:
     next: int = 0
     """Where in its stream the record after the last one begins."""
     ciphered: bool = False
+    said: int = 0
+    """A number for what the stream has said of the handshake."""
     last: int = -1
     """The nonce of the last record that is encrypted."""
     last_record: int = -1
@@ -135,11 +111,11 @@ class _Reader:
     def read(self, line: int, position: int, at: int, end: int) -> None:
         """Read a piece of the stream `line`: bytes from `at` to `end`, which lie at `position`."""
         if line != self.line:
-            self.line, self.next, self.ciphered, self.last = line, 0, False, -1
+            self.line, self.next, self.ciphered, self.said, self.last = line, 0, False, 0, -1
         owed = self.next - position
         begun = at
         if owed > 0:
-            self.records.append([at, at + owed, -1, -1])
+            self.records.append([at, at + owed, -1, -1, -1, self.said])
             self._draw(at, min(at + owed, end), plain=not self.ciphered)
             at += owed
         while at < end:
@@ -148,9 +124,12 @@ class _Reader:
             known = at + HEADER <= end and CHANGE_CIPHER_SPEC <= kind <= _LAST_TYPE
             if known and major == b"\3" and size <= LONGEST:
                 header = int.from_bytes(self.data[at : at + HEADER])
-                self.records.append([at, at + HEADER + size, header, -1])
+                plain = kind == HANDSHAKE and not self.ciphered
+                before = self.said if plain else -1
+                self.records.append([at, at + HEADER + size, header, -1, before, self.said])
                 at += HEADER
                 self._take(kind, at, min(at + size, end))
+                self.records[-1][5] = self.said
                 at += size
             elif size := self._take_old_hello(at, end):
                 at += size
@@ -166,8 +145,10 @@ class _Reader:
         """Take the body of a record."""
         if kind == CHANGE_CIPHER_SPEC:
             self.ciphered = True
+            self.said = zlib.crc32(self.data[at - HEADER : at - HEADER + 3], self.said)
         elif kind == HANDSHAKE and not self.ciphered:
             self.drawn += drawn_in_handshake(self.data, at, end)
+            self.said = zlib.crc32(said_in_handshake(self.data, at, end), self.said)
         elif kind != ALERT or self.ciphered:
             self.ciphered = True
             self._draw(at, end, plain=False)
@@ -195,3 +176,43 @@ class _Reader:
         if goes_on:
             self.records[self.last_record][3] = self.last % 2**63
         self.last, self.last_record = nonce, len(self.records) - 1
+
+
+def handshakes(packets: Packets) -> tuple[Integers, Flags]:
+    """How far the handshakes of TLS have come after each packet of one capture.
+
+    Returns:
+        A number for what both ends have said in the plain: which messages, in which version and
+        with which cipher; and for what there is of one that goes on in later segments, but for what
+        is random in it (P). 0 where neither has said anything. And which segments (P) can have no
+        other length, because they say some of it and hold no session ticket, which may be as long
+        as it likes.
+    """
+    streams = read_streams(packets)
+    said, ciphered = _said(streams)
+    device, peer = latest_said(packets, streams, said)
+    secret = sum(latest_said(packets, streams, ciphered))
+    fixed = np.zeros(len(packets), dtype=bool)
+    for place in (streams.begin, streams.end - 1):
+        record = streams.record_at(place)
+        fixed[streams.packet] |= (record >= 0) & (streams.said[record, 0] >= 0)
+    hellos = find_hellos(packets, streams.packet)
+    fixed[hellos["packet"][hellos["is_name"] == 0]] = False
+    return np.where(secret > 1, 1, -1) * (device << 31 ^ peer), fixed
+
+
+def _said(streams: Streams) -> tuple[Integers, Integers]:
+    """What the sender of each segment has said up to its end, and whether it encrypts (S)."""
+    record = streams.record_at(streams.end - 1)
+    begin, end, _, _ = streams.records[record].T
+    before, said = streams.said[record].T
+    ciphered = (record >= 0) & (before < 0)
+    said = np.where(record >= 0, said, 0)
+    data = np.frombuffer(streams.data, dtype=np.uint8).copy()
+    count = np.diff(streams.drawn, axis=1).ravel()
+    which, step = expand(np.append(0, np.cumsum(count)), np.arange(len(count)))
+    data[streams.drawn[which, 0] + step - (np.cumsum(count) - count)[which]] = 0
+    for row in np.flatnonzero((record >= 0) & (before >= 0) & (streams.end < end)).tolist():
+        there = data[begin[row] : streams.end[row]].tobytes()
+        said[row] = zlib.crc32(there, int(before[row]))
+    return said, ciphered.astype(np.int64)

@@ -26,7 +26,7 @@ from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import payload_size
 
-__all__ = ["SequenceNumbers"]
+__all__ = ["SequenceNumbers", "find_references"]
 
 _INITIAL = "initial."
 _ANCHOR = "tcp.line"
@@ -51,13 +51,8 @@ class SequenceNumbers:
 
         They say nothing of other packets than TCP's.
         """
-        tcp = np.flatnonzero(packets.layers.is_tcp)
-        segments = packets.take(tcp)
-        numbers = read_numbers(segments.frames, segments.layers)
-        references = encode(segments.flow, segments.outgoing, numbers)
-        first = initial_numbers(segments.flow, segments.outgoing, numbers, references)
-        _place(packets, tcp, numbers, first[:, 0], references)
-        _blank(segments, numbers)
+        tcp, numbers, references = find_references(packets)
+        _blank(packets.take(tcp), numbers)
         initial = refer(packets, tcp, numbers.sequence)
         columns = {_INITIAL + name: column for name, column in initial.items()}
         return columns | columns_of(len(packets), tcp, **vars(references))
@@ -90,6 +85,21 @@ class SequenceNumbers:
         # later segments know a line from the first one on that is remembered, or from its end
         kept = mentions.kept(segments.stays)
         memory.keep(_ANCHOR, line[kept], mentions.of(last[:, 0], last[:, 1])[kept])
+
+
+def find_references(packets: Packets) -> tuple[Integers, Numbers, References]:
+    """What numbers of captured packets refer to; says where in its stream each payload lies.
+
+    Returns:
+        Which packets are segments (T), their numbers, and what these refer to.
+    """
+    tcp = np.flatnonzero(packets.layers.is_tcp)
+    segments = packets.take(tcp)
+    numbers = read_numbers(segments.frames, segments.layers)
+    references = encode(segments.flow, segments.outgoing, numbers)
+    first = initial_numbers(segments.flow, segments.outgoing, numbers, references)
+    _place(packets, tcp, numbers, first[:, 0], references)
+    return tcp, numbers, references
 
 
 def _place(

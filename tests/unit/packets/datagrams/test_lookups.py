@@ -15,12 +15,12 @@ def read(*packets):
 
 def open_after(*packets):
     (trace,) = with_states([read(*packets)])
-    return trace.states[:, 0].tolist()
+    return (-trace.states[:, 0]).tolist()
 
 
 def question(packet):
     trace, frames = read(packet)
-    return int(find_lookups(frames, find_layers(frames), trace.protocols).question[0])
+    return abs(int(find_lookups(frames, find_layers(frames), trace.protocols).question[0]))
 
 
 A, B = dns(1, "a.example"), dns(2, "b.example")
