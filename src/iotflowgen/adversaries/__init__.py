@@ -5,7 +5,9 @@ from collections.abc import Callable
 from iotflowgen.adversaries.adversary import Adversary
 from iotflowgen.adversaries.boosting import Boosting
 from iotflowgen.adversaries.headers import HeaderBoosting
-from iotflowgen.adversaries.packet_metadata import PacketMetadata, PacketMetadataConfig
+from iotflowgen.adversaries.lstm import LSTMConfig
+from iotflowgen.adversaries.packet_metadata import PacketMetadata
+from iotflowgen.adversaries.published import Published
 from iotflowgen.adversaries.rocket import Rocket
 
 __all__ = [
@@ -14,13 +16,14 @@ __all__ = [
     "Adversary",
     "Boosting",
     "HeaderBoosting",
+    "LSTMConfig",
     "PacketMetadata",
-    "PacketMetadataConfig",
+    "Published",
     "Rocket",
 ]
 
 ADVERSARIES: dict[str, Callable[..., Adversary]] = {
-    method.name: method for method in (PacketMetadata, Boosting, Rocket, HeaderBoosting)
+    method.name: method for method in (PacketMetadata, Published, Boosting, Rocket, HeaderBoosting)
 }
 """Every method, by the name that `evaluate --adversary` takes; each makes one from a `seed`."""
 
