@@ -33,6 +33,7 @@ from iotflowgen.generators.model_file import (
     versions,
     write_model,
 )
+from iotflowgen.generators.port_numbers import PortNumbers
 from iotflowgen.nn import (
     AUTHORS,
     LAPTOP,
@@ -194,6 +195,7 @@ class IoTFlow:
             progress=progress,
         )
         self._codec, self._vq_stae = codec, vq_stae
+        self._ports = PortNumbers.fit(usable, codec.ports)
         self._generator, self._frame_length = generator, frame_length
         self._captures = captures_of(usable)
         self._floor = _CHANCE * config.seqgan.variety_floor * variety(rows.codes[:_CHECKED])
@@ -246,7 +248,8 @@ class IoTFlow:
             codes_NL = codes_NL[:size]
             tokens_NLF = self._vq_stae.decode(codes_NL)
             classes_NL = self._frame_length.predict(tokens_NLF[..., 0], codes_NL, torch_rng)
-            parts.append(self._codec.decode(_array(tokens_NLF), _array(classes_NL), rng))
+            windows = self._codec.decode(_array(tokens_NLF), _array(classes_NL), rng)
+            parts.append(self._ports.draw(windows, rng))
             progress("sample", first + len(codes_NL), n)
         return Windows.concatenate(parts)
 
@@ -270,6 +273,7 @@ class IoTFlow:
             captures=self._captures,
             versions=versions(),
         )
+        tensors |= self._ports.tensors()
         tensors["variety_floor"] = np.array([self._floor], dtype=np.float32)
         write_model(path, model, tensors, recording)
 
@@ -299,6 +303,7 @@ class IoTFlow:
             self._captures = model.captures
             self.report = TypeAdapter(IoTFlowReport).validate_python(model.report)
             self._build(Codec.model_validate(model.vocabularies))
+            self._ports = PortNumbers.restore(stored.tensors, self._codec.ports)
             self._floor = float(stored.tensors["variety_floor"].item())
             tensors = {name: torch.from_numpy(each) for name, each in stored.tensors.items()}
             for part, module in self._parts().items():
