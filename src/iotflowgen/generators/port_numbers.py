@@ -227,7 +227,7 @@ def _apart(window: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.i
 
 def _interleaved(source: NDArray[Any], destination: NDArray[Any]) -> NDArray[Any]:
     """Both ends of each packet in turn (N, E)."""
-    return np.stack([source, destination], axis=-1).reshape(len(source), -1)
+    return np.stack([source, destination], axis=-1).reshape(len(source), 2 * source.shape[1])
 
 
 def _flat(windows: Windows) -> NDArray[np.float64]:
