@@ -54,7 +54,9 @@ def measure(folder: Path, *, networks: bool) -> dict[str, Any]:
     n, size = len(ground.real), ground.real.size
     places = _other_places(ground, rng)
     windows = cut_windows(ground.train, places)
-    learnt = draw_places(ground.train, min(WINDOWS, len(every_place(ground.train, size))), size, rng)
+    learnt = draw_places(
+        ground.train, min(WINDOWS, len(every_place(ground.train, size))), size, rng
+    )
     codec = Codec.fit(ground.train, learnt, CodecConfig(), SEED)
     tokens = codec.encode(ground.train, places)
     back = codec.decode(tokens, codec.length_classes(windows.length), rng)
@@ -106,9 +108,7 @@ def _numbered(
     return Windows.concatenate(parts)[np.argsort(np.concatenate(order))]
 
 
-def _chained(
-    codes_NL: NDArray[np.int64], n: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _chained(codes_NL: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """As many windows of codes (n, L) as asked for, by a Markov chain over others (N, L)."""
     size = codes_NL.shape[1]
     symbol = lay([row + 1 for row in codes_NL], ends=ORDER)

@@ -100,7 +100,9 @@ def test_ports_that_are_ephemeral_at_both_ends_stay_pairs():
     found = drawn(traces, windows)
     pairs = {(40_000 + i, 50_000 + 7 * i) for i in range(8)}
     peer = np.where(found.outgoing, found.dst_port, found.src_port)
-    assert set(zip(device_ports(found).ravel().tolist(), peer.ravel().tolist(), strict=True)) <= pairs
+    assert (
+        set(zip(device_ports(found).ravel().tolist(), peer.ravel().tolist(), strict=True)) <= pairs
+    )
 
 
 def test_fresh_ones_are_new_and_count_on_as_the_device_does():
