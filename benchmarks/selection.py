@@ -3,10 +3,10 @@
 The authors' published code (`evaluate.py` of josephzbao/IoTFlowGenerator-main) holds functions that
 do: of a pool of synthetic windows as many are shown as there are real ones; one split, 67 to 33; in
 each of 300 rounds some of those shown are swapped for others of the pool, 5 in the first third of
-the rounds, 3 in the second, 1 in the last, and the adversary is trained anew. A set is kept whenever
-the test accuracy does not rise, and the least accuracy is the figure. Of six settings, codebooks of
-500, 2,000 and 5,000 codes of 128 or 512 numbers, each with 25 clusters of durations, the best for
-each device is reported.
+the rounds, 3 in the second, 1 in the last, and the adversary is trained anew. A set is kept unless
+the test accuracy rises, and the least accuracy is the figure. Of six settings, codebooks of 500,
+2,000 and 5,000 codes of 128 or 512 numbers, each with 25 clusters of durations, the best for each
+device is reported.
 
 So does this, with `published`, the adversary of that code, under `paper`. Beside the least accuracy
 stand that of the first draws, and that of the set kept at last, where adversaries of other seeds

@@ -41,7 +41,7 @@ class LSTMConfig(Settings):
     learning_rate: float = Field(default=3e-3, gt=0)
     """Adam's."""
     initial: Literal["torch", "keras"] = "torch"
-    """Whose initial weights: PyTorch's uniform ones, or Keras', whose LSTM begins by remembering."""
+    """Whose initial weights: PyTorch's, or those of Keras, whose LSTM begins by remembering."""
 
 
 class LSTMAdversary(ABC):
@@ -124,7 +124,7 @@ class _Network(nn.Module):
 
 @torch.no_grad()
 def _as_keras(module: nn.Module) -> None:
-    """Initial weights of Keras: Glorot's, orthogonal ones from state to state, a forget gate of 1."""
+    """Draw Keras' initial weights: Glorot's, orthogonal from state to state; forget gates at 1."""
     for name, weight in module.named_parameters():
         if name.startswith("weight_hh"):
             nn.init.orthogonal_(weight)

@@ -1,16 +1,14 @@
-"""The adversary as the authors' published code trains it, beside `packet-metadata`, which is what
-the paper describes.
+"""The paper's adversary as the authors' published code trains it; `packet-metadata` is as described.
 
-In the file that measures (`evaluate.py` of josephzbao/IoTFlowGenerator-main), as it was at first,
-the counters that number frame lengths and ports never count: every length and every port is
-category 0. What its LSTM sees of a packet is the length over the largest, direction, each protocol,
-and the duration over the longest; neither ports nor length categories. Its sizes and training are
-kept, and Keras' initial weights.
+In `evaluate.py` of josephzbao/IoTFlowGenerator-main, in the versions of it that do not count up the
+numbers of frame lengths and ports, every length and every port is category 0. What its LSTM sees of
+a packet is then the length over the largest, direction, each protocol, and the duration over the
+longest; neither ports nor length categories. Sizes, training and Keras' initial weights are kept.
 
 Deviations: embeddings that are the same for every packet are left out, since they add up to a bias.
 The largest and the longest are of the real windows trained on; there, of all devices' real windows,
-which leaves less of most durations. Its single split is `benchmarks/selection.py`'s; here, as for
-every adversary, `evaluation` splits.
+beside which most durations are smaller still. How windows are split is up to `evaluation`, as for
+every adversary; the single split and what is selected by it stand in `benchmarks/selection.py`.
 
 Shapes: N windows, L packets each, M numbers a packet.
 """

@@ -7,8 +7,8 @@ most like it. Each of its ports follows the next captured one, from there on, th
 side and has the same port at the other end; where that capture has none left, another's. It has the
 number of the one it follows, or a new one by the law of its service (`generators.ports`).
 
-Shapes: N windows, L packets each; W captured windows; P packets of all captures; E = 2L ends, source
-and destination of each packet in turn; K ephemeral ports of all windows.
+Shapes: N windows, L packets each; W captured windows; P packets of all captures; E = 2L ends, the
+source and the destination of each packet in turn; K ephemeral ports of all windows.
 """
 
 from bisect import bisect_left
@@ -134,7 +134,7 @@ class PortNumbers:
         start: int,
         rng: np.random.Generator,
     ) -> Iterator[tuple[int, int]]:
-        """The end where each slot of a window first stands, and the packet that its port follows."""
+        """The end where each slot of a window comes first, and the packet that its port follows."""
         captured: dict[int, int] = {}
         """The captured port that each slot follows."""
         slots, first = np.unique(ends_E, return_index=True)
