@@ -6,9 +6,9 @@ codes of the VQ-STAE and back; then windows of SeqGAN's codes, and of a back-off
 the real ones, which is what the same codes are worth to another sequence model. The ports of a real
 window come from captures other than its own, or the window would find itself.
 
-The entropies, in bits a packet: what a code tells beyond its own packet's tokens, of the rest of its
-window, and what it does not tell of them; and the share of distinct runs of four, of tokens, of
-real codes and of SeqGAN's.
+The entropies, bits a packet: what a code tells beyond its own packet's tokens, that is of the rest
+of its window, and what it does not tell of them; and the share of distinct runs of four, of tokens,
+of real codes and of SeqGAN's.
 
 Devices that are done are not measured again. Without `--networks` nothing is fitted: seconds.
 

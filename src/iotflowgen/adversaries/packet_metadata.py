@@ -36,7 +36,7 @@ class PacketMetadata(LSTMAdversary):
         return [len(vocabulary) for vocabulary in self._vocabularies]
 
     def _see(self, windows: Windows) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Categories (N, L, F), 0 for a value that training has not seen; log durations (N, L, 1)."""
+        """Categories (N, L, F), 0 where training has not seen one; log durations (N, L, 1)."""
         columns = []
         for name, vocabulary in zip(_CATEGORIES, self._vocabularies, strict=True):
             values = getattr(windows, name)

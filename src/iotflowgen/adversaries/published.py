@@ -1,4 +1,4 @@
-"""The paper's adversary as the authors' published code trains it; `packet-metadata` is as described.
+"""The paper's adversary as its authors' code trains it; `packet-metadata` is as they describe it.
 
 In `evaluate.py` of josephzbao/IoTFlowGenerator-main, in the versions of it that do not count up the
 numbers of frame lengths and ports, every length and every port is category 0. What its LSTM sees of

@@ -60,8 +60,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME...",
-            help="Who attacks: packet-metadata (the paper), boosting, rocket, headers. The last "
-            "reads packets: FILE is a pcap or pcapng then.",
+            help="Who attacks: packet-metadata (the paper), published (its authors' code), boosting, "
+            "rocket, headers. The last reads packets: FILE is a pcap or pcapng then.",
             show_default="all that can",
         ),
     ] = None,
