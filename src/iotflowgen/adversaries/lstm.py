@@ -47,7 +47,7 @@ class LSTMConfig(Settings):
 class LSTMAdversary(ABC):
     """An LSTM over what `_see` makes of packets."""
 
-    name: ClassVar[str]
+    name: str
     CONFIG: ClassVar[LSTMConfig] = LSTMConfig()
 
     def __init__(self, config: LSTMConfig | None = None, *, seed: int = 0) -> None:
@@ -79,7 +79,7 @@ class LSTMAdversary(ABC):
         optimizer = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
         for _ in range(config.epochs):
             order = torch.randperm(len(labels_N), generator=rng)
-            for pick in order.split(config.batch):
+            for pick in torch.split(order, config.batch):
                 optimizer.zero_grad()
                 logits_N2 = self._network(categories_NLF[pick], numbers_NLM[pick])
                 loss = F.cross_entropy(logits_N2, labels_N[pick])
@@ -132,6 +132,6 @@ def _as_keras(module: nn.Module) -> None:
             nn.init.xavier_uniform_(weight)
         else:
             nn.init.zeros_(weight)
-    if isinstance(module, nn.LSTM):
-        H = module.hidden_size
-        module.bias_ih_l0[H : 2 * H] = 1  # gates in order: input, forget, cell, output
+        if name.startswith("bias_ih"):
+            # gates are input, forget, cell and output, one after the other
+            nn.init.ones_(weight.chunk(4)[1])

@@ -60,7 +60,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME...",
-            help="Who attacks: packet-metadata (the paper), published (its authors' code), boosting, "
+            help="Who attacks: packet-metadata (the paper), published (their code), boosting, "
             "rocket, headers. The last reads packets: FILE is a pcap or pcapng then.",
             show_default="all that can",
         ),

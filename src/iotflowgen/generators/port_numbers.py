@@ -55,10 +55,10 @@ class PortNumbers:
         device = np.where(outgoing, source, destination)
         peer = np.where(outgoing, destination, source)
         capture = columns["capture"]
-        self._sides = {
-            True: _Side(device, peer, capture, encoder),
-            False: _Side(peer, device, capture, encoder),
-        }
+        of_device = _Side(device, peer, capture, encoder)
+        of_peers = _Side(peer, device, capture, encoder)
+        # where one side has none, those of the other look right
+        self._sides = {True: of_device or of_peers, False: of_peers or of_device}
 
     @classmethod
     def fit(cls, traces: Sequence[Trace], encoder: PortEncoder) -> Self:
@@ -172,6 +172,10 @@ class _Side:
             for of in (int(capture[packet]), _ANY):
                 for kind in kinds:
                     self._packets[of, kind].append(packet)
+
+    def __len__(self) -> int:
+        """How many packets have an ephemeral port."""
+        return len(self._packets.get((_ANY, _ANY), []))
 
     def following(
         self, start: int, other: int, taken: Collection[int], rng: np.random.Generator
