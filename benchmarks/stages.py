@@ -49,10 +49,12 @@ ORDER = 6
 def measure(folder: Path, *, networks: bool) -> dict[str, Any]:
     """Accuracy of the paper's adversary by stage, and the entropies of codes."""
     torch.set_num_threads(1)
-    rng = np.random.default_rng([SEED, zlib.crc32(folder.name.encode())])
+    seed = [SEED, zlib.crc32(folder.name.encode())]
+    rng = np.random.default_rng(seed)
     ground = trials("paper", read_captures([folder]), rng)[0]
     n, size = len(ground.real), ground.real.size
-    places = _other_places(ground, rng)
+    # the trial draws real windows, then those of the control
+    places = draw_places(ground.train, 2 * n, size, np.random.default_rng(seed))[n:]
     windows = cut_windows(ground.train, places)
     learnt = draw_places(
         ground.train, min(WINDOWS, len(every_place(ground.train, size))), size, rng
@@ -88,11 +90,6 @@ def measure(folder: Path, *, networks: bool) -> dict[str, Any]:
         }
     attack = partial(ground.attack, partial(PacketMetadata, seed=SEED))
     return found | {"accuracy": {name: attack(each).mean for name, each in stages.items()}}
-
-
-def _other_places(ground: Trial, rng: np.random.Generator) -> Places:
-    """Where as many genuine windows stand as there are real ones."""
-    return draw_places(ground.train, len(ground.real), ground.real.size, rng)
 
 
 def _numbered(
