@@ -91,7 +91,7 @@ def settings(devices: Sequence[Device], of_authors: Sequence[Device]) -> Table:
 
 def stages(devices: Sequence[Device]) -> Table:
     """Accuracy of the paper's adversary by stage of its method."""
-    names = list(max((d["accuracy"] for d in devices), key=len))
+    names = list(dict.fromkeys(name for d in devices for name in d["accuracy"]))
     rows = [
         (d["device"], *(f"{d['accuracy'][n]:.1%}" if n in d["accuracy"] else "" for n in names))
         for d in devices
