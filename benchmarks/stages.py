@@ -100,7 +100,7 @@ def _numbered(
     for of in np.unique(places.trace).tolist():
         others = [trace for i, trace in enumerate(ground.train) if i != of]
         rows = np.flatnonzero(places.trace == of)
-        parts.append(PortNumbers.fit(others, codec.ports).draw(windows[rows], rng))
+        parts.append(PortNumbers.fit(others, codec.ports, windows.size).draw(windows[rows], rng))
         order.append(rows)
     return Windows.concatenate(parts)[np.argsort(np.concatenate(order))]
 

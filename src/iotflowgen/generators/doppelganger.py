@@ -125,7 +125,7 @@ class DoppelGANger:
             rng=generator_from(rng),
             progress=progress,
         )
-        self._ports = PortNumbers.fit(traces, self._features.ports)
+        self._ports = PortNumbers.fit(traces, self._features.ports, config.window)
         self._captures: tuple[Capture, ...] = captures_of(traces)
         self.report = DoppelGANgerReport(windows=n, vocabulary=sizes, training=training)
         return self
@@ -185,7 +185,7 @@ class DoppelGANger:
             self._features = _Features.model_validate(model.vocabularies)
             sizes = list(self._features.sizes.values())
             self._generator = SeriesGenerator(sizes, config.window, _ATTRIBUTES, config.networks)
-            self._ports = PortNumbers.restore(stored.tensors, self._features.ports)
+            self._ports = PortNumbers.restore(stored.tensors, self._features.ports, config.window)
             tensors = {
                 name: torch.from_numpy(each)
                 for name, each in stored.tensors.items()

@@ -197,7 +197,7 @@ class IoTFlow:
             progress=progress,
         )
         self.codec, self._vq_stae = codec, vq_stae
-        self._ports = PortNumbers.fit(usable, codec.ports)
+        self._ports = PortNumbers.fit(usable, codec.ports, config.window)
         self._generator, self._frame_length = generator, frame_length
         self._captures = captures_of(usable)
         self._floor = _CHANCE * config.seqgan.variety_floor * variety(rows.codes[:_CHECKED])
@@ -321,7 +321,7 @@ class IoTFlow:
             self._captures = model.captures
             self.report = TypeAdapter(IoTFlowReport).validate_python(model.report)
             self._build(Codec.model_validate(model.vocabularies))
-            self._ports = PortNumbers.restore(stored.tensors, self.codec.ports)
+            self._ports = PortNumbers.restore(stored.tensors, self.codec.ports, self.config.window)
             self._floor = float(stored.tensors["variety_floor"].item())
             tensors = {name: torch.from_numpy(each) for name, each in stored.tensors.items()}
             for part, module in self._parts().items():

@@ -43,14 +43,27 @@ _NONE = -1  # in the place of the packet that a port follows
 class PortNumbers:
     """Draws ephemeral ports as captures show them."""
 
-    def __init__(self, columns: Mapping[str, NDArray[Any]], encoder: PortEncoder) -> None:
+    def __init__(
+        self, columns: Mapping[str, NDArray[Any]], encoder: PortEncoder, window: int
+    ) -> None:
         """Learn from packets of captures.
 
         Args:
             columns: Features of the packets (P), and which capture each is of.
             encoder: Which ports are constants, and whether the others recur.
+            window: L, packets of the windows to come.
+
+        Raises:
+            ValueError: No capture holds a window.
         """
         self._columns, self._encoder = columns, encoder
+        last = np.arange(window - 1, len(columns["capture"]))
+        first = last - window + 1
+        is_one = columns["capture"][first] == columns["capture"][last]
+        self._places_WL = first[is_one, None] + np.arange(window)
+        """The packets of every captured window."""
+        if not len(self._places_WL):
+            raise ValueError(f"no capture holds a window of {window} packets")
         outgoing, source, destination = (columns[n] for n in ("outgoing", "src_port", "dst_port"))
         device = np.where(outgoing, source, destination)
         peer = np.where(outgoing, destination, source)
@@ -61,28 +74,31 @@ class PortNumbers:
         self._sides = {True: of_device or of_peers, False: of_peers or of_device}
 
     @classmethod
-    def fit(cls, traces: Sequence[Trace], encoder: PortEncoder) -> Self:
-        """Learn from captures."""
+    def fit(cls, traces: Sequence[Trace], encoder: PortEncoder, window: int) -> Self:
+        """Learn from captures, one of which holds a window."""
         columns = {name: np.concatenate([getattr(t, name) for t in traces]) for name in _COLUMNS}
         columns["capture"] = np.repeat(np.arange(len(traces)), [len(t) for t in traces])
-        return cls(columns, encoder)
+        return cls(columns, encoder, window)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """What a model file keeps of it."""
         return {_PREFIX + name: column for name, column in self._columns.items()}
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, NDArray[Any]], encoder: PortEncoder) -> Self:
+    def restore(
+        cls, tensors: Mapping[str, NDArray[Any]], encoder: PortEncoder, window: int
+    ) -> Self:
         """From the tensors of a model file.
 
         Raises:
             KeyError: It lacks some.
-            ValueError: They are not of as many packets.
+            ValueError: They do not fit together.
         """
         columns = {name: tensors[_PREFIX + name] for name in (*_COLUMNS, "capture")}
-        if len({column.shape for column in columns.values()}) > 1 or columns["capture"].ndim != 1:
-            raise ValueError("columns of packets differ in shape")
-        return cls(columns, encoder)
+        kinds = {(column.shape, column.dtype.kind in "bui") for column in columns.values()}
+        if kinds != {(columns["capture"].shape[:1], True)}:
+            raise ValueError("columns of packets differ in shape, or are no integers")
+        return cls(columns, encoder, window)
 
     def draw(self, windows: Windows, rng: np.random.Generator) -> Windows:
         """Windows (N) with numbers in the place of slots, as `PortEncoder.decode` leaves them."""
@@ -106,18 +122,15 @@ class PortNumbers:
 
     def _most_alike(self, windows: Windows, rng: np.random.Generator) -> NDArray[np.int64]:
         """The packet (N) with which the captured window begins that has most fields in common."""
-        capture, size = self._columns["capture"], windows.size
-        last = np.arange(size - 1, len(capture))
-        start_W = last[capture[last] == capture[last - size + 1]] - size + 1
-        start_W = rng.permutation(start_W)[:_MOST]
-        captured = self._in_slots(start_W[:, None] + np.arange(size))
+        places_WL = self._places_WL[rng.permutation(len(self._places_WL))[:_MOST]]
+        captured = self._in_slots(places_WL)
         place_N = np.empty(len(windows), dtype=np.int64)
         for first in range(0, len(windows), _BATCH):
             rows = slice(first, first + _BATCH)
             differ = cdist(_flat(windows[rows]), _flat(captured), "hamming")
             # which one it is among those alike is chance
             differ += rng.random(differ.shape) * 1e-6
-            place_N[rows] = start_W[differ.argmin(axis=1)]
+            place_N[rows] = places_WL[differ.argmin(axis=1), 0]
         return place_N
 
     def _in_slots(self, packet_WL: NDArray[np.int64]) -> Windows:

@@ -38,7 +38,7 @@ def in_slots(encoder, windows):
 
 def drawn(traces, windows, *, ephemeral="recur", recurrence=0.6, seed=0):
     encoder = PortEncoder.fit(traces, PortConfig(ephemeral=ephemeral, recurrence=recurrence))
-    numbers = PortNumbers.fit(traces, encoder)
+    numbers = PortNumbers.fit(traces, encoder, windows.size)
     return numbers.draw(in_slots(encoder, windows), np.random.default_rng(seed))
 
 
@@ -83,7 +83,7 @@ def test_ends_with_the_same_port_keep_it_and_others_stay_apart(ephemeral):
         dst_port=ends[1],
         protocols=np.full(shape, TCP, dtype=np.uint16),
     )
-    found = PortNumbers.fit(traces, encoder).draw(windows, rng)
+    found = PortNumbers.fit(traces, encoder, 6).draw(windows, rng)
     after = np.stack([found.src_port, found.dst_port])
     assert np.array_equal(after[ends >= 0], ends[ends >= 0])
     assert after.min() >= 53
@@ -138,3 +138,19 @@ def test_no_windows_have_no_ports():
     traces = [make_trace(str(i), i) for i in range(8)]
     windows = cut_windows(traces, every_place(traces, 8))
     assert len(drawn(traces, windows[:0])) == 0
+
+
+@pytest.mark.parametrize("change", ["short", "float", "lone"])
+def test_tensors_that_do_not_fit_are_refused(change):
+    traces = [make_trace(str(i), i) for i in range(8)]
+    encoder = PortEncoder.fit(traces, PortConfig())
+    tensors = PortNumbers.fit(traces, encoder, 8).tensors()
+    PortNumbers.restore(tensors, encoder, 8)
+    if change == "short":
+        tensors["packets.length"] = tensors["packets.length"][1:]
+    elif change == "float":
+        tensors["packets.src_port"] = tensors["packets.src_port"].astype(float)
+    else:
+        tensors["packets.capture"] = np.arange(len(tensors["packets.length"]))
+    with pytest.raises(ValueError, match="packets"):
+        PortNumbers.restore(tensors, encoder, 8)
