@@ -1,10 +1,10 @@
-"""The tables that `fit.json` and `authors.json` fill: heads, and rows."""
+"""The tables that `fit.json`, `authors.json`, `stages.json` and `selection.json` fill."""
 
 import statistics
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["budgets", "fit", "reconstruction", "settings"]
+__all__ = ["budgets", "fit", "reconstruction", "selected", "settings", "stages"]
 
 Device = dict[str, Any]
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -87,3 +87,22 @@ def settings(devices: Sequence[Device], of_authors: Sequence[Device]) -> Table:
     ]
     heads = "device, settings, detected, NLL pre-trained, NLL after, variety, fit s"
     return heads.split(", "), rows
+
+
+def stages(devices: Sequence[Device]) -> Table:
+    """Accuracy of the paper's adversary by stage of its method."""
+    names = list(dict.fromkeys(name for d in devices for name in d["accuracy"]))
+    rows = [
+        (d["device"], *(f"{d['accuracy'][n]:.1%}" if n in d["accuracy"] else "" for n in names))
+        for d in devices
+    ]
+    return ["device", *names], rows
+
+
+def selected(cells: Sequence[Device]) -> dict[str, dict[str, float]]:
+    """Of each generator, by device, the least accuracy of all rounds and settings."""
+    found: dict[str, dict[str, float]] = {}
+    for cell in cells:
+        of = found.setdefault(cell["generator"], {})
+        of[cell["device"]] = min(cell["least"], of.get(cell["device"], 1.0))
+    return found

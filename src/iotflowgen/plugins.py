@@ -91,6 +91,7 @@ ADVERSARIES = Plugins(
     "adversaries",
     {
         "packet-metadata": "iotflowgen.adversaries.packet_metadata:PacketMetadata",
+        "published": "iotflowgen.adversaries.published:Published",
         "boosting": "iotflowgen.adversaries.boosting:Boosting",
         "rocket": "iotflowgen.adversaries.rocket:Rocket",
         "headers": "iotflowgen.adversaries.headers:HeaderBoosting",

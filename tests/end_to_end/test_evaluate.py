@@ -67,7 +67,7 @@ def test_held_out_with_every_adversary_and_fewer_windows_than_asked_for(fakes, t
         *("--window", 8, "--windows", 60, "--out", out),
     )
     assert done.returncode == 0, done.stderr
-    for word in ("packet-metadata", "boosting", "rocket", "control", "excess"):
+    for word in ("packet-metadata", "published", "boosting", "rocket", "control", "excess"):
         assert word in done.stdout
     assert "headers is left out: " in done.stderr
     assert "24 windows of each kind are used, not 60" in done.stderr
@@ -75,7 +75,7 @@ def test_held_out_with_every_adversary_and_fewer_windows_than_asked_for(fakes, t
     assert [sample["windows"] for sample in results["samples"]] == [24, 24]
     assert all(sample["metrics"]["copied_share"] for sample in results["samples"])
     adversaries = [cell["adversary"] for cell in results["cells"]]
-    assert adversaries == ["packet-metadata", "boosting", "rocket"]
+    assert adversaries == ["packet-metadata", "published", "boosting", "rocket"]
     assert all(len(cell["attacks"]) == 2 for cell in results["cells"])
 
 
@@ -176,7 +176,7 @@ def test_wrong_usage_has_status_2(fakes, rejected):
     good = [fakes / "honeydata.pcap"]
     rejected(2, "--real", real=(), fake=good)
     rejected(2, "--fake")
-    known = "not one of 'packet-metadata', 'boosting', 'rocket', 'headers'"
+    known = "not one of 'packet-metadata', 'published', 'boosting', 'rocket', 'headers'"
     rejected(2, known, fake=good, more=["--adversary", "eve"])
     rejected(2, "--protocol", fake=good, more=["--protocol", "mine"])
     rejected(2, "--splits", fake=good, more=["--splits", 1])

@@ -10,7 +10,9 @@ from iotflowgen.extras import lazy_names
 if TYPE_CHECKING:
     from iotflowgen.adversaries.boosting import Boosting
     from iotflowgen.adversaries.headers import HeaderBoosting
-    from iotflowgen.adversaries.packet_metadata import PacketMetadata, PacketMetadataConfig
+    from iotflowgen.adversaries.lstm import LSTMConfig
+    from iotflowgen.adversaries.packet_metadata import PacketMetadata
+    from iotflowgen.adversaries.published import Published
     from iotflowgen.adversaries.rocket import Rocket
 
 __all__ = [
@@ -18,8 +20,9 @@ __all__ = [
     "Adversary",
     "Boosting",
     "HeaderBoosting",
+    "LSTMConfig",
     "PacketMetadata",
-    "PacketMetadataConfig",
+    "Published",
     "Rocket",
     "of_features",
 ]
@@ -32,7 +35,9 @@ __getattr__ = lazy_names(
     {
         "boosting": ("Boosting",),
         "headers": ("HeaderBoosting",),
-        "packet_metadata": ("PacketMetadata", "PacketMetadataConfig"),
+        "lstm": ("LSTMConfig",),
+        "packet_metadata": ("PacketMetadata",),
+        "published": ("Published",),
         "rocket": ("Rocket",),
     },
 )

@@ -72,8 +72,8 @@ def evaluate(
     adversary: Annotated[
         list[AdversaryName] | None,
         typer.Option(
-            help="Who attacks, one or several; packet-metadata is the paper's, headers reads "
-            "packets: FILE is a pcap or pcapng then.",
+            help="Who attacks, one or several; packet-metadata is the paper's, published its "
+            "authors' code's, headers reads packets: FILE is a pcap or pcapng then.",
             show_default="all that can",
             rich_help_panel=HOW,
         ),

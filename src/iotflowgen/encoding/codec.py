@@ -111,18 +111,19 @@ class Codec(BaseModel):
     ) -> Windows:
         """Windows of `tokens` (N, L, F), with the frame lengths of `classes` (N, L).
 
+        Ephemeral ports stand as slots, -1, -2 and so on, which `generators.port_numbers` numbers.
+
         Args:
             tokens: A token a field of each packet.
             classes: The length class of each packet, which `nn.frame_length` chose (section 4.5).
-            rng: Draws durations and ephemeral ports.
+            rng: Draws durations.
         """
         _, direction, protocols, src_tokens, dst_tokens, duration = np.moveaxis(tokens, -1, 0)
-        outgoing = direction.astype(bool)
-        src_port, dst_port = self.ports.decode(src_tokens, dst_tokens, outgoing, rng)
+        src_port, dst_port = self.ports.decode(src_tokens, dst_tokens)
         return Windows(
             duration_ns=self.durations.decode(duration, rng),
             length=self._lengths[classes],
-            outgoing=outgoing,
+            outgoing=direction.astype(bool),
             src_port=src_port,
             dst_port=dst_port,
             protocols=self.protocols.decode(protocols),

@@ -2,9 +2,8 @@
 
 A port that recurs in a share of the captures, and in two at least, is one of the device's constants
 and keeps its number; of a single capture, the well-known ports do (RFC 6335). Any other is
-ephemeral: opened for one connection and never seen again. Its token is the
-order in which the window first shows it. Decoding draws numbers that follow each other in the pool
-of such ports, as a host opens them in turn.
+ephemeral: opened for one connection and never seen again. Its token is a slot, the order in which
+the window first shows it. Which number it has, `generators.port_numbers` says.
 
 Deviation from the paper, which gives every port number of the training captures a token of its
 own (`recurrence = 0` does that): no code can tell the numbers of a capture that it has not seen.
@@ -27,7 +26,6 @@ from iotflowgen.traffic import Trace
 __all__ = ["PortConfig", "PortEncoder"]
 
 _WELL_KNOWN = 1024  # ports below it (RFC 6335)
-_DYNAMIC = range(49152, 65536)  # ports that nobody registers (RFC 6335)
 _BATCH = 4096  # windows at a time: comparing all ends of a window takes E x E bytes
 
 
@@ -93,43 +91,18 @@ class PortEncoder(BaseModel):
         return tokens[:, 0::2], tokens[:, 1::2]
 
     def decode(
-        self,
-        src_tokens: NDArray[np.int64],
-        dst_tokens: NDArray[np.int64],
-        outgoing: NDArray[np.bool_],
-        rng: np.random.Generator,
+        self, src_tokens: NDArray[np.int64], dst_tokens: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Source and destination ports, each (N, L); a slot has one number a window.
-
-        Args:
-            src_tokens: Tokens of the source ports (N, L).
-            dst_tokens: Tokens of the destination ports (N, L).
-            outgoing: Directions (N, L): they tell the device's ports from its peers'.
-            rng: Draws the numbers of ephemeral ports.
-        """
-        windows = len(src_tokens)
-        ends = _interleave(src_tokens, dst_tokens)
-        of_device = _interleave(outgoing, ~outgoing)
-        ports = self._constants[np.minimum(ends, len(self.constants) - 1)]
-        pools = [self._pool(own) for own in (self.device_ports, self.peer_ports)]
-        start = rng.random(windows)  # one for both sides, which may draw from the same pool
-        firsts = [(start * len(pool)).astype(np.int64) for pool in pools]
-        for slot in range(self.config.slots):
-            here = ends == len(self.constants) + slot
-            # whose port it is, the first packet that shows it tells
-            device_side = of_device[np.arange(windows), here.argmax(axis=1)]
-            numbers = [
-                pool[(first + slot) % len(pool)] for pool, first in zip(pools, firsts, strict=True)
-            ]
-            ports = np.where(here, np.where(device_side, numbers[0], numbers[1])[:, None], ports)
-        return ports[:, 0::2].astype(np.int32), ports[:, 1::2].astype(np.int32)
-
-    def _pool(self, own: tuple[int, ...]) -> NDArray[np.int64]:
-        """Numbers to draw from for one side, rising."""
-        seen = own or self.device_ports or self.peer_ports or _DYNAMIC
-        if self.config.ephemeral == "recur":
-            return np.array(seen)
-        return np.setdiff1d(np.arange(seen[0], seen[-1] + 1), self.constants)
+        """Source and destination ports, each (N, L); slots stand as -1, -2 and so on."""
+        src_port, dst_port = (
+            np.where(
+                tokens < len(self.constants),
+                self._constants[np.minimum(tokens, len(self.constants) - 1)],
+                len(self.constants) - 1 - tokens,
+            )
+            for tokens in (src_tokens, dst_tokens)
+        )
+        return src_port.astype(np.int32), dst_port.astype(np.int32)
 
     @cached_property
     def _constants(self) -> NDArray[np.int64]:

@@ -37,6 +37,7 @@ from iotflowgen.generators.model_file import (
     versions,
     write_model,
 )
+from iotflowgen.generators.port_numbers import PortNumbers
 from iotflowgen.nn import (
     Series,
     SeriesGANConfig,
@@ -124,6 +125,7 @@ class DoppelGANger:
             rng=generator_from(rng),
             progress=progress,
         )
+        self._ports = PortNumbers.fit(traces, self._features.ports, config.window)
         self._captures: tuple[Capture, ...] = captures_of(traces)
         self.report = DoppelGANgerReport(windows=n, vocabulary=sizes, training=training)
         return self
@@ -136,7 +138,7 @@ class DoppelGANger:
             size = min(_BATCH, n - first)
             # an LSTM takes no empty batch
             series = self._generator.sample(max(size, 1), torch_rng)
-            parts.append(self._features.decode(series, rng)[:size])
+            parts.append(self._ports.draw(self._features.decode(series)[:size], rng))
             progress("sample", first + size, n)
         return Windows.concatenate(parts)
 
@@ -155,8 +157,8 @@ class DoppelGANger:
             captures=self._captures,
             versions=versions(),
         )
-        learnt = self._generator.state_dict().items()
-        write_model(path, model, {k: v.cpu().numpy() for k, v in learnt}, recording)
+        learnt = {k: v.cpu().numpy() for k, v in self._generator.state_dict().items()}
+        write_model(path, model, learnt | self._ports.tensors(), recording)
 
     @classmethod
     def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
@@ -183,7 +185,12 @@ class DoppelGANger:
             self._features = _Features.model_validate(model.vocabularies)
             sizes = list(self._features.sizes.values())
             self._generator = SeriesGenerator(sizes, config.window, _ATTRIBUTES, config.networks)
-            tensors = {name: torch.from_numpy(each) for name, each in stored.tensors.items()}
+            self._ports = PortNumbers.restore(stored.tensors, self._features.ports, config.window)
+            tensors = {
+                name: torch.from_numpy(each)
+                for name, each in stored.tensors.items()
+                if not name.startswith("packets.")
+            }
             self._generator.load_state_dict(tensors)
             self._generator.to(self._device).eval()
         except (ValidationError, RuntimeError, KeyError, ValueError) as error:
@@ -254,19 +261,18 @@ class _Features(BaseModel):
             torch.from_numpy(attributes_N2).float(),
         )
 
-    def decode(self, series: Series, rng: np.random.Generator) -> Windows:
-        """Windows of series; `rng` draws the numbers of ephemeral ports."""
+    def decode(self, series: Series) -> Windows:
+        """Windows of series, with slots in the place of ephemeral ports."""
         tokens_NLK, value_NL, attributes_N2 = (part.cpu().numpy() for part in series)
         length, direction, protocols, src_tokens, dst_tokens = np.moveaxis(tokens_NLK, -1, 0)
-        outgoing = direction.astype(bool)
-        src_port, dst_port = self.ports.decode(src_tokens, dst_tokens, outgoing, rng)
+        src_port, dst_port = self.ports.decode(src_tokens, dst_tokens)
         middle_N1, half_N1 = np.split(attributes_N2.astype(np.float64), 2, axis=1)
         scaled_NL = np.clip(middle_N1 + half_N1 * (2 * value_NL - 1), 0, 1)
         axis_NL = self.shortest + scaled_NL * self._range
         return Windows(
             duration_ns=_off_axis(axis_NL, self.logarithmic),
             length=self._lengths[length],
-            outgoing=outgoing,
+            outgoing=direction.astype(bool),
             src_port=src_port,
             dst_port=dst_port,
             protocols=self.protocols.decode(protocols),

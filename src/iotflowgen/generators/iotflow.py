@@ -33,6 +33,7 @@ from iotflowgen.generators.model_file import (
     versions,
     write_model,
 )
+from iotflowgen.generators.port_numbers import PortNumbers
 from iotflowgen.nn import (
     AUTHORS,
     LAPTOP,
@@ -150,6 +151,8 @@ class IoTFlow:
         self.seed = seed
         self._device = device_for(accelerator)
         self._captures: tuple[Capture, ...] = ()
+        self.codec: Codec
+        """How packets become tokens, once it is fitted."""
 
     def fit(self, traces: Sequence[Trace], *, progress: Progress = silent) -> Self:
         """Learn from the captures of one device.
@@ -193,7 +196,8 @@ class IoTFlow:
             rng=torch_rng,
             progress=progress,
         )
-        self._codec, self._vq_stae = codec, vq_stae
+        self.codec, self._vq_stae = codec, vq_stae
+        self._ports = PortNumbers.fit(usable, codec.ports, config.window)
         self._generator, self._frame_length = generator, frame_length
         self._captures = captures_of(usable)
         self._floor = _CHANCE * config.seqgan.variety_floor * variety(rows.codes[:_CHECKED])
@@ -224,10 +228,10 @@ class IoTFlow:
             TooShort: No capture holds a window.
         """
         places = draw_places(traces, _how_many(traces, self.config), self.config.window, rng)
-        tokens_NLF = torch.from_numpy(self._codec.encode(traces, places)).to(self._device)
+        tokens_NLF = torch.from_numpy(self.codec.encode(traces, places)).to(self._device)
         back_NLF = self._vq_stae.decode(self._vq_stae.encode(tokens_NLF))
         right_F = (back_NLF == tokens_NLF).double().mean(dim=(0, 1))
-        return dict(zip(self._codec.sizes, right_F.tolist(), strict=True))
+        return dict(zip(self.codec.sizes, right_F.tolist(), strict=True))
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` synthetic windows.
@@ -235,20 +239,37 @@ class IoTFlow:
         Raises:
             ModeCollapse: They repeat themselves far more than real windows do (section 4.4).
         """
-        torch_rng = generator_from(rng)
         parts = []
         for first in range(0, max(n, 1), _BATCH):
-            size = min(_BATCH, n - first)
-            # too few windows tell nothing of variety: draw some more beside them
-            codes_NL = self._generator.sample(max(size, _CHECKED), torch_rng)
-            if variety(codes_NL[:_CHECKED]) < self._floor:
-                raise ModeCollapse("the generator repeats itself; fit it again with another --seed")
-            codes_NL = codes_NL[:size]
-            tokens_NLF = self._vq_stae.decode(codes_NL)
-            classes_NL = self._frame_length.predict(tokens_NLF[..., 0], codes_NL, torch_rng)
-            parts.append(self._codec.decode(_array(tokens_NLF), _array(classes_NL), rng))
+            codes_NL = self.sample_codes(min(_BATCH, n - first), rng)
+            parts.append(self.decode(codes_NL, rng))
             progress("sample", first + len(codes_NL), n)
         return Windows.concatenate(parts)
+
+    def sample_codes(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw `n` windows of codes (N, L), which `decode` makes packets of.
+
+        Raises:
+            ModeCollapse: They repeat themselves far more than real windows do (section 4.4).
+        """
+        # too few windows tell nothing of variety: draw some more beside them
+        codes_NL = self._generator.sample(max(n, _CHECKED), generator_from(rng))
+        if variety(codes_NL[:_CHECKED]) < self._floor:
+            raise ModeCollapse("the generator repeats itself; fit it again with another --seed")
+        return _array(codes_NL[:n])
+
+    def encode(self, traces: Sequence[Trace], places: Places) -> NDArray[np.int64]:
+        """The codes (N, L) of the windows of `traces` that stand at `places`."""
+        tokens_NLF = torch.from_numpy(self.codec.encode(traces, places)).to(self._device)
+        return _array(self._vq_stae.encode(tokens_NLF))
+
+    def decode(self, codes: NDArray[np.int64], rng: np.random.Generator) -> Windows:
+        """Windows of codes (N, L); `rng` draws lengths, durations and ephemeral ports."""
+        codes_NL = torch.from_numpy(codes).to(self._device)
+        tokens_NLF = self._vq_stae.decode(codes_NL)
+        classes_NL = self._frame_length.predict(tokens_NLF[..., 0], codes_NL, generator_from(rng))
+        windows = self.codec.decode(_array(tokens_NLF), _array(classes_NL), rng)
+        return self._ports.draw(windows, rng)
 
     def save(self, path: Path, recording: Recording | None = None) -> None:
         """Write the model file, whole or not at all.
@@ -265,11 +286,12 @@ class IoTFlow:
             generator=self.name,
             seed=self.seed,
             config=self.config.model_dump(mode="json"),
-            vocabularies=self._codec.model_dump(mode="json"),
+            vocabularies=self.codec.model_dump(mode="json"),
             report=asdict(self.report),
             captures=self._captures,
             versions=versions(),
         )
+        tensors |= self._ports.tensors()
         tensors["variety_floor"] = np.array([self._floor], dtype=np.float32)
         write_model(path, model, tensors, recording)
 
@@ -299,6 +321,7 @@ class IoTFlow:
             self._captures = model.captures
             self.report = TypeAdapter(IoTFlowReport).validate_python(model.report)
             self._build(Codec.model_validate(model.vocabularies))
+            self._ports = PortNumbers.restore(stored.tensors, self.codec.ports, self.config.window)
             self._floor = float(stored.tensors["variety_floor"].item())
             tensors = {name: torch.from_numpy(each) for name, each in stored.tensors.items()}
             for part, module in self._parts().items():
@@ -312,7 +335,7 @@ class IoTFlow:
     def _build(self, codec: Codec) -> None:
         """Networks of the right sizes, without what they learnt."""
         config, codes = self.config, self.config.vq_stae.codebook_size
-        self._codec = codec
+        self.codec = codec
         self._vq_stae = VQSTAE(codec.sizes, config.window, config.vq_stae)
         self._generator = CodeGenerator(codes, config.window, config.seqgan)
         allowed_TC = torch.from_numpy(codec.allowed_classes)

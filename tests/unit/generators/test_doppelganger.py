@@ -25,14 +25,14 @@ def with_durations(duration_ns: np.ndarray) -> Windows:
 
 
 def there_and_back(fitted: _Features, windows: Windows) -> Windows:
-    return fitted.decode(fitted.encode(windows), np.random.default_rng(0))
+    return fitted.decode(fitted.encode(windows))
 
 
 def test_what_is_coded_comes_back():
     back = there_and_back(features(WINDOWS), WINDOWS)
     for name in ("length", "outgoing", "protocols"):
         assert np.array_equal(getattr(back, name), getattr(WINDOWS, name))
-    # 123 and 443 are constants, the device's own port is drawn
+    # 123 and 443 are constants, the device's own port is not
     for name in ("src_port", "dst_port"):
         known = np.isin(getattr(WINDOWS, name), [123, 443])
         assert np.array_equal(getattr(back, name)[known], getattr(WINDOWS, name)[known])
@@ -72,8 +72,10 @@ def test_ports_recur_or_are_new(ephemeral):
     )
     drawn = DoppelGANger(config).fit(TRACES).sample(300, np.random.default_rng(0))
     seen = {port for trace in TRACES for port in (*trace.src_port, *trace.dst_port)}
-    numbers = {*drawn.src_port.ravel().tolist(), *drawn.dst_port.ravel().tolist()}
-    assert (numbers <= seen) == (ephemeral == "recur")
+    ports = np.concatenate([drawn.src_port, drawn.dst_port]).ravel()
+    recur = np.isin(ports[~np.isin(ports, [0, 123, 443])], [*seen])
+    # a network that is not trained shows more ports a window than the captures have
+    assert recur.mean() > 0.5 if ephemeral == "recur" else recur.mean() < 0.05
 
 
 def test_a_report_says_what_was_learnt_from():
