@@ -39,6 +39,8 @@ class Renders(Protocol):
 
     device_mac: str
     """The MAC address of the device, from which every outgoing packet comes."""
+    device_ip: str
+    """Its IPv4 address; 0.0.0.0 where it has none."""
 
     @property
     def compromises(self) -> Counter[str]:
