@@ -16,8 +16,8 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-COLUMNS = {"Time": ("%t", 8), "Source": ("%us", 15), "Destination": ("%ud", 15)}
-COLUMNS |= {"Protocol": ("%p", 8), "Info": ("%i", 42)}
+COLUMNS = {"Time": ("%t", 6), "Source": ("%us", 15), "Destination": ("%ud", 15)}
+COLUMNS |= {"Protocol": ("%p", 8), "Info": ("%i", 38)}
 """Wireshark's column format, and how many characters are shown."""
 CHARACTER, ROW, MARGIN = 6.05, 16, 8
 """Pixels: the width of a character at the font size below, and the height of a row."""
@@ -40,8 +40,18 @@ def packet_list(capture: Path, packets: int) -> list[Row]:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = ElementTree.fromstring(done.stdout).iter("packet")  # noqa: S314 - tshark's own output
     return [
-        Row(row.attrib["foreground"], row.attrib["background"], [cell.text or "" for cell in row])
+        Row(row.attrib["foreground"], row.attrib["background"], shown([c.text or "" for c in row]))
         for row in found
+    ]
+
+
+def shown(texts: list[str]) -> list[str]:
+    """The cells of a row, cut to their columns as Wireshark cuts them."""
+    time, *others = texts
+    cells = zip([f"{float(time):.3f}", *others], COLUMNS.values(), strict=True)
+    return [
+        text if len(text) <= characters else text[: characters - 1] + "…"
+        for text, (_, characters) in cells
     ]
 
 
@@ -55,8 +65,7 @@ def drawn(title: str, rows: list[Row], left: float) -> Iterator[str]:
         yield f"<rect x='{left}' y='{top}' width='{width}' height='{ROW}' fill='{row.background}'/>"
         x = left + 6
         for (_, characters), text in zip(COLUMNS.values(), row.texts, strict=True):
-            shown = text if len(text) <= characters else text[: characters - 1] + "…"
-            yield f"<text x='{x:.1f}' y='{top + 12}' fill='{row.foreground}'>{escape(shown)}</text>"
+            yield f"<text x='{x:.1f}' y='{top + 12}' fill='{row.foreground}'>{escape(text)}</text>"
             x += CHARACTER * (characters + 1)
     height = ROW * (len(rows) + 1)
     yield (
@@ -75,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("out", type=Path, help="SVG file to write")
     parser.add_argument("captures", nargs="+", metavar="TITLE=FILE")
-    parser.add_argument("--packets", type=int, default=30)
+    parser.add_argument("--packets", type=int, default=28)
     given = parser.parse_args()
     lists = []
     for text in given.captures:
