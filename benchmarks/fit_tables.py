@@ -66,7 +66,7 @@ def reconstruction(devices: Sequence[Device]) -> Table:
         )
         for d in devices
     ]
-    return ["device", *fields, "mean", "lengths told", "lengths known"], rows
+    return ["device", *fields, "mean", "lengths correct", "lengths known"], rows
 
 
 def settings(devices: Sequence[Device], of_authors: Sequence[Device]) -> Table:
