@@ -198,7 +198,7 @@ def targets() -> str:
     entries = [e for e in _benchmark().identification if e.generator == "sessions"]
     ratio = statistics.mean(e.ratio for e in entries if e.ratio is not None)
     rows.append(
-        ("identified as the device, relative to real windows", "", "0.97", f"{ratio:.2f}", _met(ratio >= 0.97))
+        ("identification, ratio to real windows", "", "0.97", f"{ratio:.2f}", _met(ratio >= 0.97))
     )
     made, real = (
         _metric("sessions", "copied_share", figure) or 0.0 for figure in ("synthetic", "real")

@@ -28,7 +28,9 @@ def section(name: str, command: Any) -> str:  # noqa: ANN401 - a command of Type
         if record := parameter.get_help_record(context):
             kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
             panel = getattr(parameter, "rich_help_panel", None) or kind
-            names, text = (each.replace("|", "\\|").replace("\n", " ") for each in record)
-            panels.setdefault(panel, []).append(f"| `{names}` | {text} |")
+            names, text = (each.replace("\n", " ") for each in record)
+            panels.setdefault(panel, []).append(
+                f"| `{names}` | {text.replace('|', chr(92) + '|')} |"
+            )
     tables = [f"| {title} | |\n|---|---|\n" + "\n".join(rows) for title, rows in panels.items()]
     return "\n\n".join([f"## {name}", f"```\n{usage}\n```", help_text, *tables])
