@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import REPOSITORY
 
 BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```", re.M | re.S
+    r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```",
+    re.M | re.S,
 )
 BLOCKS = [*BLOCK.finditer((REPOSITORY / "README.md").read_text())]
 RUN = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
