@@ -41,6 +41,11 @@ share: $(READY) ## make the man page and the completions anew
 samples: ## record the sample captures anew (root, network namespaces)
 	$(PYTHON) samples/record.py
 
+.PHONY: site
+site: $(READY) ## build the documentation into out/site; warnings are errors
+	$(VENV)/bin/pip install --disable-pip-version-check -q -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict -q
+
 benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be taken up again
 	$(VENV)/bin/python benchmarks/capture.py $(ROOT)
 	$(VENV)/bin/python benchmarks/fit.py $(ROOT)

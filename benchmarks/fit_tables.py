@@ -35,10 +35,10 @@ def fit(devices: Sequence[Device]) -> Table:
 
 
 def budgets(devices: Sequence[Device]) -> Table:
-    """What was aimed at, and what came of it."""
+    """Targets, and what was measured."""
     fits = [d["seconds"]["fit_cpu"] for d in devices]
     rows = [
-        ("reconstruction, least", "0.95", f"{min(d['reconstruction_mean'] for d in devices):.3f}"),
+        ("reconstruction, lowest", "0.95", f"{min(d['reconstruction_mean'] for d in devices):.3f}"),
         ("fit, median, seconds of one core", "180", f"{statistics.median(fits):.0f}"),
         ("fit, longest, seconds of one core", "360", f"{max(fits):.0f}"),
         (
@@ -50,7 +50,7 @@ def budgets(devices: Sequence[Device]) -> Table:
         ("malformed packets", "0", str(sum(d["malformed"] for d in devices))),
         ("detected, mean", "", f"{statistics.mean(d['detection'] for d in devices):.1%}"),
     ]
-    return ["over the 18 devices", "aim", "is"], rows
+    return ["over the 18 devices", "target", "measured"], rows
 
 
 def reconstruction(devices: Sequence[Device]) -> Table:
@@ -66,7 +66,7 @@ def reconstruction(devices: Sequence[Device]) -> Table:
         )
         for d in devices
     ]
-    return ["device", *fields, "mean", "lengths told", "lengths known"], rows
+    return ["device", *fields, "mean", "lengths correct", "lengths known"], rows
 
 
 def settings(devices: Sequence[Device], of_authors: Sequence[Device]) -> Table:

@@ -11,7 +11,7 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 def speed(results: dict[str, Any]) -> Table:
     """Packets a second on one core, and times as many as with plain Scapy."""
     heads = "device, drawn, sessions written, windows written, plain Scapy, times Scapy, "
-    heads += "times Scapy (windows), recorded"
+    heads += "times Scapy (windows), time to record"
     rows = []
     for device in results["devices"]:
         found = device["speed"]
@@ -56,8 +56,8 @@ def startup(results: dict[str, Any]) -> Table:
 
 
 def references(results: dict[str, Any]) -> Table:
-    """Segments whose numbers come back from what they refer to."""
-    heads = "device, segments, of these come back, with SACK, come back, with timestamps, come back"
+    """Segments whose numbers are restored from their references."""
+    heads = "device, segments, restored, with SACK, restored, with timestamps, restored"
     devices = results["devices"]
     counted = ("segments", "all_same", "with_blocks", "same_blocks", "with_stamps", "same_stamps")
     every = dict.fromkeys((*counted, "mentions", "on_an_edge"), 0)
@@ -69,7 +69,7 @@ def references(results: dict[str, Any]) -> Table:
         every = {name: count + counts[name] for name, count in every.items()}
         rows.append(_references(found["device"], counts, counted))
     rows.append(_references("**all**", every, counted))
-    return [*heads.split(", "), "references on an edge"], rows
+    return [*heads.split(", "), "references at an edge"], rows
 
 
 def _references(name: str, counts: dict[str, Any], counted: Sequence[str]) -> Sequence[str]:

@@ -18,9 +18,9 @@ def tools(devices: Sequence[Device]) -> Table:
     columns = [
         ("malformed", "malformed", "H"),
         ("bad checksums", "bad_checksums", "H"),
-        ("flags out of H's range", "flags_outside", "G"),
-        ("leaves H has not", "leaves_more", "G"),
-        ("leaves H has besides", "leaves_less", "G"),
+        ("TCP flags out of H's range", "flags_outside", "G"),
+        ("protocols H lacks", "leaves_more", "G"),
+        ("protocols only in H", "leaves_less", "G"),
     ]
     counts = [
         [_found(device, key, other) for _, key, other in columns]
@@ -36,9 +36,9 @@ def tools(devices: Sequence[Device]) -> Table:
         (_sum(cell[0] for cell in column), _sum(cell[1] for cell in column))
         for column in zip(*counts, strict=True)
     ]
-    heads = ["device", "packets", *(title for title, _, _ in columns), "read otherwise"]
+    heads = ["device", "packets", *(title for title, _, _ in columns), "dissected differently"]
     last = ("**all**", f"{packets:,}", *map(_with_control, sums))
-    return [*heads, "replayed otherwise"], [*rows, last]
+    return [*heads, "changed in replay"], [*rows, last]
 
 
 def streams(devices: Sequence[Device]) -> Table:
@@ -97,7 +97,7 @@ def flags(devices: Sequence[Device]) -> Table:
         if any(rates):
             title = flag.replace("_", " ")
             rows.append((title, *(f"{rate:.2f}" for rate in rates), *map(str, outside)))
-    heads = "flag, generated, H, G, devices out of H's range, of G's"
+    heads = "flag, generated, H, G, devices out of H's range, G's out of it"
     return heads.split(", "), rows
 
 
@@ -117,7 +117,7 @@ def tcp_rules(devices: Sequence[Device]) -> Table:
                 for name in ("generated", "G")
             )
             rows.append((f"`{rule}`: {text}", *means, *map(str, more)))
-    heads = "a segment, generated, H, G, devices with more than H, of G's"
+    heads = "a segment, generated, H, G, devices with more than H, G's with more"
     return heads.split(", "), rows
 
 
@@ -137,7 +137,7 @@ def conversations(devices: Sequence[Device]) -> Table:
                 ),
             )
         )
-    heads = "device, a session, packets, bytes, packets off, bytes off"
+    heads = "device, conversations a session, packets, bytes, distance in packets, in bytes"
     return heads.split(", "), rows
 
 

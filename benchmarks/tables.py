@@ -22,15 +22,7 @@ from iotflowgen.report import PAPER_TABLE_1
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (
-    "README.md",
-    "docs/paper.md",
-    "docs/evaluation.md",
-    "docs/packets.md",
-    "docs/reading.md",
-    "docs/realism.md",
-    "docs/install.md",
-)
+PAGES = ("README.md", *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/**/*.md"))))
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -69,10 +61,28 @@ def direction() -> str:
     found = _results("capture.json")["direction"]
     packets, bare, wrong = (sum(d[key] for d in found) for key in ("packets", "bare", "wrong"))
     rows = [
-        ("the address alone, as in the paper", f"{bare:,}", f"{bare / packets:.1%}"),
-        ("and the MAC address that goes with it", f"{wrong:,}", f"{wrong / packets:.1%}"),
+        ("IP address only, as in the paper", f"{bare:,}", f"{bare / packets:.1%}"),
+        ("IP address and its MAC address", f"{wrong:,}", f"{wrong / packets:.1%}"),
     ]
-    return _table([f"{len(found)} devices, {packets:,} packets", "wrong", "share"], rows)
+    return _table([f"{len(found)} devices, {packets:,} packets", "wrong direction", "share"], rows)
+
+
+def summary() -> str:
+    """What adversaries find of captures they were not fitted on: five rows, for the README."""
+    adversaries = {"packet-metadata": "LSTM", "boosting": "gradient boosting"}
+    adversaries["rocket"] = "MiniRocket"
+    generators = {
+        "sessions": "**iotflowgen**",
+        "replay": "replay of captured windows, durations jittered",
+        "iotflow": "the paper's method",
+        "doppelganger": "DoppelGANger",
+    }
+    real = [_share("", _mean(_controls("held-out", name))) for name in adversaries]
+    rows = [["real traffic", *real]]
+    for generator, title in generators.items():
+        found = [_by_device("held-out", generator, name, "accuracy") for name in adversaries]
+        rows.append([title, *(_share("", _mean([*of.values()])) for of in found)])
+    return _table(["windows of", *adversaries.values()], rows)
 
 
 def table_1() -> str:
@@ -136,7 +146,7 @@ def identification() -> str:
 
 
 _METRICS = {
-    "copies of G": ("copied_share", "synthetic", "real", "{:.1%}"),
+    "copied windows": ("copied_share", "synthetic", "real", "{:.1%}"),
     "longest copied run, packets": ("copied_run", "synthetic", "real", "{:.1f}"),
     "distance to G, ratio": ("nearest_distance", "ratio", None, "{:.2f}"),
     "membership AUC": ("membership_inference", "auc", None, "{:.2f}"),
@@ -171,7 +181,7 @@ def metrics() -> str:
         row = [title, *("" if of[n] is None else form.format(of[n]) for n in generators)]
         beside = _metric(generators[0], metric, genuine) if genuine else None
         rows.append([*row, "" if beside is None else form.format(beside)])
-    return _table(["metric", *(f"`{name}`" for name in generators), "genuine"], rows)
+    return _table(["metric", *(f"`{name}`" for name in generators), "real"], rows)
 
 
 def costs() -> str:
@@ -187,7 +197,7 @@ def costs() -> str:
 
 
 def targets() -> str:
-    """What was aimed at under one configuration for all devices, and what `sessions` reaches."""
+    """Targets under one configuration for all devices, and what `sessions` reaches."""
     rows = []
     accuracy = _by_device("paper", "sessions", "packet-metadata", "accuracy")
     above = sum(accuracy[name] > found.iotg for name, found in PAPER_TABLE_1.items())
@@ -205,25 +215,25 @@ def targets() -> str:
         guess = _excess_of_guessing(adversary)
         is_mean, is_worst = statistics.mean(guess.values()), max(guess.values())
         found = f"{_share('excess', is_mean)} ({_share('excess', is_worst)})"
-        rows.append(("the same, if no better than a guess", "", "", found, ""))
+        rows.append(("the same, if the adversary only guesses", "", "", found, ""))
     entries = [e for e in _benchmark().identification if e.generator == "sessions"]
     ratio = statistics.mean(e.ratio for e in entries if e.ratio is not None)
     rows.append(
-        ("identified as the device, ratio", "", "0.97", f"{ratio:.2f}", _met(ratio >= 0.97))
+        ("identification, ratio to real windows", "", "0.97", f"{ratio:.2f}", _met(ratio >= 0.97))
     )
     made, real = (
         _metric("sessions", "copied_share", figure) or 0.0 for figure in ("synthetic", "real")
     )
     more = f"{100 * (made - real):+.1f}"
     rows.append(
-        ("copies of G, more than H has, points", "", "+5.0", more, _met(made - real <= 0.05))
+        ("copied windows above those of H, points", "", "+5.0", more, _met(made - real <= 0.05))
     )
     cover, control = (
         _metric("sessions", "density_coverage", figure) or 0.0
         for figure in ("coverage", "coverage_control")
     )
     share = cover / control
-    rows.append(("coverage, over that by G", "", "0.9", f"{share:.2f}", _met(share >= 0.9)))
+    rows.append(("coverage, relative to that by G", "", "0.9", f"{share:.2f}", _met(share >= 0.9)))
     seconds = [s.fit_seconds for s in _benchmark().samples if s.generator == "sessions"]
     fit = statistics.median(s for s in seconds if s is not None)
     rows.append(("fit, median, seconds of one core", "", "120", f"{fit:.2f}", _met(fit <= 120)))
@@ -231,7 +241,7 @@ def targets() -> str:
 
 
 def _excess_of_guessing(adversary: str) -> dict[str, float]:
-    """By device, how far controls are below 50 %: so much is the excess of a mere guess."""
+    """By device, how far controls are below 50 %: the excess of a guess."""
     cells = (
         cell
         for cell in _benchmark().cells
@@ -271,8 +281,8 @@ def ablation() -> str:
         mean, worst = (_share("excess", value) for value in (statistics.mean(excess), max(excess)))
         rows.append((name, mean, worst, f"{copies:.1%}"))
     genuine = statistics.mean(statistics.mean(d["copies_real"]) for d in devices)
-    rows.append(("genuine windows of H", "", "", f"{genuine:.1%}"))
-    return _table(["`sessions`", "excess", "worst", "copies of G"], rows)
+    rows.append(("real windows of H", "", "", f"{genuine:.1%}"))
+    return _table(["`sessions`", "excess", "worst", "copied windows"], rows)
 
 
 def limits() -> str:
@@ -296,7 +306,7 @@ def limits() -> str:
     titles = {"source": "the source itself", "real": "half of the device's captures"}
     rows = [
         (
-            titles.get(name, f"{name} captures that it made"),
+            titles.get(name, f"{name} captures that the source made"),
             *(
                 f"{_share('excess', statistics.mean(each))} ({_share('excess', max(each))})"
                 for each in by.values()
@@ -304,7 +314,7 @@ def limits() -> str:
         )
         for name, by in found.items()
     ]
-    return _table(["excess, learnt from", *(f"`{name}`" for name in adversaries)], rows)
+    return _table(["excess, fitted on", *(f"`{name}`" for name in adversaries)], rows)
 
 
 def baseline() -> str:
@@ -381,6 +391,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reading": reading,
     "agreement": agreement,
     "direction": direction,
+    "summary": summary,
     "table-1": table_1,
     "adversaries": adversaries,
     "identification": identification,

@@ -3,7 +3,7 @@
 What is read, and why addresses are roles, stands in `capture.headers`. Of each field, and of each
 direction by itself, a window is summed up by mean, least, most, how many packets have it, and how
 many different values. Field by field and packet by packet, as `boosting` has it besides, finds no
-more at several times the cost (docs/experiments.md).
+more at several times the cost (docs/decisions/012).
 
 Shapes: N windows, L packets each, F header fields, S numbers a window.
 """

@@ -6,7 +6,7 @@ and a range of lengths for each packet. Clusters of sub-sequences of equal size 
 By default they run over packets that carry TCP payload, as those of Trimananda et al. (2019) do,
 from whom the paper has them: bare acknowledgments between do not part an exchange. Over all packets
 more is covered, but the same packet gets many tokens, by where its window begins
-(docs/experiments.md).
+(docs/decisions/001).
 
 Deviations, which change no core of a cluster: equal sub-sequences are counted once and weighted,
 and sub-sequences of different directions, whose distance the paper calls maximal, are clustered

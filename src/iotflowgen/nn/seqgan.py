@@ -83,7 +83,7 @@ class SeqGANConfig(Settings):
 
 
 LAPTOP = SeqGANConfig()
-"""What fits two cores: chosen on measurements, see docs/experiments.md."""
+"""What fits two cores: chosen on measurements, see docs/decisions/003."""
 
 AUTHORS = SeqGANConfig(
     embedding=32,

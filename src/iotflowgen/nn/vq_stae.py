@@ -7,7 +7,7 @@ each packet becomes one code, which is what SeqGAN learns.
 Deviations and what the paper leaves open:
 
 - Its sizes are not given; the defaults were chosen by accuracy on unseen captures in the time of a
-  laptop (docs/experiments.md).
+  laptop (docs/decisions/002).
 - The codebook follows the encoder by moving averages instead of a loss of its own, starts from
   k-means over encoder outputs, and dead codes are revived (vector_quantize_pytorch).
 - In training, a few tokens are swapped for other packets': a window of an unseen capture combines
