@@ -33,6 +33,8 @@ _TWICE: Final = 0.05
 _TAG: Final = 4
 """Bytes of a VLAN tag (IEEE 802.1Q), after the addresses."""
 _ADDRESSES: Final = 12
+_BLOCK: Final = 2**12
+"""Packets that are compared at once: each byte takes many."""
 _TOLD: Final = 54
 """Bytes of Ethernet, IPv4 and TCP headers: a frame that is cut shorter may go on otherwise."""
 
@@ -96,7 +98,14 @@ def copies(trace: Trace, frames: Frames) -> NDArray[np.bool_]:
     tagged = (frames.number(_ADDRESSES, 2) == 0x8100) & (frames.size >= _ADDRESSES + _TAG)
     # a tag takes bytes of a frame that is cut off: without it, all are as short
     is_cut = frames.size < trace.length
-    key = _hashes(frames, tagged, np.where(is_cut & ~tagged, frames.size - _TAG, frames.size))
+    end = np.where(is_cut & ~tagged, frames.size - _TAG, frames.size)
+    weight = np.random.default_rng(0).integers(
+        2**63, size=int(frames.size.max(initial=0)) + 1, dtype=np.uint64
+    )
+    key = np.zeros(len(trace), dtype=np.uint64)
+    for first in range(0, len(trace), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        key[block] = _hashes(frames.take(block), tagged[block], end[block], weight)
     length = trace.length - np.where(tagged, _TAG, 0)
     order = np.lexsort((trace.time_ns, length, key))
     same = (np.diff(key[order]) == 0) & (np.diff(length[order]) == 0)
@@ -107,17 +116,21 @@ def copies(trace: Trace, frames: Frames) -> NDArray[np.bool_]:
 
 
 def _hashes(
-    frames: Frames, tagged: NDArray[np.bool_], end: NDArray[np.int64]
+    frames: Frames,
+    tagged: NDArray[np.bool_],
+    end: NDArray[np.int64],
+    weight: NDArray[np.uint64],
 ) -> NDArray[np.uint64]:
-    """A number for what each frame (P) holds up to its `end` (P), without its tag."""
+    """A number for what each frame (P) holds up to its `end` (P), without its tag.
+
+    It is the sum of its bytes, each times the `weight` of its place.
+    """
     packed = frames.packed()
     packet = np.repeat(np.arange(len(packed)), packed.size)
     at = np.arange(len(packed.data)) - packed.start[packet]
     in_tag = tagged[packet] & (at >= _ADDRESSES) & (at < _ADDRESSES + _TAG)
     counts = ~in_tag & (at < end[packet])
     at -= np.where(tagged[packet] & (at >= _ADDRESSES), _TAG, 0)
-    most = int(packed.size.max(initial=0)) + 1
-    weight = np.random.default_rng(0).integers(2**63, size=most, dtype=np.uint64) * 2 + 1
     value = np.where(counts, (packed.data.astype(np.uint64) + 1) * weight[at], 0)
     total = np.zeros(len(value) + 1, dtype=np.uint64)
     np.cumsum(value, out=total[1:])
