@@ -41,6 +41,9 @@ class VQSTAEConfig(Settings):
     """Transformer layers of the encoder, and as many of the decoder."""
     heads: int = Field(4, gt=0)
     """Attention heads; divides `width`."""
+    context: bool = True
+    """Whether a code may tell of the rest of its window, too; if not, the encoder sees each packet
+    by itself, wherever it stands, and the decoder alone sees windows."""
     codebook_size: int = Field(1024, gt=1)
     """K, codes."""
     code_width: int = Field(16, gt=0)
@@ -95,7 +98,7 @@ class VQSTAE(nn.Module):
     def __init__(self, sizes: Mapping[str, int], length: int, config: VQSTAEConfig) -> None:
         super().__init__()
         D = config.width
-        self.swap = config.swap
+        self.swap, self._context = config.swap, config.context
         self.embeddings = nn.ModuleList(nn.Embedding(size, D) for size in sizes.values())
         self.encoder_position_LD = nn.Parameter(0.02 * torch.randn(length, D))
         self.encoder = _transformer(config)
@@ -115,7 +118,11 @@ class VQSTAE(nn.Module):
 
     def _encoded(self, tokens_NLF: Tensor) -> Tensor:
         embedded_NLD = sum(e(tokens_NLF[..., f]) for f, e in enumerate(self.embeddings))
-        encoded_NLD: Tensor = self.encoder(embedded_NLD + self.encoder_position_LD)
+        if self._context:
+            encoded_NLD: Tensor = self.encoder(embedded_NLD + self.encoder_position_LD)
+        else:
+            # each packet is a window of its own
+            encoded_NLD = self.encoder(embedded_NLD.flatten(0, 1)[:, None]).view_as(embedded_NLD)
         return encoded_NLD
 
     def _decoded(self, quantized_NLD: Tensor) -> list[Tensor]:

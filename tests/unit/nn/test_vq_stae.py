@@ -129,3 +129,13 @@ def test_swapped_tokens_come_from_their_own_field():
     assert 0.2 < (swapped != x).float().mean() < 0.5
     for f in range(3):
         assert set(swapped[..., f].unique().tolist()) <= set(x[..., f].unique().tolist())
+
+
+def test_without_context_a_packet_has_the_same_code_wherever_it_stands():
+    config = CONFIG.model_copy(update={"context": False})
+    model, report = fit_vq_stae(windows(300, 0), windows(100, 1), SIZES, config, rng=rng())
+    assert report.mean_accuracy > 0.97
+    unseen = windows(100, 1)
+    order = torch.randperm(800, generator=rng())
+    moved = unseen.flatten(0, 1)[order].view_as(unseen)
+    assert torch.equal(model.encode(moved).flatten(), model.encode(unseen).flatten()[order])
