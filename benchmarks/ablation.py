@@ -20,7 +20,7 @@ from iotflowgen.evaluation import trials
 from iotflowgen.evaluation.metrics import copied_share
 from iotflowgen.generators import Sessions, SessionsConfig
 from iotflowgen.packets import with_states
-from iotflowgen.traffic import cut_windows, every_place
+from iotflowgen.traffic import cut_windows, every_window_start
 
 SEED = 0
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -46,7 +46,7 @@ def measure(folder: Path) -> dict[str, Any]:
     for trial, ground in enumerate(
         trials("held-out", with_states(iot.read_captures(folder).with_frames()), rng)
     ):
-        train = cut_windows(ground.train, every_place(ground.train, ground.real.size))
+        train = cut_windows(ground.train, every_window_start(ground.train, ground.real.size))
         found["control"].append(ground.attack_control(make).mean)
         for name, settings in VARIANTS.items():
             generator = Sessions(SessionsConfig.model_validate(settings), seed=SEED)

@@ -25,7 +25,7 @@ from iotflowgen.evaluation.metrics import METRICS
 from iotflowgen.files import whole_file
 from iotflowgen.generators import DoppelGANger, DoppelGANgerConfig
 from iotflowgen.generators.model_file import versions
-from iotflowgen.traffic import Windows, cut_windows, draw_places
+from iotflowgen.traffic import Windows, cut_windows, draw_window_starts
 
 WINDOWS = 500
 """n of the paper."""
@@ -49,7 +49,7 @@ def measure(folder: Path, config: DoppelGANgerConfig, seed: int) -> dict[str, An
     synthetic = generator.sample(WINDOWS, rng)
     sample_seconds = time.process_time() - start
     real, again, of_kept = (
-        cut_windows(half, draw_places(half, WINDOWS, config.window, rng))
+        cut_windows(half, draw_window_starts(half, WINDOWS, config.window, rng))
         for half in (traces, traces, unseen)
     )
     return {

@@ -46,7 +46,14 @@ from sklearn.tree import DecisionTreeClassifier
 
 from iotflowgen.adversaries import HeaderBoosting
 from iotflowgen.evaluation import Trial
-from iotflowgen.traffic import PROTOCOLS, Trace, Windows, cut_windows, draw_places, unpack_protocols
+from iotflowgen.traffic import (
+    PROTOCOLS,
+    Trace,
+    Windows,
+    cut_windows,
+    draw_window_starts,
+    unpack_protocols,
+)
 
 __all__ = ["Packets", "accuracies", "by_kind", "shares"]
 
@@ -187,7 +194,7 @@ def beside(ground: Trial, traces: Sequence[Trace], rng: np.random.Generator) -> 
     packets = [by_kind(Packets.of(traces[i::parts]), unseen, train) for i in range(parts)]
     compared = np.mean([np.isin(unseen.kind, [*each]).mean() for each in packets])
     long = [trace for trace in traces if len(trace) >= SIZE]
-    places = draw_places(long, len(ground.real), SIZE, rng)
+    places = draw_window_starts(long, len(ground.real), SIZE, rng)
     told = replace(ground, dealt=places.trace)
     return Comparison(packets, float(compared), accuracies(told, cut_windows(long, places)))
 

@@ -41,7 +41,7 @@ from iotflowgen.files import whole_file
 from iotflowgen.generators import IoTFlow, IoTFlowConfig
 from iotflowgen.generators.model_file import versions
 from iotflowgen.packets import Fuzzer, sessions_of, write_sessions
-from iotflowgen.traffic import cut_windows, draw_places
+from iotflowgen.traffic import cut_windows, draw_window_starts
 
 # Table 1 of the paper
 DEVICES = (
@@ -93,7 +93,7 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
     start = time.monotonic()
     generator.sample(MANY, rng)
     generate_seconds = time.monotonic() - start
-    real = cut_windows(traces, draw_places(traces, WINDOWS, honeydata.size, rng))
+    real = cut_windows(traces, draw_window_starts(traces, WINDOWS, honeydata.size, rng))
     with tempfile.TemporaryDirectory() as scratch:
         pcap = Path(scratch) / "honeydata.pcap"
         start = time.monotonic()

@@ -49,7 +49,7 @@ from iotflowgen.evaluation import (
 )
 from iotflowgen.generators import Sessions, apart, starting_at, versions
 from iotflowgen.packets import DEFAULT_START_NS
-from iotflowgen.traffic import Session, Trace, cut_windows, draw_places
+from iotflowgen.traffic import Session, Trace, cut_windows, draw_window_starts
 
 KNOWN = "known source"
 KINDS = ("recorded", "fuzz", "captures", KNOWN)
@@ -84,7 +84,7 @@ def attack(ground: Trial, frames: FramesOf, kind: str, split: int, path: Path) -
     known = None if kind == "fuzz" else recording
     found, _, compromises = written(sessions, path, known, [SEED, split])
     long = [trace for trace in found if len(trace) >= SIZE]
-    places = draw_places(long, len(ground.real), SIZE, rng)
+    places = draw_window_starts(long, len(ground.real), SIZE, rng)
     told = replace(ground, dealt=places.trace)
     detection = told.attack(HeaderBoosting, cut_windows(long, places))
     print(f"  {path.stem} {kind} {split}: {detection.mean:.3f}", compromises, flush=True)

@@ -39,7 +39,7 @@ from iotflowgen.packets import (
     write_sessions,
 )
 from iotflowgen.recording import Recording, match
-from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_places
+from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_window_starts
 
 DEVICES = ("Withings", "WeMoLink", "D-LinkCam", "HueBridge", "EdimaxPlug1101W")
 ROUNDS = 5
@@ -63,7 +63,7 @@ def judged(paths: Iterable[Path]) -> dict[str, Any]:
 def some_windows(traces: Sequence[Trace], n: int, rng: np.random.Generator) -> Windows:
     """So many windows, as long as the longest capture allows."""
     size = min(SIZE, max(map(len, traces)))
-    return cut_windows(traces, draw_places(traces, n, size, rng))
+    return cut_windows(traces, draw_window_starts(traces, n, size, rng))
 
 
 def renderer_of(recording: Recording, seed: int) -> Renderer:

@@ -24,7 +24,7 @@ import outside
 from outside import FLAGS, Opinion
 from pyarrow import parquet
 from scipy.stats import wasserstein_distance  # type: ignore[import-untyped]
-from tcp_judge import judge, rates
+from tcp_checker import judge, rates
 
 import iotflowgen as iot
 from iotflowgen.capture import describe, read_captures

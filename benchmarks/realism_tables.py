@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from outside import FLAGS
-from tcp_judge import RULES
+from tcp_checker import RULES
 
 __all__ = ["conversations", "fingerprints", "flags", "streams", "tcp_rules", "tools"]
 

@@ -35,7 +35,7 @@ from iotflowgen.evaluation import Trial, trials
 from iotflowgen.generators import IoTFlow
 from iotflowgen.generators.chain import END, Chain, lay
 from iotflowgen.generators.port_numbers import PortNumbers
-from iotflowgen.traffic import Places, Windows, cut_windows, draw_places, every_place
+from iotflowgen.traffic import Places, Windows, cut_windows, draw_window_starts, every_window_start
 
 SEED = 0
 WINDOWS = 1500
@@ -54,10 +54,10 @@ def measure(folder: Path, *, networks: bool) -> dict[str, Any]:
     ground = trials("paper", read_captures([folder]), rng)[0]
     n, size = len(ground.real), ground.real.size
     # the trial draws real windows, then those of the control
-    places = draw_places(ground.train, 2 * n, size, np.random.default_rng(seed))[n:]
+    places = draw_window_starts(ground.train, 2 * n, size, np.random.default_rng(seed))[n:]
     windows = cut_windows(ground.train, places)
-    learnt = draw_places(
-        ground.train, min(WINDOWS, len(every_place(ground.train, size))), size, rng
+    learnt = draw_window_starts(
+        ground.train, min(WINDOWS, len(every_window_start(ground.train, size))), size, rng
     )
     codec = Codec.fit(ground.train, learnt, CodecConfig(), SEED)
     tokens = codec.encode(ground.train, places)

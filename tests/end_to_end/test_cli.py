@@ -406,7 +406,9 @@ def test_bad_models_and_places_get_one_line(tmp_path, model):
     broken.write_bytes(model.read_bytes()[:5000])
     refused(here("generate", broken, "-n", 5, "-o", tmp_path / "x.csv"), 1, "fit it again")
     refused(here("info", broken), 1, "fit it again")
-    refused(here("generate", PLUG, "-n", 5, "-o", tmp_path / "x.csv"), 1, "is no model; make one")
+    refused(
+        here("generate", PLUG, "-n", 5, "-o", tmp_path / "x.csv"), 1, "is not a model; make one"
+    )
     for window in (300, 10**20):
         done = here("fit", PLUG, "--window", window, "-o", tmp_path / "x.model")
         refused(done, 1, "smaller --window")

@@ -146,8 +146,8 @@ def test_captures_that_are_none_get_one_line(fakes, tmp_path, rejected):
     text = tmp_path / "fake.txt"
     text.write_text("not a capture")
     good = fakes / "honeydata.pcap"
-    rejected(1, "fake.txt is no pcap", fake=[text])
-    rejected(1, "fake.txt is no pcap", real=[text], fake=[good])
+    rejected(1, "fake.txt is not a pcap", fake=[text])
+    rejected(1, "fake.txt is not a pcap", real=[text], fake=[good])
     rejected(1, "absent.pcap", fake=[good, tmp_path / "absent.pcap"])
     rejected(1, "no packet comes from", fake=[good], more=["--device", "02:00:00:00:00:99"])
 

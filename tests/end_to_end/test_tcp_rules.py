@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tcp_judge import judge, rates
+from tcp_checker import judge, rates
 
 from tests.conftest import REPOSITORY
 from tests.end_to_end.here import here

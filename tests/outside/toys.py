@@ -4,7 +4,7 @@ import numpy as np
 
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import silent
-from iotflowgen.traffic import Session, cut_windows, draw_places
+from iotflowgen.traffic import Session, cut_windows, draw_window_starts
 
 __all__ = ["TYPE_OF_SERVICE", "ToyAdversary", "ToyCodec", "ToyGenerator", "toy_metric"]
 
@@ -19,7 +19,7 @@ class ToyGenerator(Recorded):
 
     def sample(self, n, rng, *, progress=silent):
         progress("sample", n, n)
-        places = draw_places(self._traces, n, self.config.window, rng)
+        places = draw_window_starts(self._traces, n, self.config.window, rng)
         return cut_windows(self._traces, places)
 
     def sessions(self, n, rng):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import selection
 
-from iotflowgen.traffic import cut_windows, draw_places
+from iotflowgen.traffic import cut_windows, draw_window_starts
 from tests.conftest import make_trace
 
 
@@ -29,7 +29,7 @@ class Longest:
 @pytest.fixture(scope="module")
 def windows():
     traces = [make_trace(str(i), i, packets=200) for i in range(6)]
-    return cut_windows(traces, draw_places(traces, 300, 10, np.random.default_rng(0)))
+    return cut_windows(traces, draw_window_starts(traces, 300, 10, np.random.default_rng(0)))
 
 
 def pool_of(windows, strange):

@@ -8,7 +8,7 @@ from stages import _chained, _distinct, _entropy, _numbered
 
 from iotflowgen.encoding import Codec, CodecConfig
 from iotflowgen.evaluation import trials
-from iotflowgen.traffic import cut_windows, draw_places
+from iotflowgen.traffic import cut_windows, draw_window_starts
 from tests.conftest import make_trace
 
 
@@ -33,7 +33,7 @@ def test_entropies_are_bits_and_runs_are_counted_once():
 def test_no_window_finds_itself_among_the_captures():
     traces = [make_trace(str(i), i) for i in range(6)]
     ground = trials("paper", traces, np.random.default_rng(0), window=8, windows=50)[0]
-    places = draw_places(traces, 50, 8, np.random.default_rng(1))
+    places = draw_window_starts(traces, 50, 8, np.random.default_rng(1))
     codec = Codec.fit(traces, places, CodecConfig(), 0)
     windows = cut_windows(traces, places)
     classes = codec.length_classes(windows.length)

@@ -1,4 +1,4 @@
-"""What every adversary does."""
+"""The interface of adversaries."""
 
 from typing import Protocol, Self
 

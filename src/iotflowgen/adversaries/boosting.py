@@ -1,7 +1,7 @@
-"""Gradient boosting over what a window holds, flattened, and a summary of it.
+"""Gradient boosting over the flattened window and a summary of it.
 
 Stronger than the paper's LSTM where there is little to learn from: trees need no scaling, and the
-summary hands them what an LSTM would have to find. scikit-learn's histogram gradient boosting with
+summary gives them what an LSTM would have to find. scikit-learn's histogram gradient boosting with
 its own settings; none is tuned.
 
 Shapes: N windows, F features a window.

@@ -1,4 +1,4 @@
-"""What a window holds as one row of numbers, which is what trees learn from.
+"""A window as one row of numbers, for trees.
 
 Shapes: N windows, L packets each, P protocols, F features a window.
 """

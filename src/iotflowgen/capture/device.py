@@ -183,7 +183,7 @@ def _parse_address(text: str) -> str:
         if re.fullmatch(r"[0-9a-f]{12}", digits):
             return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
     raise DeviceNotFound(
-        f"{text!r} is no address; name the device as 00:17:88:24:76:ff, 10.10.10.6 or fe80::1"
+        f"{text!r} is not an address; name the device as 00:17:88:24:76:ff, 10.10.10.6 or fe80::1"
     )
 
 

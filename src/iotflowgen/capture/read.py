@@ -171,7 +171,7 @@ def _captures_in(folder: Path) -> list[Path]:
 def _checked(path: Path) -> Path:
     if is_capture(path):
         return path
-    what = "is no pcap or pcapng capture" if path.stat().st_size else "is empty"
+    what = "is not a pcap or pcapng capture" if path.stat().st_size else "is empty"
     raise UnreadableCapture(f"{path} {what}; record one with tcpdump, dumpcap or Wireshark")
 
 

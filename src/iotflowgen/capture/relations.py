@@ -1,4 +1,4 @@
-"""What packets are to each other: whose addresses they have, and what fields add to the last ones.
+"""Relations between packets: roles of addresses, and increments of fields.
 
 Shapes: P packets, A addresses.
 """

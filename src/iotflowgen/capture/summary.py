@@ -1,4 +1,4 @@
-"""What is in captures, for someone who wants to know before fitting anything to them."""
+"""A summary of captures, before anything is fitted to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

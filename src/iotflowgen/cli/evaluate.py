@@ -55,7 +55,7 @@ def evaluate(
         list[Path],
         typer.Option(
             metavar="FILE...",
-            help="Synthetic traffic, whatever made it: .parquet, .csv, pcap or pcapng.",
+            help="Generated traffic, whatever made it: .parquet, .csv, pcap or pcapng.",
         ),
     ],
     out: Annotated[
@@ -66,7 +66,8 @@ def evaluate(
     protocol: Annotated[
         Literal["paper", "held-out"],
         typer.Option(
-            help="Over windows of all captures, or by capture with a control.", rich_help_panel=HOW
+            help="paper: over windows of all captures; held-out: by capture, with a control.",
+            rich_help_panel=HOW,
         ),
     ] = "paper",
     adversary: Annotated[
@@ -82,7 +83,10 @@ def evaluate(
         int, typer.Option(min=2, help="Packets a window.", rich_help_panel=HOW_MUCH)
     ] = 20,
     windows: Annotated[
-        int, typer.Option(min=5, help="Windows of each kind.", rich_help_panel=HOW_MUCH)
+        int,
+        typer.Option(
+            min=5, help="Real windows, and as many generated ones.", rich_help_panel=HOW_MUCH
+        ),
     ] = 500,
     splits: Annotated[
         int,
@@ -92,7 +96,7 @@ def evaluate(
     seed: Seed = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how well adversaries tell synthetic traffic of a device from its captures.
+    """Measure how well adversaries tell generated traffic of a device from its captures.
 
     Under `paper` the figure is the accuracy, 50 % being a guess. Under `held-out` it is the
     excess: accuracy minus that of a control, one half of the captures against the other. There,

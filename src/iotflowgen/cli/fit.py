@@ -38,7 +38,7 @@ def fit(
     deduplicate: DeduplicateOption = False,
     generator: Annotated[
         GeneratorName,
-        typer.Option(help="Which method learns; iotflow is the paper's.", rich_help_panel=HOW),
+        typer.Option(help="Generator to fit; iotflow is the paper's.", rich_help_panel=HOW),
     ] = "sessions",
     window: WindowOption = None,
     dissector: DissectorOption = "builtin",

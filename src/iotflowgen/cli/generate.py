@@ -44,7 +44,7 @@ def generate(
         int | None,
         typer.Option(
             min=1,
-            help="So many sessions, from first packet to last, a minute apart.",
+            help="Number of sessions, each from first packet to last, a minute apart.",
             show_default="1",
             rich_help_panel=HOW_MUCH,
         ),
@@ -52,13 +52,15 @@ def generate(
     packets: Annotated[
         int | None,
         typer.Option(
-            min=1, help="So many packets of one session without end.", rich_help_panel=HOW_MUCH
+            min=1, help="Number of packets of one endless session.", rich_help_panel=HOW_MUCH
         ),
     ] = None,
     duration: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="So long of it: 90s, 30m, 24h or 7d.", rich_help_panel=HOW_MUCH
+            metavar="TIME",
+            help="Duration of one endless session: 90s, 30m, 24h or 7d.",
+            rich_help_panel=HOW_MUCH,
         ),
     ] = None,
     windows: Annotated[
@@ -68,7 +70,7 @@ def generate(
             "-n",
             min=1,
             max=10**6,
-            help="So many windows, as in the paper.",
+            help="Number of windows, as in the paper.",
             rich_help_panel=HOW_MUCH,
         ),
     ] = None,
@@ -76,7 +78,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="MAC",
-            help="The device's.",
+            help="MAC address of the device.",
             show_default="drawn, same vendor",
             rich_help_panel=WHO,
         ),
@@ -84,21 +86,26 @@ def generate(
     ip: Annotated[
         str | None,
         typer.Option(
-            metavar="IP", help="The device's IPv4.", show_default="drawn", rich_help_panel=WHO
+            metavar="IP",
+            help="IPv4 address of the device.",
+            show_default="drawn",
+            rich_help_panel=WHO,
         ),
     ] = None,
     gateway: Annotated[
         str | None,
         typer.Option(
-            metavar="IP", help="The gateway's IPv4.", show_default="drawn", rich_help_panel=WHO
+            metavar="IP",
+            help="IPv4 address of the gateway.",
+            show_default="drawn",
+            rich_help_panel=WHO,
         ),
     ] = None,
     persona: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.toml",
-            help="The keys mac, ip, gateway and start, all of them optional; what the command "
-            "line says goes before the file.",
+            help="File with any of the keys mac, ip, gateway and start; options take precedence.",
             rich_help_panel=WHO,
         ),
     ] = None,
@@ -106,7 +113,7 @@ def generate(
         bool,
         typer.Option(
             "--keep-identifiers",
-            help="Let the captured addresses, serial numbers and names come out as they are.",
+            help="Keep the captured addresses, serial numbers and names.",
             rich_help_panel=WHO,
         ),
     ] = False,
@@ -114,8 +121,8 @@ def generate(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="When the first packet is sent, such as 2026-01-01T08:00, in UTC unless it says "
-            "another zone; give it for a file that repeats to the byte.",
+            help="Time of the first packet, such as 2026-01-01T08:00, UTC unless it names a zone; "
+            "only with a fixed one do files repeat to the byte.",
             show_default="now",
             rich_help_panel=WHEN,
         ),
@@ -123,8 +130,7 @@ def generate(
     payload: Annotated[
         Literal["recorded", "fuzz"],
         typer.Option(
-            help="What a capture's packets hold beside their features: what the device's packets "
-            "were seen to hold, or random values as in the paper."
+            help="Content of packets beyond their features: as captured, or random as in the paper."
         ),
     ] = "recorded",
     seed: Seed = 0,
@@ -134,7 +140,7 @@ def generate(
     """Generate honeydata: traffic that never happened, in whole sessions or in windows.
 
     Sessions take a model of `fit --generator sessions`, the default; without an amount one is
-    drawn. Writing can be stopped with Ctrl-C: the file then holds all up to there.
+    drawn. Writing can be stopped with Ctrl-C: the file then holds what was written so far.
 
     Examples:
     ```

@@ -17,11 +17,13 @@ __all__ = ["info"]
 
 @reports_errors
 def info(
-    path: Annotated[Path, typer.Argument(metavar="MODEL|CAPTURE", help="What to look at.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="MODEL|CAPTURE", help="Model, capture, or folder of captures.")
+    ],
     device: DeviceOption = None,
     dissector: DissectorOption = "builtin",
 ) -> None:
-    """Say what a model was made from and how well it learnt, or what captures hold.
+    """Show what a model was fitted on and how, or what captures hold.
 
     Examples:
     ```

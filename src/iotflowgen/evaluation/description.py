@@ -1,10 +1,10 @@
-"""What synthetic windows are like, whoever attacks them: metrics, and what pictures need."""
+"""Properties of generated windows that need no adversary: metrics, and data for plots."""
 
 from iotflowgen.encoding import SignatureConfig, extract_signatures
 from iotflowgen.evaluation.metrics import METRICS, signature_rates
 from iotflowgen.evaluation.profile import Profile, profile
 from iotflowgen.evaluation.trials import Trial
-from iotflowgen.traffic import Windows, cut_windows, every_place
+from iotflowgen.traffic import Windows, cut_windows, every_window_start
 
 __all__ = ["describe", "measure"]
 
@@ -13,7 +13,7 @@ def measure(trial: Trial, synthetic: Windows) -> dict[str, dict[str, float]]:
     """Every metric of a `held-out` trial; under `paper` none, for there nothing is unseen."""
     if trial.dealt is None:
         return {}
-    train = cut_windows(trial.train, every_place(trial.train, synthetic.size))
+    train = cut_windows(trial.train, every_window_start(trial.train, synthetic.size))
     signatures = extract_signatures(trial.unseen, SignatureConfig())
     metrics = {**METRICS, "signature_rates": signature_rates(signatures)}
     return {name: metric(trial.real, synthetic, train) for name, metric in metrics.items()}

@@ -1,4 +1,4 @@
-"""Synthetic windows at hand, whatever made them, against the captures of one device."""
+"""Generated windows, whatever made them, against the captures of one device."""
 
 import warnings
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Synthetic traffic from files, whatever made them, as windows."""
+"""Generated traffic from files, whatever made them, as windows."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

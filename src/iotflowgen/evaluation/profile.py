@@ -1,4 +1,4 @@
-"""What a set of windows looks like, small enough for a results file: what pictures are made of.
+"""A summary of a set of windows, small enough for a results file, from which plots are drawn.
 
 Shapes: N windows, L packets each.
 """

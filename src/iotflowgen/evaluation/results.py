@@ -1,7 +1,7 @@
-"""What an evaluation found, as it stands in a results file (JSON).
+"""The results of an evaluation, as stored in a results file (JSON).
 
-One entry a measurement, each saying what it is of: a table to select from rather than a tree to
-walk. `evaluate` writes such a file for one device, `benchmark` for many, `report` reads both.
+One entry a measurement, each with its keys: a table to select from rather than a tree to traverse.
+`evaluate` writes such a file for one device, `benchmark` for many, `report` reads both.
 """
 
 import json
@@ -179,7 +179,7 @@ def read_results(path: Path) -> Results:
         raise ResultsError(f"cannot read {path} ({error.strerror}); check the name") from error
     except (ValueError, AttributeError) as error:
         raise ResultsError(
-            f"{path} is no results file; evaluate and benchmark write them"
+            f"{path} is not a results file; evaluate and benchmark write them"
         ) from error
     if version != SCHEMA:
         raise ResultsError(
@@ -188,7 +188,7 @@ def read_results(path: Path) -> Results:
     try:
         return Results.model_validate(said)
     except ValidationError as error:
-        raise ResultsError(f"{path} says what no results file says; make it again") from error
+        raise ResultsError(f"{path} has unknown entries; make it again") from error
 
 
 def _rounded(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -1,22 +1,22 @@
-"""Two protocols of evaluation: the paper's, and one that copying does not win.
+"""Two protocols of evaluation: the paper's, and one under which copying does not win.
 
-A protocol deals a device's captures into trials. A trial says which captures a generator may learn
-from, holds the real windows that its synthetic ones are told from, and holds as many genuine
-windows to attack instead: the control. Nothing in it depends on a generator, so that all are
-attacked in the same place, and one control serves for all of them.
+A protocol deals a device's captures into trials. A trial names the captures a generator may learn
+from, and holds the real windows to tell the generated ones from, and as many other real windows in
+place of generated ones: the control. Nothing in it depends on a generator, so all are attacked
+alike, and one control serves for all of them.
 
 `paper` draws windows from all captures and cross-validates over windows, so windows of one capture
-stand on both sides of a fold and the adversary learns each capture's accidents. It is what Table 1
-compares with. `held-out` splits the captures in halves G and H: whoever makes the synthetic windows
-learns from G, and the adversary tells them from windows of H.
+are on both sides of a fold and the adversary learns values that are specific to a capture. It is
+comparable with Table 1. `held-out` splits the captures into halves G and H: the generator learns
+from G, and the adversary tells its windows from windows of H.
 
 The figure is the excess: accuracy minus that of the control. Under `held-out` the control is G
-against H, with whole captures kept together, so that no capture stands on both sides of a fold.
-Synthetic windows have no capture; they are dealt at random to as many groups as H has captures, of
-the same sizes, which makes the folds of an attack even. Windows that share what belongs to one
-capture, its ephemeral ports above all, then stand on both sides: a generator that hands out G
-itself is found out by that, though nothing is wrong with any one window. Copying is meant to show.
-A control may have folds of uneven classes, hence the `Detection`'s even accuracy.
+against H, with whole captures kept together, so that no capture is on both sides of a fold.
+Generated windows have no capture; they are dealt at random to as many groups as H has captures, of
+the same sizes, which makes folds even. Windows that share values of one capture, above all its
+ephemeral ports, are then on both sides: a generator that replays G is detected by that, though no
+single window is wrong. Copying is meant to show. Folds of a control may have uneven classes, hence
+the balanced accuracy of `Detection`.
 
 Nothing is selected by a figure: every window is a first draw. All adversaries attack the same
 windows in the same folds, so naming more of them changes no figure.
@@ -34,7 +34,14 @@ from iotflowgen.adversaries import Adversary
 from iotflowgen.errors import TooShort
 from iotflowgen.evaluation.cross_validation import Detection, cross_validate, cross_validate_groups
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Places, Trace, Windows, cut_windows, draw_places, every_place
+from iotflowgen.traffic import (
+    Places,
+    Trace,
+    Windows,
+    cut_windows,
+    draw_window_starts,
+    every_window_start,
+)
 
 __all__ = ["PROTOCOLS", "EvaluationWarning", "Protocol", "Trial", "trials"]
 
@@ -170,9 +177,9 @@ def trials(
 def _paper_trial(
     traces: Sequence[Trace], rng: np.random.Generator, window: int, windows: int
 ) -> Trial:
-    n = _enough(len(every_place(traces, window)), windows)
+    n = _enough(len(every_window_start(traces, window)), windows)
     # one draw for both: no window is in both while the captures hold enough
-    places = draw_places(traces, 2 * n, window, rng)
+    places = draw_window_starts(traces, 2 * n, window, rng)
     real, control = places[:n], places[n:]
     return Trial(
         train=tuple(traces),
@@ -193,7 +200,7 @@ def _held_out_trial(
     window: int,
     windows: int,
 ) -> Trial:
-    n = _enough(min(len(every_place(half, window)) for half in (train, unseen)), windows)
+    n = _enough(min(len(every_window_start(half, window)) for half in (train, unseen)), windows)
     real, control = (_draw_of_two(half, n, window, rng) for half in (unseen, train))
     return Trial(
         train=tuple(train),
@@ -214,7 +221,7 @@ def _long_enough(traces: Sequence[Trace], window: int) -> list[Trace]:
             f"{len(traces) - len(usable)} of {len(traces)} captures have fewer than {window} "
             "packets and are left out; a smaller --window would use them"
         )
-    every_place(usable or traces, window)
+    every_window_start(usable or traces, window)
     return usable
 
 
@@ -239,7 +246,7 @@ def _draw_of_two(traces: Sequence[Trace], n: int, window: int, rng: np.random.Ge
     Raises:
         TooShort: All windows are of one capture, which outweighs the others so far.
     """
-    places = draw_places(traces, n, window, rng)
+    places = draw_window_starts(traces, n, window, rng)
     if len(np.unique(places.trace)) < 2:
         raise TooShort(
             f"all {n} windows of a half are of {traces[places.trace[0]].name}, which outweighs the "

@@ -12,7 +12,7 @@ from iotflowgen.generators.generator import Generator, SessionGenerator
 from iotflowgen.generators.model_file import Model, StoredModel, read_model, versions
 from iotflowgen.generators.streams import (
     apart,
-    check_told,
+    check_representable,
     first_packets,
     first_seconds,
     starting_at,
@@ -49,7 +49,7 @@ __all__ = [
     "SessionsConfig",
     "StoredModel",
     "apart",
-    "check_told",
+    "check_representable",
     "first_packets",
     "first_seconds",
     "read_model",

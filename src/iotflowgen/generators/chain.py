@@ -27,13 +27,13 @@ _UNSEEN = -1  # the place, or the context, that there is none of
 
 
 def lay(columns: Sequence[NDArray[Any]], ends: int) -> NDArray[Any]:
-    """A column of all captures (P), with zeros for `ends` ends before, between and after them."""
+    """A column of all captures (P), with `ends` zeros before, between and after them."""
     gap = np.zeros((ends, *columns[0].shape[1:]), dtype=columns[0].dtype)
     return np.concatenate([gap, *(part for column in columns for part in (column, gap))])
 
 
 def magnitude(duration_ns: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Classes of durations, so many a decade, from a microsecond on; one alone where none."""
+    """Classes of durations from a microsecond on, a number of them per decade; else one class."""
     decades: NDArray[np.float64] = np.log10(np.maximum(duration_ns, 1000) / 1000)
     return np.floor(classes * decades).astype(np.int64)
 
@@ -51,10 +51,10 @@ def positions(packet: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 class Contexts:
-    """What stands before each place, up to so many symbols.
+    """The symbols before each place, up to the order of the chain.
 
-    A context is a number; those of j symbols are told apart by the context of the j - 1 symbols
-    before the last, and the last.
+    A context is a number; a context of j symbols is identified by the context of the j - 1 symbols
+    before its last symbol, and that symbol.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class Contexts:
 
 
 class Chain:
-    """What follows every context up to an order, as the places where it does."""
+    """For every context up to an order, the places in the captures that follow it."""
 
     def __init__(self, symbol: NDArray[np.int64], packet: NDArray[np.bool_], order: int) -> None:
-        """Count.
+        """Count what follows each context.
 
         Args:
             symbol: Symbols (P) of captures with `order` ends before, between and after them.
@@ -106,9 +106,9 @@ class Chain:
     def walk(
         self, start: NDArray[np.int64], rng: np.random.Generator
     ) -> Iterator[NDArray[np.int64]]:
-        """Place after place (N) of symbols that follow what stands before the places `start` (N).
+        """Yield the next place (N) of each walk, starting after the contexts before `start` (N).
 
-        A walk that has come to an end stays there.
+        A walk that has reached an end stays there.
 
         Args:
             start: Where walks begin (N).

@@ -50,7 +50,7 @@ from iotflowgen.nn import (
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator, Settings
-from iotflowgen.traffic import Trace, Windows, cut_windows, draw_places, every_place
+from iotflowgen.traffic import Trace, Windows, cut_windows, draw_window_starts, every_window_start
 
 __all__ = ["DoppelGANger", "DoppelGANgerConfig", "DoppelGANgerReport"]
 
@@ -113,8 +113,8 @@ class DoppelGANger:
             TrainingError: Training came to nothing.
         """
         config, rng = self.config, np.random.default_rng(self.seed)
-        n = min(config.windows, len(every_place(traces, config.window)))
-        windows = cut_windows(traces, draw_places(traces, n, config.window, rng))
+        n = min(config.windows, len(every_window_start(traces, config.window)))
+        windows = cut_windows(traces, draw_window_starts(traces, n, config.window, rng))
         self._features = _Features.fit(traces, windows, config)
         series = Series(*(part.to(self._device) for part in self._features.encode(windows)))
         sizes = self._features.sizes

@@ -16,7 +16,7 @@ __all__ = ["Generator", "SessionGenerator"]
 
 
 class Generator(Protocol):
-    """Learns from captures of one device, then draws windows of traffic that never happened.
+    """Learns from captures of one device, then draws windows of new traffic.
 
     The same seed gives the same windows, bit for bit, on the same kind of processor and with as
     many threads; GPUs make no such promise.

@@ -55,7 +55,7 @@ from iotflowgen.nn import (
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator, Settings
-from iotflowgen.traffic import Places, Trace, Windows, cut_windows, draw_places
+from iotflowgen.traffic import Places, Trace, Windows, cut_windows, draw_window_starts
 
 __all__ = ["FitWarning", "IoTFlow", "IoTFlowConfig", "IoTFlowReport"]
 
@@ -170,8 +170,8 @@ class IoTFlow:
                 f"{config.window} packets and are left out; a smaller --window would use them"
             )
         seen, unseen = _set_aside(usable, config, rng)
-        places = draw_places(seen, _how_many(seen, config), config.window, rng)
-        unseen_places = draw_places(unseen, _how_many(unseen, config), config.window, rng)
+        places = draw_window_starts(seen, _how_many(seen, config), config.window, rng)
+        unseen_places = draw_window_starts(unseen, _how_many(unseen, config), config.window, rng)
         codec = Codec.fit(seen, places, config.codec, int(rng.integers(2**31)))
         tokens_NLF, classes_NL = self._rows(codec, seen, places)
         unseen_NLF, unseen_classes_NL = self._rows(codec, unseen, unseen_places)
@@ -227,7 +227,7 @@ class IoTFlow:
         Raises:
             TooShort: No capture holds a window.
         """
-        places = draw_places(traces, _how_many(traces, self.config), self.config.window, rng)
+        places = draw_window_starts(traces, _how_many(traces, self.config), self.config.window, rng)
         tokens_NLF = torch.from_numpy(self.codec.encode(traces, places)).to(self._device)
         back_NLF = self._vq_stae.decode(self._vq_stae.encode(tokens_NLF))
         right_F = (back_NLF == tokens_NLF).double().mean(dim=(0, 1))

@@ -27,7 +27,7 @@ from iotflowgen.generators.chain import END, Chain, lay, magnitude
 from iotflowgen.generators.recorded import Recorded
 from iotflowgen.generators.replay import ReplayConfig, jitter
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, Windows, every_place, flow_by_ports
+from iotflowgen.traffic import Trace, Windows, every_window_start, flow_by_ports
 
 __all__ = ["Markov", "MarkovConfig"]
 
@@ -57,7 +57,7 @@ class Markov(Recorded):
         """
         super().fit(traces)
         config = self.config
-        windows = every_place(traces, config.window)
+        windows = every_window_start(traces, config.window)
         # ends between captures, as many as the order, keep every context within one capture
         lay_out = partial(lay, ends=config.order)
         packet = lay_out([np.ones(len(trace), dtype=bool) for trace in traces])

@@ -146,7 +146,7 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
             )
         model = Model.model_validate_json(said)
     except (ValidationError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path} says what no model says; fit it again") from error
+        raise ModelError(f"{path} has unknown entries; fit it again") from error
     if of and model.generator != of:
         raise ModelError(f"{path} is a model of {model.generator}, not of {of}")
     if model.sha256 != _digest(tensors):
@@ -181,7 +181,7 @@ def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
     try:
         if path.is_dir() or is_capture(path):
             raise ModelError(
-                f"{path} is no model; make one with: iotflowgen fit {path} --out my.model"
+                f"{path} is not a model; make one with: iotflowgen fit {path} --out my.model"
             )
         with safe_open(path, framework="np") as file:
             said = (file.metadata() or {}).get(_KEY)
@@ -190,7 +190,7 @@ def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
         reason = error.strerror or str(error)
         raise ModelError(f"cannot read {path}: {reason}; choose another model") from error
     except SafetensorError as error:
-        raise ModelError(f"{path} is damaged or no model; fit it again") from error
+        raise ModelError(f"{path} is damaged or not a model; fit it again") from error
     if said is None:
         raise ModelError(f"{path} is a safetensors file, but not of iotflowgen; choose another")
     return said, tensors

@@ -1,14 +1,13 @@
-"""A chain whose walks keep to the place that they have come to, and to what fits them.
+"""A back-off chain whose walks stay near their position, and go only where a packet fits.
 
-It is a back-off chain as in `chain`, but for three things. Places as far from the start of their
-capture as the walk from its own are likelier: a device repeats itself, and nothing but the time
-says whether it has done so often enough. A walk goes on with the next packet of the same capture
-more often than with others. Where a packet does not fit what the walk has been through, the next
-one of the same capture that does is drawn instead: that way walks come into each part of a capture
-as often as without, and do not turn to what always fits.
+It differs from `chain` in three ways. Places at a distance from the start of their capture like the
+walk's from its own are likelier: a device repeats itself, and only the time says whether it has
+done so often enough. A walk continues with the next packet of the same capture more often than with
+others. Where a packet does not fit, the next one of that capture that does is drawn: so walks reach
+each part of a capture as often as without, and do not drift to places that always fit.
 
-All levels are laid in a row, so that walks which back off to different ones are drawn together:
-few walks are slow for the number of calls to NumPy, and not for what these do.
+All levels are laid out in one row, so that walks that back off to different levels are drawn
+together: with few walks the time goes into the number of calls to NumPy.
 
 Shapes: N walks; X of them, or of candidates for them; P places, as in `chain`; J contexts of a
 place, the longest first; C contexts of all levels.
@@ -32,7 +31,7 @@ Fits = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 
 
 class NearbyChain:
-    """What follows every context up to an order, as the places where it does, by their position."""
+    """For every context up to an order, the places that follow it, by their position."""
 
     def __init__(
         self,
@@ -43,7 +42,7 @@ class NearbyChain:
         follow: float = 0,
         left: NDArray[np.int64] | None = None,
     ) -> None:
-        """Count.
+        """Count what follows each context.
 
         Args:
             symbol: Symbols (P) of captures with `order` ends before, between and after them.
@@ -104,9 +103,9 @@ class NearbyChain:
     def walk(
         self, start: NDArray[np.int64], rng: np.random.Generator, fits: Fits | None = None
     ) -> Iterator[NDArray[np.int64]]:
-        """Place after place (N) of symbols that follow what stands before the places `start` (N).
+        """Yield the next place (N) of each walk, starting after the contexts before `start` (N).
 
-        A walk that has come to an end stays there.
+        A walk that has reached an end stays there.
 
         Args:
             start: Where walks begin (N).
@@ -184,10 +183,10 @@ class NearbyChain:
         reach: NDArray[np.float64],
         rng: np.random.Generator,
     ) -> NDArray[np.int64]:
-        """A place (X) that follows each context (X).
+        """Draw a place (X) that follows each context (X), near a position.
 
-        It is the one nearest to a position that is drawn around `at` (X), e times less likely
-        `reach` (X) off, between the first and the last of them.
+        It is the one nearest to a position drawn from a Laplace distribution around `at` (X) with
+        scale `reach` (X), truncated to the first and the last of them.
         """
         low, high = self._low[context], self._high[context]
         centre = np.minimum(np.maximum(at, low), high)
@@ -210,7 +209,7 @@ class NearbyChain:
     ) -> NDArray[np.int64]:
         """The first places (X) from `place` (X) on that fit walks (X); else `_UNSEEN`.
 
-        The end of a capture is not come to by leaving packets out.
+        Skipping packets never reaches the end of a capture.
         """
         if fits is None:
             return place

@@ -1,8 +1,8 @@
-"""The ports of connections, drawn anew for another session.
+"""Ports of connections, redrawn for each generated session.
 
-Which connection a packet belongs to is coded apart from the number of its port: the one that its
-service used most recently, the one before, one that another service uses, or one that is opened
-now. The numbers are drawn as the host draws them.
+Which connection a packet belongs to is coded apart from the port number: the one its service used
+most recently, the one before that, one of another service, or a new one. New numbers are drawn as
+the host draws them.
 
 Shapes: P packets of all captures; O of them open a port; E packets of all sessions, one session
 after another.
@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.generators.accidents import Spread, numbered
+from iotflowgen.generators.redrawn import Spread, numbered
 from iotflowgen.packets.fuzz.ports import CLAIMED_PORTS
 
-__all__ = ["Connections", "Ports", "under_way"]
+__all__ = ["Connections", "Ports", "open_connections"]
 
 _SHORTEST = 1024  # of ephemeral ports
 _LONGEST = 65535
@@ -30,15 +30,15 @@ _RUNS = 8  # of ports that count on from each other, kept a service
 
 
 class Connections:
-    """Ports in use on one side, for each session and service, latest first.
+    """Ports in use on one side, for each session and service, most recent first.
 
-    A rank says which of them a packet is of, or that it opens one:
+    A rank identifies the connection of a packet:
 
-    - below `slots`, the service's port used so many others ago;
-    - `slots`, a new one;
-    - above, any service's port used so many others ago.
+    - below `slots`, the port of the service that was used so many others ago;
+    - `slots`, a new port;
+    - above, a port of any service that was used so many others ago.
 
-    A connection that is over counts until another one of its service is used.
+    A closed connection counts until another one of its service is used.
     """
 
     def __init__(self, slots: int) -> None:
@@ -60,9 +60,9 @@ class Connections:
         return self._slots + (1 + anyone.index(port) if port in anyone else 0)
 
     def others(self, session: int, rank: int) -> int | None:
-        """The port of a rank that counts those of any service; None of any other rank.
+        """The port of a rank that counts those of any service; None for any other rank.
 
-        Where fewer are in use than where the rank comes from, it is the one longest in use.
+        Where fewer are in use than the rank says, it is the one in use for longest.
         """
         ports, at = self._of_any[session], rank - self._slots - 1
         return ports[min(at, len(ports) - 1)] if ports and at >= 0 else None
@@ -87,10 +87,10 @@ class Connections:
         return port
 
     def may_recur(self, session: int, service: int, port: int, captures: int) -> bool:
-        """Whether a port that these captures (bits) opened may come again, and note that it does.
+        """Whether a port that these captures (a bit set) opened may recur; it is noted if so.
 
-        Ports come again together, as random numbers from the same seed do, or connections that the
-        device kept while it was captured twice; no capture shows those of two such occasions.
+        Ports recur together, as random numbers from the same seed do, or connections that outlast a
+        capture; no capture shows ports of two such occasions.
         """
         together = self._together[session] & captures
         if not together or port in self._of_any[session] or port in self._opened[session, service]:
@@ -100,7 +100,7 @@ class Connections:
         return True
 
     def use(self, session: int, service: int, port: int, *, ends: bool = False) -> None:
-        """Make a port the latest, which a connection may end with; the oldest are forgotten."""
+        """Make a port the most recent one; the oldest are forgotten."""
         of_service, of_any = self._of_service[session, service], self._of_any[session]
         latest = of_service[0] if of_service else port
         if latest != port and (session, service, latest) in self._over:
@@ -132,7 +132,7 @@ class Ports:
         constants: Iterable[int],
         slots: int,
     ) -> None:
-        """Tell connections from each other.
+        """Tell connections apart.
 
         Args:
             port: Of this side (P).
@@ -174,10 +174,10 @@ class Ports:
         self._learn(np.array(opens, dtype=np.int64), capture)
 
     def _learn(self, place: NDArray[np.int64], capture: NDArray[np.int64]) -> None:
-        """How the host opens ports towards each service, from the places (O) where it does.
+        """Learn how the host opens ports towards each service, from the places (O) where it does.
 
-        By algorithms 3 to 5 of RFC 6056, section 3.3, it counts on from one that it opened before,
-        by 1 and 2 it draws any. A port that another capture opens, too, may come again.
+        With algorithms 3 to 5 of RFC 6056, section 3.3, it counts on from an earlier port, with 1
+        and 2 it draws any. A port that another capture opens, too, may recur.
         """
         service, port = self.service[place], self._port[place]
         step = _steps(port, service, capture[place])
@@ -250,9 +250,9 @@ class Ports:
 
 
 def _like_last(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.bool_]:
-    """Whether a port is used (P) just as the one before it, by all columns (P).
+    """Whether the port of a packet is the one used just before (P), by all columns (P).
 
-    To use it again so changes nothing about what is in use.
+    Using it again changes nothing about which ports are in use.
     """
     like_last = np.zeros(len(columns[0]), dtype=bool)
     like_last[1:] = np.all([column[1:] == column[:-1] for column in columns], axis=0)
@@ -260,7 +260,7 @@ def _like_last(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.bool_]:
 
 
 def _range(port: NDArray[np.int32], service: NDArray[np.int32]) -> NDArray[np.int64]:
-    """In which of its service's ranges each port (P) is: a host may have stacks with one each."""
+    """The range of its service that each port (P) is in: a host may have several stacks."""
     order = np.lexsort((port, service))
     apart = (np.diff(port[order]) > _APART) & (np.diff(service[order]) == 0)
     ranges = np.zeros(len(port), dtype=np.int64)
@@ -299,10 +299,10 @@ def _shared(what: NDArray[np.int64], capture: NDArray[np.int64]) -> NDArray[np.o
     return np.array([bits[each] for each in what.tolist()], dtype=object)
 
 
-def under_way(
+def open_connections(
     connection: NDArray[np.int64], place: NDArray[np.int64], packets: int
 ) -> NDArray[np.int64]:
-    """How many connections were used before each packet (P), and will be again.
+    """Connections used before each packet (P) that will be used again.
 
     Args:
         connection: Each packet of a connection has the connection's number.

@@ -24,7 +24,7 @@ from iotflowgen.generators.model_file import (
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator, Settings
-from iotflowgen.traffic import Trace, Windows, every_place
+from iotflowgen.traffic import Trace, Windows, every_window_start
 
 __all__ = ["Recorded", "RecordedConfig"]
 
@@ -60,7 +60,7 @@ class Recorded:
         Raises:
             TooShort: No capture holds a window.
         """
-        every_place(traces, self.config.window)
+        every_window_start(traces, self.config.window)
         self._traces = list(traces)
         progress("record", 1, 1)
         return self

@@ -1,7 +1,7 @@
 """Replay: windows of the training captures, their durations jittered.
 
-No serious decoy, but a check on the protocols of evaluation: where windows of one capture stand
-both in training and in the attack, copying wins, and a replay cannot be told from real traffic.
+Not a serious decoy, but a check of evaluation protocols: where windows of one capture are in both
+training and test, copying wins, and a replay cannot be told from real traffic.
 
 Shapes: N windows, L packets each.
 """
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Windows, cut_column, cut_windows, draw_places, flow_by_ports
+from iotflowgen.traffic import Windows, cut_column, cut_windows, draw_window_starts, flow_by_ports
 
 __all__ = ["Replay", "ReplayConfig", "jitter"]
 
@@ -28,14 +28,14 @@ class ReplayConfig(RecordedConfig):
 
 
 class Replay(Recorded):
-    """Real windows with durations that are not quite the real ones."""
+    """Real windows with slightly altered durations."""
 
     name: ClassVar[str] = "replay"
     Config = ReplayConfig
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` windows of the captures, each once while they last."""
-        places = draw_places(self._traces, n, self.config.window, rng)
+        places = draw_window_starts(self._traces, n, self.config.window, rng)
         windows = cut_windows(self._traces, places)
         ends = np.cumsum([len(trace) for trace in self._traces])
         source = cut_column(np.split(np.arange(ends[-1]), ends[:-1]), places)

@@ -1,16 +1,16 @@
-"""Whole sessions: a device from its first packet to its last, of which windows are cut.
+"""Whole sessions: a device from its first packet to its last; windows are cut from them.
 
-Three things set it apart from the baseline `markov`, whose chain it shares.
+It differs from the baseline `markov`, whose chain it shares, in three ways.
 
 - A walk begins where a capture begins and ends where the chain says so, follows one capture for a
-  few packets at a time, and prefers places as far into their capture as itself: start-up,
-  repetition and the end keep their proportions. It goes on with its own connections only
-  (`coherence`).
-- What belongs to one capture alone is drawn anew (`accidents`, `ports`): times, ephemeral ports,
-  and lengths that no other capture shows. In the chain's symbols a length is its role, what it says
-  in whichever capture, so that a walk can go over from one to another there.
-- A port is known by its service, the constant port on the other side: how recently that service's
-  ports were used, not anyone's, says which connection a packet belongs to.
+  few packets at a time, and prefers places as far into their capture as itself, so that start-up,
+  repetition and end keep their proportions. It continues only its own connections
+  (`connection_states`).
+- Values of single captures are redrawn (`redrawn`, `ports`): times, ephemeral ports, and lengths
+  that no other capture shows. The chain's symbols hold the role of a length, its meaning in any
+  capture, so that a walk can switch between captures there.
+- A connection is identified by its service, the constant port on the other side, and by how
+  recently that service's ports were used.
 
 Windows are cut from many more sessions than there are captures, and hardly two from one.
 
@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
-from iotflowgen.generators.accidents import Lengths, Order, Spread, numbered
 from iotflowgen.generators.chain import END, lay, magnitude
-from iotflowgen.generators.coherence import Coherence, Walks
+from iotflowgen.generators.connection_states import ConnectionStates, WalkConnections
 from iotflowgen.generators.nearby import NearbyChain
-from iotflowgen.generators.ports import Connections, Ports, under_way
+from iotflowgen.generators.ports import Connections, Ports, open_connections
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
+from iotflowgen.generators.redrawn import Lengths, Order, Spread, numbered
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Groups
 from iotflowgen.traffic import (
@@ -42,7 +42,7 @@ from iotflowgen.traffic import (
     Trace,
     Windows,
     cut_windows,
-    draw_places,
+    draw_window_starts,
     protocol_mask,
 )
 
@@ -71,17 +71,17 @@ class SessionsConfig(RecordedConfig):
     """Settings of the sessions."""
 
     order: int = Field(default=4, ge=1)
-    """Packets that the next one depends on at most."""
+    """Order of the chain: packets that the next one depends on at most."""
     magnitudes: int = Field(default=1, ge=0)
     """Classes of durations a decade; 0 leaves time out of the symbols."""
     reach: float = Field(default=5, gt=0)
-    """Packets by which a place e times less likely is off."""
+    """Scale of the preference for like positions, in packets."""
     drift: float = Field(default=0.05, ge=0)
-    """What is added to the reach, as a share of the packets since the session began."""
+    """Growth of `reach`, as a share of the packets since the session began."""
     follow: float = Field(default=0.65, ge=0, le=1)
-    """How likely the next packet of the same capture is drawn before any other."""
+    """Probability of continuing with the next packet of the same capture."""
     coherent: bool = True
-    """Whether a walk goes on with its own connections only."""
+    """Whether a session continues only its own connections."""
     agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = (
         "dns",
         "tcp",
@@ -89,15 +89,15 @@ class SessionsConfig(RecordedConfig):
     """What a connection has to have come to just as the captured one had, for a packet to be its
     next one, where captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)
-    """Sessions that windows are cut from; fewer for fewer windows."""
+    """Sessions that windows are cut from; fewer if fewer windows are asked for."""
     redraw: tuple[Literal["times", "lengths", "order"], ...] = ("times", "lengths", "order")
-    """What is drawn anew, beside ports, if it belongs to one capture alone."""
+    """Capture-specific values that are redrawn, besides ports."""
     ports: PortConfig = PortConfig(recurrence=0.6, ephemeral="fresh")
     """How ports are coded; `slots` are the ports of a service that are told apart."""
 
 
 class Sessions(Recorded):
-    """Walks from capture to capture, from the start of one to the end of another."""
+    """WalkConnections through the captures, from the start of one to the end of another."""
 
     name: ClassVar[str] = "sessions"
     Config = SessionsConfig
@@ -175,7 +175,7 @@ class Sessions(Recorded):
     def _lay_out(
         self, symbol: NDArray[np.int64], left: NDArray[np.int64], sizes: Sequence[int]
     ) -> None:
-        """Lay captures of some sizes in a row for the chain, as its places."""
+        """Lay captures of the given sizes in a row, as the places of the chain."""
         config: SessionsConfig = self.config
         self._bounds = np.cumsum(sizes)[:-1]
         packet = self._at_places(np.ones(len(symbol), dtype=bool))
@@ -199,7 +199,7 @@ class Sessions(Recorded):
         return lay(np.split(column, self._bounds), ends=self.config.order)
 
     def _follow_connections(self, device: NDArray[np.int64], peer: NDArray[np.int64]) -> None:
-        """What the packets' connections come to, by the ports of either end (P)."""
+        """Derive the states of connections, identified by the ports of either end (P)."""
         packets, tokens = self._packets, [ports.token for ports in self._sides]
         # the side whose port tells a service's connections apart; 2 where neither does
         told_by = np.select([token < 0 for token in tokens], [0, 1], 2)
@@ -232,11 +232,11 @@ class Sessions(Recorded):
             & _mostly_first(said, connection),
             "states": self._states,
         }
-        self._coherence = Coherence(
+        self._connection_states = ConnectionStates(
             **{name: self._at_places(column) for name, column in columns.items()}
         )
         followed = np.flatnonzero(has)
-        self._resumes = self._after_start_up(under_way(connection[has], followed, len(has)))
+        self._resumes = self._after_start_up(open_connections(connection[has], followed, len(has)))
 
     def _begun(self, between: Groups) -> NDArray[np.int64]:
         """How many connections of TCP there were between the same ports up to each packet (P)."""
@@ -252,7 +252,7 @@ class Sessions(Recorded):
         while (places := sum(max(0, len(s) - size + 1) for s in sessions)) < max(n, 1):
             progress("sample", min(n, places), n)
             sessions += self.sessions(min(max(n, 1), self.config.sessions), rng)
-        windows = cut_windows(sessions, draw_places(sessions, n, size, rng))
+        windows = cut_windows(sessions, draw_window_starts(sessions, n, size, rng))
         progress("sample", n, n)
         return windows
 
@@ -269,12 +269,12 @@ class Sessions(Recorded):
         return sessions
 
     def stream(self, rng: np.random.Generator) -> Iterator[Session]:
-        """One session that never ends, from time 0 on, piece by piece under one name.
+        """Yield one session that never ends, from time 0 on, piece by piece under one name.
 
-        It starts up as the captures do. Where a walk comes to an end, it is silent for as long as
-        captures are at most; then another goes on from where in the first half of a capture no
-        connection was under way for the last time. So what comes after start-up is repeated, with
-        its connections from their beginnings on, if these were seen.
+        It starts up as the captures do. Where a walk ends, it is silent for about as long as the
+        longest gap of a capture; then another walk starts at the last place in the first half of a
+        capture where no connection is open. So activity after start-up repeats, with connections
+        from their openings on, where these were captured.
         """
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
@@ -299,12 +299,12 @@ class Sessions(Recorded):
     def _walk(
         self, first: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Walks from the places `first` (N) to an end.
+        """WalkConnections from the places `first` (N) to an end.
 
         Returns:
             Their packets (E), which connection each is of (E), -1 for none, and which walk (E).
         """
-        walks = Walks(self._coherence, first)
+        walks = WalkConnections(self._connection_states, first)
         fits = walks.fits if self.config.coherent else None
         symbol, places, connections = self._chain.symbol, [], []
         for place in islice(chain([first], self._chain.walk(first + 1, rng, fits)), self._most):
@@ -318,9 +318,9 @@ class Sessions(Recorded):
         walk = np.repeat(np.arange(len(first)), there_NT.sum(axis=1))
         return self._number[place_NT[there_NT]], connection_NT[there_NT], walk
 
-    def _right(self, place: NDArray[np.int64], walks: Walks) -> NDArray[np.int64]:
-        """Places (N) without those that would be wrong, which are drawn where nothing fits."""
-        relies = self._coherence.relies[place].nonzero()[0]
+    def _right(self, place: NDArray[np.int64], walks: WalkConnections) -> NDArray[np.int64]:
+        """Places (N) without those that fit nothing, which are drawn where nothing fits."""
+        relies = self._connection_states.relies[place].nonzero()[0]
         wrong = relies[~walks.fits(relies, place[relies])]
         if not len(wrong):
             return place
@@ -336,10 +336,9 @@ class Sessions(Recorded):
         rng: np.random.Generator,
         open_: tuple[Connections, Connections] | None = None,
     ) -> dict[str, Any]:
-        """Columns (E) of packets like `packet` (E), with accidents of their own.
+        """Columns (E) of packets like `packet` (E), with capture-specific values redrawn.
 
-        A walk (E) is a session, unless connections are `open_` from before: then all go on from
-        them.
+        A walk (E) is a session, unless connections are `open_` from before: then all continue them.
         """
         time_ns = np.cumsum(self._times(packet, rng))
         if "order" in self.config.redraw:
@@ -364,15 +363,12 @@ class Sessions(Recorded):
             "flow": connection,
         }
 
-    def _after_start_up(self, under_way: NDArray[np.int64]) -> NDArray[np.int64]:
-        """A place of each capture: in its first half, the last one with no connection under way.
-
-        So many are `under_way` before each packet (P).
-        """
+    def _after_start_up(self, open_connections: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The last place in the first half of each capture at which no connection is open."""
         size = np.bincount(self._capture)
         start = np.cumsum(size) - size
         early = np.arange(len(self._places)) - start[self._capture] <= size[self._capture] / 2
-        free = np.flatnonzero(early & (under_way == 0))  # the first packet of each at least
+        free = np.flatnonzero(early & (open_connections == 0))  # the first packet of each at least
         last = np.searchsorted(self._capture[free], np.arange(len(size)), side="right") - 1
         after: NDArray[np.int64] = self._places[free[last]]
         self._remaining = float(np.mean(start + size - free[last]))
@@ -393,7 +389,7 @@ def _nanoseconds(logs: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _mostly_first(said: NDArray[np.int64], connection: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether connections (P) mostly begin with what each packet says (P), if they have it."""
+    """Whether the message of each packet (P) is mostly the first of its connections (P)."""
     _, first = np.unique(connection, return_index=True)
     begins = np.bincount(said[first], minlength=said.max() + 1)
     _, has = np.unique(np.stack([connection, said]), axis=1)
@@ -402,7 +398,7 @@ def _mostly_first(said: NDArray[np.int64], connection: NDArray[np.int64]) -> NDA
 
 
 def _states(traces: Sequence[Trace], protocols: Sequence[str]) -> NDArray[np.int64]:
-    """The states of protocols, a column each (P, S); none where not all traces have them."""
+    """Protocol states, a column each (P, S); none if some traces lack them."""
     columns = [STATES.index(protocol) for protocol in protocols]
     known = [trace.states[:, columns] for trace in traces if trace.states is not None]
     if len(known) < len(traces):
@@ -428,7 +424,7 @@ def _stretches(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
 
 
 def _headers_alone(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Whether headers of TCP and their options, which take 4 bytes each, explain lengths (P)."""
+    """Whether TCP headers and options, in units of 4 bytes, explain the lengths (P)."""
     bare = np.isin(packets["protocols"], _BARE_TCP)
     words = (packets["length"] - _ETHERNET_IPV4_TCP) % 4 == 0
     explained: NDArray[np.bool_] = (words | (packets["length"] == _SHORTEST)) & bare

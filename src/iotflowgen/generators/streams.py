@@ -1,6 +1,6 @@
-"""Sessions one after the other in time: so many, so many packets, or so long.
+"""Sessions in sequence: a number of them, of packets, or of seconds.
 
-Each function takes and gives an iterator, so that memory does not grow with what is asked for.
+Each function maps an iterator to an iterator, so memory does not grow with the amount.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from iotflowgen.generators.generator import SessionGenerator
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Session
 
-__all__ = ["apart", "check_told", "first_packets", "first_seconds", "starting_at"]
+__all__ = ["apart", "check_representable", "first_packets", "first_seconds", "starting_at"]
 
 _AT_ONCE = 64  # sessions drawn together
 _APART_NS = 60 * 10**9
@@ -59,15 +59,15 @@ def first_seconds(
             return
 
 
-def check_told(time_ns: int) -> None:
-    """Check that 64 bits hold a time, in nanoseconds since the epoch.
+def check_representable(time_ns: int) -> None:
+    """Check that a time, in nanoseconds since the epoch, fits into 64 bits.
 
     Raises:
         OutputError: They do not.
     """
     if not -(2**63) <= time_ns < 2**63:
         raise OutputError(
-            "no time before 1677-09-22 or after 2262-04-11 can be told; choose another --start, or "
+            "no time before 1677-09-22 or after 2262-04-11 is possible; choose another --start, or "
             "write less"
         )
 
@@ -80,6 +80,6 @@ def starting_at(sessions: Iterable[Session], start_ns: int) -> Iterator[Session]
     """
     for session in sessions:
         if len(session):
-            check_told(start_ns)
-            check_told(start_ns + int(session.time_ns[-1]))
+            check_representable(start_ns)
+            check_representable(start_ns + int(session.time_ns[-1]))
         yield replace(session, time_ns=session.time_ns + start_ns)

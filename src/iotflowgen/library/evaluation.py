@@ -111,7 +111,7 @@ def evaluate(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Say how well adversaries tell synthetic traffic of a device from its captures.
+    """Measure how well adversaries tell generated traffic of a device from its captures.
 
     Under `paper` (section 5.2) captures are those that were learnt from, and windows of one stand
     in training and test. Under `held-out` the figure is the excess over a control, one half of the
@@ -122,7 +122,7 @@ def evaluate(
         real: Captures of the device, or folders of them; or what `read_captures` read.
         fake: Synthetic traffic, whatever made it: `.parquet`, `.csv`, pcap or pcapng; or honeydata,
             which is written to a file for the time being, and read as an adversary would.
-        protocol: Over windows of all captures, or by capture with a control.
+        protocol: paper: over windows of all captures; held-out: by capture, with a control.
         adversaries: Who attacks: `packet-metadata` (the paper's), `boosting`, `rocket`, `headers`,
             which reads packets; by default all that can.
         device: MAC or IP address of the device in the captures; by default the most common IP

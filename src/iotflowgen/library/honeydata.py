@@ -16,7 +16,7 @@ from iotflowgen.library.persona import Persona
 from iotflowgen.packets import (
     Fuzzer,
     Renderer,
-    Renders,
+    SupportsRender,
     check_time,
     sessions_of,
     write_sessions,
@@ -363,7 +363,7 @@ def _persona(persona: Persona | None, **addresses: str | None) -> Persona:
 
 def _renderer(
     recording: Recording | None, rng: np.random.Generator, shown: Persona, keep: bool
-) -> Renders:
+) -> SupportsRender:
     if recording is None:
         return Fuzzer(rng)
     addresses = {"mac": shown.mac, "ip": shown.ip, "gateway": shown.gateway}

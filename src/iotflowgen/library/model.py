@@ -18,7 +18,7 @@ from iotflowgen.generators import (
     Generator,
     SessionGenerator,
     apart,
-    check_told,
+    check_representable,
     first_packets,
     first_seconds,
     read_model,
@@ -295,7 +295,7 @@ def _sessions(
     end_ns: int,
     progress: Progress,
 ) -> Iterator[Session]:
-    check_told(end_ns)
+    check_representable(end_ns)
     rng = np.random.default_rng(seed)
     if unit == "sessions":
         drawn = apart(generator, int(amount), rng, progress=progress)

@@ -264,7 +264,7 @@ def fit_series_gan(
                 continue
             played = torch.stack([game.play() for _ in range(start, end)]).mean(dim=0)
             if not bool(played.isfinite().all()):
-                raise TrainingError("DoppelGANger's loss is no number; lower its learning_rate")
+                raise TrainingError("DoppelGANger's loss is not a number; lower its learning_rate")
             curves.append(played)
             progress("DoppelGANger", end, config.steps, f"distance {float(played[1]):.3f}")
     curve = torch.stack(curves).T.tolist()

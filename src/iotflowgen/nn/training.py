@@ -169,7 +169,7 @@ def train(
             progress(stage, epoch + 1, epoch + 1, f"stopped, loss {best[0]:.3f}")
             break
     if best[1] < 0:
-        raise TrainingError(f"the loss of {stage} is no number; lower its learning_rate")
+        raise TrainingError(f"the loss of {stage} is not a number; lower its learning_rate")
     model.load_state_dict(best[2])
     model.eval()
     return Curve(tuple(training), tuple(unseen_losses), best[1])

@@ -1,7 +1,7 @@
 """Sessions to frames, and frames to a capture file.
 
-`record` keeps captured packets and what they refer to; a `Renderer` makes packets that repeat them.
-A `Fuzzer` needs nothing but features, as in the paper (section 4.5).
+`record` keeps captured packets and their references; a `Renderer` makes packets that repeat them. A
+`Fuzzer` needs only features, as in the paper (section 4.5).
 """
 
 from iotflowgen.packets.fuzz import Fuzzer
@@ -12,7 +12,7 @@ from iotflowgen.packets.rows import Rows
 from iotflowgen.packets.states import with_states
 from iotflowgen.packets.write import (
     DEFAULT_START_NS,
-    Renders,
+    SupportsRender,
     WriteReport,
     check_time,
     sessions_of,
@@ -24,8 +24,8 @@ __all__ = [
     "Fuzzer",
     "Persona",
     "Renderer",
-    "Renders",
     "Rows",
+    "SupportsRender",
     "WriteReport",
     "check_time",
     "record",

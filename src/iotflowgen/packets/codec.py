@@ -1,9 +1,9 @@
-"""What every codec of a linked field has.
+"""The interface of codecs, one for each linked field.
 
-A field is linked if it means something only beside other packets: a sequence number, an identifier
-that an answer repeats, a counter. Its codec takes it out of captured packets and keeps what it
-refers to there (`encode`); for packets that repeat captured ones it says what the field is now
-(`decode`). Both stand in one file, and a test goes there and back.
+A field is linked if its value depends on other packets: a sequence number, an identifier that a
+response repeats, a counter. Its codec takes it out of captured packets and keeps what it refers to
+(`encode`), and writes its new value into packets that repeat captured ones (`decode`). Both are in
+one file, with a round-trip test.
 
 Shapes: P captured packets; E packets of a block.
 """
@@ -22,7 +22,7 @@ __all__ = ["Codec", "columns_of"]
 
 
 class Codec(Protocol):
-    """Captured values of a field to what they refer to, and back."""
+    """Captured values of a linked field to references, and back."""
 
     name: ClassVar[str]
 

@@ -1,4 +1,4 @@
-"""Frames of packets that repeat captured ones, each as long as it is to be.
+"""Copies of captured frames, each adjusted to its drawn length.
 
 Shapes: E packets.
 """
@@ -54,7 +54,7 @@ def gather(
 
 
 def set_lengths(frames: Frames, layers: Layers, which: Flags) -> None:
-    """Say in the headers of IP and UDP how long packets are now, in place, of those `which` (E)."""
+    """Write the lengths into the IP and UDP headers of the frames `which` (E), in place."""
     network, end = layers.network, layers.end
     frames.put(network + 2, 2, end - network, which & layers.is_ip4)
     frames.put(network + 4, 2, end - network - _IP6_HEADER, which & layers.is_ip6)

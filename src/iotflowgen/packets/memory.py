@@ -1,6 +1,6 @@
-"""What is remembered of the packets written before: numbers by name and key.
+"""State kept between blocks of packets: numbers by name and key.
 
-Nothing of it depends on the blocks that packets are written in.
+It does not depend on the size of the blocks.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ _MOST = 2**14
 
 
 class Memory:
-    """Numbers of hosts, sessions and connections, as they were when they were last heard of."""
+    """The latest numbers of hosts, sessions and connections."""
 
     def __init__(self) -> None:
         self._of: defaultdict[str, dict[int, int]] = defaultdict(dict)

@@ -1,8 +1,8 @@
 """Random numbers that are a function of what they are for.
 
-What is drawn for a packet depends on its number alone, and not on those that are written with it,
-so that packets are the same whatever the blocks are that they come in. It is SplitMix64 (Steele,
-Lea and Flood 2014), which counts, as counter-based generators do (Salmon et al. 2011).
+What is drawn for a packet depends on its number alone, so packets are the same whatever the size of
+the blocks. It is SplitMix64 (Steele, Lea and Flood 2014) over a counter, as in counter-based
+generators (Salmon et al. 2011).
 """
 
 import zlib
@@ -29,7 +29,7 @@ def _mixed(word: Words) -> Words:
 
 
 def mixed(*columns: NDArray[Any]) -> NDArray[np.int64]:
-    """One number (E) for several (E): another one for others, but for a chance of one in 2^64."""
+    """Hash several numbers (E each) into one (E); collisions have a chance of one in 2^64."""
     word = np.zeros(len(columns[0]), dtype=np.uint64)
     for column in columns:
         word = _mixed(word + (column.astype(np.int64).view(np.uint64) + np.uint64(1)) * _GOLDEN)
@@ -37,7 +37,7 @@ def mixed(*columns: NDArray[Any]) -> NDArray[np.int64]:
 
 
 class Noise:
-    """Draws of one file."""
+    """The random numbers of one file."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._key = rng.integers(2**63, size=1).astype(np.uint64)

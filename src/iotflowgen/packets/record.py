@@ -1,4 +1,4 @@
-"""Captures to a `Recording`: codecs take out of frames what they can say anew.
+"""Captures to a `Recording`: codecs take out of the frames what they can write again.
 
 Shapes: P packets of all captures.
 """

@@ -1,8 +1,8 @@
-"""Packets of sessions, as frames: those of the recording, with what links them said anew.
+"""Sessions to frames: those of the recording, with linked fields written anew.
 
-Frames are gathered, fields are scattered, checksums are computed, each for a whole block of packets
-at once. No step looks ahead, and what a packet refers to is remembered, so that packets are the
-same whatever the blocks are that they come in.
+Frames are gathered, fields scattered, checksums computed, each for a whole block of packets. No
+step looks ahead, and state is kept between blocks, so packets are the same whatever the size of the
+blocks.
 
 Shapes: E packets of a block.
 """
@@ -36,7 +36,7 @@ _IN_ALL = 4096
 
 
 class Renderer:
-    """Renders the packets of one file, block by block."""
+    """SupportsRender the packets of one file, block by block."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Renderer:
         """
         self.device_mac, self.device_ip = persona.device_mac, persona.device_ip
         # what is shown instead stays the same, so that captured packets are disguised, and once
-        recording = replace(recording, frames=persona.disguise(recording.frames))
+        recording = replace(recording, frames=persona.pseudonymise(recording.frames))
         self._frames, self._layers = recording.frames, recording.layers
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         codecs = codecs_of(recording) if codecs is None else codecs
@@ -77,7 +77,7 @@ class Renderer:
 
     @property
     def compromises(self) -> Counter[str]:
-        """Packets that differ from their features, by what was done about them."""
+        """Packets that differ from their features, counted by the reason."""
         return self._fuzzer.compromises
 
     def render(self, rows: Rows) -> Frames:

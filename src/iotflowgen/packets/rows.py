@@ -1,4 +1,4 @@
-"""Packets to be written, before they have bytes: the columns of sessions, one after another.
+"""Packets to be written, before they have bytes: the columns of consecutive sessions.
 
 Shapes: E packets.
 """

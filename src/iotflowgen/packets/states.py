@@ -1,4 +1,4 @@
-"""What connections have come to by the bytes of their packets, for generators to go on with.
+"""Protocol states of connections that only bytes show, for generators to continue from.
 
 Shapes: P packets of a capture; S kinds of states.
 """

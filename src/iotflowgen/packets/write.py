@@ -1,7 +1,7 @@
-"""Sessions, and windows as sessions, to a capture file, block by block (paper, section 4.5).
+"""Sessions and windows to a capture file, block by block (paper, section 4.5).
 
-Memory does not grow with the number of packets. The file appears whole or not at all, but whoever
-interrupts the writing (Ctrl-C) has all up to then.
+Memory does not grow with the number of packets. The file appears whole or not at all, except that
+an interrupted run (Ctrl-C) keeps all packets written so far.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from iotflowgen.wire.pcap import FORMATS, CaptureFormat, records_bytes
 
 __all__ = [
     "DEFAULT_START_NS",
-    "Renders",
+    "SupportsRender",
     "WriteReport",
     "check_time",
     "sessions_of",
@@ -34,8 +34,8 @@ DEFAULT_START_NS: Final = 1_704_067_200 * 10**9
 _BLOCK: Final = 2**15
 
 
-class Renders(Protocol):
-    """Who makes frames of rows."""
+class SupportsRender(Protocol):
+    """Turns rows into frames."""
 
     device_mac: str
     """The MAC address of the device, from which every outgoing packet comes."""
@@ -44,7 +44,7 @@ class Renders(Protocol):
 
     @property
     def compromises(self) -> Counter[str]:
-        """Packets in which features were not kept, by what was done about it."""
+        """Packets whose features could not be kept, counted by the reason."""
 
     def render(self, rows: Rows) -> Frames:
         """Frames (E) of the next packets of a file."""
@@ -64,7 +64,7 @@ class WriteReport:
 def write_sessions(
     sessions: Iterable[Session],
     path: Path,
-    renderer: Renders,
+    renderer: SupportsRender,
     *,
     block: int = _BLOCK,
     total: int = 0,
@@ -148,7 +148,9 @@ def check_time(path: Path, time_ns: int) -> None:
 
 def _format(path: Path) -> CaptureFormat:
     if path.suffix.lower() not in FORMATS:
-        raise OutputError(f"{path} is no capture; let it end in {' or '.join(FORMATS)}")
+        raise OutputError(
+            f"{path} is not a capture file name; it must end in {' or '.join(FORMATS)}"
+        )
     return FORMATS[path.suffix.lower()]
 
 

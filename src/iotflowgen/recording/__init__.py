@@ -1,4 +1,4 @@
-"""What is learnt of a device: its packets as columns, which flows they are of, and who is who."""
+"""What is learnt of a device: its packets as columns, their flows, and identities."""
 
 from iotflowgen.recording.flows import find_flows
 from iotflowgen.recording.groups import Groups

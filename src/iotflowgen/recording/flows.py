@@ -1,8 +1,8 @@
-"""Which flow each captured packet is of.
+"""Which flow each captured packet belongs to.
 
-Packets are of one flow that have the same capture, the same protocol and the same two endpoints,
-whichever sends. One of TCP ends where the next connection begins: with a SYN whose initial sequence
-number is another one (RFC 9293, section 3.4.1), so that ports used again are told apart.
+Packets of one flow share capture, protocol and both endpoints, in either direction. A TCP flow ends
+where the next connection begins: at a SYN with another initial sequence number (RFC 9293, section
+3.4.1), so that reused ports are told apart.
 
 Shapes: P packets.
 """

@@ -1,7 +1,7 @@
-"""Columns by group: what came before within the same flow, host or direction, for all rows at once.
+"""Grouped columns: what came before within the same flow, host or direction, for all rows at once.
 
-A group's rows stand anywhere among the others, in the order of time. Everything here is a stable
-sort and a sum or a maximum along it, so that no row is looked at by itself.
+Rows of a group are interleaved with others, in the order of time. Everything here is a stable sort
+and a sum or a maximum along it, without a loop over rows.
 
 Shapes: E rows.
 """
@@ -18,7 +18,7 @@ __all__ = ["Groups"]
 
 
 class Groups:
-    """Rows (E) that are of the same group where their keys are equal."""
+    """Groups of rows (E): those with equal keys."""
 
     def __init__(self, key: Integers) -> None:
         """Sort by `key` (E), keeping the order of rows within a group."""

@@ -1,4 +1,4 @@
-"""Which packets are alike, captured ones and those of windows.
+"""Which packets are alike, of recordings and of windows.
 
 Shapes: P packets; K kinds; S services.
 """

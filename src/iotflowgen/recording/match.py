@@ -1,15 +1,14 @@
-"""Captured packets for windows of which only the features were drawn.
+"""Captured packets for windows that only have features.
 
-Each packet of such a window takes the first of these that there is:
+Each packet of such a window gets the first of these that exists:
 
-- the one that came next, in its captured flow, after the last one that was taken in this flow, if
-  it is of the same kind: length, direction, protocols, service, and which side of it speaks;
-- any one of the same kind at the same stage of a connection, after which three more, or one, come
-  in its flow that are of the same kinds as here;
-- any one of the same kind at the same stage;
-- any one of the same kind;
-- one of the same kind but for its length, of the nearest length, if its payload can be as long as
-  it would have to be;
+- the packet that followed, in its captured flow, the last one used in this flow, if it is of the
+  same kind: length, direction, protocols, service, and direction within it;
+- one of the same kind at the same stage of a connection, followed in its flow by three packets, or
+  one, of the same kinds as here;
+- one of the same kind at the same stage;
+- one of the same kind;
+- one of the same kind except for its length, of the nearest length, if its payload can be resized;
 - none.
 
 Shapes: N windows, L packets each; P packets of the recording; S services.
@@ -61,9 +60,9 @@ class Matched(NamedTuple):
 
 
 def match(recording: Recording, windows: Windows, rng: np.random.Generator) -> Matched:
-    """Give a captured packet to each packet of windows, and a flow by its ports.
+    """Assign a captured packet to each packet of windows, and a flow by its ports.
 
-    Windows that have their captured packets are left as they are.
+    Windows that already have captured packets are returned as they are.
     """
     if windows.source is not None:
         return Matched(windows, {})

@@ -1,4 +1,4 @@
-"""What is kept of captures, so that packets like theirs can be written.
+"""What is kept of captures, from which packets are written.
 
 Shapes: P packets of all captures.
 """

@@ -1,4 +1,4 @@
-"""Plots of how much adversaries tell right.
+"""Plots of how much of the windows adversaries classify correctly.
 
 Shapes: D devices, in the order of the file, from top to bottom.
 """

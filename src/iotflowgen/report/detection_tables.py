@@ -1,4 +1,4 @@
-"""The tables of how much was told right: Table 1, one an adversary, and identification."""
+"""Tables of accuracy: Table 1, by adversary, and identification."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What can be asked of results: who took part, and figures over several cells."""
+"""Queries on results: participants, and figures over several cells."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""Results -> one HTML page that needs nothing else: style and plots stand in it, no script does."""
+"""Results to one self-contained HTML page: style and plots are inline, without scripts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ from iotflowgen.report.record_tables import (
     failure_table,
     setting_table,
 )
+from iotflowgen.report.summary import summarise
 from iotflowgen.report.svg import plotting
 from iotflowgen.report.table import Value, points
 from iotflowgen.report.traffic_plots import field_plots, window_plots
-from iotflowgen.report.words import in_words
 
 __all__ = ["write_report"]
 
@@ -85,7 +85,7 @@ def _page(findings: Findings, progress: Progress) -> str:
             findings=findings,
             inks=INKS,
             marks=draw.marks,
-            words=in_words(findings),
+            words=summarise(findings),
             excess_plots=draw.excess(),
             accuracy_plots=draw.accuracy(),
             traffic=list(draw.traffic()),

@@ -1,8 +1,7 @@
-"""One colour and one mark a generator, everywhere on the page.
+"""One colour and one marker for each generator, everywhere on the page.
 
-Colours are those of Okabe and Ito (2008, "Color Universal Design"), which people with any kind of
-colour vision tell apart; lighter ones stand in for them on a dark ground. The mark says the same
-once more, for print in grey.
+Colours are those of Okabe and Ito (2008, "Color Universal Design"), distinguishable with any colour
+vision; lighter ones replace them on a dark background. Markers say the same in black and white.
 """
 
 from collections.abc import Iterable

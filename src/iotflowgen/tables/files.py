@@ -118,7 +118,7 @@ def read_table(path: Path, types: Mapping[str, pa.DataType]) -> tuple[Columns, N
 def _load(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
     suffix = path.suffix.lower()
     if suffix not in (".parquet", ".csv"):
-        raise TableError(f"{path} is no table: its name ends neither in .parquet nor in .csv")
+        raise TableError(f"{path} is not a table: its name must end in .parquet or .csv")
     try:
         if suffix == ".csv":
             options = csv.ConvertOptions(column_types=types)
@@ -132,7 +132,7 @@ def _load(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
         raise TableError(f"cannot read {path}: {error.strerror or error}") from error
     except (pa.ArrowException, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise TableError(f"{path} is no table of packets: {reason}") from error
+        raise TableError(f"{path} is not a table of packets: {reason}") from error
     if not table.num_rows:
         raise TableError(f"{path} holds no packets")
     if empty := [name for name in types if table[name].null_count]:

@@ -8,8 +8,8 @@ from iotflowgen.traffic.windows import (
     Windows,
     cut_column,
     cut_windows,
-    draw_places,
-    every_place,
+    draw_window_starts,
+    every_window_start,
     flow_by_ports,
 )
 
@@ -22,8 +22,8 @@ __all__ = [
     "Windows",
     "cut_column",
     "cut_windows",
-    "draw_places",
-    "every_place",
+    "draw_window_starts",
+    "every_window_start",
     "flow_by_ports",
     "pack_protocols",
     "protocol_mask",

@@ -20,8 +20,8 @@ __all__ = [
     "Windows",
     "cut_column",
     "cut_windows",
-    "draw_places",
-    "every_place",
+    "draw_window_starts",
+    "every_window_start",
     "flow_by_ports",
 ]
 
@@ -124,7 +124,7 @@ def flow_by_ports(windows: Windows) -> NDArray[np.int64]:
     return np.where((source > 0) | (destination > 0), flow, -1)
 
 
-def every_place(traces: Sequence[Trace | Session], size: int) -> Places:
+def every_window_start(traces: Sequence[Trace | Session], size: int) -> Places:
     """Every place where `size` packets in a row stand in one trace.
 
     Raises:
@@ -141,7 +141,7 @@ def every_place(traces: Sequence[Trace | Session], size: int) -> Places:
     return Places(size, trace, np.concatenate(starts))
 
 
-def draw_places(
+def draw_window_starts(
     traces: Sequence[Trace | Session], n: int, size: int, rng: np.random.Generator
 ) -> Places:
     """Draw `n` places at random, each once while they last (section 4.2).
@@ -149,7 +149,7 @@ def draw_places(
     Raises:
         TooShort: No trace holds `size` packets.
     """
-    places = every_place(traces, size)
+    places = every_window_start(traces, size)
     rounds = [rng.permutation(len(places)) for _ in range(max(1, -(-n // len(places))))]
     return places[np.concatenate(rounds)[:n]]
 

@@ -98,7 +98,7 @@ def read_records(path: Path) -> Records:
     elif content[:4] in _PCAP:
         found = _find_records(content)
     else:
-        raise UnreadableCapture(f"{path} is no pcap or pcapng capture")
+        raise UnreadableCapture(f"{path} is not a pcap or pcapng capture")
     places = array("q")
     try:
         for place in found:

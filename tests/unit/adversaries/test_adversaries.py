@@ -16,7 +16,7 @@ from iotflowgen.adversaries import (
 )
 from iotflowgen.errors import EvaluationError
 from iotflowgen.evaluation import cross_validate
-from iotflowgen.traffic import Windows, cut_windows, draw_places, every_place
+from iotflowgen.traffic import Windows, cut_windows, draw_window_starts, every_window_start
 from tests.conftest import make_trace
 
 QUICK = {
@@ -35,7 +35,7 @@ def adversary(request):
 @pytest.fixture(scope="module")
 def windows():
     traces = [make_trace(str(i), i, packets=200) for i in range(6)]
-    return cut_windows(traces, draw_places(traces, 400, 10, np.random.default_rng(0)))
+    return cut_windows(traces, draw_window_starts(traces, 400, 10, np.random.default_rng(0)))
 
 
 def with_column(windows, name, values):
@@ -89,7 +89,7 @@ def test_the_published_one_sees_lengths_as_numbers(windows):
 def test_guesses_where_there_is_nothing_to_find(adversary):
     # no two windows overlap: one that has its neighbour in training is told by a label at random
     traces = [make_trace(str(i), i, packets=100) for i in range(40)]
-    places = every_place(traces, 10)
+    places = every_window_start(traces, 10)
     apart = cut_windows(traces, places[places.start % 10 == 0])
     pool = apart[np.random.default_rng(0).permutation(400)]
     found = cross_validate(adversary, pool[:200], pool[200:], np.random.default_rng(0))

@@ -8,7 +8,7 @@ import pytest
 from iotflowgen.adversaries import Boosting, HeaderBoosting
 from iotflowgen.errors import EvaluationError, HeadersMissing
 from iotflowgen.evaluation import cross_validate
-from iotflowgen.traffic import Windows, cut_windows, draw_places
+from iotflowgen.traffic import Windows, cut_windows, draw_window_starts
 from tests.conftest import make_trace
 
 
@@ -21,7 +21,7 @@ def drawn(seed, n=200):
         fields = rng.integers(0, 4, (200, 3)).astype(np.float32)
         fields[rng.random(200) < 0.6, 2] = np.nan
         traces.append(replace(trace, headers=fields))
-    return cut_windows(traces, draw_places(traces, n, 10, rng))
+    return cut_windows(traces, draw_window_starts(traces, n, 10, rng))
 
 
 def told(change, make=HeaderBoosting):

@@ -130,7 +130,7 @@ def test_the_device_can_be_named_by_ipv6_in_any_spelling():
     "wanted", ["", "lamp", "10.0.0.300", "00:17:88:24:76", "00:17:88:24:76:fg"]
 )
 def test_what_is_no_address_is_said_to_be_none(wanted):
-    with pytest.raises(DeviceNotFound, match="is no address; name the device as"):
+    with pytest.raises(DeviceNotFound, match="is not an address; name the device as"):
         find_device([capture(ASKS)], wanted)
 
 

@@ -14,7 +14,7 @@ from iotflowgen.capture import (
     read_frames,
 )
 from iotflowgen.errors import TooShort, UnreadableCapture
-from iotflowgen.traffic import Trace, cut_windows, every_place
+from iotflowgen.traffic import Trace, cut_windows, every_window_start
 from tests.unit.capture.conftest import DEVICE, HOME, START_NS, pcap, pcapng, talk
 
 ABSENT = ("name", "headers", "states", "sha256")
@@ -106,8 +106,8 @@ def test_progress_is_told_after_each_capture(write, tmp_path):
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"hello\nworld\n", "is no pcap or pcapng"),
-        (b"\x1f\x8b\x08", "is no pcap"),
+        (b"hello\nworld\n", "is not a pcap or pcapng"),
+        (b"\x1f\x8b\x08", "is not a pcap"),
     ],
 )
 def test_a_file_that_is_no_capture(write, content, says):
@@ -150,9 +150,9 @@ def test_a_capture_without_packets_is_left_out(write, tmp_path):
 
 def test_a_capture_too_short_for_a_window(write):
     traces = read_captures([write(talk(4))])
-    assert len(cut_windows(traces, every_place(traces, 4))) == 1
+    assert len(cut_windows(traces, every_window_start(traces, 4))) == 1
     with pytest.raises(TooShort, match=r"needs 5 packets in a row, the longest of 1 .* has 4"):
-        every_place(traces, 5)
+        every_window_start(traces, 5)
 
 
 @pytest.mark.parametrize(("form", "overhead"), [(pcap, 16), (pcapng, 32)])

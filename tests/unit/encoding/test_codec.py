@@ -3,12 +3,12 @@ import pytest
 from pydantic import ValidationError
 
 from iotflowgen.encoding import FIELDS, Codec, CodecConfig, ProtocolEncoder
-from iotflowgen.traffic import cut_windows, draw_places, protocol_mask
+from iotflowgen.traffic import cut_windows, draw_window_starts, protocol_mask
 
 
 @pytest.fixture(scope="module")
 def fitted(traces):
-    places = draw_places(traces, 60, 10, np.random.default_rng(0))
+    places = draw_window_starts(traces, 60, 10, np.random.default_rng(0))
     return Codec.fit(traces, places, CodecConfig(), seed=0), places
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from iotflowgen.evaluation import Identification, identify, trials
-from iotflowgen.traffic import cut_windows, draw_places
+from iotflowgen.traffic import cut_windows, draw_window_starts
 from tests.conftest import make_trace
 
 DEVICES = {"camera": 0, "plug": 1000, "sensor": 4000}
@@ -35,7 +35,7 @@ def make_capture(name, seed, longer, rng):
 def anew(trial):
     """Windows that nobody has seen: a second draw of H, as perfect imitation would be."""
     rng = np.random.default_rng(1)
-    return cut_windows(trial.unseen, draw_places(trial.unseen, len(trial.real), 8, rng))
+    return cut_windows(trial.unseen, draw_window_starts(trial.unseen, len(trial.real), 8, rng))
 
 
 def perfect(ground):

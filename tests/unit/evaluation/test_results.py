@@ -46,10 +46,10 @@ def test_files_that_are_no_results_get_one_line(tmp_path):
     with pytest.raises(ResultsError, match=r"cannot read .*results\.json"):
         read_results(path)
     for text, said in (
-        ("not json", "no results file"),
-        ("[]", "no results file"),
+        ("not json", "not a results file"),
+        ("[]", "not a results file"),
         ('{"schema_version": 99}', "schema version 99, this iotflowgen reads 2"),
-        ('{"schema_version": 2}', "says what no results file says"),
+        ('{"schema_version": 2}', "has unknown entries"),
     ):
         path.write_text(text)
         with pytest.raises(ResultsError, match=said):

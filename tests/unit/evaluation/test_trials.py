@@ -6,7 +6,7 @@ import pytest
 
 from iotflowgen.errors import TooShort
 from iotflowgen.evaluation import PROTOCOLS, EvaluationWarning, trials
-from iotflowgen.traffic import Windows, cut_windows, draw_places
+from iotflowgen.traffic import Windows, cut_windows, draw_window_starts
 from tests.conftest import make_trace
 from tests.unit.evaluation.adversaries import Oracle, Tree
 
@@ -19,7 +19,7 @@ def rng(seed=0):
 
 def replays(trial, seed=0):
     """As good as captures it has seen: other windows of them, drawn at random."""
-    return cut_windows(trial.train, draw_places(trial.train, len(trial.real), 8, rng(seed)))
+    return cut_windows(trial.train, draw_window_starts(trial.train, len(trial.real), 8, rng(seed)))
 
 
 def betrays_itself(trial):

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 
 from iotflowgen.generators import DoppelGANger, DoppelGANgerConfig
 from iotflowgen.generators.doppelganger import _Features
-from iotflowgen.traffic import Windows, cut_windows, every_place
+from iotflowgen.traffic import Windows, cut_windows, every_window_start
 from tests.conftest import make_trace
 from tests.small import SMALL
 
 CONFIG = SMALL["doppelganger"]
 QUICK = CONFIG.model_copy(update={"networks": CONFIG.networks.model_copy(update={"steps": 5})})
 TRACES = [make_trace(str(seed), seed) for seed in range(4)]
-WINDOWS = cut_windows(TRACES, every_place(TRACES, 8))
+WINDOWS = cut_windows(TRACES, every_window_start(TRACES, 8))
 
 
 def features(windows: Windows, **settings) -> _Features:

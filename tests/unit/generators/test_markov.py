@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from iotflowgen.encoding import PortConfig
 from iotflowgen.errors import TooShort
 from iotflowgen.generators.markov import Markov, MarkovConfig
-from iotflowgen.traffic import Trace, Windows, cut_windows, every_place, protocol_mask
+from iotflowgen.traffic import Trace, Windows, cut_windows, every_window_start, protocol_mask
 
 TCP = protocol_mask(["ip", "tcp"])
 
@@ -78,7 +78,7 @@ def test_the_order_is_how_far_it_looks_back():
 
 def test_windows_begin_where_windows_of_the_captures_do(traces):
     drawn = Markov(MarkovConfig(window=10)).fit(traces).sample(6000, np.random.default_rng(0))
-    every = cut_windows(traces, every_place(traces, 10))
+    every = cut_windows(traces, every_window_start(traces, 10))
     ours, theirs = (Counter(w[0] for w in packets(windows)) for windows in (drawn, every))
     assert set(ours) == set(theirs)
     for packet, count in theirs.items():
@@ -87,7 +87,7 @@ def test_windows_begin_where_windows_of_the_captures_do(traces):
 
 def test_every_packet_is_one_that_the_captures_hold(traces):
     drawn = Markov().fit(traces).sample(500, np.random.default_rng(0))
-    every = cut_windows(traces, every_place(traces, 1))
+    every = cut_windows(traces, every_window_start(traces, 1))
     assert {p for w in packets(drawn) for p in w} <= {p for w in packets(every) for p in w}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from iotflowgen.encoding import PortConfig, PortEncoder
 from iotflowgen.generators.port_numbers import PortNumbers
-from iotflowgen.traffic import Trace, Windows, cut_windows, every_place, protocol_mask
+from iotflowgen.traffic import Trace, Windows, cut_windows, every_window_start, protocol_mask
 from tests.conftest import make_trace
 
 TCP = protocol_mask(["ip", "tcp"])
@@ -53,7 +53,7 @@ def services(first):
 
 def test_captured_windows_get_the_numbers_of_one_capture_each_service_its_own():
     traces = [capture(i, services(40_000 + 100 * i)) for i in range(8)]
-    windows = cut_windows(traces, every_place(traces, 8))
+    windows = cut_windows(traces, every_window_start(traces, 8))
     for row in device_ports(drawn(traces, windows)):
         offsets = {(port - 40_000) // 100 for port in row if port < 45_000}
         assert len(offsets | {(port - 45_000) // 100 for port in row if port >= 45_000}) == 1
@@ -61,7 +61,7 @@ def test_captured_windows_get_the_numbers_of_one_capture_each_service_its_own():
 
 def test_which_capture_it_is_what_is_most_alike_says():
     traces = [capture(i, services(40_000 + 100 * i), length=100 + i) for i in range(8)]
-    windows = cut_windows(traces, every_place(traces, 8))
+    windows = cut_windows(traces, every_window_start(traces, 8))
     found = drawn(traces, windows)
     assert np.array_equal(found.src_port, windows.src_port)
     assert np.array_equal(found.dst_port, windows.dst_port)
@@ -96,7 +96,7 @@ def test_ends_with_the_same_port_keep_it_and_others_stay_apart(ephemeral):
 
 def test_ports_that_are_ephemeral_at_both_ends_stay_pairs():
     traces = [capture(i, [(40_000 + i, 50_000 + 7 * i)] * 10) for i in range(8)]
-    windows = cut_windows(traces, every_place(traces, 8))
+    windows = cut_windows(traces, every_window_start(traces, 8))
     found = drawn(traces, windows)
     pairs = {(40_000 + i, 50_000 + 7 * i) for i in range(8)}
     peer = np.where(found.outgoing, found.dst_port, found.src_port)
@@ -107,7 +107,7 @@ def test_ports_that_are_ephemeral_at_both_ends_stay_pairs():
 
 def test_fresh_ones_are_new_and_count_on_as_the_device_does():
     traces = [capture(i, services(40_000 + 731 * i)) for i in range(8)]
-    windows = cut_windows(traces, every_place(traces, 10))
+    windows = cut_windows(traces, every_window_start(traces, 10))
     captured = {port for trace in traces for port in device_ports(trace).tolist()}
     found = device_ports(drawn([*traces], windows, ephemeral="fresh", seed=3))
     new = [port not in captured for port in found.ravel().tolist()]
@@ -119,7 +119,7 @@ def test_fresh_ones_are_new_and_count_on_as_the_device_does():
 
 def test_of_captures_without_ephemeral_ports_numbers_are_dynamic_ones():
     traces = [capture(i, [(123, 123)] * 20) for i in range(4)]
-    strange = cut_windows(traces, every_place(traces, 8))
+    strange = cut_windows(traces, every_window_start(traces, 8))
     strange = replace(strange, src_port=np.full_like(strange.src_port, 50_000))
     found = drawn(traces, strange)
     assert (found.src_port >= 49_152).all()
@@ -128,7 +128,7 @@ def test_of_captures_without_ephemeral_ports_numbers_are_dynamic_ones():
 
 def test_the_same_seed_draws_the_same():
     traces = [make_trace(str(i), i) for i in range(8)]
-    windows = cut_windows(traces, every_place(traces, 8))
+    windows = cut_windows(traces, every_window_start(traces, 8))
     first, again = (drawn(traces, windows, seed=5) for _ in range(2))
     assert np.array_equal(first.src_port, again.src_port)
     assert not np.array_equal(first.src_port, drawn(traces, windows, seed=6).src_port)
@@ -136,7 +136,7 @@ def test_the_same_seed_draws_the_same():
 
 def test_no_windows_have_no_ports():
     traces = [make_trace(str(i), i) for i in range(8)]
-    windows = cut_windows(traces, every_place(traces, 8))
+    windows = cut_windows(traces, every_window_start(traces, 8))
     assert len(drawn(traces, windows[:0])) == 0
 
 

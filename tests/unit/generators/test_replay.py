@@ -8,12 +8,12 @@ from safetensors.torch import load_file, save_file
 from iotflowgen.errors import ModelError, TooShort
 from iotflowgen.generators.markov import Markov
 from iotflowgen.generators.replay import Replay, ReplayConfig
-from iotflowgen.traffic import Windows, cut_windows, every_place
+from iotflowgen.traffic import Windows, cut_windows, every_window_start
 
 
 def test_windows_are_those_of_the_captures_but_for_the_jitter(traces):
     replay = Replay(ReplayConfig(window=7)).fit(traces)
-    every = cut_windows(traces, every_place(traces, 7))
+    every = cut_windows(traces, every_window_start(traces, 7))
     drawn = replay.sample(len(every), np.random.default_rng(0))
     for name in set(Windows.columns()) - {"duration_ns"}:
         ours = sorted(map(tuple, getattr(drawn, name).tolist()))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from iotflowgen.generators import apart, first_packets, first_seconds, starting_at
-from iotflowgen.generators.accidents import Order
 from iotflowgen.generators.ports import Connections
+from iotflowgen.generators.redrawn import Order
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
 from iotflowgen.packets.fuzz.ports import claimed_port
 from iotflowgen.traffic import STATES, Trace, protocol_mask
@@ -234,7 +234,7 @@ def test_walks_that_take_any_connection_mix_them_up():
     assert not all(said in (ANSWERED[: len(said)], REFUSED[: len(said)]) for said in found)
 
 
-def under_way(seed):
+def open_connections(seed):
     """A capture in which a device asks over one connection and keeps another one, both older."""
     rng = np.random.default_rng(seed)
     asks, keeps = (rng.choice(20_000, 2, replace=False) + 40_000).tolist()
@@ -247,7 +247,7 @@ def under_way(seed):
 
 
 def test_connections_that_were_there_before_stay_apart_wherever_they_are_taken_up():
-    for session in drawn([under_way(i) for i in range(8)], n=50):
+    for session in drawn([open_connections(i) for i in range(8)], n=50):
         ports, is_probe = device_ports(session), session.length == 54
         asked, probed = set(ports[~is_probe].tolist()), set(ports[is_probe].tolist())
         assert len(asked) == len(probed) == 1

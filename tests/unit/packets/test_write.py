@@ -11,7 +11,7 @@ from iotflowgen.packets.fuzz import Fuzzer
 from iotflowgen.packets.fuzz.stacks import STACKS, Features
 from iotflowgen.packets.rows import Rows
 from iotflowgen.packets.write import WriteReport, sessions_of, write_sessions
-from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_places
+from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_window_starts
 from iotflowgen.wire import Frames
 
 CHECKED = [f"{name}.check_checksum:TRUE" for name in ("ip", "tcp", "udp")]
@@ -33,7 +33,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 class Zeros:
-    """Renders frames of zeros, and remembers how."""
+    """SupportsRender frames of zeros, and remembers how."""
 
     def __init__(self) -> None:
         self.blocks: list[Rows] = []
@@ -63,7 +63,7 @@ def session(name: str, packets: int, start: int = 0) -> Session:
 
 
 def drawn(traces: list[Trace], count: int, seed: int = 0) -> Windows:
-    return cut_windows(traces, draw_places(traces, count, 20, rng(seed)))
+    return cut_windows(traces, draw_window_starts(traces, count, 20, rng(seed)))
 
 
 def to_windows(rows: list[Features], size: int) -> Windows:
@@ -244,7 +244,11 @@ def test_progress_is_told_block_by_block(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "start", "complaint"),
     [
-        ("honeydata.txt", 0, r"honeydata.txt is no capture; let it end in .pcap or .pcapng"),
+        (
+            "honeydata.txt",
+            0,
+            r"honeydata.txt is not a capture file name; it must end in .pcap or .pcapng",
+        ),
         ("honeydata.pcap", -(10**3), "times from 1970-01-01 to 2106-02-07"),
         ("honeydata.pcap", 2**32 - 5, "choose another --start"),
     ],
@@ -275,7 +279,7 @@ def test_windows_of_every_device_come_back(tmp_path: Path, aalto: Path) -> None:
     for folder in sorted(path for path in aalto.iterdir() if path.is_dir()):
         traces = read_captures([min(folder.glob("*.pcap"))], cache=None)
         size = min(10, len(traces[0]))
-        parts.append(cut_windows(traces, draw_places(traces, 8, size, rng())))
+        parts.append(cut_windows(traces, draw_window_starts(traces, 8, size, rng())))
     windows = Windows.concatenate([part for part in parts if part.size == 10])
     path, fuzzer = tmp_path / "honeydata.pcap", Fuzzer(rng())
     report = write_sessions(sessions_of(windows), path, fuzzer)

@@ -12,7 +12,7 @@ from iotflowgen.evaluation import (
     Sample,
     profile,
 )
-from iotflowgen.traffic import cut_windows, draw_places
+from iotflowgen.traffic import cut_windows, draw_window_starts
 from tests.conftest import make_trace
 
 PAPER, HELD_OUT = "paper", "held-out"
@@ -44,7 +44,7 @@ def failed(device, protocol, generator, adversary, error):
 def sample(device, protocol, generator, trial=0, copied=0.2, **found):
     traces = [make_trace(f"{seed}.pcap", seed) for seed in range(2)]
     real, control, synthetic = (
-        cut_windows(traces, draw_places(traces, 6, 20, np.random.default_rng(seed)))
+        cut_windows(traces, draw_window_starts(traces, 6, 20, np.random.default_rng(seed)))
         for seed in range(3)
     )
     sets = {"real": real, "control": control, "synthetic": synthetic}

@@ -203,11 +203,11 @@ def test_time_going_backwards_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("windows.parquet", b"hello", "no table"),
-        ("windows.parquet", b"", "no table"),
-        ("windows.csv", b"", "no table"),
-        ("windows.csv", b"a,b\n1\n", "no table"),
-        ("windows.txt", b"", "ends neither in .parquet nor in .csv"),
+        ("windows.parquet", b"hello", "not a table"),
+        ("windows.parquet", b"", "not a table"),
+        ("windows.csv", b"", "not a table"),
+        ("windows.csv", b"a,b\n1\n", "not a table"),
+        ("windows.txt", b"", "must end in .parquet or .csv"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, name, content, says):

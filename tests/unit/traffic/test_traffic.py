@@ -11,8 +11,8 @@ from iotflowgen.traffic import (
     Session,
     Windows,
     cut_windows,
-    draw_places,
-    every_place,
+    draw_window_starts,
+    every_window_start,
     pack_protocols,
     protocol_mask,
     unpack_protocols,
@@ -56,7 +56,7 @@ def test_time_never_goes_backwards_in_a_trace():
 
 
 def test_windows_are_packets_in_a_row_of_one_trace(traces):
-    places = draw_places(traces, 50, 7, np.random.default_rng(0))
+    places = draw_window_starts(traces, 50, 7, np.random.default_rng(0))
     windows = cut_windows(traces, places)
     assert windows.length.shape == (50, 7)
     for i in range(50):
@@ -67,16 +67,16 @@ def test_windows_are_packets_in_a_row_of_one_trace(traces):
 
 
 def test_no_window_is_drawn_twice_while_others_last(traces):
-    every = every_place(traces, 20)
-    drawn = draw_places(traces, len(every), 20, np.random.default_rng(0))
+    every = every_window_start(traces, 20)
+    drawn = draw_window_starts(traces, len(every), 20, np.random.default_rng(0))
     assert len(set(zip(drawn.trace, drawn.start, strict=True))) == len(every)
-    twice = draw_places(traces, len(every) + 1, 20, np.random.default_rng(0))
+    twice = draw_window_starts(traces, len(every) + 1, 20, np.random.default_rng(0))
     assert len(twice) == len(every) + 1
 
 
 def test_captures_shorter_than_a_window_are_named(traces):
     with pytest.raises(TooShort, match=r"needs 100 packets .* longest of 8 captures has 60"):
-        every_place(traces, 100)
+        every_window_start(traces, 100)
 
 
 def test_a_session_is_cut_as_a_trace_and_keeps_what_it_repeats():
@@ -121,7 +121,7 @@ def test_windows_of_sessions_say_what_they_repeat_as_long_as_all_of_them_do(trac
     assert windows.flow.tolist() == [[2, 2, 3], [28, 29, 29]]
     assert windows[1:].source.tolist() == [[57, 58, 59]]
     assert Windows.concatenate([windows, windows]).flow.shape == (4, 3)
-    bare = cut_windows(traces, draw_places(traces, 5, 3, np.random.default_rng(0)))
+    bare = cut_windows(traces, draw_window_starts(traces, 5, 3, np.random.default_rng(0)))
     mixed = cut_windows([*sessions, *traces], Places(3, np.array([0]), np.array([4])))
     for found in (bare, Windows.concatenate([windows, bare]), mixed):
         assert found.source is found.flow is None

@@ -199,7 +199,7 @@ def test_gzip_that_would_fill_the_memory(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x1f\x8b", b"\xd4\xc3"])
 def test_what_is_no_capture(content, tmp_path):
-    with pytest.raises(UnreadableCapture, match="is no pcap or pcapng"):
+    with pytest.raises(UnreadableCapture, match="is not a pcap or pcapng"):
         read(tmp_path, content)
     with pytest.raises(UnreadableCapture, match="cannot read"):
         read_records(tmp_path)

@@ -1,7 +1,7 @@
-"""Is the synthetic traffic new, or a copy of what the generator was fitted on?
+"""Is the generated traffic new, or a copy of what the generator was fitted on?
 
-`train` should hold every window of the captures (`traffic.every_place`): a sample of them misses
-copies. What a copy is, lengths and directions tell; ports and durations change too easily.
+`train` should hold every window of the captures (`traffic.every_window_start`): a sample of them
+misses copies. Lengths and directions tell what a copy is; ports and durations change too easily.
 
 Shapes: N windows, L packets each; D coordinates of a point (`features.embed`).
 """

@@ -1,4 +1,4 @@
-"""Linked fields of what has no connection: DNS, BOOTP, ICMP, NTP."""
+"""Linked fields of connectionless protocols: DNS, BOOTP, ICMP, NTP."""
 
 from iotflowgen.packets.datagrams.bootp import Leases
 from iotflowgen.packets.datagrams.dns import DnsIds

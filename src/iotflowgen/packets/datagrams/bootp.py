@@ -1,7 +1,7 @@
 """Transaction ids of BOOTP and DHCP (RFC 951; RFC 2131, section 4.4.1), as a codec.
 
-All messages of an exchange have the id that its first one made up; an acknowledgment may repeat an
-earlier one. Ids that captures more than one show are kept.
+All messages of an exchange have the id of its first; an acknowledgment may repeat an earlier one.
+Ids that recur in several captures are kept.
 
 Shapes: P captured packets; M messages; E packets of a block.
 """

@@ -1,8 +1,8 @@
 """Ids of DNS messages (RFC 1035, section 4.1.1), as a codec.
 
-An answer has the id of its question, a question that is asked again mostly the one that it had.
-Other questions have random ids, or count on from the one before, or have the same few in each
-capture, as of programs that count from their start.
+A response has the id of its query, a repeated query mostly the one it had before. Other queries
+have random ids, or count on from the previous one, or have the same few in each capture, as of
+programs that count from their start.
 
 Shapes: P captured packets; D messages; E packets of a block.
 """

@@ -1,7 +1,7 @@
-"""Identifiers and sequence numbers of echoes (RFC 792; RFC 4443, sections 4.1 and 4.2), as a codec.
+"""Identifiers and sequence numbers of echoes (RFC 792; RFC 4443, sections 4.1, 4.2), as a codec.
 
-A reply has those of its request. Requests of one program share an identifier, which is made up, or
-kept where captures more than one show it, and their sequence numbers count on.
+A reply has those of its request. Requests of one program share an identifier, which is drawn, or
+kept where it recurs in several captures, and their sequence numbers count on.
 
 Shapes: P captured packets; K echoes; E packets of a block.
 """

@@ -1,4 +1,4 @@
-"""Messages of DNS among packets (RFC 1035): who asks what, and which questions are open.
+"""DNS messages among packets (RFC 1035): who asks what, and which queries are open.
 
 Shapes: P packets; D messages.
 """
@@ -54,11 +54,10 @@ def find_lookups(frames: Frames, layers: Layers, protocols: NDArray[np.uint16]) 
 
 
 def open_questions(packets: Packets) -> Integers:
-    """Which questions of DNS wait for their answers after each packet of one capture (P).
+    """Which DNS queries are open after each packet of one capture (P).
 
-    It is a number for all of them that were asked between the same two ports, and are answered
-    next: of those that are asked again first, or never answered, nothing has to follow. 0 for none,
-    and for other packets.
+    It is a number for all queries between the same two ports that are answered next; a query that
+    is repeated first, or never answered, does not count. 0 for none, and for other packets.
     """
     frames, layers = packets.frames, packets.layers
     lookups = find_lookups(frames, layers, packets.protocols)

@@ -1,10 +1,9 @@
 """Timestamps of NTP (RFC 5905, section 7.3), as a codec.
 
-The origin timestamp is the transmit timestamp of what is answered. The others are as far from when
-their packet was sent as when captured: so clocks may be wrong, and a clock that was never set
-begins with the session. Some clients send random numbers in place of what their clocks say. A
-reference timestamp may be that of the packet before. Timestamps that are 0 stay so, and those that
-captures more than one show are kept.
+The origin timestamp is the transmit timestamp of the request. The others keep their captured
+difference to the time of their packet, so wrong clocks stay wrong, and a clock that was never set
+starts with the session. Some clients send random numbers instead. A reference timestamp may be that
+of the packet before. Timestamps of 0 stay 0, and those that recur in several captures are kept.
 
 Shapes: P captured packets; T packets of NTP; M = 4 T timestamps; E packets of a block.
 """

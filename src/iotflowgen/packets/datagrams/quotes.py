@@ -1,7 +1,7 @@
-"""Checksums of the packets that ICMP errors quote (RFC 792; RFC 4443, section 3), as a codec.
+"""Checksums of packets quoted by ICMP errors (RFC 792; RFC 4443, section 3), as a codec.
 
-What a quote shows is the captured packet's, of other hosts, so that its checksums are computed
-anew, as far as it has all that they cover.
+A quote is the captured packet with other addresses, so its checksums are computed anew, as far as
+it holds all that they cover.
 
 Shapes: P captured packets; E packets of a block; Q quotes.
 """

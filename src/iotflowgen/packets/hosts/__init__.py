@@ -1,4 +1,4 @@
-"""Who packets are from and to, and what each end counts, as codecs."""
+"""Codecs of addresses, and of what each host counts."""
 
 from iotflowgen.packets.hosts.endpoints import Endpoints
 from iotflowgen.packets.hosts.ip_ids import IpIds

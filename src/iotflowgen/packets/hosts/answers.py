@@ -1,4 +1,4 @@
-"""Which addresses of IPv4 hosts' names have, by the answers of DNS (RFC 1035).
+"""IPv4 addresses of host names, from DNS responses (RFC 1035).
 
 Shapes: P captured packets; R records of addresses, by packet; Q queries.
 """

@@ -1,8 +1,8 @@
-"""Who is at the two ends of each flow, as a codec: addresses of Ethernet and IP.
+"""The two ends of each flow, as a codec: Ethernet and IP addresses.
 
-Packets of one flow may be taken from several captures, in which its ends had other addresses. They
-all get those of its first packet. With whom the flow is, is told by what was known before, so that
-a device talks to whom it has looked up, and stays with whom it has met.
+Packets of one flow may come from several captures, in which its ends had other addresses. They all
+get those of its first packet. The peer is chosen by what happened before, so that a device contacts
+the hosts that it has looked up, and stays with the peers that it has.
 
 Shapes: P captured packets; E packets of a block; F flows of these; R records of answers of DNS.
 """
@@ -17,7 +17,7 @@ from iotflowgen.packets.hosts.addresses import address_at, ip_address
 from iotflowgen.packets.hosts.answers import Answers, find_answers, latest
 from iotflowgen.packets.hosts.homes import is_outside, unify
 from iotflowgen.packets.hosts.mentions import Mentions
-from iotflowgen.packets.hosts.stand_ins import StandIns
+from iotflowgen.packets.hosts.substitutes import SubstituteAddresses
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
@@ -45,7 +45,7 @@ class Endpoints:
     - or with the host that was captured.
 
     In all sessions of a file but the first, peers of TCP have other addresses of their networks, as
-    `StandIns` has them, and answers of DNS and ARP say these, and texts.
+    `SubstituteAddresses` has them, and answers of DNS and ARP say these, and texts.
     """
 
     name: ClassVar[str] = "endpoints"
@@ -63,7 +63,7 @@ class Endpoints:
         self._address = frames.number(self._answers.at, 4)
         hosts, taken = _movable(self._captured, self._address)
         self._mentions = Mentions(recording.frames, hosts)
-        self._stand_ins = StandIns(hosts, taken, self._mentions.address)
+        self._stand_ins = SubstituteAddresses(hosts, taken, self._mentions.address)
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:

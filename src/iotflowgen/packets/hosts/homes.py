@@ -1,7 +1,7 @@
 """One device behind one gateway, whatever addresses they had in each capture.
 
-A device gets another address of IPv4 with each lease. Sessions go over from one capture to another,
-so that captured frames are first made to agree on who the device and its gateway are.
+A device gets another IPv4 address with each lease. As sessions combine captures, the captured
+frames are first made to agree on the addresses of the device and its gateway.
 
 Shapes: P captured packets.
 """

@@ -1,9 +1,8 @@
-"""The identification of IPv4 packets, as a codec (RFC 791, section 3.2; RFC 6864).
+"""IPv4 identification, as a codec (RFC 791, section 3.2; RFC 6864).
 
-Hosts count: all that they send, what they send to each host, or each connection's packets. Some
-draw numbers, and some always say 0. None of this is told to the codec: of each kind of packets
-it takes the scope in which numbers are the most regular, and keeps the steps between them. A
-number that was drawn is a step as well.
+Hosts count all packets, those to each host, or those of each connection; some draw random numbers,
+some always send 0. The codec is not told which: for each kind of packets it finds the scope in
+which numbers are most regular, and keeps the steps between them. A random number is a step as well.
 
 Shapes: P captured packets; E packets of a block; I those of IPv4 that are identified; K kinds.
 """

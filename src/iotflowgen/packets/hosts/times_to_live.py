@@ -1,8 +1,8 @@
-"""The time to live, or hop limit, of what peers send, as a codec (RFC 791, 8200).
+"""Time to live, or hop limit, of what peers send, as a codec (RFC 791, 8200).
 
-Routes differ between captures, and a session is taken from several. What a host sends in a session
-has one time to live, but for packets that differed from its others when captured, as the SYNs of
-some systems do. What the device sends has the captured one.
+Routes differ between captures, and a session combines several. All packets of a host in a session
+have one time to live, except packets that differed from its others when captured, as the SYNs of
+some systems do. The device's own packets keep the captured one.
 
 Shapes: P captured packets; E packets of a block.
 """

@@ -1,7 +1,7 @@
-"""Whose packets were captured, and who is shown in their place.
+"""Identities: who was captured, and who is shown instead.
 
-`learn_identities` finds what identifies a device, its home and the hosts that it talks to; a
-`Persona` draws another of each, and puts these into frames.
+`learn_identities` finds the identifiers of a device, its home and its peers; a `Persona` draws
+another for each, and replaces them in frames.
 """
 
 from iotflowgen.packets.identity.identities import learn_identities

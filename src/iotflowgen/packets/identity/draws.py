@@ -1,4 +1,4 @@
-"""Identifiers drawn in the place of others: of the same shape, and nobody's yet."""
+"""Random substitutes for identifiers: of the same form, and not in use."""
 
 import ipaddress
 import re

@@ -1,8 +1,8 @@
-"""What in a payload tells who sent it: texts and addresses that must not come out of a generator.
+"""Identifiers in payload: text and addresses that must not appear in honeydata.
 
-Found are the shapes that identifiers have, and values that are called secret, serial or the like.
-Whatever is found is only replaced by another of the same shape; yet a path or a version that is
-taken for a token would be seen by whoever knows it.
+Found are the usual forms of identifiers, and values named secret, serial or the like. A match is
+only replaced by another of the same form; but a path or a version that is mistaken for a token
+would be noticed.
 """
 
 import ipaddress
@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from iotflowgen.packets.identity.spellings import STUN_COOKIE, hidden
+from iotflowgen.packets.identity.notations import STUN_COOKIE, hidden
 
-__all__ = ["is_host", "leased_in", "mapped_in", "quads_in", "words_in"]
+__all__ = ["dhcp_addresses_in", "dotted_quads_in", "is_host", "stun_addresses_in", "words_in"]
 
 _UUID: Final = rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _LINK: Final = rb"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}(?![0-9A-Fa-f:])"
@@ -46,7 +46,7 @@ _VERSION: Final = re.compile(rb"(?i)(?:version|revision|build)[\"']?\s*[:=>/ ]\s
 _BEFORE: Final = 24
 """Bytes that are looked at for what a word is."""
 _HALVED: Final = bytes(0 if letter & 1 else letter >> 1 for letter in range(256))
-"""Undoes the doubling of letters that `spellings` knows."""
+"""Undoes the doubling of letters that `notations` knows."""
 _QUAD: Final = re.compile(rb"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
 _MAPPED: Final = re.compile(rb"(?:\0[\x12\x16\x20]|\x80\x20)\0\x08\0\x01..(.{4})", re.DOTALL)
 """How STUN tells a client the address under which it is seen (RFC 8489, section 14.2)."""
@@ -94,20 +94,20 @@ def _is_mixed(word: bytes) -> bool:
     return word not in (word.lower(), word.upper())
 
 
-def quads_in(text: bytes) -> Iterator[str]:
+def dotted_quads_in(text: bytes) -> Iterator[str]:
     """What looks like an IPv4 address, as a text whose letters may be doubled."""
     for each in (text, text.translate(_HALVED)):
         yield from (match[0].decode() for match in _QUAD.finditer(each))
 
 
-def mapped_in(message: bytes) -> Iterator[bytes]:
+def stun_addresses_in(message: bytes) -> Iterator[bytes]:
     """IPv4 addresses that a message of STUN tells; none in what is no STUN (RFC 8489)."""
     if message[4:8] == STUN_COOKIE:
         for match in _MAPPED.finditer(message):
             yield hidden(match[1])
 
 
-def leased_in(message: bytes) -> Iterator[bytes]:
+def dhcp_addresses_in(message: bytes) -> Iterator[bytes]:
     """IPv4 addresses in a BOOTP message (RFC 951) and its options, as far as it goes."""
     found = [message[at : at + 4] for at in _FIXED]
     at = _OPTIONS

@@ -1,8 +1,7 @@
-"""What identifies a device, its home and the hosts it talks to, as learnt from its packets.
+"""The identifiers of a device, its home and its peers, learnt from packets.
 
-Addresses are read where headers, ARP, DNS, BOOTP and STUN have them, and wherever a text does;
-words where a payload is not TLS: in a certificate the bytes beside a text are structure, which may
-look like its end.
+Addresses are read from headers, ARP, DNS, BOOTP and STUN, and from text; words from payload other
+than TLS: in a certificate the bytes beside a text are structure, and may look like a part of it.
 
 Shapes: P packets.
 """
@@ -16,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.identity.identifiers import (
+    dhcp_addresses_in,
+    dotted_quads_in,
     is_host,
-    leased_in,
-    mapped_in,
-    quads_in,
+    stun_addresses_in,
     words_in,
 )
 from iotflowgen.recording import Groups, Identities, Packets
@@ -42,8 +41,8 @@ _LEASE, _TLS = protocol_mask(["bootp"]), protocol_mask(["https"])
 def learn_identities(packets: Packets) -> Identities:
     """Learn from all captured packets of a device.
 
-    Their frames are to be those that a persona is to disguise: where bytes of them were set to 0, a
-    word that was longer before has to be known as it is now.
+    Their frames are to be those that a persona is to pseudonymise: where bytes of them were set to
+    0, a word that was longer before has to be known as it is now.
 
     Raises:
         ValueError: The device sent no packet.
@@ -97,12 +96,15 @@ def _named(
     payload: Frames, layers: Layers, protocols: NDArray[np.uint16], distinct: set[bytes]
 ) -> set[str]:
     """IP addresses that payloads name, `distinct` among these each once."""
-    raw = {address for each in distinct for address in mapped_in(each)}
+    raw = {address for each in distinct for address in stun_addresses_in(each)}
     leases = {*payload.take((protocols & _LEASE) != 0).tolist()}
-    raw |= {address for each in leases for address in leased_in(each)}
+    raw |= {address for each in leases for address in dhcp_addresses_in(each)}
     raw |= _answered(payload, layers, protocols)
     # no address goes on in the next line
-    return {*quads_in(b"\n".join(distinct)), *(str(ipaddress.ip_address(each)) for each in raw)}
+    return {
+        *dotted_quads_in(b"\n".join(distinct)),
+        *(str(ipaddress.ip_address(each)) for each in raw),
+    }
 
 
 def _macs(frames: Frames) -> Bytes:

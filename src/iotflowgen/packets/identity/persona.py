@@ -1,9 +1,9 @@
-"""Who the honeydata shows instead of the hosts that were captured.
+"""The identity that honeydata shows instead of the captured one.
 
-Each identifier becomes another of the same shape, the same one wherever it occurs, in bytes and as
-text: a MAC address keeps its vendor, an IP address its kind of network and the digits of each
-part, a word its letters, digits and case. So every frame keeps its length. An address that is given
-(`ip`, `gateway`) may have other digits: a text then names one that was drawn instead.
+Each identifier becomes another of the same form, the same wherever it occurs, in bytes and in text:
+a MAC address keeps its vendor, an IP address its kind of network and the number of digits, a word
+its letters, digits and case. So every frame keeps its length. A requested address (`ip`, `gateway`)
+may have another number of digits: text then shows a drawn one instead.
 """
 
 import base64
@@ -16,8 +16,15 @@ from typing import Final
 import numpy as np
 
 from iotflowgen.packets.identity.draws import Draws
+from iotflowgen.packets.identity.notations import (
+    Pair,
+    bare,
+    eui64,
+    ip_notations,
+    mac_in,
+    mac_notations,
+)
 from iotflowgen.packets.identity.replacing import replace_all, replace_tails
-from iotflowgen.packets.identity.spellings import Pair, bare, eui64, mac_in, spell_ip, spell_mac
 from iotflowgen.recording import Identities
 from iotflowgen.wire import Frames
 
@@ -39,7 +46,7 @@ _MEANING: Final = re.compile(r"(?i)(?![0-9a-f-]+$).*[a-z]{3}")
 
 
 class Persona:
-    """The addresses and names that come out.
+    """The addresses and names that are shown.
 
     Args:
         identities: Whom the captures show.
@@ -90,8 +97,8 @@ class Persona:
         self.gateway_mac = self._macs.get(known.gateway_mac, _NO_GATEWAY)
         self.gateway_ip = self._ips.get(known.gateway_ip, "")
 
-    def disguise(self, frames: Frames) -> Frames:
-        """A copy of frames, one after another, with every identifier replaced, each as long."""
+    def pseudonymise(self, frames: Frames) -> Frames:
+        """A copy of frames with every identifier replaced by one of the same length."""
         copied = frames.packed()
         if not self._keep:
             replace_all(copied, {old: new for old, new in self._pairs() if old != new})
@@ -103,9 +110,9 @@ class Persona:
         for old, new in self._words.items():
             yield old.encode("latin-1"), new.encode("latin-1")
         for old, new in self._macs.items():
-            yield from spell_mac(old, new)
+            yield from mac_notations(old, new)
         for old, new in self._ips.items():
-            yield from spell_ip(old, new, new if len(new) == len(old) else self._shown[old])
+            yield from ip_notations(old, new, new if len(new) == len(old) else self._shown[old])
 
     def _tails(self) -> Iterator[Pair]:
         """The last digits of MAC addresses; where several end alike, the first one's stand."""

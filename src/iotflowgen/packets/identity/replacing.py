@@ -1,6 +1,7 @@
-"""Texts in frames replaced by others of the same length, all at once.
+"""Many texts in frames replaced at once by others of the same length.
 
-There may be thousands of them, in a hundred thousand frames: they are sought by their first bytes.
+There may be thousands of texts and a hundred thousand frames: texts are searched by their first
+bytes.
 """
 
 from collections.abc import Callable, Iterator, Mapping

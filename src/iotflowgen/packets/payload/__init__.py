@@ -1,4 +1,4 @@
-"""What packets carry, as far as no codec of a protocol says it: a codec a linked thing.
+"""Codecs of payload.
 
 They write in this order, after the codec of sequence numbers: `Random`, `TlsRecords`,
 `HttpLengths`, `Dates`, and last of all codecs `Retransmissions`.

@@ -1,9 +1,9 @@
-"""Segments that go on with a TLS record, and whether a reader takes them for TLS.
+"""Segments that continue a TLS record, and whether Wireshark dissects them as TLS.
 
-Each segment is read by itself. One that begins within a record says nothing of TLS but what its
-connection has said, so that Wireshark passes it by if its first four bytes are printable: these
-might be the text of another protocol, which a connection may speak before TLS. Random bytes are
-printable now and then, and are drawn such that packets show what they did when captured.
+Each segment is dissected by itself. Where one begins within a record, Wireshark goes by its
+connection, unless its first four bytes are printable: these might be text of another protocol
+before TLS. Random bytes are printable now and then, and are drawn so that segments are dissected as
+captured.
 
 Shapes: S segments.
 """

@@ -1,8 +1,8 @@
-"""Times of day in payload: honeydata tells its own, not when the device was captured.
+"""Times of day in payload follow the honeydata's packets, not the captured ones.
 
-A time is known by its form and by being near the packet's own. It is kept as so many seconds from
-that, so that a clock that is wrong, or shows another time zone, stays so; by less than a minute it
-is wrong by the same in a whole session.
+A time is recognised by its format and by being near the packet's own. Its difference in seconds is
+kept, so a wrong clock or another time zone stays; differences below a minute are the same in a
+whole session.
 
 Shapes: P captured packets; E packets of a block; R times in them.
 """

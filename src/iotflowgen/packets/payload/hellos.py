@@ -1,7 +1,7 @@
-"""A client's hello that is longer or shorter than captured (RFC 8446, section 4.1.2).
+"""Client hellos longer or shorter than captured (RFC 8446, section 4.1.2).
 
-Its session ticket is, or else the name of its server: what either says is free, and no fingerprint
-of the client looks at it. All lengths around it change with it.
+The length of the session ticket changes, or of the server name: both are free, and no fingerprint
+of the client includes them. All lengths around change with it.
 
 Shapes: P captured packets; S segments.
 """

@@ -1,9 +1,8 @@
-"""Payload of protocols that nobody knows: what of it is plain, and what is to be drawn.
+"""Payload of unknown protocols: which bytes are plaintext, and which are to be drawn.
 
-Nobody encrypts a thing twice to the same bytes. So payload that is in several captures was sent as
-it is, firmware above all. And a byte that takes few values in messages of one kind, and of one
-length if that is not too rare to tell, is part of their head: a type, a length, a number that
-counts.
+Encryption never gives the same bytes twice. So payload that occurs in several captures was sent in
+the clear, firmware above all. And a byte that takes few values in messages of one kind (and one
+length, if that is not too rare) is part of their header: a type, a length, a counter.
 """
 
 from collections import Counter, defaultdict

@@ -1,8 +1,8 @@
-"""Bytes that are drawn anew: what is encrypted, what nobody can read, and what was not captured.
+"""Random bytes: what is encrypted, undecodable, or was not captured.
 
-Honeydata shows no byte that one capture alone shows and that nothing can be read from: it might be
-somebody's. And it has as many bytes more, or fewer, than the captured packet as it is to have
-where that does least harm: its *spot*.
+Honeydata shows no undecodable byte that occurs in only one capture: it might identify somebody.
+Where a packet is to be longer or shorter than captured, bytes are inserted or left out where they
+matter least, at its *spot*.
 
 Shapes: P captured packets; E packets of a block; R ranges.
 """
@@ -42,7 +42,7 @@ Table = NDArray[np.int64]
 
 
 class Random:
-    """Which bytes are random, and where packets are longer or shorter than the captured ones."""
+    """Which bytes are random, and where packets are longer or shorter than captured."""
 
     name: ClassVar[str] = "random"
 
@@ -97,7 +97,7 @@ def _table(rows: list[tuple[int, int, int]]) -> Table:
 
 
 def _tell_true_lengths(packets: Packets) -> None:
-    """Have headers say how long packets are; some hosts cut short what they send."""
+    """Correct the lengths in headers of hosts that truncate what they send."""
     frames, layers = packets.frames, packets.layers
     ip = layers.is_ip4 & (frames.number(layers.network + 2, 2) > layers.end - layers.network)
     udp = layers.is_udp & (frames.number(layers.transport + 4, 2) > payload_size(layers) + 8)
@@ -105,7 +105,7 @@ def _tell_true_lengths(packets: Packets) -> None:
 
 
 def _in_streams(packets: Packets, streams: Streams) -> Table:
-    """What is random in TLS: the ranges of streams, cut at the ends of segments."""
+    """Random ranges in TLS: those of streams, cut at the ends of segments."""
     first, last = streams.drawn[:, 0], streams.drawn[:, 1]
     low = np.searchsorted(last, streams.begin, side="right")
     high = np.searchsorted(first, streams.end, side="left")
@@ -119,7 +119,7 @@ def _in_streams(packets: Packets, streams: Streams) -> Table:
 
 
 def _unread(packets: Packets, streams: Streams) -> tuple[Table, Integers]:
-    """What nobody can read of other payload, and where texts have their longest word (P)."""
+    """Undecodable ranges of other payload, and the longest word of texts (P)."""
     layers, frames = packets.layers, packets.frames
     has = layers.has_ports & (payload_size(layers) > 0)
     has[streams.packet] = False

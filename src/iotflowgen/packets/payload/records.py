@@ -1,11 +1,11 @@
-"""Headers of TLS records: each says how long its record is now (RFC 8446, section 5.1).
+"""TLS record headers: the length of each record as it is now (RFC 8446, section 5.1).
 
-A segment begins with what its sender still owes of a record, perhaps of that record's header, and
-ends with a record that may go on. Where a segment follows another one than it did when captured, or
-is longer or shorter, its records are laid out anew: what is owed comes first, then the segment's
-own records follow, and the last one goes on beyond the segment for as many bytes as it did.
+A segment begins with the rest of its sender's last record, perhaps of that record's header, and
+ends with a record that may continue. Where a segment follows another one than when captured, or is
+longer or shorter, its records are laid out anew: first the rest of the last record, then the
+segment's own records, the last of which continues beyond the segment for as many bytes as it did.
 
-Explicit nonces that count up (RFC 5246, section 6.2.3.3; RFC 5288, section 3) count on.
+Explicit nonces that count (RFC 5246, section 6.2.3.3; RFC 5288, section 3) count on.
 
 Shapes: P captured packets; E packets of a block; S segments of TLS among them.
 """
@@ -42,7 +42,7 @@ _VERSION: Final = 0x0303
 
 
 class _State(NamedTuple):
-    """How far a sender's last record is; all zero where it is complete."""
+    """How much of a sender's last record is still to come; all zero where it is complete."""
 
     owed: int
     """Bytes of it that are still to come."""
@@ -62,7 +62,7 @@ class _State(NamedTuple):
 
 
 class TlsRecords:
-    """What headers of records say, and the nonces that records begin with."""
+    """Record headers, and the nonces that records begin with."""
 
     name: ClassVar[str] = "tls"
 
@@ -97,7 +97,7 @@ class TlsRecords:
         self._link(segments, line, memory, noise)
 
     def _count(self, segments: Packets, line: Integers, memory: Memory, noise: Noise) -> None:
-        """Write the nonces that count, each one more than that of the record before."""
+        """Write counting nonces, each one more than that of the record before."""
         count = self._nonces[segments.source + 1] - self._nonces[segments.source]
         some = np.flatnonzero(count)
         if not len(some):
@@ -225,11 +225,7 @@ class TlsRecords:
 
 
 def read_records(packets: Packets, streams: Streams) -> dict[str, NDArray[Any]]:
-    """How the sender's last record stands as each packet `begins` and `ends` (P), -1 without TLS.
-
-    Beside these, the `version` of the record (P), the places of nonces that count
-    (`nonce_packet`, `nonce`), and the `first_nonce` of a packet (P), -1 if that is random.
-    """
+    """The state of the sender's record as each packet `begins` and `ends` (P), -1 without TLS."""
     at, last = streams.record_at(streams.begin), streams.record_at(streams.end - 1)
     columns = {name: np.full(len(packets), -1, dtype=np.int64) for name in ("begins", "ends")}
     both = (at >= 0) & (last >= 0)

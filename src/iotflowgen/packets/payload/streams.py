@@ -1,8 +1,8 @@
-"""The TLS of captured connections, read as their receivers read it: stream by stream.
+"""The TLS of captured connections, read as a receiver does: stream by stream.
 
-Segments are put together by where they lie in their stream, so that what was sent twice, came in
-another order or cuts a header in two needs no rule of its own. Where bytes are missing, records go
-on as their headers say; where no record begins, the next segment is tried.
+Segments are reassembled by their position in the stream, so retransmissions, reordering and headers
+cut in two need no special rule. Where bytes are missing, records continue as their headers say;
+where no record begins, the next segment is tried.
 
 Shapes: P captured packets; S segments, by stream and place in it; B bytes; R records.
 """

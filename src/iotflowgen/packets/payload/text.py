@@ -1,4 +1,4 @@
-"""Payload that is read: what of it is text, and where a text may be a little longer or shorter."""
+"""Readable payload: which of it is text, and where a text may be longer or shorter."""
 
 import re
 

@@ -73,7 +73,7 @@ class Readings:
         return Readings(**{f.name: getattr(self, f.name)[which] for f in fields(Readings)})
 
     def steps(self) -> tuple[Integers, Integers, Integers]:
-        """From each to the next of the same host in the same capture: host, nanoseconds, ticks."""
+        """From each reading to the next of the same host and capture: host, nanoseconds, ticks."""
         order = np.lexsort((self.time_ns, self.capture, self.host))
         then, now = self.take(order[:-1]), self.take(order[1:])
         same = (then.host == now.host) & (then.capture == now.capture)
@@ -84,7 +84,7 @@ class Readings:
 
 @dataclass(frozen=True, kw_only=True)
 class Clocks(Readings):
-    """Clocks of captured hosts, each told by one reading: of a host in a capture, or apart.
+    """Clocks of captured hosts, each given by one reading: of a host in a capture, or apart.
 
     Those that are not apart come first, by host and capture.
     """
@@ -110,11 +110,11 @@ class Clocks(Readings):
         return {f"clocks.{f.name}": getattr(self, f.name) for f in fields(self)}
 
     def at(self, clock: Integers, time_ns: Integers) -> Reals:
-        """What clocks said at some times of their captures, if they run evenly; of any shape."""
+        """The values of clocks at times of their captures, at a constant rate; of any shape."""
         return self.value[clock] + self.ticks(clock, time_ns - self.time_ns[clock])
 
     def ticks(self, clock: Integers, passed_ns: Integers) -> Reals:
-        """How far each counts while some time passes, fractions of a tick included."""
+        """How far each counts in some time, fractions of a tick included."""
         ticks: Reals = passed_ns * (self.rate[clock] / 1e9)
         return ticks
 
@@ -171,7 +171,7 @@ class Clocks(Readings):
 def find_clocks(
     firsts: Readings, rate: Reals, *, slack: Reals, drift: float
 ) -> tuple[Clocks, Integers]:
-    """The clocks of hosts, by the first numbers of lines (L).
+    """Find the clocks of hosts, from the first numbers of lines (L).
 
     Args:
         firsts: These numbers, those of a host in a capture in the order of time.
@@ -239,10 +239,10 @@ def _going_on(firsts: Readings, some: Integers, rate: Reals, slack: Reals) -> It
 
 
 def _crowds(said: Readings, rate: float, slack: float, drift: float) -> list[list[int]]:
-    """Which of the numbers (R) of a host in a capture are of one clock each.
+    """Which of the numbers (R) of a host in a capture belong to one clock each.
 
-    The clocks are those that have most of them, one more than a host that starts anew has at most;
-    all have several, but for the first.
+    The clocks are those with most of the numbers, one more than a host that restarts has at most;
+    all but the first have several.
     """
     seconds = (said.time_ns - said.time_ns[0]) / 1e9
     begun = said.value - np.rint(seconds * rate).astype(np.int64)
@@ -268,7 +268,7 @@ def _crowd(said: Integers, reach: float) -> int:
 
 
 def _goes_on(clocks: Clocks, own: Integers, slack: float, drift: float) -> bool:
-    """Whether a host's clock goes on between most of the captures that are close together.
+    """Whether a host's clock runs on between most captures that are close in time.
 
     Args:
         clocks: All clocks.
@@ -288,9 +288,9 @@ def _goes_on(clocks: Clocks, own: Integers, slack: float, drift: float) -> bool:
 
 
 def neighbour(said: Integers) -> int:
-    """How far numbers of 32 bits are from the next one, which is none for the farthest apart.
+    """The distance of 32-bit numbers to the next one; none for the two farthest apart.
 
-    Of a single number it is how far that is from 0: it is little after a start.
+    For a single number it is the distance from 0: it is small after a restart.
     """
     rising = np.sort(said)
     if len(rising) == 1:

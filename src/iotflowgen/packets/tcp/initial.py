@@ -51,7 +51,7 @@ _RANDOM = 2**31 - 1
 
 
 def refer(packets: Packets, tcp: Integers, sequence: Integers) -> dict[str, NDArray[Any]]:
-    """What initial sequence numbers refer to, and the clocks among it.
+    """References of initial sequence numbers, and their clocks.
 
     Args:
         packets: Captured ones (P).
@@ -95,7 +95,7 @@ def refer(packets: Packets, tcp: Integers, sequence: Integers) -> dict[str, NDAr
 
 
 def _rates(firsts: Readings, hosts: int) -> Reals:
-    """Ticks a second of each host's clock (H); 0 where none explains most of its numbers."""
+    """Ticks a second of each host's clock (H); 0 if no clock explains most of its numbers."""
     of, passed_ns, ticks = firsts.steps()
     rates = np.zeros(hosts)
     for host in np.unique(of).tolist():
@@ -110,7 +110,7 @@ def _rates(firsts: Readings, hosts: int) -> Reals:
 
 
 def _spread(said: Readings, service: Integers, is_first: Flags) -> Integers:
-    """How far the numbers of a host's connections with a service are from each other (S)."""
+    """The distance between the numbers of a host's connections with a service (S)."""
     spread = np.full(len(service), _RANDOM)
     number = Groups((said.host << 16) + service).number
     for of in np.unique(number).tolist():
@@ -141,7 +141,7 @@ class InitialNumbers:
         memory: Memory,
         noise: Noise,
     ) -> Integers:
-        """Initial sequence numbers of lines (L).
+        """Draw the initial sequence numbers of lines (L).
 
         Args:
             packets: All of a block (E).

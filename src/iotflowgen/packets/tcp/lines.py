@@ -1,11 +1,11 @@
-"""Lines of numbers that two ends of a connection send each other, and the edges on them.
+"""Number lines: the counting numbers that the two ends of a connection exchange, and their edges.
 
 What an end sends counts up: its sequence numbers (RFC 9293), and its clock in the timestamps option
-(RFC 7323). The other end says which of these it has come to see: acknowledgment numbers, and echoes
-of timestamps. So each direction of a connection has a line of numbers, and a segment mentions two,
-one of its own line and one of the other's. An *edge* stands where the line begins, and wherever its
-highest number came to lie each time that a mention advanced it. Every number is told by how many
-edges back it lies, and how far off that edge.
+(RFC 7323). The other end tells which of these it has received: acknowledgment numbers, and echoed
+timestamps. So each direction of a connection has a line of numbers, and a segment mentions two, one
+of its own line and one of the other's. An *edge* is where the line begins, and each highest number
+to which a mention has advanced it. Every number is stored as how many edges it lies back, and its
+offset from that edge.
 
 Shapes: P segments, in the order of time; M mentions, two a segment, where there is a second one;
 L lines.
@@ -27,12 +27,12 @@ _HALF = 1 << (_SPAN - 1)
 
 
 class Mentions:
-    """The numbers of segments on the lines that they are of: own ones, then the other end's."""
+    """The numbers that segments mention, with their lines: own ones, then the other end's."""
 
     def __init__(
         self, flow: Integers, outgoing: Flags, answers: Flags, renews: Flags | None = None
     ) -> None:
-        """Lay them out.
+        """Assign mentions to lines.
 
         Args:
             flow: Which connection a segment is of (P).
@@ -55,7 +55,7 @@ class Mentions:
         return np.stack([own, other], axis=-1).ravel()[self.rows]
 
     def begun(self, column: Integers) -> Integers:
-        """What a column (M) says where the line of each mention began (M)."""
+        """The value of a column (M) where the line of each mention began (M)."""
         return self.groups.sum(np.where(self.groups.is_first, column, 0))
 
     @cached_property
@@ -91,14 +91,14 @@ class Mentions:
 
 
 def unwrapped(number: Integers, groups: Groups) -> Integers:
-    """Numbers of 32 bits, relative to the first of their line, without wrapping around."""
+    """32-bit numbers, relative to the first of their line, without wrap-around."""
     step = number - groups.previous(number, 0)
     step = np.where(groups.is_first, 0, step)
     return groups.sum(signed(step))
 
 
 def signed(difference: Integers) -> Integers:
-    """Differences of numbers of 32 bits, the shorter way around (RFC 9293, section 3.4)."""
+    """Signed differences of 32-bit numbers, modulo 2^32 (RFC 9293, section 3.4)."""
     return (difference + 2**31) % 2**32 - 2**31
 
 

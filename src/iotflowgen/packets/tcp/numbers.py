@@ -34,7 +34,7 @@ _ANCHOR = "tcp.line"
 
 
 class SequenceNumbers:
-    """What TCP segments number and acknowledge, by what was sent in their connection."""
+    """Sequence and acknowledgment numbers, by what was sent in their connection."""
 
     name: ClassVar[str] = "tcp"
 
@@ -58,7 +58,7 @@ class SequenceNumbers:
         return columns | columns_of(len(packets), tcp, **vars(references))
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:
-        """Write the numbers of segments, and say where in its stream each payload lies."""
+        """Write the numbers of segments, and set the position of each payload in its stream."""
         tcp = np.flatnonzero(packets.layers.is_tcp)
         segments = packets.take(tcp)
         columns = {f.name: getattr(self._references, f.name) for f in fields(References)}
@@ -105,7 +105,7 @@ def find_references(packets: Packets) -> tuple[Integers, Numbers, References]:
 def _place(
     packets: Packets, tcp: Integers, numbers: Numbers, first: Integers, told: References
 ) -> None:
-    """Say where in its stream the payload of each segment lies, and which one had it first."""
+    """Set the position of each payload in its stream, and which segment first had it."""
     position = (numbers.sequence - first) % 2**32
     packets.position[tcp] = position
     has = np.flatnonzero(payload_size(packets.layers.take(tcp)) > 0)

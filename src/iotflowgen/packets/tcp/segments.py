@@ -1,4 +1,4 @@
-"""The numbers in the headers of TCP segments: out of frames, and into them (RFC 9293, 2018).
+"""Read and write the numbers in headers of TCP segments (RFC 9293, 2018).
 
 Shapes: P segments.
 """
@@ -46,7 +46,7 @@ def read_numbers(frames: Frames, layers: Layers) -> Numbers:
 
 
 def write_numbers(frames: Frames, layers: Layers, numbers: Numbers) -> None:
-    """Put numbers into segments, in place; those without the flag ACK keep what they have there."""
+    """Write numbers into segments, in place; without ACK, the acknowledgment number stays."""
     at = layers.transport
     frames.put(at + 4, 4, numbers.sequence)
     frames.put(at + 8, 4, numbers.acknowledgment, numbers.acknowledges)

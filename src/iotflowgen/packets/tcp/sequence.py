@@ -1,22 +1,21 @@
-"""Sequence and acknowledgment numbers, and the blocks of SACK: as references, and back.
+"""Sequence and acknowledgment numbers and SACK blocks, as references and back.
 
-RFC 9293, section 3.4; RFC 2018. A number means nothing by itself; what it means is how it lies to
-what was sent before. Each direction of a connection is a line of numbers, on which *edges* stand:
-its initial sequence number, and wherever its highest number so far came to lie each time that
-something advanced it. A reference says how many edges a number lies back, counted from the last
-one (`back`), and how many bytes off that edge (`off`):
+RFC 9293, section 3.4; RFC 2018. Only the relation of a number to what was sent before has a
+meaning. Each direction of a connection is a line of numbers with *edges*: its initial sequence
+number, and each highest number to which something has advanced it. A reference is how many edges a
+number lies back from the last one (`back`), and its offset in bytes from that edge (`off`):
 
     a segment of new data     0 back, 0 off
     a retransmission          as many back as segments were sent since
     a keep-alive probe        0 back, -1 off
-    one that comes early      0 back, as many off as the segments that are still missing
+    one that arrives early    0 back, as many off as the segments that are still missing
     an acknowledgment         as many back as it leaves segments unacknowledged
 
-No rule knows of any of these. Sequence numbers advance the line of who sends them, by what they
-carry; an acknowledgment of what the capture has lost advances that of its receiver. Since edges
-count segments and not bytes, references hold where segments have other lengths than the captured.
-A SYN whose number is not where its line began, as after a challenge ACK of an older connection
-(RFC 5961), begins another line.
+None of these is a special case. Sequence numbers advance the line of their sender, by what they
+carry; an acknowledgment of what the capture has lost advances that of its receiver. As edges count
+segments and not bytes, references hold where segments have other lengths than captured. A SYN whose
+number is not where its line began, as after a challenge ACK of an older connection (RFC 5961),
+begins another line.
 
 Shapes: P packets of TCP, in the order of time; M mentions of numbers, two a packet (its own
 number, then the one that it acknowledges).
@@ -61,7 +60,7 @@ class Numbers:
 
 @dataclass(frozen=True, kw_only=True)
 class References:
-    """What numbers of P segments refer to; each entry is of a mention."""
+    """The references of P segments; each entry is of a mention."""
 
     back: NDArray[np.int32]
     """Edges back (P, 2), of the sequence and the acknowledgment number."""
@@ -148,7 +147,7 @@ def encode(flow: Integers, outgoing: Flags, numbers: Numbers) -> References:
 
 
 def _rises(relative: Integers, mentions: Mentions) -> NDArray[np.int8]:
-    """How each acknowledgment number lies to the greatest one before (P); 1 for the first."""
+    """The relation of each acknowledgment number to the highest before (P); 1 for the first."""
     is_acknowledged = mentions.rows % 2 == 1
     said = relative[is_acknowledged]
     groups = Groups(mentions.line[mentions.rows[is_acknowledged]])
@@ -225,12 +224,12 @@ def decode(
 def _in_order(
     mention: Integers, relative: Integers, edges: Edges, rises: NDArray[np.int8], groups: Groups
 ) -> Integers:
-    """Acknowledgment numbers (A) that rise where they did when captured, and do not where not.
+    """Acknowledgment numbers (A) that advance exactly where they did when captured.
 
-    Where a session goes over from one capture to another, how much a segment leaves
-    unacknowledged and whether it says something new may not both hold. The second one does: it is
-    what the other side, and whoever watches, acts on. What would be nothing new acknowledges one
-    segment more than the last one; where all is acknowledged, the last number is said again.
+    After a switch between captures, how much a segment leaves unacknowledged and whether it
+    advances may contradict each other. The second is kept: the other side, and any observer, acts
+    on it. A number that would wrongly not advance acknowledges one segment more than the last;
+    where all is acknowledged, the last number is repeated.
     """
     edge, highest = edges.below(mention, relative)
     off = relative - edges.number(edge)

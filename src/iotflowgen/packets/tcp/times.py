@@ -1,4 +1,4 @@
-"""When a session takes place, by the clocks of captured hosts.
+"""The time of a session among the captures, by the clocks of captured hosts.
 
 Shapes: P captured packets; C captures; E packets of a block.
 """
@@ -50,7 +50,7 @@ class Times:
 
 
 class Captures:
-    """The captures of a recording, as far as sessions are near them."""
+    """The captures of a recording that sessions may be near in time."""
 
     def __init__(self, recording: Recording) -> None:
         """Note when they began."""

@@ -1,9 +1,9 @@
-"""The timestamps option of TCP, as a codec: what clocks say, and what is echoed of it.
+"""The TCP timestamps option, as a codec: values of clocks, and their echoes.
 
-RFC 7323, section 3. A timestamp is told by how many ticks it is ahead of a clock that runs evenly
-(`clocks`). An echo is told by how many different timestamps of the other end lie between (`lines`):
-it is that of the segment that was acknowledged last, and a delayed acknowledgment echoes the first
-of several.
+RFC 7323, section 3. A timestamp is stored as its lead, in ticks, over a clock of constant rate
+(`clocks`). An echo is stored as the number of distinct timestamps of the other end in between
+(`lines`): it is that of the segment acknowledged last, and a delayed acknowledgment echoes the
+first of several.
 
 Shapes: P segments with the option, in the order of time, or captured packets where a codec says
 so; M mentions, L lines, as in `lines`; H hosts.
@@ -160,7 +160,7 @@ def decode_stamps(
 
 
 class Timestamps:
-    """What the clocks of both ends say, and what each echoes of the other's."""
+    """Timestamps by the clocks of both ends, and the echoes of the other's."""
 
     name: ClassVar[str] = "timestamps"
 
@@ -236,7 +236,7 @@ class Timestamps:
 
 
 class _Peers:
-    """The clocks of hosts that flows are with, whichever packets they are made of."""
+    """The clocks of the peers of flows, whichever packets they are made of."""
 
     def __init__(self, recording: Recording, clock: Integers) -> None:
         """Note them by the addresses of those that send; `clock` is the sender's first (P, 2)."""
@@ -285,9 +285,9 @@ def _find(
 
 
 def _exact(clocks: Clocks, clock: Integers, said: Readings) -> Reals:
-    """Ticks a second that each clock really had (R), where it was heard for long enough.
+    """The true rate of each clock, ticks a second (R), where it was observed for long enough.
 
-    Quartz is off by some millionths, which makes many ticks in a long capture.
+    Quartz is off by some parts per million, which makes many ticks in a long capture.
     """
     passed = (said.time_ns - clocks.time_ns[clock]) / 1e9
     ahead = signed(said.value - nearest(clocks.at(clock, said.time_ns)))

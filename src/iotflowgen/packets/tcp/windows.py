@@ -1,8 +1,8 @@
 """The receive window of TCP segments, as a codec (RFC 9293, section 3.8.6).
 
-A sender says how much it can take with every segment, mostly the same as in the one before. A
-session takes segments from several captured connections, and another window alone, with nothing
-new sent or acknowledged, would be a window update where none was captured.
+A sender advertises its window in every segment, mostly unchanged. A session combines segments of
+several captured connections, and another window alone, with nothing new sent or acknowledged, would
+be a window update where there was none.
 
 Shapes: P captured packets; E packets of a block.
 """
@@ -23,15 +23,15 @@ _LAST = "tcp.window"
 
 
 class ReceiveWindows:
-    """Windows that are the captured ones, or the last that the sender told."""
+    """Windows as captured, or the last one that the sender advertised."""
 
     name: ClassVar[str] = "windows"
 
     def __init__(self, recording: Recording) -> None:
         """Take the references of all packets (P).
 
-        With anything new that is said, the window is the captured one: it mostly grows as a
-        connection goes on, and has to where a walk goes over to a later part of another.
+        With anything new in the segment, the window is the captured one: it mostly grows with the
+        connection, and must do so where a session switches to a later part of another.
         """
         packets = recording.packets
         is_new = (recording.of("tcp")["rises"] > 0) | (payload_size(packets.layers) > 0)
@@ -39,7 +39,7 @@ class ReceiveWindows:
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
-        """Whether a segment `repeats` the window that its sender told before (P)."""
+        """Whether a segment `repeats` the window that its sender advertised before (P)."""
         which = np.flatnonzero(_tells(packets))
         segments = packets.take(which)
         window = tcp_window(segments.frames, segments.layers)

@@ -14,7 +14,7 @@ from iotflowgen.evaluation.metrics import (
     signature_rates,
 )
 from iotflowgen.evaluation.metrics.features import log_seconds
-from iotflowgen.traffic import cut_windows, every_place
+from iotflowgen.traffic import cut_windows, every_window_start
 from tests.unit.evaluation.metrics.strategies import make, random_windows, three
 
 FIELDS = {"length", "src_port", "dst_port", "protocols", "outgoing"}
@@ -159,7 +159,7 @@ def test_rates_are_those_counted_one_by_one(sets, found):
 
 def test_signatures_of_captures_are_found_in_their_windows(traces):
     metric = signature_rates(extract_signatures(traces, SignatureConfig()))
-    windows = cut_windows(traces, every_place(traces, 20))
+    windows = cut_windows(traces, every_window_start(traces, 20))
     rates = metric(windows, windows, windows)
     assert rates["found"] == 1
     assert rates["real"] == rates["synthetic"] > 0.5

@@ -3,10 +3,10 @@
 import pytest
 
 from iotflowgen.packets.identity.identifiers import (
+    dhcp_addresses_in,
+    dotted_quads_in,
     is_host,
-    leased_in,
-    mapped_in,
-    quads_in,
+    stun_addresses_in,
     words_in,
 )
 
@@ -42,7 +42,7 @@ def test_words_that_identify_are_found(text, words):
 
 def test_addresses_are_found_in_texts_also_with_doubled_letters():
     doubled = bytes(2 * letter for letter in b"10.0.0.7")
-    assert [*quads_in(b"at 192.168.1.20:80, not 1.2.3.4.5; " + doubled)] == [
+    assert [*dotted_quads_in(b"at 192.168.1.20:80, not 1.2.3.4.5; " + doubled)] == [
         "192.168.1.20",
         "10.0.0.7",
     ]
@@ -53,16 +53,16 @@ def test_addresses_of_leases_are_found_however_short_the_message():
     options = bytes([53, 1, 2, 0, 6, 8, 10, 0, 0, 2, 10, 0, 0, 3, 255, 3, 4, 1, 1, 1, 1])
     message = fixed.ljust(240, b"\0") + options
     found = {bytes([10, 0, 0, last]) for last in (1, 2, 3, 5)}
-    assert {*leased_in(message)} - {bytes(4)} == found
+    assert {*dhcp_addresses_in(message)} - {bytes(4)} == found
     for end in range(len(message)):
-        assert {*leased_in(message[:end])} <= found | {bytes(4)}
+        assert {*dhcp_addresses_in(message[:end])} <= found | {bytes(4)}
 
 
 def test_the_address_that_stun_hides_is_found():
     attribute = b"\0\x20\0\x08\0\x01\xa1\x47" + bytes([203 ^ 0x21, 0x12, 113 ^ 0xA4, 9 ^ 0x42])
     message = b"\1\1\0\x0c\x21\x12\xa4\x42" + bytes(12) + attribute
-    assert [*mapped_in(message)] == [bytes([203, 0, 113, 9])]
-    assert not [*mapped_in(message.replace(b"\x21\x12\xa4\x42", b"none"))]
+    assert [*stun_addresses_in(message)] == [bytes([203, 0, 113, 9])]
+    assert not [*stun_addresses_in(message.replace(b"\x21\x12\xa4\x42", b"none"))]
 
 
 @pytest.mark.parametrize(

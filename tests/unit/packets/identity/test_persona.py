@@ -50,20 +50,20 @@ def persona(known=KNOWN, seed=0, **kwargs):
 
 
 def shown_mac(someone, old):
-    return disguise(someone, raw(old))[0].hex(":")
+    return pseudonymise(someone, raw(old))[0].hex(":")
 
 
 def shown_ip(someone, old):
-    return str(ipaddress.ip_address(disguise(someone, ipaddress.ip_address(old).packed)[0]))
+    return str(ipaddress.ip_address(pseudonymise(someone, ipaddress.ip_address(old).packed)[0]))
 
 
-def disguise(someone, *frames):
-    return someone.disguise(Frames.of(frames)).tolist()
+def pseudonymise(someone, *frames):
+    return someone.pseudonymise(Frames.of(frames)).tolist()
 
 
 @given(SEEDS)
 def test_every_identifier_is_gone_and_every_frame_as_long(seed):
-    shown = persona(seed=seed).disguise(FRAMES)
+    shown = persona(seed=seed).pseudonymise(FRAMES)
     assert shown.size.tolist() == FRAMES.size.tolist()
     everything = b"\xff\xfe\xfd\xfc".join(shown.tolist())
     assert [each for each in spelt(KNOWN) if each in everything] == []
@@ -78,12 +78,12 @@ def test_the_same_stands_for_the_same_in_bytes_and_as_text(seed):
     new = raw(mac), mac, mac.upper().replace(":", "-"), ip, ip.replace(".", "-")
     frames = [each if isinstance(each, bytes) else each.encode() for each in old]
     expected = [each if isinstance(each, bytes) else each.encode() for each in new]
-    assert disguise(someone, *frames) == expected
+    assert pseudonymise(someone, *frames) == expected
     tail = someone.device_mac.replace(":", "")[-4:].encode()
-    assert disguise(someone, b"plug-3f2a1c") == [
+    assert pseudonymise(someone, b"plug-3f2a1c") == [
         b"plug-" + someone.device_mac.replace(":", "")[-6:].encode()
     ]
-    plug = disguise(persona(KNOWN, seed), b"at plug-2a1c")
+    plug = pseudonymise(persona(KNOWN, seed), b"at plug-2a1c")
     assert plug == [b"at plug-" + tail]
     link = ipaddress.IPv6Address(shown_ip(someone, "fe80::217:88ff:fe3f:2a1c")).packed
     assert link[8:] == bytes([raw(someone.device_mac)[0] ^ 2]) + (
@@ -94,14 +94,14 @@ def test_the_same_stands_for_the_same_in_bytes_and_as_text(seed):
 @given(SEEDS)
 def test_what_stands_within_a_word_is_the_same_there(seed):
     someone = persona(seed=seed)
-    alone, within = disguise(someone, b"AB12CD34EF", b"msg-AB12CD34EF-1")
+    alone, within = pseudonymise(someone, b"AB12CD34EF", b"msg-AB12CD34EF-1")
     assert alone in within
     assert re.fullmatch(rb"[A-Z]{2}\d\d[A-Z]{2}\d\d[A-Z]{2}", alone)
-    (uuid,) = disguise(someone, b"2f402f80-da50-11e1-9b23-0017883f2a1c")
+    (uuid,) = pseudonymise(someone, b"2f402f80-da50-11e1-9b23-0017883f2a1c")
     assert uuid.endswith(b"-" + someone.device_mac.replace(":", "").encode())
-    (secret,) = disguise(someone, b"YWRtaW46MTIzNA==")
+    (secret,) = pseudonymise(someone, b"YWRtaW46MTIzNA==")
     assert re.fullmatch(rb"[a-z]{5}:\d{4}", base64.b64decode(secret))
-    assert disguise(someone, b"00:17:88:01:10:4d:a5:b2")[0].startswith(b"00:17:88")
+    assert pseudonymise(someone, b"00:17:88:01:10:4d:a5:b2")[0].startswith(b"00:17:88")
 
 
 @given(SEEDS)
@@ -124,12 +124,12 @@ def test_addresses_stay_of_their_kind(seed):
 
 def test_groups_stay():
     groups = [raw("01:00:5e:00:00:fb") + bytes([224, 0, 0, 251]), b"at 224.0.0.251"]
-    assert disguise(persona(), *groups) == groups
+    assert pseudonymise(persona(), *groups) == groups
 
 
 def test_kept_identifiers_change_nothing():
     someone = persona(keep=True, mac=OTHER, ip="10.0.0.9", gateway="10.0.0.1")
-    assert someone.disguise(FRAMES).tolist() == FRAMES.tolist()
+    assert someone.pseudonymise(FRAMES).tolist() == FRAMES.tolist()
     assert (someone.device_mac, someone.device_ip) == (DEVICE, "192.168.1.20")
     assert (someone.gateway_mac, someone.gateway_ip) == (ROUTER, "192.168.1.1")
     assert shown_ip(someone, "10.1.1.9") == "10.1.1.9"
@@ -139,7 +139,7 @@ def test_the_frames_that_were_given_are_not_written_to():
     frames = Frames.of([raw(DEVICE), TEXT])
     before = frames.tolist()
     for keep in (False, True):
-        shown = persona(keep=keep).disguise(frames)
+        shown = persona(keep=keep).pseudonymise(frames)
         shown.data[:] = 0
         assert frames.tolist() == before
 
@@ -154,9 +154,9 @@ def test_a_home_that_is_given_comes_out(seed):
     assert shown_ip(someone, "192.168.1.33").startswith("10.20.30.")
     old = raw(DEVICE) + bytes([192, 168, 1, 20]) + bytes([192, 168, 1, 1])
     new = raw("02:11:22:aa:44:55") + bytes([10, 20, 30, 40]) + bytes([10, 20, 30, 1])
-    assert disguise(someone, old) == [new]
+    assert pseudonymise(someone, old) == [new]
     # a text has no room for another length
-    shown = someone.disguise(FRAMES)
+    shown = someone.pseudonymise(FRAMES)
     assert shown.size.tolist() == FRAMES.size.tolist()
     everything = b"\xff\xfe\xfd\xfc".join(shown.tolist())
     assert [each for each in spelt(KNOWN) if each in everything] == []
@@ -196,21 +196,21 @@ def test_a_device_that_had_several_addresses_has_one():
     assert shown_ip(someone, "10.1.1.9") == someone.device_ip
     # a text of one has no room for the other, and what follows it would move
     frame = b"at 10.1.1.9 or at 192.168.1.20: the end"
-    (shown,) = disguise(someone, frame)
+    (shown,) = pseudonymise(someone, frame)
     assert len(shown) == len(frame)
     assert shown.endswith(b": the end")
     assert someone.device_ip.encode() in shown
 
 
 def test_the_same_seed_draws_the_same():
-    one, two, other = (persona(seed=seed).disguise(FRAMES).tolist() for seed in (1, 1, 2))
+    one, two, other = (persona(seed=seed).pseudonymise(FRAMES).tolist() for seed in (1, 1, 2))
     assert one == two != other
 
 
 def everything_shown(paths: list[Path], *, keep: bool) -> bytes:
     recording = record(read_frames(paths, read_captures(paths)), codecs=[])
     assert recording is not None
-    shown = persona(recording.identities, keep=keep).disguise(recording.frames)
+    shown = persona(recording.identities, keep=keep).pseudonymise(recording.frames)
     assert shown.size.tolist() == recording.frames.size.tolist()
     return b"\xff\xfe\xfd\xfc".join(shown.tolist())
 

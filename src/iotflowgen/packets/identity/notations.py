@@ -1,6 +1,6 @@
-"""How packets spell the addresses of hosts: what to look for, and what to put there instead.
+"""Notations of addresses in packets: what to search for, and what to replace it with.
 
-Functions that yield pairs give what stands for an old address and what for the new one, of the same
+Functions that yield pairs give the notation of the old address and of the new one, of the same
 length.
 """
 
@@ -10,7 +10,16 @@ from itertools import product
 from operator import xor
 from typing import Any, Final
 
-__all__ = ["STUN_COOKIE", "Pair", "bare", "eui64", "hidden", "mac_in", "spell_ip", "spell_mac"]
+__all__ = [
+    "STUN_COOKIE",
+    "Pair",
+    "bare",
+    "eui64",
+    "hidden",
+    "ip_notations",
+    "mac_in",
+    "mac_notations",
+]
 
 Pair = tuple[bytes, bytes]
 
@@ -21,7 +30,7 @@ _SEPARATORS: Final[tuple[tuple[Any, ...], ...]] = ((), (":",), ("-",), (" ",), (
 _SOLICITED: Final = b"\xff\x02" + bytes(9) + b"\x01\xff"
 
 
-def spell_mac(old: str, new: str) -> Iterator[Pair]:
+def mac_notations(old: str, new: str) -> Iterator[Pair]:
     """A MAC address in bytes and as text, alone, in addresses and in names of groups."""
     raw = bytes.fromhex(bare(old)), bytes.fromhex(bare(new))
     yield from _groups(*raw)
@@ -34,7 +43,7 @@ def spell_mac(old: str, new: str) -> Iterator[Pair]:
             yield case(first.hex(*separators)).encode(), case(second.hex(*separators)).encode()
 
 
-def spell_ip(old: str, new: str, shown: str) -> Iterator[Pair]:
+def ip_notations(old: str, new: str, shown: str) -> Iterator[Pair]:
     """An IP address in bytes and as text; `shown` is what texts have, as long as `old`."""
     first, second = ipaddress.ip_address(old).packed, ipaddress.ip_address(new).packed
     yield first, second

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from iotflowgen.generators.coherence import Coherence, Walks
+from iotflowgen.generators.connection_states import ConnectionStates, WalkConnections
 
 NEW = 4
 SYN, ACK, ASK, ANSWER = range(4)
 START = np.array([0])
 
 
-def coherence(rows, *, may_open=True, capture=None, states=None):
+def states(rows, *, may_open=True, capture=None, states=None):
     """Of rows: connection, rank, what is said, whether the device says it, whether it carries."""
     connection, rank, said, outgoing, payload = np.array(rows).T
-    return Coherence(
+    return ConnectionStates(
         capture=np.zeros_like(connection) if capture is None else np.array(capture),
         connection=connection,
         service=np.zeros(len(rows), dtype=np.int64),
@@ -27,7 +27,7 @@ def coherence(rows, *, may_open=True, capture=None, states=None):
 
 def used(of, *places):
     """A walk that has come through places, and the connections it has used, numbered from 1."""
-    walks = Walks(of, START)
+    walks = WalkConnections(of, START)
     return walks, [int(walks.use(np.array([place]))[0]) for place in places]
 
 
@@ -36,7 +36,7 @@ def fitting(of, walks):
     return np.flatnonzero(walks.fits(np.zeros(len(places), dtype=np.int64), places)).tolist()
 
 
-TWO = coherence(
+TWO = states(
     [
         *((1, NEW, SYN, 1, 0), (2, NEW, SYN, 1, 0)),  # 0, 1
         *((1, 1, ACK, 0, 0), (2, 1, ACK, 0, 0)),  # 2, 3
@@ -47,7 +47,7 @@ TWO = coherence(
 
 
 def test_what_opens_a_connection_or_is_of_none_always_fits():
-    assert fitting(TWO, Walks(TWO, START)) == [0, 1, 6]
+    assert fitting(TWO, WalkConnections(TWO, START)) == [0, 1, 6]
 
 
 def test_what_goes_on_fits_a_connection_that_has_come_as_far():
@@ -65,7 +65,7 @@ def test_a_walk_goes_on_with_the_connection_that_it_has():
 
 def test_of_several_that_have_come_as_far_it_is_the_one_used_as_recently():
     assert used(TWO, 0, 1, 0, 2)[1][-1] == 2
-    near = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0)])
+    near = states([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0)])
     assert used(near, 0, 0, 0, 1)[1][-1] == 3
 
 
@@ -75,14 +75,14 @@ def test_what_fits_none_goes_on_with_one_of_its_service_or_opens_one():
 
 
 def test_walks_number_their_connections_apart():
-    walks = Walks(TWO, np.repeat(START, 3))
+    walks = WalkConnections(TWO, np.repeat(START, 3))
     numbers = [walks.use(np.array(places)).tolist() for places in ([0, 0, 6], [1, 2, 0], [3, 4, 2])]
     assert len({*numbers[0], *numbers[1]} - {-1}) == 4
     assert numbers[2] == [numbers[0][0], numbers[0][1], numbers[1][2]]
 
 
 def test_a_syn_that_nobody_answers_is_no_syn_that_somebody_does():
-    of = coherence(
+    of = states(
         [
             *((1, NEW, SYN, 1, 0), (1, 0, SYN, 1, 0)),
             *((2, NEW, SYN, 1, 0), (2, 0, ACK, 0, 0), (2, 0, ASK, 1, 1)),
@@ -94,7 +94,7 @@ def test_a_syn_that_nobody_answers_is_no_syn_that_somebody_does():
 
 def test_an_acknowledgment_follows_what_it_may_acknowledge():
     alike = (1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0), (1, 0, ASK, 1, 1)
-    heard = coherence(
+    heard = states(
         [
             *alike,
             *((1, 0, ANSWER, 0, 1), (1, 0, ANSWER, 0, 1), (1, 0, ACK, 1, 0), (1, 0, ASK, 1, 1)),
@@ -110,7 +110,7 @@ def test_an_acknowledgment_follows_what_it_may_acknowledge():
 def test_the_last_packets_of_a_connection_are_told_from_those_before():
     # the same length, but one acknowledges and the other one ends the connection
     data = [(1, NEW, SYN, 1, 0), *[(1, 0, ASK, 1, 1), (1, 0, ACK, 0, 0)] * 3]
-    of = coherence([*data, (1, 0, ACK, 1, 0), (1, 0, ACK, 0, 0)])
+    of = states([*data, (1, 0, ACK, 1, 0), (1, 0, ACK, 0, 0)])
     walks, _ = used(of, *range(5))
     assert fitting(of, walks) == [0, 5]
     walks, _ = used(of, *range(7))
@@ -118,23 +118,21 @@ def test_the_last_packets_of_a_connection_are_told_from_those_before():
 
 
 def test_many_connections_leave_the_latest():
-    of = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0)])
+    of = states([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0)])
     walks, numbers = used(of, *[0] * 100, 1)
     assert numbers == [*range(1, 101), 100]
     assert fitting(of, walks) == [0, 1]
 
 
 def test_those_that_are_over_are_forgotten_first():
-    of = coherence([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0), (2, NEW, ASK, 1, 1)])
+    of = states([(1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0), (2, NEW, ASK, 1, 1)])
     walks, _ = used(of, 0, *[2] * 100)
     assert fitting(of, walks) == [0, 1, 2]
 
 
 def test_a_connection_that_was_there_before_is_taken_up_at_any_packet_like_its_first():
-    of = coherence(
-        [(1, NEW, SYN, 0, 0), *[(1, 0, ACK, 1, 0), (1, 0, SYN, 0, 0)] * 2], may_open=False
-    )
-    assert fitting(of, Walks(of, START)) == [0, 2, 4]
+    of = states([(1, NEW, SYN, 0, 0), *[(1, 0, ACK, 1, 0), (1, 0, SYN, 0, 0)] * 2], may_open=False)
+    assert fitting(of, WalkConnections(of, START)) == [0, 2, 4]
     # not twice, for the capture has but one
     walks, numbers = used(of, 2)
     assert numbers == [1]
@@ -143,18 +141,18 @@ def test_a_connection_that_was_there_before_is_taken_up_at_any_packet_like_its_f
 
 
 def test_a_walk_takes_up_no_more_than_the_capture_has_up_to_there():
-    of = coherence(
+    of = states(
         [(1, NEW, SYN, 0, 0), (1, 0, ACK, 1, 0), (2, NEW, SYN, 0, 0), (2, 0, ACK, 1, 0)],
         may_open=False,
     )
     assert fitting(of, used(of, 0)[0]) == [1, 2, 3]
     assert fitting(of, used(of, 0, 2)[0]) == [1, 3]
-    again = coherence([(1, NEW, SYN, 0, 0), (2, NEW, SYN, 0, 0)], may_open=False, capture=[0, 1])
+    again = states([(1, NEW, SYN, 0, 0), (2, NEW, SYN, 0, 0)], may_open=False, capture=[0, 1])
     assert fitting(again, used(again, 0)[0]) == []
 
 
 def test_two_that_began_alike_do_not_stand_for_two_that_did_not():
-    of = coherence(
+    of = states(
         [
             *((1, NEW, SYN, 0, 0), (2, NEW, ASK, 0, 0)),
             *((3, NEW, SYN, 0, 0), (4, NEW, SYN, 0, 0)),
@@ -169,16 +167,16 @@ def test_two_that_began_alike_do_not_stand_for_two_that_did_not():
 
 
 def test_what_was_there_before_a_walk_began_counts_as_had():
-    of = coherence(
+    of = states(
         [(1, NEW, SYN, 0, 0), (2, NEW, ASK, 0, 0), (3, NEW, SYN, 0, 0), (1, 0, SYN, 0, 0)],
         may_open=False,
     )
-    assert fitting(of, Walks(of, np.array([2]))) == [2, 3]
-    assert fitting(of, Walks(of, np.array([0]))) == [0, 1, 2, 3]
+    assert fitting(of, WalkConnections(of, np.array([2]))) == [2, 3]
+    assert fitting(of, WalkConnections(of, np.array([0]))) == [0, 1, 2, 3]
 
 
 def test_another_one_is_taken_up_where_the_one_that_fits_was_used_at_another_time():
-    of = coherence(
+    of = states(
         [
             *((1, NEW, SYN, 0, 0), (1, 0, ACK, 1, 0), (2, NEW, SYN, 0, 0), (2, 0, ACK, 1, 0)),
             *((1, 1, SYN, 0, 0), (1, 0, ACK, 1, 0), (1, 0, SYN, 0, 0)),
@@ -192,16 +190,16 @@ def test_another_one_is_taken_up_where_the_one_that_fits_was_used_at_another_tim
 
 def test_how_many_packets_an_older_connection_had_or_has_left_does_not_matter():
     said = (1, NEW, ANSWER, 0, 1), *[(1, 0, ASK, 1, 0), (1, 0, ANSWER, 0, 1)] * 4, (1, 0, ASK, 1, 0)
-    of = coherence(said, may_open=False)
+    of = states(said, may_open=False)
     walks, _ = used(of, 0)
     assert fitting(of, walks) == [1, 3, 5, 7, 9]
     # of one that was opened these have come to something else
-    of = coherence(said)
+    of = states(said)
     assert fitting(of, used(of, 0)[0]) == [0, 1]
 
 
 A, B = 11, 12
-QUESTIONS = coherence(
+QUESTIONS = states(
     [
         *((1, NEW, ASK, 1, 1), (1, 1, ANSWER, 0, 1)),  # 0, 1: a question, and its answer
         *((2, NEW, ASK, 1, 1), (2, 1, ANSWER, 0, 1)),  # 2, 3: another
@@ -222,7 +220,7 @@ def test_what_follows_an_open_state_relies_on_it():
 
 
 CLOSE = 5
-CLOSING = coherence(
+CLOSING = states(
     [
         *((1, NEW, SYN, 1, 0), (1, 0, ACK, 0, 0), (1, 0, ASK, 1, 1)),  # 0, 1, 2
         *((1, 0, CLOSE, 0, 0), (1, 0, ACK, 1, 0)),  # 3, 4: one side closes, the other acknowledges

@@ -4,7 +4,7 @@ import gzip
 import struct
 
 import pytest
-from tcp_judge import RULES, judge, judge_frames, rates
+from tcp_checker import RULES, judge, judge_frames, rates
 
 from tests.drill import Frame, frames, save
 

@@ -3,7 +3,7 @@
 It shares no code with iotflowgen, so that a mistake there is not made here as well. Captures of
 real devices break rules too, wherever the capture lost or reordered segments: compare rates.
 
-    python benchmarks/tcp_judge.py CAPTURE ...
+    python benchmarks/tcp_checker.py CAPTURE ...
 """
 
 import sys
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scapy.utils import RawPcapReader
-from tcp_side import ACK, FIN, RST, SYN, Segment, Side, near, read_segment
+from tcp_endpoint import ACK, FIN, RST, SYN, Segment, Side, near, read_segment
 
 __all__ = ["RULES", "Finding", "Judgement", "judge", "judge_frames", "rates"]
 

@@ -1,13 +1,13 @@
-"""What belongs to one capture alone, drawn anew for another session.
+"""Values that belong to a single capture, redrawn for each generated session.
 
-The exact time between two packets, an ephemeral port, a length that one capture alone shows: the
-next capture has others, not far from these. To hand them out again gives a copy away. Each is drawn
-between the values next to it in rank among its like, so that what is always the same stays, and
-what is spread stays as spread. Which of two services speaks first is drawn as well, if captures
-show both orders.
+The exact time between two packets, an ephemeral port, or a length that only one capture shows: the
+next capture has other values, not far from these, so reusing them would reveal a copy. Each value
+is drawn between its neighbours in rank among values of the same kind, so constants stay constant
+and what varies varies as much. The order of packets of two independent services is redrawn as well,
+if captures show both orders.
 
-Lengths follow Good and Turing (Good 1953): values seen in one capture alone are as frequent as
-values that the next one is the first to show.
+Lengths follow Good and Turing (Good 1953): values seen in only one capture are as frequent as
+values that the next capture will be the first to show.
 
 Shapes: P packets of all captures; D distinct lengths, each of one kind of packet; R roles of
 lengths; C captures; E packets of all sessions, one session after another.
@@ -27,9 +27,9 @@ _MOSTLY = 0.9  # of a role's packets in a capture have one length
 
 
 def numbered(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
-    """A number (P) for what stands in several columns (P): the same where all are the same.
+    """Number the distinct rows of several columns (P each): equal rows, equal numbers (P).
 
-    Numbers rise with the first column, among the same ones with the second, and so on.
+    Numbers are in lexicographic order of the rows.
     """
     number = np.zeros(len(columns[0]), dtype=np.int64)
     # column by column: to sort numbers takes a fraction of what it takes to sort rows
@@ -40,11 +40,11 @@ def numbered(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
 
 
 class Spread:
-    """Values (P), each with how far its like reach to either side of it.
+    """Values (P), each with an interval around it from which a new value is drawn.
 
-    So far is the k-th value of its kind below and above, k the square root of how many there are,
-    or the last that there is. Beyond the least and the greatest, it is half as far as on their
-    other side; a value alone in its kind has `lone`. No value reaches farther than `most`.
+    The interval reaches to the k-th value of the same kind below and above, where k is the square
+    root of their number. At the smallest and the largest value it reaches half as far outwards as
+    inwards; the only value of its kind gets `lone`. No interval reaches further than `most`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Spread:
         self._up[order] = np.minimum(np.where(place == greatest, ends, up), most)
 
     def draw(self, place: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-        """Values between the neighbours of those at `place`, in its shape."""
+        """Draw a value from the interval of each value at `place`, in its shape."""
         shift = rng.uniform(-1, 1, place.shape)
         step = np.where(shift < 0, self._down[place], self._up[place])
         drawn: NDArray[np.float64] = self._value[place] + shift * step
@@ -77,10 +77,10 @@ class Spread:
 
 
 class Lengths:
-    """Frame lengths (P): those that always recur, and those that belong to a capture.
+    """Frame lengths (P): those that recur in all captures, and those that belong to one.
 
-    Some lengths say the same in every capture, each in its own way: a name is a letter longer, a
-    number has a digit more. They share a *role*, which each capture plays with one length.
+    Some messages have a length of their own in every capture, as when a name is a letter longer.
+    These lengths share a *role*, which has one length in each capture.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Lengths:
         capture: NDArray[np.int64],
         redraw: NDArray[np.bool_],
     ) -> None:
-        """Sort lengths.
+        """Separate recurring lengths from those of single captures.
 
         Args:
             length: Of each packet (P).
@@ -137,7 +137,7 @@ class Lengths:
     def draw(
         self, packet: NDArray[np.int64], session: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int32]:
-        """Lengths (E) of packets like `packet` (E); a session (E) has one for each role."""
+        """Draw the lengths (E) of packets like `packet` (E), one for each role of a session (E)."""
         lengths = self._length[packet].copy()
         own = np.flatnonzero(self._own_R[self.role[packet]])
         _, first, same = np.unique(
@@ -155,15 +155,12 @@ class Lengths:
 
 
 class Order:
-    """Which of two packets comes first, where captures show both orders.
-
-    Two services that do not wait for each other speak in either order.
-    """
+    """Pairs of packets of independent services, which captures show in both orders."""
 
     def __init__(
         self, message: NDArray[np.int64], service: NDArray[np.int64], capture: NDArray[np.int64]
     ) -> None:
-        """Note what follows what.
+        """Find the pairs that captures show in both orders.
 
         Args:
             message: What each packet says (P).
@@ -178,9 +175,9 @@ class Order:
     def draw(
         self, packet: NDArray[np.int64], session: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """In which order packets like `packet` (E) come, where each was before (E).
+        """Draw the order of packets like `packet` (E): the previous position of each (E).
 
-        Neighbours of a session (E) are exchanged as often as not.
+        Neighbours within a session (E) are swapped with probability one half.
         """
         first, second = packet[:-1], packet[1:]
         exchanged = (
@@ -202,10 +199,10 @@ class Order:
 def _roles(
     kind_D: NDArray[np.int64], length_D: NDArray[np.int64], count_DC: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """A number for the role of each length (D), which rise in each kind.
+    """Number the roles of lengths (D), ascending within each kind.
 
-    Lengths next to each other share one as long as each capture shows mostly one of them, and each
-    of them is that of some capture.
+    Adjacent lengths share a role as long as each capture shows mostly one of them, and each is the
+    length of some capture.
     """
     role_D = np.zeros(len(length_D), dtype=np.int64)
     members = [0]

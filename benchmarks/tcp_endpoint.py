@@ -1,4 +1,4 @@
-"""What `tcp_judge` reads of a TCP segment, and what it remembers of each end of a connection.
+"""What `tcp_checker` reads of a TCP segment, and what it remembers of each end of a connection.
 
 Numbers count on beyond 2**32, so that they can be compared; `near` brings one to them.
 """

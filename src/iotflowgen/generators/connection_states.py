@@ -1,29 +1,29 @@
-"""What the connections of a walk have come to, so that it goes on with these and no others.
+"""Connection states of a walk, so that it continues only connections that it opened.
 
-A walk that goes over from one capture to another finds packets there of connections that it does
-not have, or that have come to something else: an answer that nobody asked for, an acknowledgment of
-nothing. So a packet fits a walk only if it is of no connection, opens one, or goes on with one of
-the walk's that has come to the same as the captured one had before. What a connection has come to:
+A walk that switches from one capture to another meets packets there of connections that it does not
+have, or whose state differs: a response without a request, an acknowledgment of nothing. So a
+packet fits a walk only if it belongs to no connection, opens one, or continues one whose state is
+that of the captured connection before the packet. The state of a connection is:
 
-- what it is used for, and what was said last;
-- how many packets it had, up to a few;
-- how many segments with payload one side has sent since the other last spoke, up to a few: these
-  may be acknowledged, and are as much of a flight as came so far;
-- what else is known of its state, as which questions of DNS are open (`Trace.states`);
-- whether payload is still to come; else how many packets are, up to a few, unless there never was
-  any. By lengths alone a FIN is an acknowledgment, and a SYN that is answered like any other.
+- its service, and its last message;
+- the number of its packets, up to a few;
+- the number of segments with payload that one side has sent since the other last spoke, up to a
+  few: what can be acknowledged, and how far a flight has come;
+- protocol states known from bytes, such as open DNS queries (`Trace.states`);
+- whether payload is still to come; else how many packets are left, up to a few, unless there never
+  was payload. By their lengths alone, a FIN and an acknowledgment, or an answered and an unanswered
+  SYN, would be the same.
 
-A connection that was there before its capture opens nowhere. How many packets it had, or has left,
-is not to be seen, for it mostly goes on after the capture. A walk takes one up with any packet that
-says what the first one of such a connection does, unless it has as many of them as the capture has
-up to there, or as many that began like that. What the capture had before the walk began counts as
-had by the walk.
+Connections that were open before their capture began have no opening, and their numbers of packets
+are unknown. A walk resumes one with any packet like the first captured packet of such a connection,
+unless it has as many of them as the capture has up to there, or as many that began alike. What the
+capture had before the walk began counts as had by the walk.
 
-A packet may be drawn that fits no connection, as where nothing does. It then goes on with one of
-its service that is in the same state, so that nothing is sent on a closed connection of TCP, and
-nothing closes one that is closed; if it relies on a state that no connection is in, it is left out.
+Where no packet fits, one is drawn that does not. It then continues a connection of its service in
+the same protocol state, so that nothing is sent on a closed TCP connection; if there is none it is
+skipped.
 
-Connections are known by their ports, for features have no addresses (paper, section 4.1).
+Connections are identified by their ports, as features have no addresses (paper, section 4.1).
 
 Shapes: P places, as in `chain`; S kinds of states; N walks; X pairs of a walk and a place; M
 connections of a walk; K kinds of packets that connections begin with which were there before their
@@ -35,9 +35,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.generators.accidents import numbered
+from iotflowgen.generators.redrawn import numbered
 
-__all__ = ["Coherence", "Walks"]
+__all__ = ["ConnectionStates", "WalkConnections"]
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -49,8 +49,8 @@ _KEPT = 32  # M
 _NOTHING = 2  # from which no packet goes on, after all that packets may ask for
 
 
-class Coherence:
-    """What the packet at each place asks of its connection, and what it makes of it."""
+class ConnectionStates:
+    """For each place, the connection state that its packet requires, and the state it produces."""
 
     def __init__(
         self,
@@ -120,8 +120,8 @@ class Coherence:
         first_there = older & (self.before == _NONE)
         spoken = numbered([service, said])
         kinds = np.unique(spoken[first_there])
-        takes_up = older & ~self.relies & np.isin(spoken, kinds)
-        self.takes_up = np.where(takes_up, np.searchsorted(kinds, spoken), _NONE)
+        resumes = older & ~self.relies & np.isin(spoken, kinds)
+        self.resumes = np.where(resumes, np.searchsorted(kinds, spoken), _NONE)
         """Which kind it says, if it may take up a connection that was there before (P); else -1."""
         known = np.unique(self.before[self.before != _NONE])
         self.asked = len(known)
@@ -130,7 +130,7 @@ class Coherence:
         """Which of them it has to have come to (P); `asked` if it needs none, one more if it takes
         up a connection."""
         is_first = self.before == _NONE
-        self.asks[is_first] = self.asked + (self.takes_up[is_first] != _NONE)
+        self.asks[is_first] = self.asked + (self.resumes[is_first] != _NONE)
         self.makes = np.full(len(self.after), self.asked + _NOTHING, dtype=np.int32)
         """Which of them it comes to (P); two more than `asked` if nothing goes on from there."""
         goes_on = np.isin(self.after, known)
@@ -140,14 +140,14 @@ class Coherence:
         """How many of these began earlier in its capture, of each kind (P, K)."""
 
 
-class Walks:
+class WalkConnections:
     """The connections of N walks.
 
-    So many are kept of each walk; of more, first those that are over are forgotten, then the ones
-    that were not used for longest.
+    A fixed number is kept for each walk; beyond it, closed connections are forgotten first, then
+    those unused for longest.
     """
 
-    def __init__(self, coherence: Coherence, first: NDArray[np.int64]) -> None:
+    def __init__(self, coherence: ConnectionStates, first: NDArray[np.int64]) -> None:
         """Begin at the places `first` (N)."""
         self._of = coherence
         self._steps = 0
@@ -165,38 +165,38 @@ class Walks:
         """How many connections have come to what is asked for (N, by its number); what always fits
         counts as one, and nothing is asked of the last."""
         self._having[:, coherence.asked] = 1
-        self._taken_up = coherence.older[first]
+        self._resumed = coherence.older[first]
         """Connections that were there before, of each kind (N, K)."""
 
     def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether walks (X) can go on with the packets at places (X)."""
+        """Whether walks (X) can continue with the packets at places (X)."""
         fits: NDArray[np.bool_] = self._having[walk, self._of.asks[place]] > 0
-        older = (~fits & (self._of.takes_up[place] != _NONE)).nonzero()[0]
+        older = (~fits & (self._of.resumes[place] != _NONE)).nonzero()[0]
         if len(older):
-            fits[older] = self._takes_up(walk[older], place[older])
+            fits[older] = self._can_resume(walk[older], place[older])
         return fits
 
-    def _takes_up(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether walks (X) can take up the connections at places (X), which were there before."""
-        kind, had, older = self._of.takes_up[place], self._taken_up[walk], self._of.older[place]
+    def _can_resume(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether walks (X) can resume the earlier connections at places (X)."""
+        kind, had, older = self._of.resumes[place], self._resumed[walk], self._of.older[place]
         here = self._of.before[place] == _NONE  # one of them begins
         row = np.arange(len(place))
         fewer_alike = had[row, kind] < older[row, kind] + here
         fewer = had.sum(axis=1) < older.sum(axis=1) + here
-        takes_up: NDArray[np.bool_] = fewer & fewer_alike
-        return takes_up
+        resumes: NDArray[np.bool_] = fewer & fewer_alike
+        return resumes
 
     def use(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Go on with the packets at places (N); the numbers (N) of their connections, -1 for none.
+        """Continue with the packets at places (N); return their connections (N), -1 for none.
 
-        Of several that have come to the same, it is the one that was used about as recently as the
-        captured one, or as recently if another one may be taken up instead. A packet that fits none
-        goes on with such a one of its service in the same state, or opens one.
+        Of several connections in the required state, it is the one whose recency is closest to that
+        of the captured one. A packet that fits none continues one of its service in the same
+        protocol state, or opens one.
         """
         of, number = self._of, np.full(len(place), _NONE)
         walk = (of.service[place] != _NONE).nonzero()[0]
         place = place[walk]
-        asks, makes, kind = of.asks[place], of.makes[place], of.takes_up[place]
+        asks, makes, kind = of.asks[place], of.makes[place], of.resumes[place]
         fits = self._come_to[walk] == asks[:, None]
         count, at = fits.sum(axis=1), fits.argmax(axis=1)
         goes_on = count == 1
@@ -221,30 +221,30 @@ class Walks:
     def _chosen(
         self, walk: NDArray[np.int64], place: NDArray[np.int64], fits: NDArray[np.bool_]
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Whether walks (X) go on with a connection, and which (X), if so many (X, M) would do."""
+        """Whether walks (X) continue a connection, and which (X), out of those that fit (X, M)."""
         of, row = self._of, np.arange(len(walk))[:, None]
         latest = np.argsort(-self._used[walk], axis=1)
         mine = self._service[walk[:, None], latest] == of.service[place][:, None]
         fits = fits[row, latest]
         rank = np.cumsum(mine, axis=1) - 1
         alike = mine & (self._state[walk[:, None], latest] == of.finds[place][:, None])
-        takes_up = of.takes_up[place] != _NONE
-        takes_up[takes_up] = self._takes_up(walk[takes_up], place[takes_up])
+        resumes = of.resumes[place] != _NONE
+        resumes[resumes] = self._can_resume(walk[resumes], place[resumes])
         mine = np.where(fits.any(axis=1, keepdims=True), fits, alike)
         off = np.where(mine, np.abs(rank - of.rank[place][:, None]), np.iinfo(np.int64).max)
-        mine &= ~takes_up[:, None] | (fits & (off == 0))
+        mine &= ~resumes[:, None] | (fits & (off == 0))
         goes_on: NDArray[np.bool_] = np.any(mine, axis=1)
         return goes_on, latest[row[:, 0], off.argmin(axis=1)]
 
     def _opens(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the walks (X) keep the connections that they open, or take up, at places (X)."""
+        """Open, or resume, connections of walks (X) at places (X); return where they are kept."""
         over, used = self._over[walk], self._used[walk]
         forgotten = np.where(over == over.any(axis=1, keepdims=True), used, self._steps)
         at: NDArray[np.int64] = forgotten.argmin(axis=1)
         self._opened[walk] += 1
-        kind = self._of.takes_up[place]
+        kind = self._of.resumes[place]
         older = (kind != _NONE).nonzero()[0]
-        self._taken_up[walk[older], kind[older]] += 1
+        self._resumed[walk[older], kind[older]] += 1
         self._connection[walk, at] = self._opened[walk] * self._walks + walk
         self._service[walk, at] = self._of.service[place]
         return at

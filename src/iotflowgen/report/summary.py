@@ -1,4 +1,4 @@
-"""What the figures mean, in sentences made from them."""
+"""The meaning of the figures, in generated sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
@@ -16,14 +16,14 @@ from iotflowgen.report.findings import (
 from iotflowgen.report.paper_table1 import PAPER_TABLE_1
 from iotflowgen.report.table import points
 
-__all__ = ["in_words"]
+__all__ = ["summarise"]
 
 _SMALL = 0.05  # an excess that is called small
 _COPYING = 0.1  # so many more copied windows than among real ones are called copying
 _NAMED = 3  # devices that are worst
 
 
-def in_words(findings: Findings) -> list[str]:
+def summarise(findings: Findings) -> list[str]:
     """A paragraph a question: who is hardest to tell, and is it for good reasons."""
     questions = (_held_out, _where, _paper, _copying, _identification, _failures)
     paragraphs = (" ".join(question(findings)) for question in questions)

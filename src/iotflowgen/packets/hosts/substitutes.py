@@ -1,7 +1,7 @@
-"""Other addresses for hosts in each session of a file but the first.
+"""Substitute addresses of hosts, for each session of a file but the first.
 
-Sessions begin with the same ports. Between the same addresses, a connection would seem to be one of
-an earlier session that goes on, or its ports to be used again.
+Sessions open the same ports. Between the same addresses a connection would seem to continue one of
+an earlier session, or its ports to be reused.
 
 Shapes: H hosts that have others; G groups of these; E packets.
 """
@@ -12,13 +12,13 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups
 from iotflowgen.wire.arrays import Integers
 
-__all__ = ["StandIns"]
+__all__ = ["SubstituteAddresses"]
 
 _LAST = 254
 """Hosts of a network of IPv4 whose last byte counts them, from 1 on."""
 
 
-class StandIns:
+class SubstituteAddresses:
     """Addresses of IPv4, others of the same network: free ones, as long as there are enough."""
 
     def __init__(self, hosts: Integers, taken: Integers, named: Integers) -> None:

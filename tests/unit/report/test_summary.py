@@ -1,6 +1,6 @@
 from iotflowgen.evaluation import Results
 from iotflowgen.report.findings import Findings
-from iotflowgen.report.words import in_words
+from iotflowgen.report.summary import summarise
 from tests.unit.report.small_results import (
     HELD_OUT,
     benchmark_results,
@@ -11,7 +11,7 @@ from tests.unit.report.small_results import (
 
 
 def said(results):
-    return " ".join(in_words(Findings(results)))
+    return " ".join(summarise(Findings(results)))
 
 
 def held_out(**excesses):
