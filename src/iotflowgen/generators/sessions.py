@@ -78,16 +78,13 @@ class SessionsConfig(RecordedConfig):
     """Scale of the preference for like positions, in packets."""
     drift: float = Field(default=0.05, ge=0)
     """Growth of `reach`, as a share of the packets since the session began."""
-    follow: float = Field(default=0.65, ge=0, le=1)
+    follow: float = Field(default=0.5, ge=0, le=1)
     """Probability of continuing with the next packet of the same capture."""
     coherent: bool = True
     """Whether a session continues only its own connections."""
-    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = (
-        "dns",
-        "tcp",
-    )
-    """What a connection has to have come to just as the captured one had, for a packet to be its
-    next one, where captures tell (`Trace.states`)."""
+    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = STATES
+    """States that a connection must share with the captured one for a packet to be its next one,
+    where captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)
     """Sessions that windows are cut from; fewer if fewer windows are asked for."""
     redraw: tuple[Literal["times", "lengths", "order"], ...] = ("times", "lengths", "order")
@@ -97,7 +94,7 @@ class SessionsConfig(RecordedConfig):
 
 
 class Sessions(Recorded):
-    """WalkConnections through the captures, from the start of one to the end of another."""
+    """Walks through the captures, from the start of one to the end of another."""
 
     name: ClassVar[str] = "sessions"
     Config = SessionsConfig
