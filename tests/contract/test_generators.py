@@ -181,7 +181,7 @@ def test_what_is_no_model_is_refused(name, tmp_path):
     with pytest.raises(ModelError, match="there is no model"):
         load(tmp_path / "absent.model")
     (tmp_path / "text.model").write_text("not a model")
-    with pytest.raises(ModelError, match="damaged or no model"):
+    with pytest.raises(ModelError, match="damaged or not a model"):
         load(tmp_path / "text.model")
     save_file({}, tmp_path / "other.model", metadata={"who": "somebody"})
     with pytest.raises(ModelError, match="not of iotflowgen"):

@@ -38,6 +38,8 @@ _R = TypeVar("_R")
 _SILENCE = 60
 """Seconds after which a log hears that work goes on."""
 
+_LONGEST_LINE = 4096
+
 out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
 
@@ -129,9 +131,12 @@ def one_thread() -> None:
 def show_table(title: str, rows: Mapping[str, str]) -> None:
     """Names and values on standard output."""
     table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(Text(name), Text(value))
-    out.print(table)
+    # in a file nothing is folded
+    out.print(table, width=None if out.is_terminal else _LONGEST_LINE)
 
 
 @contextmanager

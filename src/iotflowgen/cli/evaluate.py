@@ -151,12 +151,16 @@ def _show(results: "iot.Results") -> None:
                 f"{low:.1%} to {high:.1%}",
                 f"{attack.detection.roc_auc:.3f}",
                 f"{attack.control.mean:.1%}",
-                f"{attack.excess:+.1%}",
+                f"{100 * attack.excess:+.1f}",
             )
-        if len(cell.attacks) > 1:
-            table.add_row("", "", "", "", "mean", f"{cell.excess:+.1%}", end_section=True)
+        if len(cell.attacks) > 1 and cell.excess is not None:
+            table.add_row("", "", "", "", "mean", f"{100 * cell.excess:+.1f}", end_section=True)
     for column in table.columns[1:]:
         column.justify = "right"
     table.title_justify = table.caption_justify = "left"
-    table.caption = "accuracy: 50 % is guessing; excess over the control: 0 is as hard as real"
+    table.caption = (
+        "accuracy: 50 % is guessing; control: real windows told from real ones; excess: accuracy "
+        "less control, in points. 0 is as hard to tell as real traffic; far below 0 is chance, or "
+        "captures that differ more from each other than the synthetic traffic from them"
+    )
     stdout.print(table)

@@ -48,4 +48,4 @@ def _long(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-_UNITS: Final[dict[str, Callable[[Any], str]]] = {"seconds": _long, "bytes": decimal, "seed": str}
+_UNITS: Final[dict[str, Callable[[Any], str]]] = {"duration": _long, "bytes": decimal, "seed": str}

@@ -79,7 +79,7 @@ class Written:
             found["first"] = _iso(self.first_ns)
             if self.last_ns is not None:
                 found["last"] = _iso(self.last_ns)
-                found["seconds"] = (self.last_ns - self.first_ns) / 1e9
+                found["duration"] = (self.last_ns - self.first_ns) / 1e9
         found |= {"compromises": dict(self.compromises), "stopped": self.stopped}
         return {name: value for name, value in found.items() if value not in (None, {})}
 

@@ -17,7 +17,7 @@ from iotflowgen.errors import TooShort, UnreadableCapture
 from iotflowgen.traffic import Trace, cut_windows, every_window_start
 from tests.unit.capture.conftest import DEVICE, HOME, START_NS, pcap, pcapng, talk
 
-ABSENT = ("name", "headers", "states", "sha256")
+ABSENT = ("name", "headers", "states", "fixed", "sha256")
 COLUMNS = [name for name in Trace.__dataclass_fields__ if name not in ABSENT]
 
 
@@ -175,7 +175,7 @@ def test_of_a_truncated_capture_the_whole_packets_are_used(write, form, overhead
 
 @pytest.mark.parametrize("size", [3, 20, -1])
 def test_a_capture_cut_before_its_first_packet(write, size):
-    with pytest.raises(UnreadableCapture, match=r"capture\.pcap:? .*(cut short|is no pcap)"):
+    with pytest.raises(UnreadableCapture, match=r"capture\.pcap:? .*(cut short|is not a pcap)"):
         read_captures([write(pcap(talk(1))[:size])])
 
 
