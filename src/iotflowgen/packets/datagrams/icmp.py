@@ -1,7 +1,9 @@
 """Identifiers and sequence numbers of echoes (RFC 792; RFC 4443, sections 4.1, 4.2), as a codec.
 
-A reply has those of its request. Requests of one program share an identifier, which is drawn, or
-kept where it recurs in several captures, and their sequence numbers count on.
+A reply has those of its request. Requests of one program share an identifier, and their sequence
+numbers count on. An identifier that recurs in several captures is kept. Others are mostly process
+ids, in either byte order, of programs that start at about the same time after each boot: one is
+drawn between that of its capture and the next greater one of the same hosts.
 
 Shapes: P captured packets; K echoes; E packets of a block.
 """
@@ -11,6 +13,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.codec import columns_of
 from iotflowgen.packets.datagrams.exchanges import (
     MessageCodec,
     count_on,
@@ -29,6 +32,7 @@ __all__ = ["Echoes"]
 
 _REQUESTS: Final = {ICMP: 8, ICMP6: 128}
 _REPLIES: Final = {ICMP: 0, ICMP6: 129}
+_ANY: Final = 2**16
 _IDENTIFIER: Final = 4
 """Where it stands in the message; the sequence number is after it."""
 
@@ -44,9 +48,10 @@ class Echoes(MessageCodec):
 
         Returns:
             Whether one `asks`. Of requests, `program`, how many identifiers were made up since its
-            own, -1 if it makes one up; whether it `keeps` that, which stays in the frame; and the
-            `step` that its sequence number counts on, or with which it is the `first`. Of replies,
-            `request`, how many requests were made since.
+            own, -1 if it makes one up; whether it `keeps` that, or the first of how many it is one
+            of (`begin`, `spread`), in `little` byte order or not; and the `step` that
+            its sequence number counts on, or with which it is the `first`. Of replies, `request`,
+            how many requests were made since.
         """
         asks, replies = _kinds(packets, _REQUESTS), _kinds(packets, _REPLIES)
         place = np.flatnonzero(asks | replies)
@@ -64,8 +69,11 @@ class Echoes(MessageCodec):
             groups.is_first, 0, number[asked] - groups.previous(number[asked], 0)
         )
         request = refer(_hosts(echoes, asks), both, asks)
-        echoes.frames.put(at, 4, np.where(keeps, identifier << 16, 0))
+        echoes.frames.put(at, 4, 0)
         columns = {"asks": asks, "keeps": keeps, "program": program, "request": request}
+        made = np.flatnonzero(asks & (program < 0))
+        near = _near(identifier[made], 2 * echoes.outgoing[made] + echoes.layers.is_ip6[made])
+        columns |= columns_of(len(asks), made, **near)
         columns |= {"step": step.astype(np.int32), "first": number.astype(np.int32)}
         return told_of(packets, place, **columns)
 
@@ -76,8 +84,9 @@ class Echoes(MessageCodec):
         drawn = (noise.words(self.name, echoes.number) >> np.uint64(32)).astype(np.int64)
         asked, requests = np.flatnonzero(asks), {name: each[asks] for name, each in told.items()}
         host, makes = _hosts(echoes)[asked], np.ones(len(asked), dtype=bool)
-        kept = echoes.frames.number(at, 2)[asked]
-        fresh = np.where(requests["keeps"], kept, drawn[asked] >> 16)
+        spread = np.where(requests["keeps"], 1, requests["spread"].astype(np.int64))
+        fresh = requests["begin"] + (drawn[asked] >> 16) * spread // _ANY
+        fresh = np.where(requests["little"], _swapped(fresh), fresh) % _ANY
         program = requests["program"]
         identifier = resolve(f"{self.name}.program", memory, host, makes, program, fresh)
         step, first = (requests[name].astype(np.int64) for name in ("step", "first"))
@@ -87,6 +96,34 @@ class Echoes(MessageCodec):
         request = np.where(asks, -1, told["request"])
         both = resolve(self.name, memory, _hosts(echoes, asks), asks, request, drawn)
         echoes.frames.put(at, 4, both)
+
+
+def _near(identifier: Integers, host: Integers) -> dict[str, NDArray[Any]]:
+    """Of which identifiers each may be one (M): the first, how many, and their byte order.
+
+    That order is taken in which those of a host lie closer together.
+    """
+    begin, spread = identifier.copy(), np.full(len(identifier), _ANY)
+    little = np.zeros(len(identifier), dtype=bool)
+    for each in np.unique(host):
+        of_host = np.flatnonzero(host == each)
+        found = []
+        for value in (identifier[of_host], _swapped(identifier[of_host])):
+            known = np.unique(value)
+            gap = np.diff(known)
+            if len(gap):
+                gap = np.append(gap, int(np.median(gap)))
+                found.append((np.log2(gap).sum(), value, gap[np.searchsorted(known, value)]))
+        if found:
+            little[of_host] = found[1][0] < found[0][0]
+            _, begin[of_host], spread[of_host] = min(found, key=lambda each: each[0])
+    return {"begin": begin.astype(np.int32), "spread": spread.astype(np.int32), "little": little}
+
+
+def _swapped(identifier: Integers) -> Integers:
+    """In the other byte order."""
+    low: Integers = identifier & 0xFF
+    return (identifier >> 8 & 0xFF) | low << 8
 
 
 def _kinds(packets: Packets, of: dict[int, int]) -> Flags:

@@ -41,3 +41,15 @@ def test_requests_count_on_where_a_session_goes_over():
     said = numbers(at_transport(recording), traces, [0, 2, 10, 11])
     assert [number for _, number in said] == [1, 2, 3, 4]
     assert said[0][0] == 77  # as in each capture
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_identifiers_are_of_process_ids_like_those_of_captures(order):
+    ids = [int.from_bytes(pid.to_bytes(2, order)) for pid in (2157, 2152, 2164, 2180, 2171)]
+    recording, traces = recorded(Echoes, *([echo(each, 1)] for each in ids))
+    drawn = set()
+    for seed in range(40):
+        ((identifier, _),) = numbers(at_transport(recording), traces, [seed % 5], seed=seed)
+        drawn.add(int.from_bytes(identifier.to_bytes(2), order))
+    assert min(drawn) >= 2152 and max(drawn) <= 2195
+    assert len(drawn) > 8
