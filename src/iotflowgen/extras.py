@@ -14,6 +14,8 @@ EXTRAS: Mapping[str, str] = {
     "jinja2": "evaluate",
     "joblib": "evaluate",
     "matplotlib": "evaluate",
+    "platformdirs": "tables",
+    "pyarrow": "tables",
     "scapy": "paper",
     "scipy": "evaluate",
     "sklearn": "evaluate",

@@ -72,13 +72,12 @@ def test_what_is_not_asked_for_is_not_imported(model, tmp_path):
         ("evaluate", "--help"),
         ("info", PLUG),
         ("info", model),
-        ("extract", PLUG / "plug-01.pcapng", "--out", tmp_path / "packets.parquet"),
         ("fit", PLUG, "--generator", "sessions", "--out", tmp_path / "again.model"),
         ("generate", model, "--sessions", 2, "--persona", persona, "--out", tmp_path / "a.pcap"),
-        ("generate", model, "--duration", "1m", "--out", tmp_path / "b.parquet"),
+        ("generate", model, "--duration", "1m", "--out", tmp_path / "b.pcapng"),
         ("generate", model, "--windows", 5, "--out", tmp_path / "c.pcapng"),
     )
-    assert [status for status, _ in done] == [0] * 11, done
+    assert [status for status, _ in done] == [0] * 10, done
     assert "numpy" in imported
     assert imported & EXTRAS.keys() == set()
 
@@ -86,6 +85,10 @@ def test_what_is_not_asked_for_is_not_imported(model, tmp_path):
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
+        (("extract", PLUG, "--out", "{}/x.parquet"), "tables"),
+        (("generate", "{model}", "--out", "{}/x.csv"), "tables"),
+        (("generate", "{model}", "-n", 3, "--out", "{}/x.parquet"), "tables"),
+        (("fit", PLUG, "--dissector", "tshark", "--out", "{}/x.model"), "tables"),
         (("fit", PLUG, "--generator", "iotflow", "--out", "{}/x.model"), "paper"),
         (("fit", PLUG, "--generator", "doppelganger", "--out", "{}/x.model"), "paper"),
         (("generate", "{model}", "-n", 3, "--payload", "fuzz", "--out", "{}/x.pcap"), "paper"),
@@ -100,6 +103,16 @@ def test_what_is_not_installed_is_named_with_how_to_get_it(command, extra, model
     assert status == 1
     assert f"pip install 'iotflowgen[{extra}]'" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_take_their_extra_alone(model, tmp_path):
+    done, _ = run(
+        ("extract", PLUG, "--dissector", "tshark", "--out", tmp_path / "a.parquet"),
+        ("generate", model, "--sessions", 1, "--out", tmp_path / "b.csv"),
+        ("generate", model, "--windows", 3, "--out", tmp_path / "c.parquet"),
+        absent=[library for library, extra in EXTRAS.items() if extra != "tables"],
+    )
+    assert [status for status, _ in done] == [0] * 3, done
 
 
 def test_evaluating_does_without_pytorch(model, tmp_path):
@@ -129,8 +142,9 @@ def test_libraries_are_in_the_extras_that_are_named():
     extras = project["optional-dependencies"]
     named = [
         (re.split(r"[<>=]", requirement)[0], extra)
-        for extra in ("paper", "evaluate")
+        for extra in set(EXTRAS.values())
         for requirement in extras[extra]
+        if not requirement.startswith("iotflowgen[")
     ]
     assert {PYTHON_NAMES.get(n, n.replace("-", "_")): e for n, e in named} == EXTRAS
     base = {re.split(r"[<>=]", requirement)[0] for requirement in project["dependencies"]}

@@ -21,6 +21,7 @@ import numpy as np
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.capture.tshark import FIELDS, dissect_by_tshark, find_tshark, tshark_arguments
 from iotflowgen.errors import OutputError
+from iotflowgen.extras import naming_extras
 from iotflowgen.files import whole_file
 
 __all__ = ["default_cache", "dissect_cached"]
@@ -32,11 +33,16 @@ _LOADING = threading.Lock()
 
 
 def default_cache() -> Path:
-    """`IOTFLOWGEN_CACHE`, or the user's folder for caches."""
+    """`IOTFLOWGEN_CACHE`, or the user's folder for caches.
+
+    Raises:
+        ExtraMissing: It is the user's, and platformdirs is not installed.
+    """
     named = os.environ.get("IOTFLOWGEN_CACHE")
     if named:
         return Path(named)
-    from platformdirs import user_cache_path  # noqa: PLC0415
+    with naming_extras():
+        from platformdirs import user_cache_path  # noqa: PLC0415
 
     return user_cache_path("iotflowgen")
 
@@ -46,6 +52,7 @@ def dissect_cached(capture: Path, sha256: str, cache: Path | None) -> Dissection
 
     Raises:
         TsharkMissing: tshark is not installed.
+        ExtraMissing: pyarrow is not installed.
         UnreadableCapture: No packet can be made out, or a link type has no network addresses.
     """
     if cache is None:

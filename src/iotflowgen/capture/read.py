@@ -89,6 +89,7 @@ def read_captures(
 
     Raises:
         TsharkMissing: tshark is asked for and not installed.
+        ExtraMissing: It is asked for, and what reads its output is not installed.
         UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
         DeviceNotFound: No packet of the device in a capture, or `device` is not given and many
             packets are others'.

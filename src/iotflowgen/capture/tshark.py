@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.errors import TsharkMissing, UnreadableCapture
+from iotflowgen.extras import naming_extras
 from iotflowgen.traffic import PROTOCOLS, protocol_mask
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def dissect_by_tshark(capture: Path) -> Dissection:
 
     Raises:
         TsharkMissing: tshark is not installed.
+        ExtraMissing: pyarrow is not installed.
         UnreadableCapture: No packet can be made out, or a link type has no network addresses.
     """
     output = _run(find_tshark(), capture, FIELDS)
@@ -120,6 +122,7 @@ def parse(rows: bytes, complaint: str = "") -> Dissection:
     """The columns of what tshark printed for `FIELDS`.
 
     Raises:
+        ExtraMissing: pyarrow is not installed.
         UnreadableCapture: A link type is not read.
     """
     if not rows:
@@ -181,8 +184,9 @@ def _link(lists: Sequence[str]) -> str:
 
 def _read_rows(rows: bytes) -> pa.Table:
     # slow to import, and not needed where all captures are cached
-    import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import csv  # noqa: PLC0415
+    with naming_extras():
+        import pyarrow as pa  # noqa: PLC0415
+        from pyarrow import csv  # noqa: PLC0415
 
     word = pa.dictionary(pa.int32(), pa.string())
     # since 4.6 some outputs of tshark give an absolute time as ISO 8601

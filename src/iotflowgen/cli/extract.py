@@ -34,6 +34,8 @@ def extract(
     iotflowgen extract captures/plug --out packets.parquet
     ```
     """
+    import iotflowgen.tables  # noqa: F401 - if it cannot be, that is said before all is read
+
     with progress_display() as progress:
         found = iot.read_captures(captures, device=device, dissector=dissector, progress=progress)
     write = found.to_csv if out.suffix.lower() == ".csv" else found.to_parquet

@@ -131,6 +131,7 @@ class Captures(Sequence[Trace]):
         """Write the packets' features as Parquet, the columns of `iotflowgen extract`.
 
         Raises:
+            ExtraMissing: pyarrow is not installed.
             OutputError: The file cannot be written, or its name does not end in `.parquet`.
         """
         self._write(checked_path(path, ".parquet"))
@@ -139,6 +140,7 @@ class Captures(Sequence[Trace]):
         """Write the packets' features as CSV, the columns of `iotflowgen extract`.
 
         Raises:
+            ExtraMissing: pyarrow is not installed.
             OutputError: The file cannot be written, or its name does not end in `.csv`.
         """
         self._write(checked_path(path, ".csv"))
@@ -147,7 +149,7 @@ class Captures(Sequence[Trace]):
         """The packets' features, a row a packet, the columns of `iotflowgen extract`.
 
         Raises:
-            ExtraMissing: pandas is not installed.
+            ExtraMissing: pyarrow or pandas is not installed.
         """
         from iotflowgen.tables import traces_table
 
@@ -201,6 +203,7 @@ def read_captures(
 
     Raises:
         TsharkMissing: tshark is asked for and not installed.
+        ExtraMissing: It is asked for, and what reads its output is not installed.
         UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
         DeviceNotFound: No packet of the device in a capture, or `device` is not given and many
             packets are others'.

@@ -198,6 +198,7 @@ class Honeydata(ABC):
         The file appears whole or not at all; an interrupted run ends it as `to_pcap` does.
 
         Raises:
+            ExtraMissing: pyarrow is not installed.
             OutputError: The file cannot be written, or its name does not end in `.parquet`.
         """
         return self._write_table(checked_path(path, ".parquet"), progress)
@@ -208,6 +209,7 @@ class Honeydata(ABC):
         The file appears whole or not at all; an interrupted run ends it as `to_pcap` does.
 
         Raises:
+            ExtraMissing: pyarrow is not installed.
             OutputError: The file cannot be written, or its name does not end in `.csv`.
         """
         return self._write_table(checked_path(path, ".csv"), progress)
@@ -218,7 +220,7 @@ class Honeydata(ABC):
         `duration` is in seconds, `time_ns` in nanoseconds since the epoch, `length` in bytes.
 
         Raises:
-            ExtraMissing: pandas is not installed.
+            ExtraMissing: pyarrow or pandas is not installed.
         """
         return data_frame(self._table())
 
