@@ -296,7 +296,7 @@ class Sessions(Recorded):
     def _walk(
         self, first: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """WalkConnections from the places `first` (N) to an end.
+        """Walks from the places `first` (N) to an end.
 
         Returns:
             Their packets (E), which connection each is of (E), -1 for none, and which walk (E).

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Packets, Recording
-from iotflowgen.recording.arrays import Integers
+from iotflowgen.wire.arrays import Integers
 
 __all__ = ["Codec", "columns_of"]
 

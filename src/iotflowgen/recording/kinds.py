@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.recording.recording import Recording
 from iotflowgen.traffic import Windows
 from iotflowgen.wire import ACK, FIN, RST, SYN
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = [
     "ANSWERS",

@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.recording.kinds import (
     ANSWERS,
     CLOSES,
@@ -38,6 +37,7 @@ from iotflowgen.recording.kinds import (
 from iotflowgen.recording.recording import Recording
 from iotflowgen.traffic import Windows, flow_by_ports, protocol_mask
 from iotflowgen.wire import dst_port, payload_size, src_port, tcp_flags
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["LEVELS", "Matched", "match"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.codec import columns_of
 from iotflowgen.packets.memory import Memory
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Flags, Integers
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["MessageCodec", "count_on", "recurring", "refer", "resolve", "told_of"]
 

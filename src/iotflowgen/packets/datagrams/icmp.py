@@ -25,7 +25,7 @@ from iotflowgen.packets.datagrams.exchanges import (
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Groups, Packets
-from iotflowgen.recording.arrays import Flags, Integers
+from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import ICMP, ICMP6
 
 __all__ = ["Echoes"]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.recording import Groups, Packets
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers, dst_port, src_port
+from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.dns import read_headers
 
 __all__ = ["Lookups", "find_lookups", "open_questions"]

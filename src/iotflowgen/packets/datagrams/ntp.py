@@ -17,9 +17,9 @@ from iotflowgen.packets.datagrams.exchanges import MessageCodec, recurring, refe
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Packets
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Ntp"]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from iotflowgen.packets.noise import mixed
 from iotflowgen.recording import Packets
-from iotflowgen.recording.arrays import Flags, Integers
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["address_at", "ip_address"]
 

@@ -21,8 +21,8 @@ from iotflowgen.packets.hosts.substitutes import SubstituteAddresses
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import copy_ranges, dst_port
+from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import ARP
 
 __all__ = ["NONE", "PEER", "Endpoints"]

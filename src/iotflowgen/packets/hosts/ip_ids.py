@@ -16,8 +16,8 @@ from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import dst_port, src_port
+from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.layers import ip_id
 
 __all__ = ["IpIds"]

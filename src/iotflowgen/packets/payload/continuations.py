@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 
 from iotflowgen.recording import Packets
-from iotflowgen.recording.arrays import Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
+from iotflowgen.wire.arrays import Integers
 
 __all__ = ["PRINTABLE", "show_continuations"]
 

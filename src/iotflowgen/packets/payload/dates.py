@@ -20,8 +20,8 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
 from iotflowgen.packets.payload.streams import says_tls
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import payload_size
+from iotflowgen.wire.arrays import Integers
 
 __all__ = ["Dates"]
 

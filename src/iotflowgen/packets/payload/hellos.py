@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.recording import Packets
-from iotflowgen.recording.arrays import Integers
+from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.tls import HANDSHAKE, HEADER
 
 __all__ = ["find_hellos", "resize_hellos"]

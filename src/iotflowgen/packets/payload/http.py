@@ -17,8 +17,8 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.joined import Joined, join, latest_said
 from iotflowgen.packets.payload.streams import says_tls
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import payload_size
+from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.http import REQUEST, HttpHeads, find_heads
 
 __all__ = ["HttpLengths", "messages"]

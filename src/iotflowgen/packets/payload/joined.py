@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from iotflowgen.recording import Groups, Packets
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import copy_ranges, payload_size
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Joined", "join", "latest_said"]
 

@@ -23,9 +23,9 @@ from iotflowgen.packets.payload.records import read_records
 from iotflowgen.packets.payload.streams import Streams, read_streams
 from iotflowgen.packets.payload.text import is_text, longest_word
 from iotflowgen.recording import Packets, Recording
-from iotflowgen.recording.arrays import Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import dst_port, payload_size, src_port
+from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.layers import EAPOL
 
 __all__ = ["Random"]

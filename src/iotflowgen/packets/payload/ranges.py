@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from iotflowgen.recording import Packets
-from iotflowgen.recording.arrays import Integers
+from iotflowgen.wire.arrays import Integers
 
 __all__ = ["Shift", "begins_of", "expand"]
 

@@ -26,8 +26,8 @@ from iotflowgen.packets.payload.hellos import resize_hellos
 from iotflowgen.packets.payload.ranges import begins_of, expand
 from iotflowgen.packets.payload.streams import NONCE, Streams
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import payload_size
+from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.tls import DATA, HEADER, LONGEST
 
 __all__ = ["TlsRecords", "read_records"]

@@ -21,9 +21,9 @@ from iotflowgen.packets.payload.joined import Joined, join, latest_said
 from iotflowgen.packets.payload.ranges import expand
 from iotflowgen.packets.payload.text import is_text
 from iotflowgen.recording import Packets
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
+from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.tls import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER, LONGEST
 
 __all__ = ["NONCE", "Streams", "handshakes", "read_streams", "says_tls"]

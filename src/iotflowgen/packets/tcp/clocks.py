@@ -28,7 +28,7 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.lines import signed
 from iotflowgen.packets.tcp.times import CLOSE_NS, Times
 from iotflowgen.recording import Groups, Packets
-from iotflowgen.recording.arrays import Flags, Integers
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Clocks", "Readings", "Reals", "find_clocks", "find_hosts", "nearest", "neighbour"]
 

@@ -29,8 +29,8 @@ from iotflowgen.packets.tcp.clocks import (
 from iotflowgen.packets.tcp.lines import signed
 from iotflowgen.packets.tcp.times import Captures
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import ACK, SYN, dst_port, src_port, tcp_flags
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["InitialNumbers", "refer"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.recording import Groups
-from iotflowgen.recording.arrays import Flags, Integers
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Edges", "Mentions", "signed", "unwrapped"]
 

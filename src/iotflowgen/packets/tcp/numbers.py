@@ -23,8 +23,8 @@ from iotflowgen.packets.tcp.sequence import (
     initial_numbers,
 )
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import payload_size
+from iotflowgen.wire.arrays import Integers
 
 __all__ = ["SequenceNumbers", "find_references"]
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.tcp.lines import Edges, Mentions, signed, unwrapped
 from iotflowgen.recording import Groups
-from iotflowgen.recording.arrays import Flags, Integers
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["MOST_BLOCKS", "Numbers", "References", "decode", "encode", "initial_numbers"]
 

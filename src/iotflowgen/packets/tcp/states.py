@@ -9,8 +9,8 @@ import numpy as np
 
 from iotflowgen.packets.tcp.sequence import References
 from iotflowgen.recording import Groups, Packets
-from iotflowgen.recording.arrays import Integers
 from iotflowgen.wire import FIN, RST, SYN, find_options, tcp_flags
+from iotflowgen.wire.arrays import Integers
 
 __all__ = ["agreed_options", "closed_sides", "outstanding"]
 

@@ -24,8 +24,8 @@ from iotflowgen.packets.tcp.clocks import Clocks, Readings, Reals, find_clocks, 
 from iotflowgen.packets.tcp.lines import Edges, Mentions, signed, unwrapped
 from iotflowgen.packets.tcp.times import Captures, Times
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.recording.arrays import Flags, Integers
 from iotflowgen.wire import ACK, Frames, Layers, find_options, tcp_flags
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = [
     "StampReferences",
