@@ -40,8 +40,9 @@ _SILENCE = 60
 
 _LONGEST_LINE = 4096
 
-out = Console(highlight=False)
-_err = Console(stderr=True, highlight=False)
+# a MAC address may hold `:ab:`, which would be an emoji
+out = Console(highlight=False, emoji=False)
+_err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -36,7 +36,7 @@ _IN_ALL = 4096
 
 
 class Renderer:
-    """SupportsRender the packets of one file, block by block."""
+    """Renders the packets of one file, block by block."""
 
     def __init__(
         self,

@@ -120,6 +120,7 @@ def _load(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
     if suffix not in (".parquet", ".csv"):
         raise TableError(f"{path} is not a table: its name must end in .parquet or .csv")
     try:
+        path.stat()  # pyarrow does not say what is wrong with a path
         if suffix == ".csv":
             options = csv.ConvertOptions(column_types=types)
             table = csv.read_csv(path, convert_options=options)

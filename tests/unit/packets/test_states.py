@@ -132,6 +132,15 @@ def test_parts_of_a_handshake_keep_their_lengths():
     assert told(frames_of(handshake()), TLS).fixed.tolist() == [*[True] * 5, False, False]
 
 
+@pytest.mark.parametrize(
+    "said", [b"\x16", b"\x16\3", b"\x16\3\1\xff\xff" + b"x" * 30, b"\xff" * 40]
+)
+def test_a_connection_of_tls_may_show_no_record(said):
+    trace = told(frames_of([(OUT, said), (IN, said)]), TLS)
+    assert not trace.states[:, STATES.index("tls")].any()
+    assert not trace.fixed.any()
+
+
 def answer(body, *, head=b"", said=None):
     length = str(len(body) if said is None else said).encode()
     return b"HTTP/1.1 200 OK\r\nContent-Length: " + length + head + b"\r\n\r\n" + body
@@ -167,6 +176,14 @@ def test_chunks_are_read_to_the_last(parts):
     assert column[2] == 0
     assert column[0] == column[3] < 0
     assert trace.fixed.tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize("size", [b"-6", b"+1", b"0x5", b"1_0", b"", b"f" * 40, b"7" + b"f" * 15])
+def test_sizes_of_chunks_may_be_anything(size):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    trace = told(frames_of([(OUT, GET), (IN, head + size + b"\r\nabc\r\n0\r\n\r\n")]), HTTP)
+    is_size = size.isalnum() and b"x" not in size
+    assert bool(trace.states[1, STATES.index("http")]) == is_size
 
 
 def test_messages_in_one_segment_may_be_longer():

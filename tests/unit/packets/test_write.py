@@ -33,7 +33,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 class Zeros:
-    """SupportsRender frames of zeros, and remembers how."""
+    """Renders frames of zeros, and remembers how."""
 
     def __init__(self) -> None:
         self.blocks: list[Rows] = []

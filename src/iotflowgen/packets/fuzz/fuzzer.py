@@ -97,7 +97,7 @@ class _Draft:
 
 
 class Fuzzer:
-    """SupportsRender packets one by one: features are kept, everything else is fuzzed."""
+    """Renders packets one by one: features are kept, everything else is fuzzed."""
 
     def __init__(self, rng: np.random.Generator, home: Home | None = None) -> None:
         """Make ready; `home` is drawn if it is not given."""

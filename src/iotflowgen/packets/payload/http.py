@@ -6,6 +6,7 @@ state of its connection.
 Shapes: P captured packets; E packets of a block; M messages.
 """
 
+import string
 from bisect import bisect_right
 from typing import Any, ClassVar, Final
 
@@ -32,6 +33,7 @@ _WAITING: Final = 3
 _BODILESS: Final = (b"1", b"204", b"304")
 """Status codes of responses that have no body begin so (RFC 9112, section 6.3)."""
 _STATUS_AT: Final = len(b"HTTP/1.1 ")
+_HEX_DIGITS: Final = string.hexdigits.encode()
 
 
 class HttpLengths:
@@ -165,10 +167,9 @@ def _after_chunks(data: bytes, at: int, stop: int) -> int:
     while at < stop:
         line = data.find(b"\r\n", at, stop)
         size = data[at:line].partition(b";")[0].strip() if line >= 0 else b""
-        try:
-            length = int(size, 16)
-        except ValueError:
+        if not size or size.strip(_HEX_DIGITS):
             return at
+        length = min(int(size, 16), _LONGEST)
         at = line + 2 + length + 2
         if not length:
             return at

@@ -39,6 +39,8 @@ _OLD_HELLO: Final = b"\1\3"
 """Type and major version, after two bytes of length."""
 _CHALLENGE: Final = 9
 """Where such a hello says how long its challenge is, with which it ends."""
+_EMPTY: Final = (0, 0, -1, -1, 0, 0)
+"""A record of no bytes, for captures without any."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,7 +81,7 @@ def read_streams(packets: Packets) -> Streams:
     reader = _Reader(joined.data, np.unique(joined.begin).tolist())
     for each in joined.pieces.tolist():
         reader.read(*each)
-    records = np.array(reader.records, dtype=np.int64).reshape(-1, 6)
+    records = np.array(reader.records or [_EMPTY], dtype=np.int64)
     return Streams(
         **vars(joined),
         records=records[:, :4],
