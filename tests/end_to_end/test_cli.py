@@ -256,6 +256,12 @@ def test_a_summary_for_a_person_and_the_same_for_a_program(sessions, tmp_path):
         assert word in table
 
 
+def test_no_address_is_taken_for_an_emoji(sessions, tmp_path):
+    mac = "02:ab:cd:00:ab:cd"
+    said = here("generate", sessions, "--mac", mac, "--json", "-o", tmp_path / "x.pcap").stdout
+    assert json.loads(said)["mac"] == mac
+
+
 def test_another_seed_gives_other_honeydata(chain, tmp_path):
     for seed in (1, 2):
         run("generate", chain, "-n", 5, "--seed", seed, "--out", tmp_path / f"{seed}.csv")

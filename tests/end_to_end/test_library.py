@@ -197,7 +197,13 @@ def test_a_persona_by_keyword_or_as_one(model, tmp_path):
         honey.to_pcap(one, persona=persona, ip="192.168.20.31")
     with pytest.raises(iot.ArgumentError, match="recorded only"):
         honey.to_pcap(one, ip="192.168.20.31", payload="fuzz")
-    for wrong in ({"ip": "10.0.0.300"}, {"mac": "01:02:03:04:05:06"}, {"gateway": "224.0.0.1"}):
+    for wrong in (
+        {"ip": "10.0.0.300"},
+        {"ip": "10.0.0.255"},
+        {"mac": "01:02:03:04:05:06"},
+        {"gateway": "224.0.0.1"},
+        {"gateway": "10.0.0.0"},
+    ):
         with pytest.raises(iot.ArgumentError) as caught:
             iot.Persona(**wrong)
         assert caught.value.arguments == tuple(wrong)

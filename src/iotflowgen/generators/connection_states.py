@@ -147,25 +147,25 @@ class WalkConnections:
     those unused for longest.
     """
 
-    def __init__(self, coherence: ConnectionStates, first: NDArray[np.int64]) -> None:
+    def __init__(self, states: ConnectionStates, first: NDArray[np.int64]) -> None:
         """Begin at the places `first` (N)."""
-        self._of = coherence
+        self._of = states
         self._steps = 0
         self._walks = len(first)
         self._opened = np.zeros(len(first), dtype=np.int64)
         shape = len(first), _KEPT
         self._connection, self._service = np.full(shape, _NONE), np.full(shape, _NONE)
-        self._come_to = np.full(shape, coherence.asked + _NOTHING, dtype=np.int32)
+        self._come_to = np.full(shape, states.asked + _NOTHING, dtype=np.int32)
         self._state = np.zeros(shape, dtype=np.int32)
         self._used = np.full(shape, _NONE, dtype=np.int32)
         """At which step each was used last (N, M); -1 where there is none."""
         self._over = np.ones(shape, dtype=bool)
         # kept beside the connections, since it is asked for at each step, of many places
-        self._having = np.zeros((len(first), coherence.asked + _NOTHING + 1), dtype=np.uint8)
+        self._having = np.zeros((len(first), states.asked + _NOTHING + 1), dtype=np.uint8)
         """How many connections have come to what is asked for (N, by its number); what always fits
         counts as one, and nothing is asked of the last."""
-        self._having[:, coherence.asked] = 1
-        self._resumed = coherence.older[first]
+        self._having[:, states.asked] = 1
+        self._resumed = states.older[first]
         """Connections that were there before, of each kind (N, K)."""
 
     def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:

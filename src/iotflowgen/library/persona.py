@@ -59,7 +59,9 @@ def _checked_ip(text: str, argument: str) -> str:
         address = ipaddress.IPv4Address(text)
     except ValueError as error:
         raise ArgumentError(f"{text} is no IPv4 address", argument) from error
-    if address.is_multicast or address.is_reserved or address.is_loopback or not int(address) >> 24:
+    # of the 256 addresses of a home, the first and the last are no host's
+    is_network = address.packed[0] == 0 or address.packed[-1] in (0, 255)
+    if is_network or address.is_multicast or address.is_reserved or address.is_loopback:
         raise ArgumentError(f"{text} is no IPv4 address of a host in a network", argument)
     return str(address)
 

@@ -50,7 +50,7 @@ def check_references(recording: Recording, codecs: Sequence[type[Codec]]) -> Non
         if len(like) == _FEW and len(told[name]) != len(recording):
             raise ValueError(f"{name} has not a row a packet")
     for start in _ALIKE:
-        alike = {name for name in made if name.startswith(start) and not name.endswith(".spread")}
+        alike = {name for name in made if name.startswith(start)}
         if len({len(told[name]) for name in alike}) > 1:
             raise ValueError(f"{', '.join(sorted(alike))} differ in length")
     for name, least, most in _bounds(recording):
@@ -94,10 +94,8 @@ def _bounds(recording: Recording) -> Iterator[tuple[str, int, Any]]:
     yield "tcp.blocks_back", -1, np.inf
     for codec in ("tcp.initial", "timestamps"):
         if f"{codec}.clocks.host" in told:
-            hosts, spread = (told[f"{codec}.clocks.{name}"] for name in ("host", "spread"))
-            # one a host, or one a clock
-            last_host = np.inf if len(spread) == len(hosts) else len(spread) - 1
-            yield f"{codec}.clocks.host", 0, last_host
+            clocks = len(told[f"{codec}.clocks.host"])
+            yield f"{codec}.clocks.host", 0, np.inf
             yield f"{codec}.clocks.capture", 0, int(recording.capture.max(initial=0))
             # packets without TCP have the first one, which may not be there
-            yield f"{codec}.clock", -1, max(len(hosts), 1) - 1
+            yield f"{codec}.clock", -1, max(clocks, 1) - 1

@@ -216,9 +216,10 @@ def test_what_is_no_table_is_refused(tmp_path, name, content, says):
         read_windows(tmp_path / name)
 
 
-def test_no_such_file(tmp_path):
-    with pytest.raises(TableError, match=r"cannot read .*windows\.csv: .*"):
-        read_windows(tmp_path / "windows.csv")
+@pytest.mark.parametrize("name", ["windows.csv", "windows.parquet"])
+def test_no_such_file(tmp_path, name):
+    with pytest.raises(TableError, match=rf"cannot read .*{name}: No such file"):
+        read_windows(tmp_path / name)
 
 
 def test_a_table_without_packets(two_windows, tmp_path):

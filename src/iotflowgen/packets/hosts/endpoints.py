@@ -63,7 +63,7 @@ class Endpoints:
         self._address = frames.number(self._answers.at, 4)
         hosts, taken = _movable(self._captured, self._address)
         self._mentions = Mentions(recording.frames, hosts)
-        self._stand_ins = SubstituteAddresses(hosts, taken, self._mentions.address)
+        self._substitutes = SubstituteAddresses(hosts, taken, self._mentions.address)
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
@@ -190,17 +190,17 @@ class Endpoints:
             some = np.flatnonzero(where)
             frames, place = later.frames.take(some), at[some]
             said = frames.number(place, 4)
-            frames.put(place, 4, self._stand_ins.of(said, later.session[some], noise))
+            frames.put(place, 4, self._substitutes.of(said, later.session[some], noise))
         first, count = self._answers.of(later.source)
         which = np.repeat(np.arange(len(later)), count)
         record = np.repeat(first - np.cumsum(count) + count, count) + np.arange(len(which))
         frames, at = later.frames.take(which), self._answers.at[record]
         said = frames.number(at, 4)
-        other = self._stand_ins.of(said, later.session[which], noise)
+        other = self._substitutes.of(said, later.session[which], noise)
         frames.put(at, 4, other, said == self._address[record])
         which, text = self._mentions.of(later.source)
         address, session = self._mentions.address[text], later.session[which]
-        other = self._stand_ins.of(address, session, noise)
+        other = self._substitutes.of(address, session, noise)
         self._mentions.rename(later, which, text, other)
 
 
