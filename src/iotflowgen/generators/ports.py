@@ -8,6 +8,7 @@ Shapes: P packets of all captures; O of them open a port; E packets of all sessi
 after another.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -21,6 +22,7 @@ __all__ = ["Connections", "Ports", "open_connections"]
 
 _SHORTEST = 1024  # of ephemeral ports
 _LONGEST = 65535
+_CLAIMED = sorted(CLAIMED_PORTS)
 _APART = 16384  # two ranges of a host are at least so far from each other
 _FEW = 64  # a stack that counts opens ports at most so far from one before (RFC 6056)
 _COUNTS = 0.2  # share of ports opened near one before, below which it is chance
@@ -75,10 +77,12 @@ class Connections:
         read as when captured, it is only read as on a port of the same kind.
         """
         opened, is_claimed = self._opened[session, service], captured in CLAIMED_PORTS
+        # few are claimed, and far apart
+        alike = (
+            _CLAIMED[bisect_left(_CLAIMED, drawn) :] if is_claimed else range(drawn, _LONGEST + 1)
+        )
         free = (
-            port
-            for port in range(drawn, _LONGEST + 1)
-            if port not in opened and (port in CLAIMED_PORTS) == is_claimed
+            port for port in alike if port not in opened and (port in CLAIMED_PORTS) == is_claimed
         )
         port = next(free, captured)
         opened[port] = None

@@ -123,8 +123,8 @@ def evaluate(
         fake: Synthetic traffic, whatever made it: `.parquet`, `.csv`, pcap or pcapng; or honeydata,
             which is written to a file for the time being, and read as an adversary would.
         protocol: paper: over windows of all captures; held-out: by capture, with a control.
-        adversaries: Who attacks: `packet-metadata` (the paper's), `boosting`, `rocket`, `headers`,
-            which reads packets; by default all that can.
+        adversaries: Who attacks: `packet-metadata` (the paper's), `published` (its authors'
+            code's), `boosting`, `rocket`, `headers`, which reads packets; by default all that can.
         device: MAC or IP address of the device in the captures; by default the most common IP
             address, as in each synthetic capture.
         dissector: Who tells what packets are, as in `read_captures`.

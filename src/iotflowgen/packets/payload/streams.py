@@ -81,7 +81,7 @@ def read_streams(packets: Packets) -> Streams:
     reader = _Reader(joined.data, np.unique(joined.begin).tolist())
     for each in joined.pieces.tolist():
         reader.read(*each)
-    records = np.array(reader.records or [_EMPTY], dtype=np.int64)
+    records = np.array(reader.records or [[*_EMPTY]], dtype=np.int64)
     return Streams(
         **vars(joined),
         records=records[:, :4],
