@@ -15,7 +15,7 @@ from iotflowgen.wire import Frames
 __all__ = ["replace_all", "replace_tails"]
 
 _HEAD: Final = 4
-"""Bytes by which texts are sought; none is shorter."""
+"""Bytes by which texts are sought; shorter ones, such as `::9`, would be found everywhere."""
 _BITS: Final = 20
 _BLOCK: Final = 2**16
 """Bytes in which texts are sought at once: what is computed of them stays in the cache."""
@@ -32,7 +32,7 @@ def replace_all(frames: Frames, pairs: Mapping[bytes, bytes]) -> None:
 
     Args:
         frames: One after another in `data`, which is writable.
-        pairs: By what is to be found, at least 4 bytes, what to put there, as many.
+        pairs: By what is to be found, what to put there, as many bytes; fewer than 4 are let be.
     """
     text = frames.data.tobytes()
 
@@ -70,7 +70,8 @@ def _replace(frames: Frames, text: bytes, pairs: Mapping[bytes, bytes], other: _
     """From the first on, put others in the place of what stands in a text, the data of frames."""
     sizes: dict[bytes, list[int]] = {}
     for size, head in sorted({(len(key), key[:_HEAD]) for key in pairs}, reverse=True):
-        sizes.setdefault(head, []).append(size)
+        if size >= _HEAD:
+            sizes.setdefault(head, []).append(size)
     data, done = frames.data.data, 0
     for at, begin, end in _candidates(frames, text, [*sizes]):
         if at < done:

@@ -54,6 +54,11 @@ def test_ends_of_addresses_are_replaced_where_they_stand_by_themselves():
     ]
 
 
+def test_what_would_be_found_everywhere_is_let_be():
+    pairs = {b"::9": b"::f", b"": b"", b"abcd": b"1234"}
+    assert replaced([b"::9 abcd"], pairs) == [b"::9 1234"]
+
+
 def test_there_may_be_nothing_to_do():
     for replace in (replace_all, replace_tails):
         assert replaced([], {b"abcd": b"1234"}, replace) == []
