@@ -195,6 +195,8 @@ def test_a_persona_by_keyword_or_as_one(model, tmp_path):
     assert bytes([192, 168, 20, 31]) in one.read_bytes()
     with pytest.raises(iot.ArgumentError, match="not both"):
         honey.to_pcap(one, persona=persona, ip="192.168.20.31")
+    with pytest.raises(iot.ArgumentError, match="none of: recorded, fuzz"):
+        honey.to_pcap(one, payload="other")
     with pytest.raises(iot.ArgumentError, match="recorded only"):
         honey.to_pcap(one, ip="192.168.20.31", payload="fuzz")
     for wrong in (

@@ -171,7 +171,7 @@ class Captures(Sequence[Trace]):
     @overload
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> Trace | Self:
-        if isinstance(index, int):
+        if not isinstance(index, slice):
             return self._traces[index]
         known = self.__dict__.get("frames", self._frames)
         return type(self)(self.paths, self._traces[index], None if known is None else known[index])

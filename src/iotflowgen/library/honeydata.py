@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -163,11 +163,16 @@ class Honeydata(ABC):
             HoneydataWarning: There is no captured packet to repeat, so that packets are fuzzed.
 
         Raises:
-            ArgumentError: An address is none, or has no place, as with `keep_identifiers`.
+            ArgumentError: An address is none, or has no place, as with `keep_identifiers`; or there
+                is no such payload.
             OutputError: The file cannot be written, its suffix is another, or it cannot hold the
                 times.
         """
         path = checked_path(path, ".pcap", ".pcapng")
+        if payload not in get_args(Payload):
+            raise ArgumentError(
+                f"{payload!r} is none of: {', '.join(get_args(Payload))}", "payload"
+            )
         shown = _persona(persona, mac=mac, ip=ip, gateway=gateway)
         if shown != Persona() and (keep_identifiers or payload == "fuzz"):
             raise ArgumentError(
