@@ -16,7 +16,7 @@ from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.wire import dst_port, src_port
+from iotflowgen.wire import FIN, dst_port, src_port, tcp_flags
 from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.layers import ip_id
 
@@ -26,6 +26,8 @@ _NOT, _HOST, _PAIR, _FLOW = range(4)
 """Scopes that have a count: none, a host, a host and whom it sends to, a direction of a flow."""
 _BITS = 16
 _PORTS = 2**16
+_SMALL = 16
+"""A step of a count, packets that were not captured included."""
 _NEAR = 4096
 """What counts as a number close to another."""
 
@@ -52,7 +54,7 @@ class IpIds:
         number_P = ip_id(packets.frames, packets.layers)
         which = np.flatnonzero(number_P)
         some, number = packets.take(which), number_P[which]
-        kind = _kind(some)
+        kind = _kind(some, number)
         scope = _most_regular(some, number, kind)
         key = _key(some, scope)
         groups = Groups(key)
@@ -105,18 +107,24 @@ def _key(packets: Packets, scope: NDArray[Any]) -> Integers:
     return mixed(first, second, third)
 
 
-def _kind(packets: Packets) -> Integers:
+def _kind(packets: Packets, number: Integers) -> Integers:
     """Which packets (I) are counted alike, from 0 on.
 
     The device does so by protocol, and the many servers of a service do all the same. A service's
-    port is the one of the two that more flows have.
+    port is the one of the two that more flows have. What an end of TCP sends after its FIN is of a
+    kind of its own, unless it counts on in its flow: in TIME-WAIT Linux has no socket any more, and
+    counts by host.
     """
     ports = np.stack([each(packets.frames, packets.layers) for each in (src_port, dst_port)])
     of_flow = ports[:, Groups(packets.flow).is_first & (packets.flow >= 0)]
     flows = np.bincount(of_flow.ravel(), minlength=_PORTS)[ports]
     least = np.where(flows == flows.max(axis=0), ports, _PORTS).min(axis=0)
     service = np.where(packets.outgoing, -1, least)
-    said = (service << 9) + packets.layers.protocol
+    fin = packets.layers.is_tcp & (tcp_flags(packets.frames, packets.layers) & FIN > 0)
+    sent = Groups(mixed(packets.flow, packets.outgoing))
+    counts_on = np.abs(_signed(number - sent.previous(number, 0))) <= _SMALL
+    after = (sent.latest(fin) >= 0) & ~fin & ~counts_on
+    said = (service << 10) + (after << 9) + packets.layers.protocol
     kind: Integers = np.unique(said, return_inverse=True)[1].astype(np.int64)
     return kind
 
@@ -128,13 +136,18 @@ def _signed(difference: Integers) -> Integers:
 
 
 def _most_regular(packets: Packets, number: Integers, kind: Integers) -> Integers:
-    """The scope of packets (I) of each kind in which steps take the fewest bits to be told."""
+    """The scope of packets (I) of each kind in which steps take the fewest bits to be told.
+
+    A step is told in Elias' gamma code, or the number itself if that is shorter: so a jump costs as
+    much as a beginning.
+    """
     bits = []
     for scope in (_HOST, _PAIR, _FLOW):
         key = _key(packets, np.full(len(packets), scope))
         groups = Groups(mixed(kind, key))
         step = _signed(number - groups.previous(number, 0))
-        cost = np.where(groups.is_first, _BITS, np.log2(1 + np.abs(step)))
+        cost = np.minimum(2 * np.log2(1 + np.abs(step)) + 1, _BITS)
+        cost[groups.is_first] = _BITS
         bits.append(np.bincount(kind, cost))
     best: Integers = (_HOST + np.argmin(bits, axis=0))[kind]
     return best
