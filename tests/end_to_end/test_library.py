@@ -277,6 +277,22 @@ def test_what_cannot_be_learnt_by_is_refused_before_captures_are_read(options, a
     assert caught.value.arguments == (argument,)
 
 
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"protocol": "mine"}, "protocol"),
+        ({"window": 0}, "window"),
+        ({"windows": 1}, "windows"),
+        ({"splits": 0}, "splits"),
+        ({"adversaries": "eve"}, "adversary"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_before_captures_are_read(options, argument):
+    with pytest.raises(iot.ArgumentError) as caught:
+        iot.evaluate(Path("absent"), Path("absent.pcap"), **options)
+    assert caught.value.arguments == (argument,)
+
+
 def test_few_captures_are_said_to_be_few(captures):
     with pytest.warns(iot.CaptureWarning, match="few captures"):
         iot.fit(captures[:3])

@@ -140,7 +140,7 @@ def evaluate(
         EvaluationWarning: There are fewer windows, or a capture is shorter than one.
 
     Raises:
-        ArgumentError: There is no such adversary.
+        ArgumentError: There is no such adversary or protocol, or a number is too small.
         CaptureError: A capture cannot be used.
         TableError: A table lacks columns or holds impossible values.
         HeadersMissing: `headers` is asked for of what has no packets.
@@ -149,7 +149,18 @@ def evaluate(
     from iotflowgen import evaluation
     from iotflowgen.adversaries import of_features
 
-    chosen = _chosen(adversaries)
+    if protocol not in evaluation.PROTOCOLS:
+        raise ArgumentError(
+            f"{protocol!r} is none of: {', '.join(evaluation.PROTOCOLS)}", "protocol"
+        )
+    for name, value, least in (
+        ("window", window, 2),
+        ("windows", windows, 5),
+        ("splits", splits, 2),
+    ):
+        if value < least:
+            raise ArgumentError(f"{name} is {value}; it must be at least {least}", name)
+    chosen = _chosen([adversaries] if isinstance(adversaries, str) else adversaries)
     if not isinstance(real, Captures):
         real = read_captures(real, device=device, dissector=dissector, progress=progress)
     with _as_files(fake, progress) as files:

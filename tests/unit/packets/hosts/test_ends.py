@@ -58,7 +58,7 @@ def rendered(recording, source, session=0, flow=0, block=None):
     rows = Rows(
         number=np.arange(len(source)),
         session=whole + session,
-        flow=(whole + session << 32) + flow,
+        flow=(whole + session << 32) + np.asarray(flow),
         time_ns=np.arange(len(source)) * 10**6,
         length=recording.length[source],
         outgoing=recording.outgoing[source],
@@ -124,6 +124,39 @@ def test_a_host_is_known_by_its_service_whichever_port_is_the_lower_one():
     peers = [n for n, each in zip(ids(made), captures[0], strict=True) if not each.outgoing]
     assert 3500 <= peers[0] <= 4000
     assert peers[1] == peers[0] + 1
+
+
+def test_time_wait_counts_by_host():
+    """As Linux does: a socket has numbers of its own, and what it leaves behind has the host's."""
+    closing = (
+        EXCHANGE
+        + """
+    +.010 > F. 1:1(0) ack 101 win 229
+    +.010 < F. 101:101(0) ack 2 win 227
+    +.010 > . 2:2(0) ack 102 win 229
+    """
+    )
+    captures, by_host = [], 49_000
+    for capture in range(4):
+        told = []
+        for connection in range(6):
+            first = 7919 * (6 * capture + connection) % 2**16
+            ports = (50_000 + connection, 443)
+            *frames, last = drill.frames(closing, ids=(first, 900), ports=ports)
+            by_host += 1
+            frame = last.frame[:18] + by_host.to_bytes(2) + last.frame[20:]
+            told += [*frames, last._replace(frame=frame)]
+        captures.append(told)
+    recording, size = recorded(*captures), SIZE + 3
+    # the first connection of a capture, then its last
+    made = ids(
+        rendered(
+            recording, [*range(size), *range(5 * size, 6 * size)], flow=[0] * size + [1] * size
+        )
+    )
+    ends = made[size - 1 :: size]
+    assert 49_000 < ends[0] < 49_050
+    assert ends[1] == ends[0] + 1
 
 
 @pytest.mark.parametrize("block", [1, 2, 7])
