@@ -57,7 +57,7 @@ def test_files_of_any_origin_under_the_papers_protocol(fakes, tmp_path):
     assert 0 <= found["interval"][0] <= found["mean"] <= found["interval"][1] <= 1
     assert f"{found['mean']:.1%}" in done.stdout
     (row,) = (line for line in done.stdout.splitlines() if "boosting" in line)
-    assert row.rstrip("│ ").endswith(f"{attack['excess']:+.1%}")
+    assert row.rstrip("│ ").endswith(f"{100 * attack['excess']:+.1f}")
 
 
 def test_held_out_with_every_adversary_and_fewer_windows_than_asked_for(fakes, tmp_path):

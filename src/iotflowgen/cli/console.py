@@ -39,9 +39,11 @@ _SILENCE = 60
 """Seconds after which a log hears that work goes on."""
 
 _LONGEST_LINE = 4096
+"""Characters of a line in a file, where nothing is folded."""
 
+_WIDTH = None if sys.stdout.isatty() else _LONGEST_LINE
 # a MAC address may hold `:ab:`, which would be an emoji
-out = Console(highlight=False, emoji=False)
+out = Console(highlight=False, emoji=False, width=_WIDTH)
 _err = Console(stderr=True, highlight=False, emoji=False)
 
 
@@ -136,8 +138,7 @@ def show_table(title: str, rows: Mapping[str, str]) -> None:
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(Text(name), Text(value))
-    # in a file nothing is folded
-    out.print(table, width=None if out.is_terminal else _LONGEST_LINE)
+    out.print(table)
 
 
 @contextmanager
