@@ -39,6 +39,7 @@ from iotflowgen.recording import Groups
 from iotflowgen.traffic import (
     STATES,
     Session,
+    State,
     Trace,
     Windows,
     cut_windows,
@@ -82,7 +83,7 @@ class SessionsConfig(RecordedConfig):
     """Probability of continuing with the next packet of the same capture."""
     coherent: bool = True
     """Whether a session continues only its own connections."""
-    agree: tuple[Literal["dns", "tcp", "tls", "http", "outstanding", "options"], ...] = STATES
+    agree: tuple[State, ...] = STATES
     """States that a connection must share with the captured one for a packet to be its next one,
     where captures tell (`Trace.states`)."""
     sessions: int = Field(default=600, ge=1)
@@ -394,7 +395,7 @@ def _mostly_first(said: NDArray[np.int64], connection: NDArray[np.int64]) -> NDA
     return mostly
 
 
-def _states(traces: Sequence[Trace], protocols: Sequence[str]) -> NDArray[np.int64]:
+def _states(traces: Sequence[Trace], protocols: Sequence[State]) -> NDArray[np.int64]:
     """Protocol states, a column each (P, S); none if some traces lack them."""
     columns = [STATES.index(protocol) for protocol in protocols]
     known = [trace.states[:, columns] for trace in traces if trace.states is not None]

@@ -2,7 +2,7 @@
 
 from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
 from iotflowgen.traffic.session import Session
-from iotflowgen.traffic.trace import STATES, Trace
+from iotflowgen.traffic.trace import STATES, State, Trace
 from iotflowgen.traffic.windows import (
     Places,
     Windows,
@@ -18,6 +18,7 @@ __all__ = [
     "STATES",
     "Places",
     "Session",
+    "State",
     "Trace",
     "Windows",
     "cut_column",

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STATES", "Trace", "check_packets"]
+__all__ = ["STATES", "State", "Trace", "check_packets"]
 
-STATES: Final = ("dns", "tcp", "tls", "http", "outstanding", "options")
+State = Literal["dns", "tcp", "tls", "http", "outstanding", "options"]
 """What it may be known of what connections have come to, beyond features: open questions of DNS;
 sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments without
 acknowledgment; options that SYNs agreed on."""
+STATES: Final[tuple[State, ...]] = get_args(State)
 
 
 @dataclass(frozen=True, eq=False)

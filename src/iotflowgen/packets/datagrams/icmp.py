@@ -32,9 +32,10 @@ __all__ = ["Echoes"]
 
 _REQUESTS: Final = {ICMP: 8, ICMP6: 128}
 _REPLIES: Final = {ICMP: 0, ICMP6: 129}
-_ANY: Final = 2**16
 _IDENTIFIER: Final = 4
 """Where it stands in the message; the sequence number is after it."""
+_ANY: Final = 2**16
+"""How many identifiers there are, and sequence numbers."""
 
 
 class Echoes(MessageCodec):
@@ -49,9 +50,9 @@ class Echoes(MessageCodec):
         Returns:
             Whether one `asks`. Of requests, `program`, how many identifiers were made up since its
             own, -1 if it makes one up; whether it `keeps` that, or the first of how many it is one
-            of (`begin`, `spread`), in `little` byte order or not; and the `step` that
-            its sequence number counts on, or with which it is the `first`. Of replies, `request`,
-            how many requests were made since.
+            of (`begin`, `spread`), in `little` byte order or not; and the `step` that its sequence
+            number counts on, or with which it is the `first`. Of replies, `request`, how many
+            requests were made since.
         """
         asks, replies = _kinds(packets, _REQUESTS), _kinds(packets, _REPLIES)
         place = np.flatnonzero(asks | replies)
@@ -85,14 +86,14 @@ class Echoes(MessageCodec):
         asked, requests = np.flatnonzero(asks), {name: each[asks] for name, each in told.items()}
         host, makes = _hosts(echoes)[asked], np.ones(len(asked), dtype=bool)
         spread = np.where(requests["keeps"], 1, requests["spread"].astype(np.int64))
-        fresh = requests["begin"] + (drawn[asked] >> 16) * spread // _ANY
-        fresh = np.where(requests["little"], _swapped(fresh), fresh) % _ANY
+        fresh = (requests["begin"] + (drawn[asked] >> 16) * spread // _ANY) % _ANY
+        fresh = np.where(requests["little"], _swapped(fresh), fresh)
         program = requests["program"]
         identifier = resolve(f"{self.name}.program", memory, host, makes, program, fresh)
         step, first = (requests[name].astype(np.int64) for name in ("step", "first"))
         of_program = host << 16 | identifier
         number = count_on(f"{self.name}.number", memory, of_program, step, program < 0, first)
-        drawn[asked] = identifier << 16 | number % 2**16
+        drawn[asked] = identifier << 16 | number % _ANY
         request = np.where(asks, -1, told["request"])
         both = resolve(self.name, memory, _hosts(echoes, asks), asks, request, drawn)
         echoes.frames.put(at, 4, both)
@@ -122,8 +123,8 @@ def _near(identifier: Integers, host: Integers) -> dict[str, NDArray[Any]]:
 
 def _swapped(identifier: Integers) -> Integers:
     """In the other byte order."""
-    low: Integers = identifier & 0xFF
-    return (identifier >> 8 & 0xFF) | low << 8
+    swapped: Integers = identifier >> 8 | (identifier & 0xFF) << 8
+    return swapped
 
 
 def _kinds(packets: Packets, of: dict[int, int]) -> Flags:
