@@ -24,10 +24,11 @@ from scipy.spatial.distance import cdist  # type: ignore[import-untyped]
 
 from iotflowgen.encoding import PortEncoder
 from iotflowgen.generators.ports import Ports
-from iotflowgen.traffic import Trace, Windows
+from iotflowgen.traffic import Trace, Windows, protocol_mask
 
 __all__ = ["PortNumbers"]
 
+_UDP = protocol_mask(["udp"])
 _COLUMNS = ("length", "outgoing", "protocols", "src_port", "dst_port")
 _PREFIX = "packets."  # of tensors
 _MOST = 5000
@@ -67,9 +68,9 @@ class PortNumbers:
         outgoing, source, destination = (columns[n] for n in ("outgoing", "src_port", "dst_port"))
         device = np.where(outgoing, source, destination)
         peer = np.where(outgoing, destination, source)
-        capture = columns["capture"]
-        of_device = _Side(device, peer, capture, encoder)
-        of_peers = _Side(peer, device, capture, encoder)
+        capture, udp = columns["capture"], columns["protocols"] & _UDP > 0
+        of_device = _Side(device, peer, capture, udp, encoder)
+        of_peers = _Side(peer, device, capture, udp, encoder)
         # where one side has none, those of the other look right
         self._sides = {True: of_device or of_peers, False: of_peers or of_device}
 
@@ -170,13 +171,14 @@ class _Side:
         own: NDArray[np.int32],
         other: NDArray[np.int32],
         capture: NDArray[np.int64],
+        udp: NDArray[np.bool_],
         encoder: PortEncoder,
     ) -> None:
         self.own = own
         self._capture, self._fresh = capture, encoder.config.ephemeral == "fresh"
         constants = encoder.constants
         if self._fresh:
-            self._law = Ports(own, other, capture, constants, encoder.config.slots)
+            self._law = Ports(own, other, capture, udp, constants, encoder.config.slots)
         self._packets: dict[tuple[int, int], list[int]] = defaultdict(list)
         """Packets with an ephemeral port by capture and by the port at the other end, rising."""
         for packet in np.flatnonzero(~np.isin(own, constants)).tolist():

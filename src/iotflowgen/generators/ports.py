@@ -22,7 +22,7 @@ __all__ = ["Connections", "Ports", "open_connections"]
 
 _SHORTEST = 1024  # of ephemeral ports
 _LONGEST = 65535
-_CLAIMED = sorted(CLAIMED_PORTS)
+_CLAIMED = {transport: sorted(ports) for transport, ports in CLAIMED_PORTS.items()}
 _APART = 16384  # two ranges of a host are at least so far from each other
 _FEW = 64  # a stack that counts opens ports at most so far from one before (RFC 6056)
 _COUNTS = 0.2  # share of ports opened near one before, below which it is chance
@@ -69,21 +69,21 @@ class Connections:
         ports, at = self._of_any[session], rank - self._slots - 1
         return ports[min(at, len(ports) - 1)] if ports and at >= 0 else None
 
-    def open(self, session: int, service: int, drawn: int, captured: int) -> int:
+    def open(
+        self, session: int, service: int, drawn: int, captured: int, *, udp: bool = False
+    ) -> int:
         """The port that is opened if this one is drawn, where another one was captured.
 
         It is the next one that was not opened for the service of late, and that Wireshark gives to
-        a protocol if it gave the captured one. Hosts know of no such ports. But what a packet was
-        read as when captured, it is only read as on a port of the same kind.
+        a protocol of TCP, or of UDP, if it gave the captured one. Hosts know of no such ports. But
+        what a packet was read as when captured, it is only read as on a port of the same kind.
         """
-        opened, is_claimed = self._opened[session, service], captured in CLAIMED_PORTS
+        transport = "udp" if udp else "tcp"
+        claimed, rising = CLAIMED_PORTS[transport], _CLAIMED[transport]
+        opened, is_claimed = self._opened[session, service], captured in claimed
         # few are claimed, and far apart
-        alike = (
-            _CLAIMED[bisect_left(_CLAIMED, drawn) :] if is_claimed else range(drawn, _LONGEST + 1)
-        )
-        free = (
-            port for port in alike if port not in opened and (port in CLAIMED_PORTS) == is_claimed
-        )
+        alike = rising[bisect_left(rising, drawn) :] if is_claimed else range(drawn, _LONGEST + 1)
+        free = (port for port in alike if port not in opened and (port in claimed) == is_claimed)
         port = next(free, captured)
         opened[port] = None
         if len(opened) > _OPENED:
@@ -133,6 +133,7 @@ class Ports:
         port: NDArray[np.int32],
         other: NDArray[np.int32],
         capture: NDArray[np.int64],
+        udp: NDArray[np.bool_],
         constants: Iterable[int],
         slots: int,
     ) -> None:
@@ -142,14 +143,19 @@ class Ports:
             port: Of this side (P).
             other: Of the other side (P); a constant one names the service.
             capture: Which each packet is of (P).
+            udp: Whether these are ports of UDP, not of TCP (P).
             constants: Ports that keep their number.
             slots: Ports of a service that are told apart.
         """
         constant = np.array(sorted(constants))
-        self._port, self.slots = port.astype(np.int64), slots
+        self._port, self._udp, self.slots = port.astype(np.int64), udp, slots
         service = np.where(np.isin(other, constant), other, -1)
         self.service = numbered([service, _range(port, service)])
         """What the port is used for (P)."""
+        self.claimed = np.select(
+            [udp, ~udp], [np.isin(port, _CLAIMED["udp"]), np.isin(port, _CLAIMED["tcp"])]
+        )
+        """Whether Wireshark gives the port to a protocol (P)."""
         self.token = self._port.copy()
         """A constant port, or -1 - its rank among the ports in use (P)."""
         self._origin = np.full(len(port), -1)
@@ -231,10 +237,10 @@ class Ports:
         used = np.flatnonzero(~like_last)
         columns = (
             *(session[ephemeral], among, service, ports[ephemeral], own, drawn),
-            *(self._shared[opening], self._step[opening], ends),
+            *(self._shared[opening], self._step[opening], ends, self._udp[like]),
         )
         numbers, known = list[int](), dict[int, int]()
-        for of, each, serves, token, same, new, shared, step, over in zip(
+        for of, each, serves, token, same, new, shared, step, over, udp in zip(
             *(column[used].tolist() for column in columns), strict=True
         ):
             number = known.get(each) or open_.others(of, -1 - token)
@@ -243,7 +249,7 @@ class Ports:
             elif number is None:
                 runs = open_.runs[of, serves]
                 on = runs.pop(0) + step if runs and step else new
-                number = open_.open(of, serves, on if on <= _LONGEST else new, same)
+                number = open_.open(of, serves, on if on <= _LONGEST else new, same, udp=udp)
                 runs.insert(0, number)
                 del runs[_RUNS:]
             open_.use(of, serves, number, ends=over)

@@ -51,6 +51,7 @@ __all__ = ["Sessions", "SessionsConfig"]
 
 _WELL_KNOWN = range(1024)  # ports of services (RFC 6335), constant even if rare
 _TCP = protocol_mask(["tcp"])
+_UDP = protocol_mask(["udp"])
 _STRETCHED = protocol_mask(["tcp", "udp"])
 _WHOLE = protocol_mask(["arp", "icmp", "icmpv6", "dhcp", "bootp", "dns", "mdns", "ntp"])
 """Whose messages are of a form that nothing can be put into."""
@@ -126,7 +127,13 @@ class Sessions(Recorded):
         # a peer that answers at the device's own ephemeral port has no port of its own to draw
         self._same_port = (device == peer) & ~np.isin(device, list(constants))
         peer = np.where(self._same_port, 0, peer)
-        side = partial(Ports, capture=capture, constants=constants, slots=config.ports.slots)
+        side = partial(
+            Ports,
+            capture=capture,
+            udp=self._packets["protocols"] & _UDP > 0,
+            constants=constants,
+            slots=config.ports.slots,
+        )
         self._sides = side(device, peer), side(peer, device)
         tokens = [ports.token for ports in self._sides]
         fixed = _fixed(traces)
@@ -212,13 +219,15 @@ class Sessions(Recorded):
         has |= exchange > 0
         connection = np.where(has, 1 + numbered([pair, exchange, self._begun(between)]), 0)
         services = *(ports.service for ports in self._sides), numbered([device, peer])
+        # what is read as nothing on a port that Wireshark gives to a protocol, is read on others
+        claimed = *(ports.claimed for ports in self._sides), np.zeros(len(has), dtype=bool)
         ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
         has_payload = ~_headers_alone(packets)
         said = numbered([self._lengths.role, packets["outgoing"], packets["protocols"]])
         columns = {
             "capture": 1 + self._capture,
             "connection": connection,
-            "service": numbered([told_by, np.choose(told_by, services)]),
+            "service": numbered([told_by, *(np.choose(told_by, of) for of in (services, claimed))]),
             "rank": np.choose(told_by, ranks),
             "said": said,
             "outgoing": packets["outgoing"],

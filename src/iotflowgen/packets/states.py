@@ -13,7 +13,7 @@ from iotflowgen.packets.payload import handshakes, messages
 from iotflowgen.packets.record import as_captured
 from iotflowgen.packets.tcp import agreed_options, closed_sides, find_references, outstanding
 from iotflowgen.traffic import STATES, Trace
-from iotflowgen.wire import Frames
+from iotflowgen.wire import Frames, payload_size
 
 __all__ = ["with_states"]
 
@@ -34,6 +34,9 @@ def with_states(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
             "outstanding": outstanding(packets, tcp, references),
             "options": agreed_options(packets),
         }
+        # of TCP, lengths tell it: nothing is put into what has no payload
+        layers = packets.layers
+        empty = layers.is_udp & (payload_size(layers) == 0)
         states = np.stack([known[name] for name in STATES], axis=1)
-        traces.append(replace(trace, states=states, fixed=in_handshake | in_parts))
+        traces.append(replace(trace, states=states, fixed=in_handshake | in_parts | empty))
     return traces

@@ -30,3 +30,11 @@ def test_another_service_tells_a_port_that_is_in_use() -> None:
     rank = open_.rank(SESSION, OTHER, 1000)
     assert rank > SLOTS
     assert open_.others(SESSION, rank) == 1000
+
+
+def test_what_wireshark_claims_of_udp_does_not_count_for_tcp() -> None:
+    # 3784 is claimed of UDP alone, 3452 of both, 3724 of TCP alone
+    open_ = Connections(SLOTS)
+    asked = [(3453, 3452, False), (3784, 6500, False), (3724, 3724, True), (3784, 3452, False)]
+    opened = [open_.open(SESSION, SERVICE, new, like, udp=udp) for new, like, udp in asked]
+    assert opened == [3478, 3784, 3724, 3804]

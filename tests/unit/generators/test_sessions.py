@@ -369,6 +369,16 @@ def test_new_ports_are_given_to_a_protocol_by_wireshark_if_captured_ones_are(fir
     assert all((claimed_port("tcp", [port]) is not None) == (first == 6000) for port in ports)
 
 
+def test_connections_on_ports_that_wireshark_claims_and_on_others_do_not_continue_each_other():
+    captures = [with_ports(capture(i), (3452, 5200)[i % 2], 443) for i in range(8)]
+    of_captures = np.concatenate([device_ports(trace) for trace in captures])
+    for session in drawn(captures):
+        tcp = session.protocols == TCP
+        of_session, captured = device_ports(session)[tcp], of_captures[session.source[tcp]]
+        claimed = [claimed_port("tcp", [port]) is not None for port in of_session.tolist()]
+        assert np.array_equal(claimed, captured == 3452)
+
+
 def test_neighbours_change_places_where_captures_show_both_orders():
     message, service = np.array([0, 1, 2, 1, 0, 2]), np.array([0, 1, 2, 1, 0, 2])
     order = Order(message, service, capture=np.zeros(6, dtype=np.int64))

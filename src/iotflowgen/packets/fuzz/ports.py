@@ -43,14 +43,14 @@ _UDP = ports_of(
     """
 ).union(*UDP_PORTS.values())
 
-CLAIMED_PORTS = HTTP_PORTS | TLS_PORTS | _STUBBORN | _UDP
-"""Those where random payload of TCP or of UDP is taken for another protocol's."""
-_CLAIMED = {"tcp": HTTP_PORTS | TLS_PORTS | _POLITE | _STUBBORN, "udp": _UDP}
+CLAIMED_PORTS = {"tcp": HTTP_PORTS | TLS_PORTS | _STUBBORN, "udp": _UDP}
+"""Those where payload of TCP, or of UDP, is taken for a protocol's whatever it is."""
+_ASKED = {"tcp": CLAIMED_PORTS["tcp"] | _POLITE, "udp": _UDP}
 
 
 def claimed_port(transport: str, ports: Iterable[int]) -> int | None:
     """The port whose dissector gets the payload first; None where neither is claimed."""
-    claimed = _CLAIMED[transport]
+    claimed = _ASKED[transport]
     return min((port for port in ports if port in claimed), default=None)
 
 
