@@ -54,11 +54,11 @@ benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be t
 	$(VENV)/bin/iotflowgen benchmark $(ROOT) --devices $(DEVICES) --out benchmarks/results/benchmark
 	cp benchmarks/results/benchmark/results.json benchmarks/results/benchmark.json
 	$(VENV)/bin/python benchmarks/ablation.py $(ROOT) --devices $(DEVICES)
-	$(VENV)/bin/python benchmarks/limits.py $(ROOT) --devices $(DEVICES)
+	$(VENV)/bin/python benchmarks/known_source.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/realism.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/headers.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/fields.py $(ROOT) --devices $(DEVICES)
-	$(VENV)/bin/python benchmarks/references.py $(ROOT) --devices $(DEVICES)
+	$(VENV)/bin/python benchmarks/round_trip.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
 	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink
 	$(VENV)/bin/python benchmarks/startup.py

@@ -17,7 +17,7 @@ import numpy as np
 import iotflowgen as iot
 from iotflowgen.capture import DEFAULT_CACHE, header_fields
 from iotflowgen.evaluation import Trial, trials
-from iotflowgen.generators import Sessions, apart, first_packets, starting_at
+from iotflowgen.generators import Sessions, first_packets, shifted_to, spaced
 from iotflowgen.library.honeydata import OfSessions
 from iotflowgen.packets import DEFAULT_START_NS, record, with_states
 from iotflowgen.recording import Recording
@@ -77,8 +77,8 @@ def grounds(name: str, traces: Sequence[Trace], splits: int = SPLITS) -> tuple[T
 
 def drawn(train: Sequence[Trace], rng: np.random.Generator) -> Iterator[Session]:
     """Sessions of the default generator, learnt from captures."""
-    sessions = apart(Sessions().fit(train), SESSIONS, rng)
-    return starting_at(first_packets(sessions, PACKETS), DEFAULT_START_NS)
+    sessions = spaced(Sessions().fit(train), SESSIONS, rng)
+    return shifted_to(first_packets(sessions, PACKETS), DEFAULT_START_NS)
 
 
 def recorded(traces: Sequence[Trace], frames: FramesOf) -> Recording:

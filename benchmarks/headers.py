@@ -47,7 +47,7 @@ from iotflowgen.evaluation import (
     Trial,
     read_results,
 )
-from iotflowgen.generators import Sessions, apart, starting_at, versions
+from iotflowgen.generators import Sessions, shifted_to, spaced, versions
 from iotflowgen.packets import DEFAULT_START_NS
 from iotflowgen.traffic import Session, Trace, cut_windows, draw_window_starts
 
@@ -60,7 +60,7 @@ def of_known_source(
 ) -> tuple[list[Trace], FramesOf]:
     """Sessions of what is learnt from all captures, as many as these, as if they were captured."""
     rng = np.random.default_rng(SEED)
-    sessions = starting_at(apart(Sessions().fit(traces), len(traces), rng), DEFAULT_START_NS)
+    sessions = shifted_to(spaced(Sessions().fit(traces), len(traces), rng), DEFAULT_START_NS)
     made, read, _ = written(sessions, path, recorded(traces, frames), [SEED])
     return made, read
 

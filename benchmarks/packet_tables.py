@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["references", "speed", "startup", "streaming"]
+__all__ = ["round_trip", "speed", "startup", "streaming"]
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -55,7 +55,7 @@ def startup(results: dict[str, Any]) -> Table:
     return heads.split(", "), rows
 
 
-def references(results: dict[str, Any]) -> Table:
+def round_trip(results: dict[str, Any]) -> Table:
     """Segments whose numbers are restored from their references."""
     heads = "device, segments, restored, with SACK, restored, with timestamps, restored"
     devices = results["devices"]

@@ -31,7 +31,7 @@ from iotflowgen.files import whole_file
 from iotflowgen.generators import Sessions, first_packets
 from iotflowgen.generators.model_file import versions
 from iotflowgen.packets import (
-    Persona,
+    Pseudonyms,
     Renderer,
     WriteReport,
     record,
@@ -69,7 +69,7 @@ def some_windows(traces: Sequence[Trace], n: int, rng: np.random.Generator) -> W
 def renderer_of(recording: Recording, seed: int) -> Renderer:
     """A renderer of one seed."""
     rng = np.random.default_rng(seed)
-    return Renderer(recording, Persona(recording.identities, rng), rng)
+    return Renderer(recording, Pseudonyms(recording.identities, rng), rng)
 
 
 def write(recording: Recording, sessions: Iterable[Session], path: Path, seed: int) -> int:

@@ -3,7 +3,7 @@
 Each device is learnt from half of its captures, G, and 16 sessions are written as the command line
 writes them by default. What tshark and p0f say of each stands next to what they say of each capture
 of the other half, H; G against H is the control. What tshark says of a continuous stream is noted
-as well, and which rules of TCP are broken, by a judge of our own that shares no code with the
+as well, and which rules of TCP are broken, by a checker of our own that shares no code with the
 writer. Devices that are done are not measured again.
 
     python benchmarks/realism.py CAPTURES --devices Withings,WeMoLink
@@ -24,7 +24,7 @@ import outside
 from outside import FLAGS, Opinion
 from pyarrow import parquet
 from scipy.stats import wasserstein_distance  # type: ignore[import-untyped]
-from tcp_checker import judge, rates
+from tcp_checker import check, rates
 
 import iotflowgen as iot
 from iotflowgen.capture import describe, read_captures
@@ -186,7 +186,7 @@ def measure(folder: Path, scratch: Path) -> dict[str, Any]:
             for kind, of in marks["generated"].items()
         },
         "tcp_rules": {
-            name: rates([judge(path) for path in paths[name]]) for name in ("generated", "H", "G")
+            name: rates([check(path) for path in paths[name]]) for name in ("generated", "H", "G")
         },
         "changed": changed(made, table, own),
         "replayed_otherwise": outside.replayed(made),

@@ -33,9 +33,15 @@ from iotflowgen.capture import read_captures
 from iotflowgen.encoding import Codec, CodecConfig
 from iotflowgen.evaluation import Trial, trials
 from iotflowgen.generators import IoTFlow
-from iotflowgen.generators.chain import END, Chain, lay
+from iotflowgen.generators.chain import END, Chain, padded
 from iotflowgen.generators.port_numbers import PortNumbers
-from iotflowgen.traffic import Places, Windows, cut_windows, draw_window_starts, every_window_start
+from iotflowgen.traffic import (
+    Windows,
+    WindowStarts,
+    cut_windows,
+    draw_window_starts,
+    every_window_start,
+)
 
 SEED = 0
 WINDOWS = 1500
@@ -54,15 +60,15 @@ def measure(folder: Path, *, networks: bool) -> dict[str, Any]:
     ground = trials("paper", read_captures([folder]), rng)[0]
     n, size = len(ground.real), ground.real.size
     # the trial draws real windows, then those of the control
-    places = draw_window_starts(ground.train, 2 * n, size, np.random.default_rng(seed))[n:]
-    windows = cut_windows(ground.train, places)
+    starts = draw_window_starts(ground.train, 2 * n, size, np.random.default_rng(seed))[n:]
+    windows = cut_windows(ground.train, starts)
     learnt = draw_window_starts(
         ground.train, min(WINDOWS, len(every_window_start(ground.train, size))), size, rng
     )
     codec = Codec.fit(ground.train, learnt, CodecConfig(), SEED)
-    tokens = codec.encode(ground.train, places)
+    tokens = codec.encode(ground.train, starts)
     back = codec.decode(tokens, codec.length_classes(windows.length), rng)
-    back = _numbered(replace(back, length=windows.length), codec, ground, places, rng)
+    back = _numbered(replace(back, length=windows.length), codec, ground, starts, rng)
     ports = {name: getattr(windows, name) for name in ("src_port", "dst_port")}
     stages = {
         "genuine": windows,
@@ -73,7 +79,7 @@ def measure(folder: Path, *, networks: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"device": folder.name, "windows": n}
     if networks:
         generator = IoTFlow(seed=SEED).fit(ground.train)
-        codes = generator.encode(ground.train, places)
+        codes = generator.encode(ground.train, starts)
         drawn = generator.sample_codes(n, rng)
         chained = _chained(generator.encode(ground.train, learnt), n, rng)
         stages["through the VQ-STAE"] = generator.decode(codes, rng)
@@ -93,13 +99,13 @@ def measure(folder: Path, *, networks: bool) -> dict[str, Any]:
 
 
 def _numbered(
-    windows: Windows, codec: Codec, ground: Trial, places: Places, rng: np.random.Generator
+    windows: Windows, codec: Codec, ground: Trial, starts: WindowStarts, rng: np.random.Generator
 ) -> Windows:
     """Windows with ephemeral ports of captures other than the one that each was cut from."""
     parts, order = [], []
-    for of in np.unique(places.trace).tolist():
+    for of in np.unique(starts.trace).tolist():
         others = [trace for i, trace in enumerate(ground.train) if i != of]
-        rows = np.flatnonzero(places.trace == of)
+        rows = np.flatnonzero(starts.trace == of)
         parts.append(PortNumbers.fit(others, codec.ports, windows.size).draw(windows[rows], rng))
         order.append(rows)
     return Windows.concatenate(parts)[np.argsort(np.concatenate(order))]
@@ -108,7 +114,7 @@ def _numbered(
 def _chained(codes_NL: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """As many windows of codes (n, L) as asked for, by a Markov chain over others (N, L)."""
     size = codes_NL.shape[1]
-    symbol = lay([row + 1 for row in codes_NL], ends=ORDER)
+    symbol = padded([row + 1 for row in codes_NL], ends=ORDER)
     chain = Chain(symbol, symbol != END, ORDER)
     walks: list[NDArray[np.int64]] = []
     while sum(map(len, walks)) < n:

@@ -285,9 +285,9 @@ def ablation() -> str:
     return _table(["`sessions`", "excess", "worst", "copied windows"], rows)
 
 
-def limits() -> str:
+def known_source() -> str:
     """Excess by how many captures of a known source were learnt from, beside the benchmark's."""
-    of = [device["accuracy"] for device in _devices("limits.json")]
+    of = [device["accuracy"] for device in _devices("known_source.json")]
     adversaries = [*of[0]]
     found = {
         name: {
@@ -399,7 +399,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "costs": costs,
     "targets": targets,
     "ablation": ablation,
-    "limits": limits,
+    "known-source": known_source,
     "baseline": baseline,
     "headers": headers,
     "fit": partial(of_devices, fit_tables.fit, "fit.json"),

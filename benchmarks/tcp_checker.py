@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scapy.utils import RawPcapReader
-from tcp_endpoint import ACK, FIN, RST, SYN, Segment, Side, near, read_segment
+from tcp_endpoint import ACK, FIN, RST, SYN, Endpoint, Segment, near, read_segment
 
-__all__ = ["RULES", "Finding", "Judgement", "judge", "judge_frames", "rates"]
+__all__ = ["RULES", "Finding", "Report", "check", "check_frames", "rates"]
 
 RULES = {
     "ack-beyond-sent": "acknowledges more than the peer has sent",
@@ -60,7 +60,7 @@ class Finding(NamedTuple):
 
 
 @dataclass
-class Judgement:
+class Report:
     """All about one capture."""
 
     segments: int = 0
@@ -71,15 +71,15 @@ class Judgement:
 class _Connection:
     def __init__(self, name: str, found: list[Finding]) -> None:
         self.name = name
-        self._sides: dict[tuple[bytes, int], Side] = {}
+        self._sides: dict[tuple[bytes, int], Endpoint] = {}
         self._found = found
-        self._reset: tuple[Side, int] | None = None
+        self._reset: tuple[Endpoint, int] | None = None
         self._is_opened = False
 
-    def sides(self, segment: Segment) -> tuple[Side, Side]:
+    def sides(self, segment: Segment) -> tuple[Endpoint, Endpoint]:
         """Of its sender and its receiver."""
         source, target = (
-            self._sides.setdefault(end, Side()) for end in (segment.source, segment.target)
+            self._sides.setdefault(end, Endpoint()) for end in (segment.source, segment.target)
         )
         return source, target
 
@@ -108,10 +108,10 @@ class _Connection:
     def take(self, segment: Segment) -> None:
         """Judge a segment, then learn from it."""
         sender, receiver = self.sides(segment)
-        for rule, text in self._judged(segment, sender, receiver):
+        for rule, text in self._checked(segment, sender, receiver):
             self._note(segment.packet, rule, text)
 
-    def _judged(self, segment: Segment, sender: Side, receiver: Side) -> Iterator[Broken]:
+    def _checked(self, segment: Segment, sender: Endpoint, receiver: Endpoint) -> Iterator[Broken]:
         """What it breaks; it is learnt from afterwards."""
         if self._reset is not None and (found := _after_reset(segment, sender, *self._reset)):
             yield "after-rst", found
@@ -147,13 +147,13 @@ class _Connection:
         if segment.flags & ACK:
             sender.acknowledge(segment, receiver)
 
-    def _is_open(self, sender: Side, receiver: Side) -> bool:
+    def _is_open(self, sender: Endpoint, receiver: Endpoint) -> bool:
         """Whether both have sent a SYN, or the connection is older than the capture."""
         opens = sender.isn is not None or receiver.isn is not None
         return self._is_opened or not opens or (sender.is_seen and receiver.is_seen)
 
 
-def _after_reset(segment: Segment, sender: Side, by: Side, since_ns: int) -> str:
+def _after_reset(segment: Segment, sender: Endpoint, by: Endpoint, since_ns: int) -> str:
     """Why a segment should not have followed a reset, if so."""
     if segment.flags & RST:
         return ""
@@ -163,7 +163,7 @@ def _after_reset(segment: Segment, sender: Side, by: Side, since_ns: int) -> str
     return f"it comes {after_ns / 1e9:.1f} s after the reset" if after_ns > _LATE_NS else ""
 
 
-def _reset_in_vain(segment: Segment, sender: Side, receiver: Side) -> str:
+def _reset_in_vain(segment: Segment, sender: Endpoint, receiver: Endpoint) -> str:
     """Why a reset is not accepted, if it is not."""
     if receiver.isn is not None and not sender.is_seen:
         right = segment.flags & ACK and _ack(segment, sender, receiver) == receiver.isn + 1
@@ -177,11 +177,11 @@ def _reset_in_vain(segment: Segment, sender: Side, receiver: Side) -> str:
     return "" if low <= seq <= high else f"it is {seq - sender.next:+d} bytes from what was sent"
 
 
-def _ack(segment: Segment, sender: Side, receiver: Side) -> int:
+def _ack(segment: Segment, sender: Endpoint, receiver: Endpoint) -> int:
     return sender.from_peer(segment.ack, receiver)
 
 
-def _opening(segment: Segment, sender: Side, receiver: Side) -> Iterator[Broken]:
+def _opening(segment: Segment, sender: Endpoint, receiver: Endpoint) -> Iterator[Broken]:
     if not segment.flags & ACK:
         return
     if receiver.isn is not None and _ack(segment, sender, receiver) != receiver.isn + 1:
@@ -191,7 +191,7 @@ def _opening(segment: Segment, sender: Side, receiver: Side) -> Iterator[Broken]
         yield "syn-ack", "it has another sequence number than the one before"
 
 
-def _numbers(segment: Segment, sender: Side, receiver: Side) -> Iterator[Broken]:
+def _numbers(segment: Segment, sender: Endpoint, receiver: Endpoint) -> Iterator[Broken]:
     """Sequence numbers against what the receiver expects, and against what was sent."""
     if not sender.is_seen:
         return
@@ -218,7 +218,7 @@ def _numbers(segment: Segment, sender: Side, receiver: Side) -> Iterator[Broken]
         yield "mss", f"{segment.size} bytes and {segment.option_bytes} of options in {room}"
 
 
-def _acknowledgment(segment: Segment, sender: Side, receiver: Side) -> Iterator[Broken]:
+def _acknowledgment(segment: Segment, sender: Endpoint, receiver: Endpoint) -> Iterator[Broken]:
     if not receiver.is_seen:
         return
     ack, before = _ack(segment, sender, receiver), sender.acknowledged or 0
@@ -243,7 +243,7 @@ def _acknowledgment(segment: Segment, sender: Side, receiver: Side) -> Iterator[
             yield "sack", reason
 
 
-def _wrong_block(receiver: Side, left: int, right: int, ack: int | None) -> str:
+def _wrong_block(receiver: Endpoint, left: int, right: int, ack: int | None) -> str:
     """Why a block of selective acknowledgment cannot be, if so; a D-SACK block has no ack."""
     if left >= right:
         return "a block is empty"
@@ -258,7 +258,7 @@ def _wrong_block(receiver: Side, left: int, right: int, ack: int | None) -> str:
     return ""
 
 
-def _options(segment: Segment, sender: Side, receiver: Side) -> Iterator[Broken]:
+def _options(segment: Segment, sender: Endpoint, receiver: Endpoint) -> Iterator[Broken]:
     if segment.flags & SYN:
         if segment.flags & ACK and receiver.offers is not None:
             for name in segment.offers - receiver.offers - {"MSS"}:
@@ -283,32 +283,32 @@ def _options(segment: Segment, sender: Side, receiver: Side) -> Iterator[Broken]
         yield "timestamp-echo", f"{echo} is of no segment before"
 
 
-def judge_frames(frames: Iterable[tuple[int, bytes]]) -> Judgement:
+def check_frames(frames: Iterable[tuple[int, bytes]]) -> Report:
     """Judge Ethernet frames, with the nanoseconds when they were captured."""
-    judgement = Judgement()
+    report = Report()
     open_: dict[frozenset[tuple[bytes, int]], _Connection] = {}
     for packet, (time_ns, frame) in enumerate(frames, 1):
         segment = read_segment(packet, time_ns, frame)
         if segment is None:
             continue
-        judgement.segments += 1
+        report.segments += 1
         key = frozenset((segment.source, segment.target))
         connection = open_.get(key)
         if connection is None or connection.is_over_before(segment):
             if connection is not None:
                 connection.close()
-            judgement.connections += 1
-            connection = open_[key] = _Connection(segment.name, judgement.findings)
+            report.connections += 1
+            connection = open_[key] = _Connection(segment.name, report.findings)
         connection.take(segment)
     for connection in open_.values():
         connection.close()
-    judgement.findings.sort(key=lambda finding: finding.packet)
-    return judgement
+    report.findings.sort(key=lambda finding: finding.packet)
+    return report
 
 
-def judge(path: Path) -> Judgement:
+def check(path: Path) -> Report:
     """Judge a capture, pcap or pcapng, gzipped or not."""
-    return judge_frames(_frames(path))
+    return check_frames(_frames(path))
 
 
 def _frames(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -324,10 +324,10 @@ def _frames(path: Path) -> Iterator[tuple[int, bytes]]:
             yield time_ns, frame if link == _ETHERNET else b""
 
 
-def rates(judgements: Sequence[Judgement]) -> dict[str, float]:
+def rates(reports: Sequence[Report]) -> dict[str, float]:
     """Findings per 1,000 segments, by rule; several captures as one."""
-    segments = sum(each.segments for each in judgements)
-    counts = Counter(found.rule for each in judgements for found in each.findings)
+    segments = sum(each.segments for each in reports)
+    counts = Counter(found.rule for each in reports for found in each.findings)
     return {rule: round(1000 * counts[rule] / segments, 2) for rule in RULES if counts[rule]}
 
 
@@ -336,19 +336,17 @@ def main() -> None:
     words = sys.argv[1:]
     if not words:
         raise SystemExit(__doc__)
-    judgements = {word: judge(Path(word)) for word in words if word != "-v"}
+    reports = {word: check(Path(word)) for word in words if word != "-v"}
     if "-v" in words:
-        for word, judgement in judgements.items():
-            for found in judgement.findings:
+        for word, report in reports.items():
+            for found in report.findings:
                 where = f"{word}:{found.packet}: {found.connection}"
                 print(f"{where}: {found.rule}: {found.text}")
-    all_rates = rates([*judgements.values()])
-    print(f"{'per 1,000 segments':<18}", *(f"{Path(word).name[-14:]:>14}" for word in judgements))
-    print(f"{'segments':<18}", *(f"{each.segments:>14,}" for each in judgements.values()))
+    all_rates = rates([*reports.values()])
+    print(f"{'per 1,000 segments':<18}", *(f"{Path(word).name[-14:]:>14}" for word in reports))
+    print(f"{'segments':<18}", *(f"{each.segments:>14,}" for each in reports.values()))
     for rule in all_rates:
-        each = (
-            rates([found]).get(rule, 0) if found.segments else 0 for found in judgements.values()
-        )
+        each = (rates([found]).get(rule, 0) if found.segments else 0 for found in reports.values())
         print(f"{rule:<18}", *(f"{rate:>14.2f}" for rate in each), f"{all_rates[rule]:>10.2f}")
 
 

@@ -8,19 +8,19 @@ import ipaddress
 import struct
 from dataclasses import dataclass, field
 
-__all__ = ["ACK", "FIN", "RST", "SYN", "Segment", "Side", "near", "read_segment"]
+__all__ = ["ACK", "FIN", "RST", "SYN", "Endpoint", "Segment", "near", "read_segment"]
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 _VLAN = {0x8100, 0x88A8}
 _IPV4, _IPV6, _TCP = 0x0800, 0x86DD, 6
 _EXTENSIONS = {0, 43, 60}
-"""Headers of IPv6 that may come before TCP; fragments are not judged."""
+"""Headers of IPv6 that may come before TCP; fragments are not checked."""
 _END, _NOP, _MSS, _SCALE, _PERMITTED, _SACK, _STAMPS = 0, 1, 2, 3, 4, 5, 8
 _DEFAULT_MSS = {4: 536, 16: 1220}
 """By the length of an address (RFC 9293, 3.7.1)."""
 _MOST_SHIFTED = 14
 
-Endpoint = tuple[bytes, int]
+Address = tuple[bytes, int]
 
 
 def near(value: int, reference: int) -> int:
@@ -34,8 +34,8 @@ class Segment:
 
     packet: int
     time_ns: int
-    source: Endpoint
-    target: Endpoint
+    source: Address
+    target: Address
     seq: int
     ack: int
     flags: int
@@ -138,7 +138,7 @@ def _read_options(segment: Segment, options: bytes) -> None:
 
 
 @dataclass
-class Side:
+class Endpoint:
     """One end of a connection: what it has sent, and what it has said of what it received."""
 
     is_seen: bool = False
@@ -176,13 +176,13 @@ class Side:
     _starts: list[int] = field(default_factory=list)
     _pieces: list[bytes] = field(default_factory=list)
 
-    def seq_of(self, segment: Segment, peer: "Side") -> int:
+    def seq_of(self, segment: Segment, peer: "Endpoint") -> int:
         """The sequence number of a segment that this side sends."""
         if self.is_seen:
             return near(segment.seq, self.next)
         return segment.seq if peer.acknowledged is None else near(segment.seq, peer.acknowledged)
 
-    def from_peer(self, number: int, peer: "Side") -> int:
+    def from_peer(self, number: int, peer: "Endpoint") -> int:
         """A number in the peer's sequence space, as this side says it."""
         if peer.is_seen:
             return near(number, peer.next)
@@ -217,7 +217,7 @@ class Side:
                 changed += sum(a != b for a, b in pairs)
         return changed
 
-    def open(self, segment: Segment, peer: "Side") -> None:
+    def open(self, segment: Segment, peer: "Endpoint") -> None:
         """Learn from the SYN that this side sends."""
         if self.isn is not None:
             return
@@ -230,7 +230,7 @@ class Side:
             if one.isn is not None and other.isn is not None:
                 one.edge = max(one.edge or 0, other.isn + 1 + one._syn_window)
 
-    def send(self, segment: Segment, peer: "Side") -> None:
+    def send(self, segment: Segment, peer: "Endpoint") -> None:
         """Learn from what this side sends."""
         seq = self.seq_of(segment, peer)
         end = seq + segment.length
@@ -287,7 +287,7 @@ class Side:
             self._starts.insert(place, low)
             self._pieces.insert(place, payload[low - seq : high - seq])
 
-    def _stamp(self, value: int, seq: int, peer: "Side") -> None:
+    def _stamp(self, value: int, seq: int, peer: "Endpoint") -> None:
         self._stamps.add(value)
         if self._first_stamp is None:
             self._first_stamp = value
@@ -298,7 +298,7 @@ class Side:
         recent = self.stamp_accepted
         self.stamp_accepted = value if recent is None else max(recent, near(value, recent))
 
-    def acknowledge(self, segment: Segment, peer: "Side") -> None:
+    def acknowledge(self, segment: Segment, peer: "Endpoint") -> None:
         """Learn from the acknowledgment and the window that this side sends."""
         ack = self.from_peer(segment.ack, peer)
         self.acks.add(segment.ack)
@@ -313,7 +313,7 @@ class Side:
         right = None if shift is None else ack + (segment.window << shift)
         self.edge = right if right is None or self.edge is None else max(self.edge, right)
 
-    def _agreed_shift(self, segment: Segment, peer: "Side") -> int | None:
+    def _agreed_shift(self, segment: Segment, peer: "Endpoint") -> int | None:
         if segment.flags & SYN:
             return 0
         if self.offers is None or peer.offers is None:

@@ -129,7 +129,7 @@ CODECS = Plugins(
         "http": "iotflowgen.packets.payload:HttpLengths",
         "dates": "iotflowgen.packets.payload:Dates",
         "dns": "iotflowgen.packets.datagrams:DnsIds",
-        "bootp": "iotflowgen.packets.datagrams:Leases",
+        "bootp": "iotflowgen.packets.datagrams:BootpIds",
         "icmp": "iotflowgen.packets.datagrams:Echoes",
         "ntp": "iotflowgen.packets.datagrams:Ntp",
         "ip_ids": "iotflowgen.packets.hosts:IpIds",

@@ -94,10 +94,10 @@ def test_a_saved_model_draws_the_same_windows(name, fitted, tmp_path):
 
 def test_a_model_says_what_made_it(name, fitted, traces, tmp_path):
     fitted[name].save(tmp_path / "device.model")
-    model = read_model(tmp_path / "device.model").model
-    assert model.generator == name
-    assert [(c.name, c.packets) for c in model.captures] == [(t.name, len(t)) for t in traces]
-    assert {"iotflowgen", "torch", "numpy"} <= set(model.versions)
+    metadata = read_model(tmp_path / "device.model").metadata
+    assert metadata.generator == name
+    assert [(c.name, c.packets) for c in metadata.captures] == [(t.name, len(t)) for t in traces]
+    assert {"iotflowgen", "torch", "numpy"} <= set(metadata.versions)
 
 
 def test_progress_is_told_to_the_end(name, traces):

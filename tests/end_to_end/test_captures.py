@@ -7,7 +7,7 @@ import pytest
 from scapy.utils import PcapReader, PcapWriter, RawPcapReader
 
 from tests.conftest import REPOSITORY
-from tests.end_to_end.here import here
+from tests.end_to_end.invoke import invoke
 
 PLUG_ALL = sorted((REPOSITORY / "samples" / "plug").iterdir())
 PLUG = PLUG_ALL[:6]
@@ -52,7 +52,7 @@ def is_ip(frame: bytes) -> bool:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    done = here(*arguments)
+    done = invoke(*arguments)
     return done.returncode, " ".join(done.stderr.split())
 
 

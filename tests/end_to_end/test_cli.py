@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from iotflowgen.cli.app import app
 from tests.conftest import REPOSITORY
-from tests.end_to_end.here import here
+from tests.end_to_end.invoke import invoke
 from tests.small import SMALL
 
 COMMAND = Path(sys.executable).parent / "iotflowgen"
@@ -163,7 +163,7 @@ def test_a_persona_file_that_cannot_be_gets_one_line(chain, tmp_path, text, word
     persona = tmp_path / "persona.toml"
     if text is not None:
         persona.write_text(text)
-    done = here("generate", chain, "-n", 5, "--persona", persona, "--out", tmp_path / "x.pcap")
+    done = invoke("generate", chain, "-n", 5, "--persona", persona, "--out", tmp_path / "x.pcap")
     refused(done, 2, "--persona", *words)
 
 
@@ -190,7 +190,7 @@ def test_packets_are_fuzzed_or_keep_their_identifiers_on_request(chain, tmp_path
     ],
 )
 def test_a_persona_that_cannot_be_is_refused(chain, tmp_path, options):
-    done = here("generate", chain, "-n", 5, *options, "--out", tmp_path / "honeydata.pcap")
+    done = invoke("generate", chain, "-n", 5, *options, "--out", tmp_path / "honeydata.pcap")
     refused(done, 2, options[0])
 
 
@@ -224,22 +224,22 @@ def test_sessions_are_written_as_captures_and_as_tables(sessions, tmp_path, amou
 
 def test_how_much_is_said_once_and_of_a_model_that_has_it(sessions, chain, tmp_path):
     out = tmp_path / "honeydata.pcap"
-    refused(here("generate", sessions, "-n", 1, "--sessions", 1, "--out", out), 2, "how much")
-    refused(here("generate", chain, "--sessions", 1, "--out", out), 2, "markov", "--windows")
-    refused(here("generate", chain, "--out", out), 2, "markov", "--windows")
-    refused(here("generate", sessions, "--duration", "5 weeks", "--out", out), 2, "24h")
+    refused(invoke("generate", sessions, "-n", 1, "--sessions", 1, "--out", out), 2, "how much")
+    refused(invoke("generate", chain, "--sessions", 1, "--out", out), 2, "markov", "--windows")
+    refused(invoke("generate", chain, "--out", out), 2, "markov", "--windows")
+    refused(invoke("generate", sessions, "--duration", "5 weeks", "--out", out), 2, "24h")
 
 
 def test_without_an_amount_it_is_one_session(sessions, tmp_path):
     start = ("--start", "2026-01-01", "--seed", 4)
     for name, amount in (("a.pcap", ()), ("b.pcap", ("--sessions", 1))):
-        assert here("generate", sessions, *amount, *start, "-o", tmp_path / name).returncode == 0
+        assert invoke("generate", sessions, *amount, *start, "-o", tmp_path / name).returncode == 0
     assert (tmp_path / "a.pcap").read_bytes() == (tmp_path / "b.pcap").read_bytes()
 
 
 def test_a_summary_for_a_person_and_the_same_for_a_program(sessions, tmp_path):
     def both(*command):
-        return here(*command).stdout, json.loads(here(*command, "--json").stdout)
+        return invoke(*command).stdout, json.loads(invoke(*command, "--json").stdout)
 
     model, out = tmp_path / "x.model", tmp_path / "x.pcap"
     table, found = both("fit", PLUG, "--out", model)
@@ -258,7 +258,7 @@ def test_a_summary_for_a_person_and_the_same_for_a_program(sessions, tmp_path):
 
 def test_no_address_is_taken_for_an_emoji(sessions, tmp_path):
     mac = "02:ab:cd:00:ab:cd"
-    said = here("generate", sessions, "--mac", mac, "--json", "-o", tmp_path / "x.pcap").stdout
+    said = invoke("generate", sessions, "--mac", mac, "--json", "-o", tmp_path / "x.pcap").stdout
     assert json.loads(said)["mac"] == mac
 
 
@@ -351,11 +351,11 @@ def test_version():
 
 
 def test_options_are_in_groups_and_choices_are_choices():
-    words = here("generate", "--help").stdout
+    words = invoke("generate", "--help").stdout
     places = [words.index(f"─ {panel} ─") for panel in ("How much", "Who", "When")]
     assert places == sorted(places)
     for command, names in (("fit", ("sessions", "iotflow")), ("evaluate", ("boosting", "headers"))):
-        said = here(command, "--help").stdout
+        said = invoke(command, "--help").stdout
         assert all(re.search(rf"[|<\[]{name}[|>\]]", said) for name in names)
 
 
@@ -385,19 +385,19 @@ def test_bad_settings_get_one_line_and_status_2(tmp_path, model):
     config = tmp_path / "config.toml"
     learn = ("fit", PLUG, "--generator", "iotflow")
     config.write_text("[seqgan]\nrouns = 3\n")
-    refused(here(*learn, "--config", config, "-o", out), 2, "seqgan.rouns")
+    refused(invoke(*learn, "--config", config, "-o", out), 2, "seqgan.rouns")
     config.write_text("ordr = 3\n")
-    refused(here("fit", PLUG, "--config", config, "-o", out), 2, "none of: ", "order")
+    refused(invoke("fit", PLUG, "--config", config, "-o", out), 2, "none of: ", "order")
     config.write_text("[seqgan\n")
-    refused(here(*learn, "--config", config, "-o", out), 2, "is no TOML")
-    refused(here(*learn, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
+    refused(invoke(*learn, "--config", config, "-o", out), 2, "is no TOML")
+    refused(invoke(*learn, "--config", tmp_path / "absent", "-o", out), 2, "cannot read")
     config.write_text("[vq_stae]\nheads = 5\n")
-    refused(here(*learn, "--config", config, "-o", out), 2, "does not divide")
-    refused(here("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "not one of", "iotflow")
-    refused(here("fit", PLUG), 2, "--out")
-    refused(here("generate", model, "-n", 5, "-o", tmp_path / "out.txt"), 2, ".pcapng")
-    refused(here("generate", model, "-n", 0, "-o", tmp_path / "out.csv"), 2, "--windows")
-    refused(here("generate", model, "-n", 5, "-o", "x.csv", "--start", "soon"), 2, "--start")
+    refused(invoke(*learn, "--config", config, "-o", out), 2, "does not divide")
+    refused(invoke("fit", PLUG, "--generator", "nonesuch", "-o", out), 2, "not one of", "iotflow")
+    refused(invoke("fit", PLUG), 2, "--out")
+    refused(invoke("generate", model, "-n", 5, "-o", tmp_path / "out.txt"), 2, ".pcapng")
+    refused(invoke("generate", model, "-n", 0, "-o", tmp_path / "out.csv"), 2, "--windows")
+    refused(invoke("generate", model, "-n", 5, "-o", "x.csv", "--start", "soon"), 2, "--start")
     assert not out.exists()
 
 
@@ -410,17 +410,19 @@ def test_brackets_in_names_are_shown(tmp_path, model):
 def test_bad_models_and_places_get_one_line(tmp_path, model):
     broken = tmp_path / "broken.model"
     broken.write_bytes(model.read_bytes()[:5000])
-    refused(here("generate", broken, "-n", 5, "-o", tmp_path / "x.csv"), 1, "fit it again")
-    refused(here("info", broken), 1, "fit it again")
+    refused(invoke("generate", broken, "-n", 5, "-o", tmp_path / "x.csv"), 1, "fit it again")
+    refused(invoke("info", broken), 1, "fit it again")
     refused(
-        here("generate", PLUG, "-n", 5, "-o", tmp_path / "x.csv"), 1, "is not a model; make one"
+        invoke("generate", PLUG, "-n", 5, "-o", tmp_path / "x.csv"), 1, "is not a model; make one"
     )
     for window in (300, 10**20):
-        done = here("fit", PLUG, "--window", window, "-o", tmp_path / "x.model")
+        done = invoke("fit", PLUG, "--window", window, "-o", tmp_path / "x.model")
         refused(done, 1, "smaller --window")
-    refused(here("fit", PLUG, "-o", tmp_path), 2, "is a folder")
+    refused(invoke("fit", PLUG, "-o", tmp_path), 2, "is a folder")
     (tmp_path / "file").touch()
-    refused(here("generate", model, "-n", 5, "-o", tmp_path / "file" / "x.csv"), 1, "cannot write")
+    refused(
+        invoke("generate", model, "-n", 5, "-o", tmp_path / "file" / "x.csv"), 1, "cannot write"
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["broken.model", "file"]
 
 

@@ -12,7 +12,7 @@ from scapy.packet import Raw
 from scapy.utils import wrpcap
 
 import iotflowgen as iot
-from tests.end_to_end.here import here
+from tests.end_to_end.invoke import invoke
 from tests.end_to_end.test_cli import PLUG, refused, run
 
 QUICK = ("--window", 8, "--windows", 60, "--adversary", "boosting")
@@ -107,7 +107,7 @@ def rejected(tmp_path):
             for part in (name, *files)
         ]
         arguments = ["evaluate", *options, *QUICK, *more, "--out", out]
-        refused(here(*arguments), status, *words)
+        refused(invoke(*arguments), status, *words)
         assert not out.exists()
 
     return evaluate

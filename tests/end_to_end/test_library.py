@@ -18,7 +18,7 @@ import pytest
 import iotflowgen as iot
 from iotflowgen import library
 from tests.conftest import REPOSITORY
-from tests.end_to_end.here import here
+from tests.end_to_end.invoke import invoke
 
 PLUG = REPOSITORY / "samples" / "plug"
 START = "2026-01-01"
@@ -118,7 +118,7 @@ def test_the_shell_and_the_library_write_the_same(model, tmp_path, suffix):
     write = {"parquet": honey.to_parquet, "csv": honey.to_csv}.get(suffix, honey.to_pcap)
     written = write(ours)
     options = ("--duration", "3m", "--seed", 2, "--start", START, "--out", theirs)
-    assert here("generate", tmp_path / "plug.model", *options).returncode == 0
+    assert invoke("generate", tmp_path / "plug.model", *options).returncode == 0
     assert ours.read_bytes() == theirs.read_bytes()
     assert written.packets > 100
     assert written.sessions == 1

@@ -14,7 +14,7 @@ from iotflowgen.plugins import CODECS, Plugins
 from iotflowgen.wire import find_layers
 from iotflowgen.wire.pcap import read_records
 from tests.conftest import REPOSITORY
-from tests.end_to_end.here import here
+from tests.end_to_end.invoke import invoke
 
 OUTSIDE = REPOSITORY / "tests" / "outside"
 PLUG = REPOSITORY / "samples" / "plug"
@@ -52,12 +52,12 @@ def test_all_kinds_take_part_in_a_benchmark_and_its_report(tmp_path):
     out, page = tmp_path / "out", tmp_path / "page.html"
     chosen = ("--generators", "toy-generator,replay", "--adversaries", "toy-adversary")
     more = ("--quick", "--processes", 1, "--out", out)
-    done = here("benchmark", tmp_path / "captures", *chosen, *more)
+    done = invoke("benchmark", tmp_path / "captures", *chosen, *more)
     assert done.returncode == 0, done.stderr
     assert "failed" not in done.stderr
     assert "toy-generator" in done.stdout
     assert "toy-adversary" in done.stdout
-    assert here("report", out, "--out", page).returncode == 0
+    assert invoke("report", out, "--out", page).returncode == 0
     for name in ("toy-generator", "toy-adversary", "toy_metric, bytes"):
         assert name in page.read_text()
 

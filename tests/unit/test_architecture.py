@@ -1,4 +1,4 @@
-"""The house keeps its order: who may import whom, and what each room shows."""
+"""The architecture: which package may import which, and what each makes public."""
 
 import ast
 import importlib
@@ -13,7 +13,7 @@ import iotflowgen
 ROOT = Path(iotflowgen.__file__).parent
 
 # each may import those before it, none after it
-ROOMS = (
+PACKAGES = (
     "errors",
     "extras",
     "plugins",
@@ -35,7 +35,7 @@ ROOMS = (
     "library",
     "cli",
 )
-# what a room does not touch although it stands above
+# what a package does not touch although it stands above
 FORBIDDEN = {
     "traffic": {"progress", "files"},
     "wire": {"progress", "files", "traffic"},
@@ -49,7 +49,7 @@ MODULES = sorted(
 )
 
 
-def imported_rooms(file):
+def imported_packages(file):
     for node in ast.walk(ast.parse(file.read_text())):
         names = []
         if isinstance(node, ast.ImportFrom):
@@ -65,12 +65,12 @@ def imported_rooms(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
-def test_rooms_import_only_from_those_before_them(file):
+def test_packages_import_only_from_those_before_them(file):
     if file.parent == ROOT and file.stem == "__init__":
         return
-    room = file.relative_to(ROOT).parts[0].removesuffix(".py")
-    allowed = set(ROOMS[: ROOMS.index(room) + 1]) - FORBIDDEN.get(room, set())
-    assert set(imported_rooms(file)) <= allowed
+    package = file.relative_to(ROOT).parts[0].removesuffix(".py")
+    allowed = set(PACKAGES[: PACKAGES.index(package) + 1]) - FORBIDDEN.get(package, set())
+    assert set(imported_packages(file)) <= allowed
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -189,13 +189,13 @@ def test_a_folder_is_seen_at_a_glance(folder):
         ({"a": "from house.b import thing"}, {"a", "b"}),
         ({"a": "from house import b"}, {"a", "b"}),
         ({"a": "from . import b"}, {"a", "b"}),
-        ({"a": "from .room.c import thing"}, {"a", "b", "room.c"}),
+        ({"a": "from .package.c import thing"}, {"a", "b", "package.c"}),
         ({"a": "def late():\n    from house.b import thing"}, {"a", "b"}),
         ({"a": "if TYPE_CHECKING:\n    from house.b import Thing"}, {"a", "b"}),
-        ({"room.d": "from . import c"}, {"room.c", "room.d"}),
-        ({"a": "from .room import d"}, None),
-        ({"room.d": "from house.room import thing"}, {"room", "room.d"}),
-        ({"room.d": "import json, a\nfrom b import house"}, None),
+        ({"package.d": "from . import c"}, {"package.c", "package.d"}),
+        ({"a": "from .package import d"}, None),
+        ({"package.d": "from house.package import thing"}, {"package", "package.d"}),
+        ({"package.d": "import json, a\nfrom b import house"}, None),
     ],
 )
 def test_circles_are_found_wherever_the_import_stands(tmp_path, changed, circle):
@@ -203,9 +203,9 @@ def test_circles_are_found_wherever_the_import_stands(tmp_path, changed, circle)
         "__init__": "",
         "a": "",
         "b": "from house import a",
-        "room.__init__": "from house.room.d import thing",
-        "room.c": "import house.b\nfrom house.room.d import thing",
-        "room.d": "import json",
+        "package.__init__": "from house.package.d import thing",
+        "package.c": "import house.b\nfrom house.package.d import thing",
+        "package.d": "import json",
     }
     for name, text in {**house, **changed}.items():
         path = tmp_path / "house" / f"{name.replace('.', '/')}.py"

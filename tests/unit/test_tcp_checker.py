@@ -1,10 +1,10 @@
-"""The judge of TCP connections: silent about a right exchange, and not about any wrong one."""
+"""The checker of TCP connections: silent about a right exchange, and not about any wrong one."""
 
 import gzip
 import struct
 
 import pytest
-from tcp_checker import RULES, judge, judge_frames, rates
+from tcp_checker import RULES, check, check_frames, rates
 
 from tests.drill import Frame, frames, save
 
@@ -59,8 +59,8 @@ HALF_OPEN = """\
 
 
 def found(made: list[Frame]) -> list[tuple[int, str]]:
-    judgement = judge_frames((each.time_ns, each.frame) for each in made)
-    return [(finding.packet, finding.rule) for finding in judgement.findings]
+    report = check_frames((each.time_ns, each.frame) for each in made)
+    return [(finding.packet, finding.rule) for finding in report.findings]
 
 
 @pytest.mark.parametrize("text", [RIGHT, PLAIN, REFUSED, HALF_OPEN])
@@ -170,9 +170,9 @@ def test_captures_are_read_and_their_findings_set_against_their_segments(tmp_pat
     path, zipped = tmp_path / "drill.pcap", tmp_path / "drill.pcap.gz"
     save(path, frames(PLAIN.replace("+.100", "+1.001")))
     zipped.write_bytes(gzip.compress(path.read_bytes()))
-    judgements = [judge(path), judge(zipped)]
-    assert [each.segments for each in judgements] == [6, 6]
-    assert [each.connections for each in judgements] == [1, 1]
-    (late,) = judgements[1].findings
+    reports = [check(path), check(zipped)]
+    assert [each.segments for each in reports] == [6, 6]
+    assert [each.connections for each in reports] == [1, 1]
+    (late,) = reports[1].findings
     assert late[:3] == ("10.0.0.2.40000 > 192.0.2.3.9999", 6, "after-rst")
-    assert rates(judgements) == {"after-rst": 166.67}
+    assert rates(reports) == {"after-rst": 166.67}

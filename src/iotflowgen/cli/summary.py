@@ -1,4 +1,4 @@
-"""What a command has come to: a table for a person, or JSON for a program, with the same in it."""
+"""The outcome of a command: a table for a person, or JSON for a program, with the same in it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

@@ -15,7 +15,7 @@ from iotflowgen.encoding.frames import FrameEncoder
 from iotflowgen.encoding.ports import PortConfig, PortEncoder
 from iotflowgen.encoding.protocols import ProtocolEncoder
 from iotflowgen.encoding.signatures import SignatureConfig, carrying, extract_signatures
-from iotflowgen.traffic import Places, Trace, Windows, cut_column, cut_windows
+from iotflowgen.traffic import Trace, Windows, WindowStarts, cut_column, cut_windows
 
 __all__ = ["FIELDS", "Codec", "CodecConfig"]
 
@@ -52,24 +52,24 @@ class Codec(BaseModel):
 
     @classmethod
     def fit(
-        cls, traces: Sequence[Trace], places: Places, config: CodecConfig, seed: int
+        cls, traces: Sequence[Trace], starts: WindowStarts, config: CodecConfig, seed: int
     ) -> "Codec":
         """Fit every encoder: frames, protocols and lengths on windows, the rest on whole traces.
 
         Args:
             traces: The training captures.
-            places: Where the training windows stand.
+            starts: Where the training windows begin.
             config: How packets become tokens.
             seed: Seeds the clustering of durations.
         """
-        windows = cut_windows(traces, places)
+        windows = cut_windows(traces, starts)
         return cls(
             config=config,
             frames=FrameEncoder.fit(
                 extract_signatures(traces, config.signatures),
                 windows.length,
                 windows.outgoing,
-                _runs(traces, places, config),
+                _runs(traces, starts, config),
                 orphan_min_count=config.orphan_min_count,
             ),
             protocols=ProtocolEncoder.fit(windows.protocols),
@@ -89,10 +89,10 @@ class Codec(BaseModel):
         sizes = (self.frames.size, 2, self.protocols.size, ports, ports, self.durations.size)
         return dict(zip(FIELDS, sizes, strict=True))
 
-    def encode(self, traces: Sequence[Trace], places: Places) -> NDArray[np.int64]:
-        """Tokens (N, L, F) of the windows of `traces` that stand at `places`."""
-        windows = cut_windows(traces, places)
-        runs = _runs(traces, places, self.config)
+    def encode(self, traces: Sequence[Trace], starts: WindowStarts) -> NDArray[np.int64]:
+        """Tokens (N, L, F) of the windows of `traces` that begin at `starts`."""
+        windows = cut_windows(traces, starts)
+        runs = _runs(traces, starts, self.config)
         src_tokens, dst_tokens = self.ports.encode(windows.src_port, windows.dst_port)
         return np.stack(
             [
@@ -149,7 +149,7 @@ class Codec(BaseModel):
         return np.array(self.lengths, dtype=np.int32)
 
 
-def _runs(traces: Sequence[Trace], places: Places, config: CodecConfig) -> NDArray[np.bool_]:
+def _runs(traces: Sequence[Trace], starts: WindowStarts, config: CodecConfig) -> NDArray[np.bool_]:
     """The packets of the windows that signatures run over (N, L)."""
     payload = [trace.tcp_payload for trace in traces]
-    return carrying(cut_column(payload, places), config.signatures)
+    return carrying(cut_column(payload, starts), config.signatures)

@@ -10,7 +10,7 @@ from iotflowgen.capture import Dissector, find_captures, read_captures, read_fra
 from iotflowgen.errors import HeadersMissing, TooShort
 from iotflowgen.progress import Progress, silent
 from iotflowgen.tables import read_windows
-from iotflowgen.traffic import Places, Trace, Windows, cut_windows
+from iotflowgen.traffic import Trace, Windows, WindowStarts, cut_windows
 
 __all__ = ["read_honeydata"]
 
@@ -70,7 +70,7 @@ def _of_capture(
     (packets,) = map(len, traces)
     _check(packets, path, window)
     start = np.arange(0, packets - window + 1, window)
-    return cut_windows(traces, Places(window, np.zeros_like(start), start))
+    return cut_windows(traces, WindowStarts(window, np.zeros_like(start), start))
 
 
 def _check(packets: int, path: Path, window: int) -> None:

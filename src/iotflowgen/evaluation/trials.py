@@ -35,9 +35,9 @@ from iotflowgen.errors import TooShort
 from iotflowgen.evaluation.cross_validation import Detection, cross_validate, cross_validate_groups
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import (
-    Places,
     Trace,
     Windows,
+    WindowStarts,
     cut_windows,
     draw_window_starts,
     every_window_start,
@@ -179,8 +179,8 @@ def _paper_trial(
 ) -> Trial:
     n = _enough(len(every_window_start(traces, window)), windows)
     # one draw for both: no window is in both while the captures hold enough
-    places = draw_window_starts(traces, 2 * n, window, rng)
-    real, control = places[:n], places[n:]
+    starts = draw_window_starts(traces, 2 * n, window, rng)
+    real, control = starts[:n], starts[n:]
     return Trial(
         train=tuple(traces),
         unseen=tuple(traces),
@@ -240,19 +240,21 @@ def _enough(n: int, asked: int) -> int:
     return min(n, asked)
 
 
-def _draw_of_two(traces: Sequence[Trace], n: int, window: int, rng: np.random.Generator) -> Places:
-    """Draw places of two captures at least, which cross-validation by capture needs.
+def _draw_of_two(
+    traces: Sequence[Trace], n: int, window: int, rng: np.random.Generator
+) -> WindowStarts:
+    """Draw windows of two captures at least, which cross-validation by capture needs.
 
     Raises:
         TooShort: All windows are of one capture, which outweighs the others so far.
     """
-    places = draw_window_starts(traces, n, window, rng)
-    if len(np.unique(places.trace)) < 2:
+    starts = draw_window_starts(traces, n, window, rng)
+    if len(np.unique(starts.trace)) < 2:
         raise TooShort(
-            f"all {n} windows of a half are of {traces[places.trace[0]].name}, which outweighs the "
+            f"all {n} windows of a half are of {traces[starts.trace[0]].name}, which outweighs the "
             "other captures; ask for more --windows, or give more captures"
         )
-    return places
+    return starts
 
 
 def _warn(message: str) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from iotflowgen import plugins
 from iotflowgen.extras import lazy_names
 from iotflowgen.generators.generator import Generator, SessionGenerator
-from iotflowgen.generators.model_file import Model, StoredModel, read_model, versions
+from iotflowgen.generators.model_file import ModelMetadata, StoredModel, read_model, versions
 from iotflowgen.generators.streams import (
-    apart,
     check_representable,
     first_packets,
     first_seconds,
-    starting_at,
+    shifted_to,
+    spaced,
 )
 
 if TYPE_CHECKING:
@@ -41,19 +41,19 @@ __all__ = [
     "IoTFlowReport",
     "Markov",
     "MarkovConfig",
-    "Model",
+    "ModelMetadata",
     "Replay",
     "ReplayConfig",
     "SessionGenerator",
     "Sessions",
     "SessionsConfig",
     "StoredModel",
-    "apart",
     "check_representable",
     "first_packets",
     "first_seconds",
     "read_model",
-    "starting_at",
+    "shifted_to",
+    "spaced",
     "versions",
 ]
 

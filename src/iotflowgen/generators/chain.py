@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["END", "Chain", "Contexts", "lay", "magnitude", "positions"]
+__all__ = ["END", "Chain", "Contexts", "magnitude", "padded", "positions"]
 
 END = 0
 """The symbol that follows the last packet of a capture."""
 _UNSEEN = -1  # the place, or the context, that there is none of
 
 
-def lay(columns: Sequence[NDArray[Any]], ends: int) -> NDArray[Any]:
+def padded(columns: Sequence[NDArray[Any]], ends: int) -> NDArray[Any]:
     """A column of all captures (P), with `ends` zeros before, between and after them."""
     gap = np.zeros((ends, *columns[0].shape[1:]), dtype=columns[0].dtype)
     return np.concatenate([gap, *(part for column in columns for part in (column, gap))])

@@ -41,12 +41,12 @@ __all__ = ["ConnectionStates", "WalkConnections"]
 
 _T = TypeVar("_T", bound=np.generic)
 
-_NONE = -1  # no connection, or nothing that it has come to
+_NONE = -1  # no connection, or no state
 _COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
 _LEFT = 4  # packets: FIN, FIN, ACK, and whatever comes before
 _UNHEARD = 4  # segments: a server's first flight of TLS has as many
 _KEPT = 32  # M
-_NOTHING = 2  # from which no packet goes on, after all that packets may ask for
+_NOTHING = 2  # a state from which no packet goes on, after all that packets may require
 
 
 class ConnectionStates:
@@ -58,7 +58,7 @@ class ConnectionStates:
         connection: NDArray[np.int64],
         service: NDArray[np.int64],
         rank: NDArray[np.int64],
-        said: NDArray[np.int64],
+        message: NDArray[np.int64],
         outgoing: NDArray[np.bool_],
         payload: NDArray[np.bool_],
         may_open: NDArray[np.bool_],
@@ -71,7 +71,7 @@ class ConnectionStates:
             connection: Which of its connections, by numbers for all captures (P); 0 for none.
             service: What it is used for (P).
             rank: How many others of its service were used since it was (P).
-            said: A number for what the packet says (P).
+            message: A number for what the packet says (P).
             outgoing: Whether the device sent it (P).
             payload: Whether there is any in it (P).
             may_open: Whether it may be the first one that a connection ever had (P).
@@ -90,51 +90,51 @@ class ConnectionStates:
         so_far = np.where(was_there, _COUNTED, np.minimum(1 + place - first, _COUNTED))
         left = np.where(carried > before[first], np.minimum(1 + last - place, _LEFT), _LEFT)
         left = np.where(was_there | (carried < carried[last]), 0, left)
-        come_to = numbered(
+        reached = numbered(
             [
                 service[by_connection],
-                said[by_connection],
+                message[by_connection],
                 so_far,
                 np.minimum(carried - before[_latest(turns)], _UNHEARD),
                 left,
                 *states[by_connection].T,
             ]
         )
-        self.before = np.empty_like(come_to)
-        """What the connection has to have come to (P); -1 if there is none before."""
-        self.after = _in_place(come_to, by_connection)
-        """What it comes to (P)."""
+        self.before = np.empty_like(reached)
+        """The state that the connection has to be in (P); -1 if there is none before."""
+        self.after = _in_place(reached, by_connection)
+        """The state that it is in afterwards (P)."""
         self.ends = _in_place(ends, by_connection)
         """Whether no packet of it follows in its capture (P)."""
-        self.before[by_connection] = np.where(begins, _NONE, np.roll(come_to, 1))
+        self.before[by_connection] = np.where(begins, _NONE, np.roll(reached, 1))
         self.before[connection == 0] = _NONE
-        self.leaves = _state_numbers(states)
-        """A number for the states that it leaves its connection in (P); 0 for none."""
-        self.finds = _in_place(
-            np.where(begins, 0, np.roll(self.leaves[by_connection], 1)), by_connection
+        self.state_after = _state_numbers(states)
+        """A number for the protocol states after it (P); 0 for none."""
+        self.state_before = _in_place(
+            np.where(begins, 0, np.roll(self.state_after[by_connection], 1)), by_connection
         )
-        """That of the states that it finds it in (P)."""
-        self.relies = (self.before != _NONE) & (self.finds > 0)
-        """Whether it would be wrong in a connection that has come to something else (P)."""
+        """That of the protocol states before it (P)."""
+        self.strict = (self.before != _NONE) & (self.state_before > 0)
+        """Whether it would be wrong in a connection in another state (P)."""
         older = _in_place(was_there, by_connection)
         first_there = older & (self.before == _NONE)
-        spoken = numbered([service, said])
+        spoken = numbered([service, message])
         kinds = np.unique(spoken[first_there])
-        resumes = older & ~self.relies & np.isin(spoken, kinds)
+        resumes = older & ~self.strict & np.isin(spoken, kinds)
         self.resumes = np.where(resumes, np.searchsorted(kinds, spoken), _NONE)
-        """Which kind it says, if it may take up a connection that was there before (P); else -1."""
+        """Which kind it is of, if it may resume a connection that was there before (P); else -1."""
         known = np.unique(self.before[self.before != _NONE])
-        self.asked = len(known)
-        """How many different things connections have to have come to: 0, 1 and so on."""
-        self.asks = np.searchsorted(known, self.before).astype(np.int32)
-        """Which of them it has to have come to (P); `asked` if it needs none, one more if it takes
-        up a connection."""
+        self.requirements = len(known)
+        """How many different states packets require: 0, 1 and so on."""
+        self.required = np.searchsorted(known, self.before).astype(np.int32)
+        """Which of them each requires (P); `requirements` if none, one more if it resumes a
+        connection."""
         is_first = self.before == _NONE
-        self.asks[is_first] = self.asked + (self.resumes[is_first] != _NONE)
-        self.makes = np.full(len(self.after), self.asked + _NOTHING, dtype=np.int32)
-        """Which of them it comes to (P); two more than `asked` if nothing goes on from there."""
+        self.required[is_first] = self.requirements + (self.resumes[is_first] != _NONE)
+        self.produced = np.full(len(self.after), self.requirements + _NOTHING, dtype=np.int32)
+        """Which of them it produces (P); two more than `requirements` if no packet requires it."""
         goes_on = np.isin(self.after, known)
-        self.makes[goes_on] = np.searchsorted(known, self.after[goes_on])
+        self.produced[goes_on] = np.searchsorted(known, self.after[goes_on])
         began_PK = first_there[:, None] & (spoken[:, None] == kinds)
         self.older = _so_far(began_PK, capture)
         """How many of these began earlier in its capture, of each kind (P, K)."""
@@ -155,22 +155,22 @@ class WalkConnections:
         self._opened = np.zeros(len(first), dtype=np.int64)
         shape = len(first), _KEPT
         self._connection, self._service = np.full(shape, _NONE), np.full(shape, _NONE)
-        self._come_to = np.full(shape, states.asked + _NOTHING, dtype=np.int32)
+        self._reached = np.full(shape, states.requirements + _NOTHING, dtype=np.int32)
         self._state = np.zeros(shape, dtype=np.int32)
         self._used = np.full(shape, _NONE, dtype=np.int32)
         """At which step each was used last (N, M); -1 where there is none."""
         self._over = np.ones(shape, dtype=bool)
-        # kept beside the connections, since it is asked for at each step, of many places
-        self._having = np.zeros((len(first), states.asked + _NOTHING + 1), dtype=np.uint8)
-        """How many connections have come to what is asked for (N, by its number); what always fits
-        counts as one, and nothing is asked of the last."""
-        self._having[:, states.asked] = 1
+        # kept beside the connections, since it is needed at each step, for many places
+        self._having = np.zeros((len(first), states.requirements + _NOTHING + 1), dtype=np.uint8)
+        """How many connections are in a required state (N, by its number); what always fits counts
+        as one, and the last is never required."""
+        self._having[:, states.requirements] = 1
         self._resumed = states.older[first]
         """Connections that were there before, of each kind (N, K)."""
 
     def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can continue with the packets at places (X)."""
-        fits: NDArray[np.bool_] = self._having[walk, self._of.asks[place]] > 0
+        fits: NDArray[np.bool_] = self._having[walk, self._of.required[place]] > 0
         older = (~fits & (self._of.resumes[place] != _NONE)).nonzero()[0]
         if len(older):
             fits[older] = self._can_resume(walk[older], place[older])
@@ -196,11 +196,11 @@ class WalkConnections:
         of, number = self._of, np.full(len(place), _NONE)
         walk = (of.service[place] != _NONE).nonzero()[0]
         place = place[walk]
-        asks, makes, kind = of.asks[place], of.makes[place], of.resumes[place]
-        fits = self._come_to[walk] == asks[:, None]
+        required, produced, kind = of.required[place], of.produced[place], of.resumes[place]
+        fits = self._reached[walk] == required[:, None]
         count, at = fits.sum(axis=1), fits.argmax(axis=1)
         goes_on = count == 1
-        several = (((count != 1) | (kind != _NONE)) & (asks < of.asked)).nonzero()[0]
+        several = (((count != 1) | (kind != _NONE)) & (required < of.requirements)).nonzero()[0]
         if len(several):
             goes_on[several], at[several] = self._chosen(
                 walk[several], place[several], fits[several]
@@ -209,10 +209,10 @@ class WalkConnections:
         if len(opens):
             at[opens] = self._opens(walk[opens], place[opens])
         number[walk] = self._connection[walk, at]
-        self._having[walk, self._come_to[walk, at]] -= 1
-        self._having[walk, makes] += 1
-        self._come_to[walk, at] = makes
-        self._state[walk, at] = of.leaves[place]
+        self._having[walk, self._reached[walk, at]] -= 1
+        self._having[walk, produced] += 1
+        self._reached[walk, at] = produced
+        self._state[walk, at] = of.state_after[place]
         self._used[walk, at] = self._steps
         self._over[walk, at] = of.ends[place]
         self._steps += 1
@@ -227,7 +227,7 @@ class WalkConnections:
         mine = self._service[walk[:, None], latest] == of.service[place][:, None]
         fits = fits[row, latest]
         rank = np.cumsum(mine, axis=1) - 1
-        alike = mine & (self._state[walk[:, None], latest] == of.finds[place][:, None])
+        alike = mine & (self._state[walk[:, None], latest] == of.state_before[place][:, None])
         resumes = of.resumes[place] != _NONE
         resumes[resumes] = self._can_resume(walk[resumes], place[resumes])
         mine = np.where(fits.any(axis=1, keepdims=True), fits, alike)

@@ -30,7 +30,7 @@ from iotflowgen.encoding import PortConfig, PortEncoder, ProtocolEncoder
 from iotflowgen.errors import ModelError
 from iotflowgen.generators.model_file import (
     Capture,
-    Model,
+    ModelMetadata,
     StoredModel,
     captures_of,
     read_model,
@@ -148,7 +148,7 @@ class DoppelGANger:
         Raises:
             OutputError: The file cannot be written.
         """
-        model = Model(
+        metadata = ModelMetadata(
             generator=self.name,
             seed=self.seed,
             config=self.config.model_dump(mode="json"),
@@ -158,7 +158,7 @@ class DoppelGANger:
             versions=versions(),
         )
         learnt = {k: v.cpu().numpy() for k, v in self._generator.state_dict().items()}
-        write_model(path, model, learnt | self._ports.tensors(), recording)
+        write_model(path, metadata, learnt | self._ports.tensors(), recording)
 
     @classmethod
     def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
@@ -176,13 +176,13 @@ class DoppelGANger:
         Raises:
             ModelError: Its parts do not fit together.
         """
-        model = stored.model
+        metadata = stored.metadata
         try:
-            config = DoppelGANgerConfig.model_validate(model.config)
-            self = cls(config, seed=model.seed, accelerator=accelerator)
-            self._captures = model.captures
-            self.report = TypeAdapter(DoppelGANgerReport).validate_python(model.report)
-            self._features = _Features.model_validate(model.vocabularies)
+            config = DoppelGANgerConfig.model_validate(metadata.config)
+            self = cls(config, seed=metadata.seed, accelerator=accelerator)
+            self._captures = metadata.captures
+            self.report = TypeAdapter(DoppelGANgerReport).validate_python(metadata.report)
+            self._features = _Features.model_validate(metadata.vocabularies)
             sizes = list(self._features.sizes.values())
             self._generator = SeriesGenerator(sizes, config.window, _ATTRIBUTES, config.networks)
             self._ports = PortNumbers.restore(stored.tensors, self._features.ports, config.window)

@@ -26,7 +26,7 @@ from iotflowgen.encoding import Codec, CodecConfig
 from iotflowgen.errors import ModeCollapse, ModelError, TooShort
 from iotflowgen.generators.model_file import (
     Capture,
-    Model,
+    ModelMetadata,
     StoredModel,
     captures_of,
     read_model,
@@ -55,7 +55,7 @@ from iotflowgen.nn import (
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator, Settings
-from iotflowgen.traffic import Places, Trace, Windows, cut_windows, draw_window_starts
+from iotflowgen.traffic import Trace, Windows, WindowStarts, cut_windows, draw_window_starts
 
 __all__ = ["FitWarning", "IoTFlow", "IoTFlowConfig", "IoTFlowReport"]
 
@@ -170,11 +170,11 @@ class IoTFlow:
                 f"{config.window} packets and are left out; a smaller --window would use them"
             )
         seen, unseen = _set_aside(usable, config, rng)
-        places = draw_window_starts(seen, _how_many(seen, config), config.window, rng)
-        unseen_places = draw_window_starts(unseen, _how_many(unseen, config), config.window, rng)
-        codec = Codec.fit(seen, places, config.codec, int(rng.integers(2**31)))
-        tokens_NLF, classes_NL = self._rows(codec, seen, places)
-        unseen_NLF, unseen_classes_NL = self._rows(codec, unseen, unseen_places)
+        starts = draw_window_starts(seen, _how_many(seen, config), config.window, rng)
+        unseen_starts = draw_window_starts(unseen, _how_many(unseen, config), config.window, rng)
+        codec = Codec.fit(seen, starts, config.codec, int(rng.integers(2**31)))
+        tokens_NLF, classes_NL = self._rows(codec, seen, starts)
+        unseen_NLF, unseen_classes_NL = self._rows(codec, unseen, unseen_starts)
 
         torch_rng = generator_from(rng)
         vq_stae, coded = fit_vq_stae(
@@ -202,8 +202,8 @@ class IoTFlow:
         self._captures = captures_of(usable)
         self._floor = _CHANCE * config.seqgan.variety_floor * variety(rows.codes[:_CHECKED])
         self.report = IoTFlowReport(
-            windows=len(places),
-            unseen_windows=len(unseen_places),
+            windows=len(starts),
+            unseen_windows=len(unseen_starts),
             signatures=len(codec.frames.signatures),
             vocabulary=codec.sizes,
             codes_used=coded.codebook_used,
@@ -227,8 +227,8 @@ class IoTFlow:
         Raises:
             TooShort: No capture holds a window.
         """
-        places = draw_window_starts(traces, _how_many(traces, self.config), self.config.window, rng)
-        tokens_NLF = torch.from_numpy(self.codec.encode(traces, places)).to(self._device)
+        starts = draw_window_starts(traces, _how_many(traces, self.config), self.config.window, rng)
+        tokens_NLF = torch.from_numpy(self.codec.encode(traces, starts)).to(self._device)
         back_NLF = self._vq_stae.decode(self._vq_stae.encode(tokens_NLF))
         right_F = (back_NLF == tokens_NLF).double().mean(dim=(0, 1))
         return dict(zip(self.codec.sizes, right_F.tolist(), strict=True))
@@ -258,9 +258,9 @@ class IoTFlow:
             raise ModeCollapse("the generator repeats itself; fit it again with another --seed")
         return _array(codes_NL[:n])
 
-    def encode(self, traces: Sequence[Trace], places: Places) -> NDArray[np.int64]:
-        """The codes (N, L) of the windows of `traces` that stand at `places`."""
-        tokens_NLF = torch.from_numpy(self.codec.encode(traces, places)).to(self._device)
+    def encode(self, traces: Sequence[Trace], starts: WindowStarts) -> NDArray[np.int64]:
+        """The codes (N, L) of the windows of `traces` that begin at `starts`."""
+        tokens_NLF = torch.from_numpy(self.codec.encode(traces, starts)).to(self._device)
         return _array(self._vq_stae.encode(tokens_NLF))
 
     def decode(self, codes: NDArray[np.int64], rng: np.random.Generator) -> Windows:
@@ -282,7 +282,7 @@ class IoTFlow:
             for part, module in self._parts().items()
             for name, tensor in module.state_dict().items()
         }
-        model = Model(
+        metadata = ModelMetadata(
             generator=self.name,
             seed=self.seed,
             config=self.config.model_dump(mode="json"),
@@ -293,7 +293,7 @@ class IoTFlow:
         )
         tensors |= self._ports.tensors()
         tensors["variety_floor"] = np.array([self._floor], dtype=np.float32)
-        write_model(path, model, tensors, recording)
+        write_model(path, metadata, tensors, recording)
 
     @classmethod
     def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
@@ -311,16 +311,16 @@ class IoTFlow:
         Raises:
             ModelError: Its parts do not fit together.
         """
-        model = stored.model
+        metadata = stored.metadata
         try:
             self = cls(
-                IoTFlowConfig.model_validate(model.config),
-                seed=model.seed,
+                IoTFlowConfig.model_validate(metadata.config),
+                seed=metadata.seed,
                 accelerator=accelerator,
             )
-            self._captures = model.captures
-            self.report = TypeAdapter(IoTFlowReport).validate_python(model.report)
-            self._build(Codec.model_validate(model.vocabularies))
+            self._captures = metadata.captures
+            self.report = TypeAdapter(IoTFlowReport).validate_python(metadata.report)
+            self._build(Codec.model_validate(metadata.vocabularies))
             self._ports = PortNumbers.restore(stored.tensors, self.codec.ports, self.config.window)
             self._floor = float(stored.tensors["variety_floor"].item())
             tensors = {name: torch.from_numpy(each) for name, each in stored.tensors.items()}
@@ -348,10 +348,12 @@ class IoTFlow:
             "frame_length": self._frame_length,
         }
 
-    def _rows(self, codec: Codec, traces: Sequence[Trace], places: Places) -> tuple[Tensor, Tensor]:
+    def _rows(
+        self, codec: Codec, traces: Sequence[Trace], starts: WindowStarts
+    ) -> tuple[Tensor, Tensor]:
         """Tokens (N, L, F) and length classes (N, L) of windows."""
-        tokens = codec.encode(traces, places)
-        classes = codec.length_classes(cut_windows(traces, places).length)
+        tokens = codec.encode(traces, starts)
+        classes = codec.length_classes(cut_windows(traces, starts).length)
         return torch.from_numpy(tokens).to(self._device), torch.from_numpy(classes).to(self._device)
 
 

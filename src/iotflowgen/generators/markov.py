@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
-from iotflowgen.generators.chain import END, Chain, lay, magnitude
+from iotflowgen.generators.chain import END, Chain, magnitude, padded
 from iotflowgen.generators.recorded import Recorded
 from iotflowgen.generators.replay import ReplayConfig, jitter
 from iotflowgen.progress import Progress, silent
@@ -59,12 +59,12 @@ class Markov(Recorded):
         config = self.config
         windows = every_window_start(traces, config.window)
         # ends between captures, as many as the order, keep every context within one capture
-        lay_out = partial(lay, ends=config.order)
-        packet = lay_out([np.ones(len(trace), dtype=bool) for trace in traces])
+        pad = partial(padded, ends=config.order)
+        packet = pad([np.ones(len(trace), dtype=bool) for trace in traces])
         first = np.cumsum([0, *map(len, traces)])
         self._starts = np.flatnonzero(packet)[first[windows.trace] + windows.start]
         self._packets = {
-            name: lay_out([getattr(trace, name) for trace in traces]) for name in Windows.columns()
+            name: pad([getattr(trace, name) for trace in traces]) for name in Windows.columns()
         }
         self._number = np.cumsum(packet) - packet
         self._gap_ns = np.roll(self._packets["duration_ns"], 1)
@@ -122,14 +122,14 @@ class _Side:
         ephemeral: Sequence[int],
         config: MarkovConfig,
     ) -> None:
-        lay_out = partial(lay, ends=config.order)
+        pad = partial(padded, ends=config.order)
         self._slots = config.ports.slots
         recent = [_recent(p, set(constants), self._slots) for p in ports]
-        self.token = lay_out([token for token, _ in recent])
+        self.token = pad([token for token, _ in recent])
         """A constant port, or -1 - its rank among the recent ones; -1 - R opens a port (P)."""
-        self._recent = lay_out([before for _, before in recent])
+        self._recent = pad([before for _, before in recent])
         opens = self.token == -1 - self._slots
-        self._opened = lay_out(ports)[opens]
+        self._opened = pad(ports)[opens]
         self._opening = np.cumsum(opens) - opens
         self._range = (ephemeral[0], ephemeral[-1]) if ephemeral else (0, 0)
 

@@ -26,7 +26,7 @@ from iotflowgen.traffic import Trace
 
 __all__ = [
     "Capture",
-    "Model",
+    "ModelMetadata",
     "StoredModel",
     "captures_of",
     "read_model",
@@ -52,7 +52,7 @@ class Capture(BaseModel):
     """How many it holds."""
 
 
-class Model(BaseModel):
+class ModelMetadata(BaseModel):
     """What a model file says, beside its tensors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,7 +82,7 @@ class StoredModel(NamedTuple):
     """All that a model file holds."""
 
     path: Path
-    model: Model
+    metadata: ModelMetadata
     tensors: dict[str, NDArray[Any]]
     """What the generator learnt."""
     recording: Recording | None
@@ -106,7 +106,7 @@ def versions() -> dict[str, str]:
 
 def write_model(
     path: Path,
-    model: Model,
+    metadata: ModelMetadata,
     tensors: Mapping[str, NDArray[Any]],
     recording: Recording | None = None,
 ) -> None:
@@ -117,13 +117,13 @@ def write_model(
     """
     held = dict(tensors)
     if recording is not None:
-        model = model.model_copy(update={"identities": recording.identities})
+        metadata = metadata.model_copy(update={"identities": recording.identities})
         held |= {_RECORDING + name: tensor for name, tensor in recording.tensors().items()}
     plain = {name: np.ascontiguousarray(tensor) for name, tensor in held.items()}
-    model = model.model_copy(update={"sha256": _digest(plain)})
+    metadata = metadata.model_copy(update={"sha256": _digest(plain)})
     with whole_file(path) as temporary:
         # not save_file, whose errors of a full disk are no OSError
-        temporary.write_bytes(save(plain, metadata={_KEY: model.model_dump_json()}))
+        temporary.write_bytes(save(plain, metadata={_KEY: metadata.model_dump_json()}))
 
 
 def read_model(path: Path, of: str | None = None) -> StoredModel:
@@ -144,24 +144,24 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
             raise ModelError(
                 f"{path} has schema version {found}, this iotflowgen reads {SCHEMA}; fit it again"
             )
-        model = Model.model_validate_json(said)
+        metadata = ModelMetadata.model_validate_json(said)
     except (ValidationError, ValueError, AttributeError) as error:
         raise ModelError(f"{path} has unknown entries; fit it again") from error
-    if of and model.generator != of:
-        raise ModelError(f"{path} is a model of {model.generator}, not of {of}")
-    if model.sha256 != _digest(tensors):
+    if of and metadata.generator != of:
+        raise ModelError(f"{path} is a model of {metadata.generator}, not of {of}")
+    if metadata.sha256 != _digest(tensors):
         raise ModelError(f"{path} holds parts that do not fit; fit it again")
     recorded = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_RECORDING)}
     try:
         recording = None
-        if model.identities is not None:
+        if metadata.identities is not None:
             columns = {name.removeprefix(_RECORDING): each for name, each in recorded.items()}
-            recording = Recording.of_tensors(columns, model.identities)
-            if len(recording) != sum(capture.packets for capture in model.captures):
+            recording = Recording.of_tensors(columns, metadata.identities)
+            if len(recording) != sum(capture.packets for capture in metadata.captures):
                 raise ValueError("the recording has other packets than the captures")
     except (ValueError, KeyError) as error:
         raise ModelError(f"{path} holds parts that do not fit; fit it again") from error
-    return StoredModel(path, model, tensors, recording)
+    return StoredModel(path, metadata, tensors, recording)
 
 
 def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from iotflowgen.errors import ModelError, TooShort
 from iotflowgen.generators.model_file import (
     Capture,
-    Model,
+    ModelMetadata,
     StoredModel,
     captures_of,
     read_model,
@@ -73,7 +73,7 @@ class Recorded:
         Raises:
             OutputError: The file cannot be written.
         """
-        model = Model(
+        metadata = ModelMetadata(
             generator=self.name,
             seed=self.seed,
             config=self.config.model_dump(mode="json"),
@@ -90,7 +90,7 @@ class Recorded:
             known = [getattr(trace, name) for trace in self._traces]
             if all(column is not None for column in known):
                 columns[name] = np.concatenate(known)
-        write_model(path, model, columns, recording)
+        write_model(path, metadata, columns, recording)
 
     @classmethod
     def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
@@ -110,11 +110,11 @@ class Recorded:
         Raises:
             ModelError: Its parts do not fit together.
         """
-        model = stored.model
+        metadata = stored.metadata
         try:
-            config = cls.Config.model_validate(model.config)
-            traces = _traces(stored.tensors, model.captures)
-            return cls(config, seed=model.seed, accelerator=accelerator).fit(traces)
+            config = cls.Config.model_validate(metadata.config)
+            traces = _traces(stored.tensors, metadata.captures)
+            return cls(config, seed=metadata.seed, accelerator=accelerator).fit(traces)
         except (ValidationError, KeyError, ValueError, TooShort) as error:
             raise ModelError(f"{stored.path} holds parts that do not fit; fit it again") from error
 

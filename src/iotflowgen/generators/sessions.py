@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
-from iotflowgen.generators.chain import END, lay, magnitude
+from iotflowgen.generators.chain import END, magnitude, padded
 from iotflowgen.generators.connection_states import ConnectionStates, WalkConnections
 from iotflowgen.generators.nearby import NearbyChain
 from iotflowgen.generators.ports import Connections, Ports, open_connections
@@ -201,7 +201,7 @@ class Sessions(Recorded):
     def _at_places(self, column: NDArray[Any]) -> NDArray[Any]:
         """A column of packets, at the places of the chain."""
         # ends between captures, as many as the order, keep every context within one capture
-        return lay(np.split(column, self._bounds), ends=self.config.order)
+        return padded(np.split(column, self._bounds), ends=self.config.order)
 
     def _follow_connections(self, device: NDArray[np.int64], peer: NDArray[np.int64]) -> None:
         """Derive the states of connections, identified by the ports of either end (P)."""
@@ -223,20 +223,20 @@ class Sessions(Recorded):
         claimed = *(ports.claimed for ports in self._sides), np.zeros(len(has), dtype=bool)
         ranks = *(-1 - token for token in tokens), np.zeros_like(connection)
         has_payload = ~_headers_alone(packets)
-        said = numbered([self._lengths.role, packets["outgoing"], packets["protocols"]])
+        message = numbered([self._lengths.role, packets["outgoing"], packets["protocols"]])
         columns = {
             "capture": 1 + self._capture,
             "connection": connection,
             "service": numbered([told_by, *(np.choose(told_by, of) for of in (services, claimed))]),
             "rank": np.choose(told_by, ranks),
-            "said": said,
+            "message": message,
             "outgoing": packets["outgoing"],
             "payload": has_payload,
             # a SYN says at least how long segments may be (RFC 9293, section 3.7.1)
             "may_open": (packets["protocols"] & _TCP == 0)
             | ~has_payload
             & (packets["length"] > _ETHERNET_IPV4_TCP)
-            & _mostly_first(said, connection),
+            & _mostly_first(message, connection),
             "states": self._states,
         }
         self._connection_states = ConnectionStates(
@@ -327,8 +327,8 @@ class Sessions(Recorded):
 
     def _right(self, place: NDArray[np.int64], walks: WalkConnections) -> NDArray[np.int64]:
         """Places (N) without those that fit nothing, which are drawn where nothing fits."""
-        relies = self._connection_states.relies[place].nonzero()[0]
-        wrong = relies[~walks.fits(relies, place[relies])]
+        strict = self._connection_states.strict[place].nonzero()[0]
+        wrong = strict[~walks.fits(strict, place[strict])]
         if not len(wrong):
             return place
         right = place.copy()
@@ -395,12 +395,12 @@ def _nanoseconds(logs: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(np.exp(logs) / _RESOLUTION_NS).astype(np.int64) * _RESOLUTION_NS
 
 
-def _mostly_first(said: NDArray[np.int64], connection: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _mostly_first(message: NDArray[np.int64], connection: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether the message of each packet (P) is mostly the first of its connections (P)."""
     _, first = np.unique(connection, return_index=True)
-    begins = np.bincount(said[first], minlength=said.max() + 1)
-    _, has = np.unique(np.stack([connection, said]), axis=1)
-    mostly: NDArray[np.bool_] = (2 * begins >= np.bincount(has))[said]
+    begins = np.bincount(message[first], minlength=message.max() + 1)
+    _, has = np.unique(np.stack([connection, message]), axis=1)
+    mostly: NDArray[np.bool_] = (2 * begins >= np.bincount(has))[message]
     return mostly
 
 

@@ -13,13 +13,13 @@ from iotflowgen.generators.generator import SessionGenerator
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Session
 
-__all__ = ["apart", "check_representable", "first_packets", "first_seconds", "starting_at"]
+__all__ = ["check_representable", "first_packets", "first_seconds", "shifted_to", "spaced"]
 
 _AT_ONCE = 64  # sessions drawn together
 _APART_NS = 60 * 10**9
 
 
-def apart(
+def spaced(
     generator: SessionGenerator, n: int, rng: np.random.Generator, *, progress: Progress = silent
 ) -> Iterator[Session]:
     """Draw `n` sessions, each a minute after the one before has ended; the first at time 0."""
@@ -72,7 +72,7 @@ def check_representable(time_ns: int) -> None:
         )
 
 
-def starting_at(sessions: Iterable[Session], start_ns: int) -> Iterator[Session]:
+def shifted_to(sessions: Iterable[Session], start_ns: int) -> Iterator[Session]:
     """Sessions as much later.
 
     Raises:

@@ -15,13 +15,13 @@ from iotflowgen.library.files import AnyPath, checked_path, data_frame
 from iotflowgen.library.persona import Persona
 from iotflowgen.packets import (
     Fuzzer,
+    Pseudonyms,
     Renderer,
     SupportsRender,
     check_time,
     sessions_of,
     write_sessions,
 )
-from iotflowgen.packets import Persona as Disguise
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording, match
 from iotflowgen.traffic import Session, Windows
@@ -374,7 +374,7 @@ def _renderer(
     if recording is None:
         return Fuzzer(rng)
     addresses = {"mac": shown.mac, "ip": shown.ip, "gateway": shown.gateway}
-    return Renderer(recording, Disguise(recording.identities, rng, keep=keep, **addresses), rng)
+    return Renderer(recording, Pseudonyms(recording.identities, rng, keep=keep, **addresses), rng)
 
 
 def _iso(time_ns: int) -> str:

@@ -17,12 +17,12 @@ from iotflowgen.generators import (
     GENERATORS,
     Generator,
     SessionGenerator,
-    apart,
     check_representable,
     first_packets,
     first_seconds,
     read_model,
-    starting_at,
+    shifted_to,
+    spaced,
 )
 from iotflowgen.library.captures import Captures, read_captures
 from iotflowgen.library.files import AnyPath, Paths
@@ -143,7 +143,7 @@ class Model:
             OutputError: Time has gone on beyond 2262, which 64 bits do not hold.
         """
         rng = np.random.default_rng(_numbers(seed))
-        return starting_at(self._of_sessions("stream").stream(rng), nanoseconds_of(start))
+        return shifted_to(self._of_sessions("stream").stream(rng), nanoseconds_of(start))
 
     def summary(self) -> dict[str, Any]:
         """What it was made from, in types that JSON has."""
@@ -238,7 +238,7 @@ def load(path: AnyPath, *, accelerator: Accelerator = "auto") -> Model:
         ModelError: It is absent, damaged, of another version, or of a method unknown here.
     """
     stored = read_model(Path(path))
-    said = stored.model
+    said = stored.metadata
     if said.generator not in GENERATORS:
         raise ModelError(f"{path} is a model of {said.generator}, which this version lacks")
     fitted = GENERATORS[said.generator].restore(stored, accelerator=accelerator)
@@ -298,12 +298,12 @@ def _sessions(
     check_representable(end_ns)
     rng = np.random.default_rng(seed)
     if unit == "sessions":
-        drawn = apart(generator, int(amount), rng, progress=progress)
+        drawn = spaced(generator, int(amount), rng, progress=progress)
     elif unit == "packets":
         drawn = first_packets(generator.stream(rng), int(amount), progress=progress)
     else:
         drawn = first_seconds(generator.stream(rng), amount, progress=progress)
-    return starting_at(drawn, start_ns)
+    return shifted_to(drawn, start_ns)
 
 
 def _windows(generator: Generator, n: int, seed: Sequence[int], progress: Progress) -> Any:  # noqa: ANN401

@@ -5,7 +5,7 @@
 """
 
 from iotflowgen.packets.fuzz import Fuzzer
-from iotflowgen.packets.identity import Persona
+from iotflowgen.packets.identity import Pseudonyms
 from iotflowgen.packets.record import record
 from iotflowgen.packets.render import Renderer
 from iotflowgen.packets.rows import Rows
@@ -22,7 +22,7 @@ from iotflowgen.packets.write import (
 __all__ = [
     "DEFAULT_START_NS",
     "Fuzzer",
-    "Persona",
+    "Pseudonyms",
     "Renderer",
     "Rows",
     "SupportsRender",

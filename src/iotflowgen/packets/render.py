@@ -18,7 +18,7 @@ from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.codecs import codecs_of
 from iotflowgen.packets.fuzz import Fuzzer, Home
 from iotflowgen.packets.gather import gather, set_lengths
-from iotflowgen.packets.identity import Persona
+from iotflowgen.packets.identity import Pseudonyms
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.references import check_references
@@ -41,7 +41,7 @@ class Renderer:
     def __init__(
         self,
         recording: Recording,
-        persona: Persona,
+        persona: Pseudonyms,
         rng: np.random.Generator,
         codecs: Sequence[type[Codec]] | None = None,
     ) -> None:

@@ -4,8 +4,8 @@ from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mas
 from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.trace import STATES, State, Trace
 from iotflowgen.traffic.windows import (
-    Places,
     Windows,
+    WindowStarts,
     cut_column,
     cut_windows,
     draw_window_starts,
@@ -16,10 +16,10 @@ from iotflowgen.traffic.windows import (
 __all__ = [
     "PROTOCOLS",
     "STATES",
-    "Places",
     "Session",
     "State",
     "Trace",
+    "WindowStarts",
     "Windows",
     "cut_column",
     "cut_windows",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["STATES", "State", "Trace", "check_packets"]
 
 State = Literal["dns", "tcp", "tls", "http", "outstanding", "options"]
-"""What it may be known of what connections have come to, beyond features: open questions of DNS;
+"""What may be known of the states of connections, beyond features: open questions of DNS;
 sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments without
 acknowledgment; options that SYNs agreed on."""
 STATES: Final[tuple[State, ...]] = get_args(State)

@@ -16,7 +16,7 @@ from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.trace import Trace
 
 __all__ = [
-    "Places",
+    "WindowStarts",
     "Windows",
     "cut_column",
     "cut_windows",
@@ -31,8 +31,8 @@ _OPTIONAL = ("headers", "source", "flow")
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
-    """Where windows of `size` packets stand: in which trace (N), from which packet on (N)."""
+class WindowStarts:
+    """Where windows of `size` packets begin: in which trace (N), with which packet (N)."""
 
     size: int
     trace: NDArray[np.int64]
@@ -41,8 +41,8 @@ class Places:
     def __len__(self) -> int:
         return len(self.trace)
 
-    def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Places":
-        return Places(self.size, self.trace[index], self.start[index])
+    def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "WindowStarts":
+        return WindowStarts(self.size, self.trace[index], self.start[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def flow_by_ports(windows: Windows) -> NDArray[np.int64]:
     return np.where((source > 0) | (destination > 0), flow, -1)
 
 
-def every_window_start(traces: Sequence[Trace | Session], size: int) -> Places:
+def every_window_start(traces: Sequence[Trace | Session], size: int) -> WindowStarts:
     """Every place where `size` packets in a row stand in one trace.
 
     Raises:
@@ -138,38 +138,38 @@ def every_window_start(traces: Sequence[Trace | Session], size: int) -> Places:
             f"a window needs {size} packets in a row, the longest of {len(traces)} captures has "
             f"{longest}; capture for longer or choose a smaller --window"
         )
-    return Places(size, trace, np.concatenate(starts))
+    return WindowStarts(size, trace, np.concatenate(starts))
 
 
 def draw_window_starts(
     traces: Sequence[Trace | Session], n: int, size: int, rng: np.random.Generator
-) -> Places:
-    """Draw `n` places at random, each once while they last (section 4.2).
+) -> WindowStarts:
+    """Draw where `n` windows begin, at random, each once while they last (section 4.2).
 
     Raises:
         TooShort: No trace holds `size` packets.
     """
-    places = every_window_start(traces, size)
-    rounds = [rng.permutation(len(places)) for _ in range(max(1, -(-n // len(places))))]
-    return places[np.concatenate(rounds)[:n]]
+    starts = every_window_start(traces, size)
+    rounds = [rng.permutation(len(starts)) for _ in range(max(1, -(-n // len(starts))))]
+    return starts[np.concatenate(rounds)[:n]]
 
 
-def cut_column(columns: Sequence[NDArray[Any]], places: Places) -> NDArray[Any]:
-    """Cut one column, given once a trace, at `places`: (N, L), or (N, L, F) of fields."""
+def cut_column(columns: Sequence[NDArray[Any]], starts: WindowStarts) -> NDArray[Any]:
+    """Cut one column, given once a trace, at `starts`: (N, L), or (N, L, F) of fields."""
     offsets = np.cumsum([0, *(len(column) for column in columns)])
-    first = offsets[places.trace] + places.start
+    first = offsets[starts.trace] + starts.start
     packets: NDArray[Any] = np.concatenate(columns)
-    cut: NDArray[Any] = packets[first[:, None] + np.arange(places.size)]
+    cut: NDArray[Any] = packets[first[:, None] + np.arange(starts.size)]
     return cut
 
 
-def cut_windows(traces: Sequence[Trace | Session], places: Places) -> Windows:
-    """The windows that stand at `places`, with those optional columns that each trace has.
+def cut_windows(traces: Sequence[Trace | Session], starts: WindowStarts) -> Windows:
+    """The windows that begin at `starts`, with those optional columns that each trace has.
 
     Headers are those of traces; the captured packet and the flow, those of sessions.
     """
     names = (*Windows.columns(), *_shared(traces))
-    return Windows(**{n: cut_column([getattr(t, n) for t in traces], places) for n in names})
+    return Windows(**{n: cut_column([getattr(t, n) for t in traces], starts) for n in names})
 
 
 def _shared(parts: Sequence[object]) -> list[str]:

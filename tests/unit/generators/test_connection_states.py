@@ -17,7 +17,7 @@ def states(rows, *, may_open=True, capture=None, states=None):
         connection=connection,
         service=np.zeros(len(rows), dtype=np.int64),
         rank=rank,
-        said=said,
+        message=said,
         outgoing=outgoing.astype(bool),
         payload=payload.astype(bool),
         may_open=np.full(len(rows), may_open),
@@ -215,8 +215,8 @@ def test_an_answer_fits_a_connection_with_its_question_open():
 
 
 def test_what_follows_an_open_state_relies_on_it():
-    assert QUESTIONS.relies.tolist() == [False, True, False, True]
-    assert not TWO.relies.any()
+    assert QUESTIONS.strict.tolist() == [False, True, False, True]
+    assert not TWO.strict.any()
 
 
 CLOSE = 5

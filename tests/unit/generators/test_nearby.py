@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 
-from iotflowgen.generators.chain import END, lay
+from iotflowgen.generators.chain import END, padded
 from iotflowgen.generators.nearby import NearbyChain
 
 ORDER = 2
@@ -13,8 +13,8 @@ CAPTURES = [np.arange(1, 9), np.arange(1, 9), np.arange(1, 9)]
 
 def chain():
     """One that follows its captures."""
-    packet = lay([np.ones(len(capture), dtype=bool) for capture in CAPTURES], ORDER)
-    return NearbyChain(lay(CAPTURES, ORDER), packet, ORDER, (5.0, 0.0), follow=1), packet
+    packet = padded([np.ones(len(capture), dtype=bool) for capture in CAPTURES], ORDER)
+    return NearbyChain(padded(CAPTURES, ORDER), packet, ORDER, (5.0, 0.0), follow=1), packet
 
 
 def walked(fits, walks=50):
@@ -41,8 +41,8 @@ def test_an_end_is_not_come_to_by_leaving_packets_out():
 
 
 def test_of_an_end_that_does_not_fit_nothing_is_left_out_into_the_next_capture():
-    packet = lay([np.ones(8, dtype=bool)] * 3, 1)
-    of = NearbyChain(lay(CAPTURES, 1), packet, 1, (5.0, 0.0), follow=1)
+    packet = padded([np.ones(8, dtype=bool)] * 3, 1)
+    of = NearbyChain(padded(CAPTURES, 1), packet, 1, (5.0, 0.0), follow=1)
     start = np.flatnonzero(packet)[:1] + 8
     for place in islice(of.walk(start, np.random.default_rng(0), lambda _, at: at > start[0]), 3):
         assert of.symbol[place] != END or place > start[0]

@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from iotflowgen.generators import apart, first_packets, first_seconds, starting_at
+from iotflowgen.generators import first_packets, first_seconds, shifted_to, spaced
 from iotflowgen.generators.ports import Connections
 from iotflowgen.generators.redrawn import Order
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
@@ -504,8 +504,8 @@ def test_as_much_of_a_stream_as_asked_for():
 
 def test_sessions_follow_each_other():
     drawn = list(
-        starting_at(
-            apart(fitted([capture(i) for i in range(6)]), 70, np.random.default_rng(0)), 10**15
+        shifted_to(
+            spaced(fitted([capture(i) for i in range(6)]), 70, np.random.default_rng(0)), 10**15
         )
     )
     assert len({session.name for session in drawn}) == 70

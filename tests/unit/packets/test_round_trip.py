@@ -9,7 +9,7 @@ import pytest
 from decoys import captured_sessions
 
 from iotflowgen.capture import read_captures, read_frames
-from iotflowgen.generators import Sessions, apart, first_packets
+from iotflowgen.generators import Sessions, first_packets, spaced
 from iotflowgen.packets import Rows, record, write_sessions
 from iotflowgen.recording import Recording
 from iotflowgen.traffic import Trace
@@ -77,7 +77,7 @@ def test_a_capture_written_as_itself_is_the_same_but_for_what_is_drawn(learnt, t
 
 def test_blocks_of_any_size_give_the_same_file(learnt, tmp_path):
     generator = Sessions(Sessions.Config(window=5)).fit(learnt.traces)
-    drawn = apart(generator, 3, np.random.default_rng(5))
+    drawn = spaced(generator, 3, np.random.default_rng(5))
     sessions = [*first_packets(drawn, 1000)]
     packets = sum(map(len, sessions))
     assert packets > 100

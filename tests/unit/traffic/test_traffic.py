@@ -7,9 +7,9 @@ from hypothesis.extra.numpy import arrays
 from iotflowgen.errors import TooShort
 from iotflowgen.traffic import (
     PROTOCOLS,
-    Places,
     Session,
     Windows,
+    WindowStarts,
     cut_windows,
     draw_window_starts,
     every_window_start,
@@ -56,12 +56,12 @@ def test_time_never_goes_backwards_in_a_trace():
 
 
 def test_windows_are_packets_in_a_row_of_one_trace(traces):
-    places = draw_window_starts(traces, 50, 7, np.random.default_rng(0))
-    windows = cut_windows(traces, places)
+    starts = draw_window_starts(traces, 50, 7, np.random.default_rng(0))
+    windows = cut_windows(traces, starts)
     assert windows.length.shape == (50, 7)
     for i in range(50):
-        here = slice(places.start[i], places.start[i] + 7)
-        trace = traces[places.trace[i]]
+        here = slice(starts.start[i], starts.start[i] + 7)
+        trace = traces[starts.trace[i]]
         for name in Windows.columns():
             assert np.array_equal(getattr(windows, name)[i], getattr(trace, name)[here])
 
@@ -116,19 +116,19 @@ def test_a_session_seen_as_a_trace_is_its_features():
 
 def test_windows_of_sessions_say_what_they_repeat_as_long_as_all_of_them_do(traces):
     sessions = [make_session(str(seed), seed) for seed in range(2)]
-    windows = cut_windows(sessions, Places(3, np.array([0, 1]), np.array([4, 57])))
+    windows = cut_windows(sessions, WindowStarts(3, np.array([0, 1]), np.array([4, 57])))
     assert windows.source.tolist() == [[4, 5, 6], [57, 58, 59]]
     assert windows.flow.tolist() == [[2, 2, 3], [28, 29, 29]]
     assert windows[1:].source.tolist() == [[57, 58, 59]]
     assert Windows.concatenate([windows, windows]).flow.shape == (4, 3)
     bare = cut_windows(traces, draw_window_starts(traces, 5, 3, np.random.default_rng(0)))
-    mixed = cut_windows([*sessions, *traces], Places(3, np.array([0]), np.array([4])))
+    mixed = cut_windows([*sessions, *traces], WindowStarts(3, np.array([0]), np.array([4])))
     for found in (bare, Windows.concatenate([windows, bare]), mixed):
         assert found.source is found.flow is None
 
 
 def test_columns_of_windows_have_one_shape():
     session = make_session("a", 0)
-    windows = cut_windows([session], Places(3, np.array([0]), np.array([4])))
+    windows = cut_windows([session], WindowStarts(3, np.array([0]), np.array([4])))
     with pytest.raises(ValueError, match="differ in shape"):
         Windows(**{**vars(windows), "source": windows.source[:, 1:]})

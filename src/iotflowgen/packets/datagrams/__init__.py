@@ -1,10 +1,10 @@
 """Linked fields of connectionless protocols: DNS, BOOTP, ICMP, NTP."""
 
-from iotflowgen.packets.datagrams.bootp import Leases
+from iotflowgen.packets.datagrams.bootp import BootpIds
 from iotflowgen.packets.datagrams.dns import DnsIds
 from iotflowgen.packets.datagrams.icmp import Echoes
 from iotflowgen.packets.datagrams.lookups import open_questions
 from iotflowgen.packets.datagrams.ntp import Ntp
 from iotflowgen.packets.datagrams.quotes import Quotes
 
-__all__ = ["DnsIds", "Echoes", "Leases", "Ntp", "Quotes", "open_questions"]
+__all__ = ["BootpIds", "DnsIds", "Echoes", "Ntp", "Quotes", "open_questions"]

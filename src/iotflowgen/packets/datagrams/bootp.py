@@ -18,14 +18,14 @@ from iotflowgen.recording import Packets
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
 
-__all__ = ["Leases"]
+__all__ = ["BootpIds"]
 
 _BOOTP: Final = protocol_mask(["bootp"])
 _ID, _END = 4, 8
 """Where it stands in the message, and ends."""
 
 
-class Leases(MessageCodec):
+class BootpIds(MessageCodec):
     """Transaction ids by the exchange that they are of."""
 
     name: ClassVar[str] = "bootp"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.hosts.addresses import address_at, ip_address
 from iotflowgen.packets.hosts.answers import Answers, find_answers, latest
-from iotflowgen.packets.hosts.homes import is_outside, unify
+from iotflowgen.packets.hosts.leases import is_outside, unify_addresses
 from iotflowgen.packets.hosts.mentions import Mentions
 from iotflowgen.packets.hosts.substitutes import SubstituteAddresses
 from iotflowgen.packets.memory import Memory
@@ -78,7 +78,7 @@ class Endpoints:
 
         The device has one address in all captures, and so has its gateway.
         """
-        unify(packets)
+        unify_addresses(packets)
         outgoing = packets.outgoing
         ends = [_alike(*_end(packets, is_src)) for is_src in (outgoing, ~outgoing)]
         answers = find_answers(packets)

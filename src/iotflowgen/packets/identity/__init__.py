@@ -1,10 +1,10 @@
 """Identities: who was captured, and who is shown instead.
 
-`learn_identities` finds the identifiers of a device, its home and its peers; a `Persona` draws
+`learn_identities` finds the identifiers of a device, its home and its peers; a `Pseudonyms` draws
 another for each, and replaces them in frames.
 """
 
 from iotflowgen.packets.identity.identities import learn_identities
-from iotflowgen.packets.identity.persona import Persona
+from iotflowgen.packets.identity.pseudonyms import Pseudonyms
 
-__all__ = ["Persona", "learn_identities"]
+__all__ = ["Pseudonyms", "learn_identities"]

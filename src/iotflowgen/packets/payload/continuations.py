@@ -17,14 +17,14 @@ from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.arrays import Integers
 
-__all__ = ["PRINTABLE", "show_continuations"]
+__all__ = ["PRINTABLE", "fix_dissection"]
 
 PRINTABLE: Final = 4
 """Bytes that are looked at, of more."""
 _TLS: Final = protocol_mask(["https"])
 
 
-def show_continuations(segments: Packets, owed: Integers) -> None:
+def fix_dissection(segments: Packets, owed: Integers) -> None:
     """Have segments be taken for TLS, or not, as `protocols` says, in place.
 
     Args:

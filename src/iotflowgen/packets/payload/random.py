@@ -17,7 +17,7 @@ from iotflowgen.packets.gather import set_lengths
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.hellos import find_hellos
-from iotflowgen.packets.payload.plain import Plain, drawn_in
+from iotflowgen.packets.payload.plaintext import Plaintext, drawn_in
 from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
 from iotflowgen.packets.payload.records import read_records
 from iotflowgen.packets.payload.streams import Streams, read_streams
@@ -133,7 +133,7 @@ def _unread(packets: Packets, streams: Streams) -> tuple[Table, Integers]:
         [frames.size[rows], packets.outgoing[rows], packets.protocols[rows], ports.min(axis=1)],
         axis=-1,
     )
-    plain = Plain(packets.session[rows].tolist(), list(map(tuple, kinds.tolist())), payloads)
+    plain = Plaintext(packets.session[rows].tolist(), list(map(tuple, kinds.tolist())), payloads)
     found: list[tuple[int, int, int]] = []
     spot = layers.end.copy()
     words: dict[bytes, int] = {}

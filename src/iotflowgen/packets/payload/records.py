@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.packets.payload.continuations import show_continuations
+from iotflowgen.packets.payload.continuations import fix_dissection
 from iotflowgen.packets.payload.hellos import resize_hellos
 from iotflowgen.packets.payload.ranges import begins_of, expand
 from iotflowgen.packets.payload.streams import NONCE, Streams
@@ -145,7 +145,7 @@ class TlsRecords:
         which = self._hello[segments.source[hellos]]
         places = (column[which] for column in self._hellos)
         resize_hellos(segments.take(hellos), more[hellos], *places)
-        show_continuations(segments, np.where(state < 1 << 16, state, 0))
+        fix_dissection(segments, np.where(state < 1 << 16, state, 0))
         _keep(memory, _STATE, segments, line, state, ends)
 
     def _lay_out(self, segments: Packets, row: int, state: _State, seed: int) -> int:

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.hosts.addresses import ip_address
-from iotflowgen.packets.hosts.homes import usual_addresses
+from iotflowgen.packets.hosts.leases import usual_addresses
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.packets.tcp.lines import signed
+from iotflowgen.packets.tcp.number_spaces import signed
 from iotflowgen.packets.tcp.times import CLOSE_NS, Times
 from iotflowgen.recording import Groups, Packets
 from iotflowgen.wire.arrays import Flags, Integers

@@ -6,7 +6,7 @@ jumps, as when the device hears what time it is, later connections have the seco
 host, or are apart (`clocks`): set to the time of day, it goes on from capture to capture. Or they
 lie near each other in the connections with a service.
 
-Shapes: P packets; S of them with the flag SYN; H hosts; L lines of numbers, as in `lines`.
+Shapes: P packets; S of them with the flag SYN; H hosts; L lines of numbers, as in `number_spaces`.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from iotflowgen.packets.tcp.clocks import (
     nearest,
     neighbour,
 )
-from iotflowgen.packets.tcp.lines import signed
+from iotflowgen.packets.tcp.number_spaces import signed
 from iotflowgen.packets.tcp.times import Captures
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import ACK, SYN, dst_port, src_port, tcp_flags

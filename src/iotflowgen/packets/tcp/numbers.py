@@ -13,7 +13,7 @@ from iotflowgen.packets.codec import columns_of
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.packets.tcp.initial import InitialNumbers, refer
-from iotflowgen.packets.tcp.lines import Mentions
+from iotflowgen.packets.tcp.number_spaces import Mentions
 from iotflowgen.packets.tcp.segments import read_numbers, write_numbers
 from iotflowgen.packets.tcp.sequence import (
     Numbers,

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.tcp.lines import Edges, Mentions, signed, unwrapped
+from iotflowgen.packets.tcp.number_spaces import Edges, Mentions, signed, unwrapped
 from iotflowgen.recording import Groups
 from iotflowgen.wire.arrays import Flags, Integers
 

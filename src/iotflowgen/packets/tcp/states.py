@@ -1,4 +1,4 @@
-"""What connections of TCP have come to, beyond what their packets' features show.
+"""States of TCP connections, beyond what the features of their packets show.
 
 Shapes: P packets of a capture.
 """

@@ -6,7 +6,7 @@ RFC 7323, section 3. A timestamp is stored as its lead, in ticks, over a clock o
 first of several.
 
 Shapes: P segments with the option, in the order of time, or captured packets where a codec says
-so; M mentions, L lines, as in `lines`; H hosts.
+so; M mentions, L lines, as in `number_spaces`; H hosts.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -21,7 +21,7 @@ from iotflowgen.packets.hosts.endpoints import NONE, PEER
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.tcp.clocks import Clocks, Readings, Reals, find_clocks, find_hosts, nearest
-from iotflowgen.packets.tcp.lines import Edges, Mentions, signed, unwrapped
+from iotflowgen.packets.tcp.number_spaces import Edges, Mentions, signed, unwrapped
 from iotflowgen.packets.tcp.times import Captures, Times
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import ACK, Frames, Layers, find_options, tcp_flags

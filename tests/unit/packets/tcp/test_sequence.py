@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotflowgen.packets.tcp.lines import Mentions
+from iotflowgen.packets.tcp.number_spaces import Mentions
 from iotflowgen.packets.tcp.segments import read_numbers, write_numbers
 from iotflowgen.packets.tcp.sequence import decode, encode, initial_numbers
 from iotflowgen.recording import find_flows

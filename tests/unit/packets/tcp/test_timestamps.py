@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotflowgen.packets.tcp.lines import Mentions
+from iotflowgen.packets.tcp.number_spaces import Mentions
 from iotflowgen.packets.tcp.timestamps import (
     decode_stamps,
     encode_stamps,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from iotflowgen.recording import Packets
 from iotflowgen.wire import Frames
 
-__all__ = ["is_outside", "unify", "usual_addresses"]
+__all__ = ["is_outside", "unify_addresses", "usual_addresses"]
 
 _INSIDE = (
     (0x00000000, 8),
@@ -36,7 +36,7 @@ def is_outside(address: NDArray[np.int64]) -> NDArray[np.bool_]:
     return outside
 
 
-def unify(packets: Packets) -> None:
+def unify_addresses(packets: Packets) -> None:
     """Give the device, and its gateway, the same addresses in the frames of all captures, in place.
 
     Those that each had most often in a capture are replaced by the ones it had most often of all,

@@ -12,7 +12,7 @@ from iotflowgen.packets.fuzz.ports import claimed_port
 from iotflowgen.packets.payload.text import is_text, picture_head, split_head
 from iotflowgen.traffic import protocol_mask
 
-__all__ = ["Plain", "drawn_in"]
+__all__ = ["Plaintext", "drawn_in"]
 
 _HEAD = 16
 """Bytes of a message in which a head is looked for; further on a byte may say who sends."""
@@ -30,7 +30,7 @@ Kind = tuple[int, ...]
 Ranges = Iterator[tuple[int, int]]
 
 
-class Plain:
+class Plaintext:
     """What is plain in messages (M) of all captures."""
 
     def __init__(

@@ -1,11 +1,11 @@
-"""Number lines: the counting numbers that the two ends of a connection exchange, and their edges.
+"""Number spaces: the counting numbers that the two ends of a connection exchange, and their edges.
 
 What an end sends counts up: its sequence numbers (RFC 9293), and its clock in the timestamps option
 (RFC 7323). The other end tells which of these it has received: acknowledgment numbers, and echoed
-timestamps. So each direction of a connection has a line of numbers, and a segment mentions two, one
-of its own line and one of the other's. An *edge* is where the line begins, and each highest number
-to which a mention has advanced it. Every number is stored as how many edges it lies back, and its
-offset from that edge.
+timestamps. So each direction of a connection has a number space, a *line* of numbers for short, and
+a segment mentions two numbers, one of its own line and one of the other's. An *edge* is where the
+line begins, and each highest number to which a mention has advanced it. Every number is stored as
+how many edges it lies back, and its offset from that edge.
 
 Shapes: P segments, in the order of time; M mentions, two a segment, where there is a second one;
 L lines.

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iotflowgen.capture import read_captures, read_frames
-from iotflowgen.packets.identity import Persona
+from iotflowgen.packets.identity import Pseudonyms
 from iotflowgen.packets.record import record
 from iotflowgen.recording import Identities
 from iotflowgen.wire import Frames
@@ -46,7 +46,7 @@ FRAMES = Frames.of([TEXT, *spelt(KNOWN), *(b"\0" + each + b"." for each in spelt
 
 
 def persona(known=KNOWN, seed=0, **kwargs):
-    return Persona(known, np.random.default_rng(seed), **kwargs)
+    return Pseudonyms(known, np.random.default_rng(seed), **kwargs)
 
 
 def shown_mac(someone, old):

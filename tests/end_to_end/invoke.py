@@ -6,10 +6,10 @@ from typer.testing import CliRunner
 
 from iotflowgen.cli.app import app
 
-__all__ = ["here"]
+__all__ = ["invoke"]
 
 
-def here(*arguments: object) -> subprocess.CompletedProcess[str]:
+def invoke(*arguments: object) -> subprocess.CompletedProcess[str]:
     """What a command says and exits with; one that raises anything else fails the test."""
     words = [str(argument) for argument in arguments]
     done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})

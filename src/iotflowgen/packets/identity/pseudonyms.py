@@ -28,7 +28,7 @@ from iotflowgen.packets.identity.replacing import replace_all, replace_tails
 from iotflowgen.recording import Identities
 from iotflowgen.wire import Frames
 
-__all__ = ["Persona"]
+__all__ = ["Pseudonyms"]
 
 _NOWHERE: Final = "0.0.0.0"  # noqa: S104 - no socket
 _NO_GATEWAY: Final = "02:00:00:00:00:01"
@@ -45,7 +45,7 @@ _LINK: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}")
 _MEANING: Final = re.compile(r"(?i)(?![0-9a-f-]+$).*[a-z]{3}")
 
 
-class Persona:
+class Pseudonyms:
     """The addresses and names that are shown.
 
     Args:

@@ -8,7 +8,7 @@ from 32, and from the source itself, whose excess is that of a perfect generator
 
 Devices that are done are not measured again.
 
-    python benchmarks/limits.py CAPTURES --devices Withings,WeMoLink
+    python benchmarks/known_source.py CAPTURES --devices Withings,WeMoLink
 """
 
 import zlib
@@ -59,4 +59,6 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    measured(measure, Path("benchmarks/results/limits"), __doc__, seed=SEED, captures=CAPTURES)
+    measured(
+        measure, Path("benchmarks/results/known_source"), __doc__, seed=SEED, captures=CAPTURES
+    )

@@ -6,7 +6,7 @@ come back says whether anything is lost; how many of the references lie on an ed
 before the last one as keep-alive probes do, says whether they mean something for segments of other
 lengths, too. Devices that are done are not measured again.
 
-    python benchmarks/references.py CAPTURES --devices Withings,WeMoLink
+    python benchmarks/round_trip.py CAPTURES --devices Withings,WeMoLink
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from by_device import measured
 
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.packets.tcp.clocks import nearest
-from iotflowgen.packets.tcp.lines import Mentions
+from iotflowgen.packets.tcp.number_spaces import Mentions
 from iotflowgen.packets.tcp.segments import read_numbers
 from iotflowgen.packets.tcp.sequence import decode, encode, initial_numbers
 from iotflowgen.packets.tcp.timestamps import decode_stamps, encode_stamps, read_stamps
@@ -80,4 +80,4 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    measured(measure, Path("benchmarks/results/references"), __doc__)
+    measured(measure, Path("benchmarks/results/round_trip"), __doc__)
