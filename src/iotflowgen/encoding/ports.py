@@ -1,9 +1,9 @@
 """Ports <-> tokens: constants have their own, the others belong to a connection.
 
-A port that recurs in a share of the captures, and in two at least, is one of the device's constants
-and keeps its number; of a single capture, the well-known ports do (RFC 6335). Any other is
-ephemeral: opened for one connection and never seen again. Its token is a slot, the order in which
-the window first shows it. Which number it has, `generators.port_numbers` says.
+A port of a service (`services`) keeps its number, as one of the device's constants, and so does one
+that recurs in a share of the captures, and in two at least. Any other is ephemeral: opened for one
+connection and never seen again. Its token is a slot, the order in which the window first shows it.
+Which number it has, `generators.port_numbers` says.
 
 Deviation from the paper, which gives every port number of the training captures a token of its
 own (`recurrence = 0` does that): no code can tell the numbers of a capture that it has not seen.
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from iotflowgen.encoding.services import find_services
 from iotflowgen.traffic import Trace
 
 __all__ = ["PortConfig", "PortEncoder"]
@@ -64,7 +65,8 @@ class PortEncoder(BaseModel):
             captures.update({*trace.src_port.tolist(), *trace.dst_port.tolist()})
             device.update(np.where(trace.outgoing, trace.src_port, trace.dst_port).tolist())
             peer.update(np.where(trace.outgoing, trace.dst_port, trace.src_port).tolist())
-        constants = {0} | _constants(captures, len(traces), config.recurrence)
+        constants = {0} | _recurring(captures, len(traces), config.recurrence)
+        constants |= find_services(traces)
         return cls(
             config=config,
             constants=tuple(sorted(constants)),
@@ -109,14 +111,12 @@ class PortEncoder(BaseModel):
         return np.array(self.constants)
 
 
-def _constants(captures: Counter[int], of: int, recurrence: float) -> set[int]:
+def _recurring(captures: Counter[int], of: int, recurrence: float) -> set[int]:
     """The ports that keep their number, from how many of the captures each is in."""
     if not recurrence:
         return set(captures)
-    if of == 1:
-        return {port for port in captures if port < _WELL_KNOWN}
     needed = max(2, math.ceil(recurrence * of))
-    return {port for port, count in captures.items() if count >= needed}
+    return {port for port, count in captures.items() if count >= needed or port < _WELL_KNOWN}
 
 
 def _interleave(src: NDArray[Any], dst: NDArray[Any]) -> NDArray[Any]:

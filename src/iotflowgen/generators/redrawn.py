@@ -7,7 +7,8 @@ and what varies varies as much. The order of packets of two independent services
 if captures show both orders.
 
 Lengths follow Good and Turing (Good 1953): values seen in only one capture are as frequent as
-values that the next capture will be the first to show.
+values that the next capture will be the first to show. Of a single capture, values seen once in it
+are, where they vary.
 
 Shapes: P packets of all captures; D distinct lengths, each of one kind of packet; R roles of
 lengths; C captures; E packets of all sessions, one session after another.
@@ -115,7 +116,7 @@ class Lengths:
         alone_D = np.where(redraw_D, kind_D, -1 - np.arange(len(kind_D)))
         role_D = _roles(alone_D, length_D, count_DC)
         several_D = np.bincount(role_D)[role_D] > 1
-        self._once_D = redraw_D & (np.count_nonzero(count_DC, axis=1) == 1)
+        self._once_D = redraw_D & _is_once(kind_D, count_DC)
         self._own_R = np.zeros(len(length_D), dtype=bool)
         self._own_R[role_D] = several_D | self._once_D
         self._length, self._length_D, self._capture = length, length_D, capture
@@ -194,6 +195,15 @@ class Order:
 
     def _pair(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
         return first * self._messages + second
+
+
+def _is_once(kind_D: NDArray[np.int64], count_DC: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which lengths one capture alone shows; if there is no other, one packet of it, not all."""
+    once_D: NDArray[np.bool_] = np.count_nonzero(count_DC, axis=1) == 1
+    if count_DC.shape[1] == 1:
+        varies_D = np.isin(kind_D, kind_D[1:][np.diff(kind_D) == 0])
+        once_D &= varies_D & (count_DC[:, 0] == 1)
+    return once_D
 
 
 def _roles(

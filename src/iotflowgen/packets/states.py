@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from iotflowgen.packets.datagrams import open_questions
-from iotflowgen.packets.payload import handshakes, messages
+from iotflowgen.packets.payload import handshakes, messages, says_its_length
 from iotflowgen.packets.record import as_captured
 from iotflowgen.packets.tcp import agreed_options, closed_sides, find_references, outstanding
 from iotflowgen.traffic import STATES, Trace
@@ -38,5 +38,6 @@ def with_states(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
         layers = packets.layers
         empty = layers.is_udp & (payload_size(layers) == 0)
         states = np.stack([known[name] for name in STATES], axis=1)
-        traces.append(replace(trace, states=states, fixed=in_handshake | in_parts | empty))
+        fixed = in_handshake | in_parts | says_its_length(packets) | empty
+        traces.append(replace(trace, states=states, fixed=fixed))
     return traces

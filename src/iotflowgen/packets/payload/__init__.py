@@ -6,6 +6,7 @@ They write in this order, after the codec of sequence numbers: `Random`, `TlsRec
 
 from iotflowgen.packets.payload.dates import Dates
 from iotflowgen.packets.payload.http import HttpLengths, messages
+from iotflowgen.packets.payload.plaintext import says_its_length
 from iotflowgen.packets.payload.random import Random
 from iotflowgen.packets.payload.records import TlsRecords
 from iotflowgen.packets.payload.retransmissions import Retransmissions
@@ -19,4 +20,5 @@ __all__ = [
     "TlsRecords",
     "handshakes",
     "messages",
+    "says_its_length",
 ]

@@ -8,11 +8,17 @@ length, if that is not too rare) is part of their header: a type, a length, a co
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 
-from iotflowgen.packets.fuzz.ports import claimed_port
-from iotflowgen.packets.payload.text import is_text, picture_head, split_head
-from iotflowgen.traffic import protocol_mask
+import numpy as np
 
-__all__ = ["Plaintext", "drawn_in"]
+from iotflowgen.packets.fuzz.ports import HTTP_PORTS, TLS_PORTS, claimed_port
+from iotflowgen.packets.payload.streams import says_tls
+from iotflowgen.packets.payload.text import is_text, picture_head, split_head
+from iotflowgen.recording import Packets
+from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire import dst_port, payload_size, src_port
+from iotflowgen.wire.arrays import Flags
+
+__all__ = ["Plaintext", "drawn_in", "says_its_length"]
 
 _HEAD = 16
 """Bytes of a message in which a head is looked for; further on a byte may say who sends."""
@@ -23,6 +29,7 @@ _KEPT = 8
 _PICTURE_END = b"\xff\xd9"
 """Without which Wireshark takes a JPEG picture for malformed."""
 _READABLE = protocol_mask(["bootp", "ssdp", "dns", "mdns", "ntp"])
+_STRETCHED = protocol_mask(["http", "ssdp", "https"])
 _HTTP, _TLS = (protocol_mask([name]) for name in ("http", "https"))
 
 Kind = tuple[int, ...]
@@ -91,3 +98,21 @@ def drawn_in(payload: bytes, protocols: int, transport: str, ports: Sequence[int
         kept = _KEPT if claimed_port(transport, ports) is None else end
     if kept < end and not is_text(body):
         yield kept, end
+
+
+def says_its_length(packets: Packets) -> Flags:
+    """Whether payload is of a protocol that says in its own way how long it is (P).
+
+    It is what a dissector expects on a port, but for HTTP and TLS, whose codecs write lengths.
+    """
+    layers, frames = packets.layers, packets.frames
+    found: Flags = layers.has_ports & (payload_size(layers) > 0)
+    found &= packets.protocols & _STRETCHED == 0
+    found &= ~says_tls(packets)
+    ports = np.stack([src_port(frames, layers), dst_port(frames, layers)])
+    known, number = np.unique(ports, return_inverse=True)
+    for transport, has in (("tcp", layers.is_tcp), ("udp", layers.is_udp)):
+        wrong = HTTP_PORTS | TLS_PORTS if transport == "tcp" else ()
+        claimed = [claimed_port(transport, [port]) not in {None, *wrong} for port in known.tolist()]
+        found &= ~has | np.array(claimed, dtype=bool)[number.reshape(ports.shape)].any(axis=0)
+    return found
