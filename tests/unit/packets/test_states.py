@@ -68,6 +68,24 @@ def test_segments_are_outstanding_until_they_are_acknowledged():
     assert syn_ack == other
 
 
+def test_a_keep_alive_probe_is_open_until_the_other_side_answers_it():
+    script = """
+    +5.00 > . 0:0(0) ack 1 win 29200
+    +.001 < . 0:0(0) ack 1 win 28960
+    +.010 < . 1:1(0) ack 1 win 28960
+    +.010 > . 1:1(0) ack 1 win 29200
+    """
+    probe, both, one, none = states(drill.frames(OPENED + script), "outstanding")[3:]
+    assert none == 0
+    assert len({probe, both, one, none}) == 4
+
+
+def test_all_segments_of_a_window_are_told_apart():
+    sent = "".join(f"+.001 < . {1 + i}:{2 + i}(1) ack 1 win 28960\n" for i in range(40))
+    counts = states(drill.frames(OPENED + sent), "outstanding")[3:]
+    assert len(set(counts)) == 40
+
+
 def test_options_are_those_of_both_syns():
     syn, answer = "> S 0:0(0) win 1 <{}>", "+1 < S. 0:0(0) ack 1 win 1 <{}>"
     both, none, one, again = (

@@ -14,7 +14,7 @@ from iotflowgen.wire.arrays import Integers
 
 __all__ = ["agreed_options", "closed_sides", "outstanding"]
 
-_COUNTED: Final = 4
+_COUNTED: Final = 63
 """Segments without acknowledgment that are told apart, of each side."""
 _SIDE: Final = 16  # times what the device has offered
 _RESETS: Final = 4  # times the bits of a side whose FIN was sent
@@ -41,7 +41,8 @@ def closed_sides(packets: Packets) -> Integers:
 def outstanding(packets: Packets, tcp: Integers, references: References) -> Integers:
     """How many segments either side has sent that are not acknowledged yet, after each packet (P).
 
-    It is the device's, up to a few, and as many times one more than these its peer's; 0 for none.
+    It is a number for the device's and for its peer's, each up to a window's, and for keep-alive
+    probes that the other side has not answered (RFC 9293, section 3.8.4); 0 for none.
 
     Args:
         packets: Of one capture.
@@ -59,8 +60,16 @@ def outstanding(packets: Packets, tcp: Integers, references: References) -> Inte
     left = left.reshape(-1, 2)
     device = np.where(segments.outgoing, left[:, 0], left[:, 1])
     peer = np.where(segments.outgoing, left[:, 1], left[:, 0])
+    probes = (
+        ~references.advances[:, 0] & (references.back[:, 0] == 0) & (references.off[:, 0] == -1)
+    )
+    both = Groups(segments.flow)
+    told = device + (_COUNTED + 1) * peer
+    for bit, side in ((1, segments.outgoing), (2, ~segments.outgoing)):
+        is_open = both.latest(probes & side) > both.latest(~probes & ~side)
+        told += np.where(is_open, bit * (_COUNTED + 1) ** 2, 0)
     column = np.zeros(len(packets), dtype=np.int64)
-    column[tcp] = device + (_COUNTED + 1) * peer
+    column[tcp] = told
     return column
 
 
