@@ -17,6 +17,7 @@
     ├── TrainingError         a fit or a sample came to nothing
     │   └── ModeCollapse      the generator repeats itself
     ├── OutputError           a file cannot be written
+    ├── NetworkError          decoys cannot be on a network, or may not
     ├── ExtraMissing          a library is not installed that an extra brings
     └── PluginError           what another distribution adds cannot be loaded
 """
@@ -31,6 +32,7 @@ __all__ = [
     "IoTFlowGenError",
     "ModeCollapse",
     "ModelError",
+    "NetworkError",
     "OutputError",
     "PluginError",
     "ResultsError",
@@ -109,6 +111,10 @@ class ModeCollapse(TrainingError):
 
 class OutputError(IoTFlowGenError):
     """A file cannot be written."""
+
+
+class NetworkError(IoTFlowGenError):
+    """Decoys cannot be on a network (no right, no interface), or may not (somebody else's)."""
 
 
 class ExtraMissing(IoTFlowGenError, ImportError):

@@ -33,6 +33,7 @@ PACKAGES = (
     "evaluation",
     "report",
     "library",
+    "live",
     "cli",
 )
 # what a package does not touch although it stands above

@@ -373,8 +373,10 @@ def _renderer(
 ) -> SupportsRender:
     if recording is None:
         return Fuzzer(rng)
-    addresses = {"mac": shown.mac, "ip": shown.ip, "gateway": shown.gateway}
-    return Renderer(recording, Pseudonyms(recording.identities, rng, keep=keep, **addresses), rng)
+    pseudonyms = Pseudonyms(
+        recording.identities, rng, mac=shown.mac, ip=shown.ip, gateway=shown.gateway, keep=keep
+    )
+    return Renderer(recording, pseudonyms, rng)
 
 
 def _iso(time_ns: int) -> str:

@@ -10,7 +10,7 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -54,6 +54,8 @@ class Pseudonyms:
         mac: MAC address of the device; by default of the same vendor.
         ip: IPv4 address of the device.
         gateway: IPv4 address of the gateway, if the captures show one.
+        gateway_mac: MAC address of the gateway, if the captures show one.
+        taken: Addresses of others, which are not drawn.
         keep: Whether the captured identifiers come out as they are, whatever is given.
 
     Attributes:
@@ -71,22 +73,24 @@ class Pseudonyms:
         mac: str | None = None,
         ip: str | None = None,
         gateway: str | None = None,
+        gateway_mac: str | None = None,
+        taken: Iterable[str] = (),
         keep: bool = False,
     ) -> None:
         known = identities
         own_ips = {*known.own_addresses, known.device_ip}
         addresses = sorted({*known.addresses, *own_ips, known.gateway_ip} - {""})
         macs = _macs(known, addresses)
-        taken = {*macs, *addresses, *known.words, *map(_network, addresses)}
-        self._draws = Draws(rng, taken)
+        in_use = {*macs, *addresses, *known.words, *map(_network, addresses), *taken}
+        self._draws = Draws(rng, in_use)
         self._keep = keep
         self._macs = dict(zip(macs, macs, strict=True))
         self._ips = self._shown = dict(zip(addresses, addresses, strict=True))
         self._words: dict[str, str] = {}
         if not keep:
-            self._macs = self._draw_macs(known, macs, mac)
-            given = {known.device_ip: ip, known.gateway_ip: gateway}
-            self._draw_ips(addresses, {old: new for old, new in given.items() if old and new})
+            given_macs = {known.device_mac: mac, known.gateway_mac: gateway_mac}
+            self._macs = self._draw_macs(known, macs, _given(given_macs))
+            self._draw_ips(addresses, _given({known.device_ip: ip, known.gateway_ip: gateway}))
             # a device that had several addresses has one
             if "." in known.device_ip:
                 own = {each for each in own_ips if "." in each}
@@ -94,8 +98,13 @@ class Pseudonyms:
             self._draw_words(known.words)
         self.device_mac = self._macs[known.device_mac]
         self.device_ip = self._ips.get(known.device_ip) or (ip if ip and not keep else _NOWHERE)
-        self.gateway_mac = self._macs.get(known.gateway_mac, _NO_GATEWAY)
+        self.gateway_mac = self._macs.get(known.gateway_mac, gateway_mac or _NO_GATEWAY)
         self.gateway_ip = self._ips.get(known.gateway_ip, "")
+
+    @property
+    def addresses(self) -> list[str]:
+        """All MAC and IP addresses that are shown."""
+        return [*self._macs.values(), *self._ips.values()]
 
     def pseudonymise(self, frames: Frames) -> Frames:
         """A copy of frames with every identifier replaced by one of the same length."""
@@ -120,9 +129,13 @@ class Pseudonyms:
             for digits in (6, 4):
                 yield bare(old)[-digits:].encode(), bare(new)[-digits:].encode()
 
-    def _draw_macs(self, known: Identities, macs: list[str], given: str | None) -> dict[str, str]:
-        self._draws.take([given.lower()] if given else [])
-        drawn = {known.device_mac: (given or self._draws.mac(known.device_mac)).lower()}
+    def _draw_macs(
+        self, known: Identities, macs: list[str], given: Mapping[str, str]
+    ) -> dict[str, str]:
+        drawn = {old: new.lower() for old, new in given.items()}
+        self._draws.take(drawn.values())
+        if known.device_mac not in drawn:
+            drawn[known.device_mac] = self._draws.mac(known.device_mac)
         for each in macs:
             drawn.setdefault(each, self._beside(each, drawn) or self._draws.mac(each))
         # captures of several homes are shown in one: two who have one address would be noticed
@@ -222,6 +235,11 @@ def _decoded(word: str) -> str:
     except (binascii.Error, ValueError):
         return ""
     return plain if len(word) >= _SHORTEST_BASE64 and plain.isprintable() else ""
+
+
+def _given(asked: Mapping[str, str | None]) -> dict[str, str]:
+    """What is asked for, of what there is."""
+    return {old: new for old, new in asked.items() if old and new}
 
 
 def _network(ip: str) -> str:

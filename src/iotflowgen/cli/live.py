@@ -1,0 +1,168 @@
+"""`iotflowgen live`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import iotflowgen as iot
+from iotflowgen.cli.console import interrupted_status, reports_errors, say
+from iotflowgen.cli.options import HOW_MUCH, WHEN, WHO, JsonOption, Seed
+from iotflowgen.cli.summary import show_summary
+
+__all__ = ["live"]
+
+WHERE = "Where"
+
+
+@reports_errors
+def live(
+    what: Annotated[
+        Path, typer.Argument(metavar="MODEL|HOME.toml", help="One decoy, or a home of them.")
+    ],
+    near: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTERFACE",
+            help="Where decoys are plugged in.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    far: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTERFACE",
+            help="Where the gateway is; frames of the decoys' peers are sent there.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INTERFACE",
+            help="An interface that decoys may use although it has a default route.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    rate: Annotated[
+        int,
+        typer.Option(help="Frames a second, at most.", rich_help_panel=HOW_MUCH),
+    ] = 1000,
+    duration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long: 90s, 30m, 24h or 7d; of device time with --dry-run.",
+            show_default="until Ctrl-C; 1h with --dry-run",
+            rich_help_panel=HOW_MUCH,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing, and write what would be sent.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File of a dry run: .pcap or .pcapng."),
+    ] = None,
+    mac: Annotated[
+        str | None,
+        typer.Option(metavar="MAC", help="MAC address of the decoy.", rich_help_panel=WHO),
+    ] = None,
+    ip: Annotated[
+        str | None,
+        typer.Option(metavar="IP", help="IPv4 address of the decoy.", rich_help_panel=WHO),
+    ] = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(metavar="IP", help="IPv4 address of the gateway.", rich_help_panel=WHO),
+    ] = None,
+    gateway_mac: Annotated[
+        str | None,
+        typer.Option(metavar="MAC", help="MAC address of the gateway.", rich_help_panel=WHO),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Device time at which decoys are switched on, such as 2026-01-01T08:00.",
+            show_default="now",
+            rich_help_panel=WHEN,
+        ),
+    ] = None,
+    pace: Annotated[
+        float,
+        typer.Option(min=0.001, max=1e5, help="Device seconds in a second.", rich_help_panel=WHEN),
+    ] = 1.0,
+    seed: Seed = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Put decoys on a network: they talk as their devices do, for as long as this runs.
+
+    What a decoy sends goes out at one interface, what its peers and its gateway send at another,
+    where the network expects them. Needs the right to send raw packets (root, or CAP_NET_RAW).
+
+    Examples:
+    ```
+    iotflowgen live plug.model --dry-run --duration 10m --out check.pcap
+    iotflowgen live plug.model --near lan0 --far gw0 --ip 192.168.20.31
+    iotflowgen live home.toml --near lan0 --far gw0
+    ```
+    """
+    one = {"mac": mac, "address": ip, "seed": seed}
+    home = _home(what, one, {"gateway": gateway, "gateway_mac": gateway_mac})
+    when = _start(start), duration
+    if dry_run:
+        summary = _write(home, out, *when)
+    else:
+        summary = _send(home, {"near": near, "far": far}, rate, confirm or [], pace, *when)
+    show_summary("sent" if not dry_run else "would be sent", summary, as_json=as_json)
+    if summary.get("stopped"):
+        raise typer.Exit(interrupted_status())
+
+
+def _home(what: Path, decoy: dict[str, Any], network: dict[str, Any]) -> Any:  # noqa: ANN401 - lazy
+    from iotflowgen.live import read_home
+    from iotflowgen.live.home import one_decoy
+
+    if what.suffix.lower() == ".toml":
+        given = [name for name, value in {**decoy, **network}.items() if value]
+        if given:
+            raise iot.ArgumentError(f"{what} says this", *given)
+        return read_home(what)
+    return one_decoy(what, decoy, network)
+
+
+def _start(start: str | None) -> int | None:
+    from iotflowgen.library.times import nanoseconds_of
+
+    return None if start in (None, "now") else nanoseconds_of(start)
+
+
+def _write(home: Any, out: Path | None, start_ns: int | None, duration: str | None) -> Any:  # noqa: ANN401
+    from iotflowgen.library.times import nanoseconds_of, seconds_of
+    from iotflowgen.live import dry_run
+
+    if out is None or out.suffix.lower() not in (".pcap", ".pcapng"):
+        raise iot.ArgumentError("name a file that ends in .pcap or .pcapng", "out")
+    start_ns = nanoseconds_of(None) if start_ns is None else start_ns
+    return dry_run(home, out, start_ns=start_ns, seconds=seconds_of(duration or "1h"))
+
+
+def _send(
+    home: Any,  # noqa: ANN401
+    ends: dict[str, str | None],
+    rate: int,
+    confirm: list[str],
+    pace: float,
+    start_ns: int | None,
+    duration: str | None,
+) -> Any:  # noqa: ANN401
+    from iotflowgen.library.times import seconds_of
+    from iotflowgen.live import Place, run
+
+    if missing := [name for name, interface in ends.items() if not interface]:
+        raise iot.ArgumentError("name an interface, or say --dry-run", *missing)
+    place = Place(near=ends["near"] or "", far=ends["far"] or "", rate=rate, confirmed=confirm)
+    seconds = seconds_of(duration) if duration else float("inf")
+
+    return run(home, place, start_ns=start_ns, pace=pace, seconds=seconds, say=say)

@@ -1,0 +1,210 @@
+"""Composes the traffic of decoys: draws and renders it, as much at a time as is asked for.
+
+Shapes: E packets.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from ipaddress import IPv4Address, ip_address
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from iotflowgen.errors import ArgumentError
+from iotflowgen.files import whole_file
+from iotflowgen.library import Model, load
+from iotflowgen.live.home import Decoy, Home, Network
+from iotflowgen.packets import Pseudonyms, Renderer, Rows, check_time
+from iotflowgen.traffic import Session
+from iotflowgen.wire import Frames
+from iotflowgen.wire.arrays import Columns, Flags, Integers
+from iotflowgen.wire.layers import EAPOL, find_network
+from iotflowgen.wire.pcap import FORMATS, records_bytes
+
+__all__ = ["Composer", "Stretch", "dry_run"]
+
+_VLAN: Final = 0x8100
+_AT_ONCE_NS: Final = 60 * 10**9
+"""Of a file, so much is composed together."""
+_NOT_FORWARDED: Final = 0x0180C200000
+"""How MAC addresses begin that no bridge forwards (802.1Q, table 8-1), but for 4 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch(Columns):
+    """What decoys and their peers send in some time (E), in the order of time."""
+
+    time_ns: Integers
+    """When, nanoseconds since the epoch (E)."""
+    decoy: Integers
+    """Whose traffic it is: the place of the decoy in its home (E)."""
+    far: Flags
+    """Sent by a peer of the decoy, not by the decoy itself (E)."""
+    frames: Frames
+    """What (E)."""
+
+
+class Composer:
+    """Composes the traffic of a home, from when its decoys are switched on.
+
+    The same home and start, the same traffic, however it is cut into stretches.
+
+    Attributes:
+        pseudonyms: Who each decoy is, in their order.
+    """
+
+    def __init__(self, home: Home) -> None:
+        """Load the models and find out who decoys are.
+
+        Raises:
+            ModelError: A model is absent or damaged.
+            ArgumentError: A model draws no sessions, or knows no packets to repeat; or an address
+                does not fit the network.
+        """
+        models = cache(load)
+        self._decoys = [(decoy, models(decoy.model)) for decoy in home.decoys]
+        self._vlan = home.network.vlan
+        self.pseudonyms: list[Pseudonyms] = []
+        for decoy, model in self._decoys:
+            self.pseudonyms.append(_pseudonyms(decoy, model, home.network, self.pseudonyms))
+        self._players: list[_Player] = []
+
+    def switch_on(self, start_ns: int) -> None:
+        """Switch all decoys on, at a time in nanoseconds since the epoch."""
+        pairs = zip(self._decoys, self.pseudonyms, strict=True)
+        self._players = [_Player(decoy, model, who, start_ns) for (decoy, model), who in pairs]
+
+    def identities(self) -> list[dict[str, str]]:
+        """Names and addresses, decoy by decoy, in types that JSON has."""
+        pairs = zip(self._decoys, self.pseudonyms, strict=True)
+        return [{"name": d.name, "mac": p.device_mac, "ip": p.device_ip} for (d, _), p in pairs]
+
+    def summary(self) -> dict[str, str]:
+        """Addresses of decoys by name, to be read."""
+        return {each["name"]: f"{each['mac']}, {each['ip']}" for each in self.identities()}
+
+    def gateway(self) -> dict[str, str]:
+        """Addresses of the gateway, as `identities` has them."""
+        first = self.pseudonyms[0]
+        return {"mac": first.gateway_mac, "ip": first.gateway_ip}
+
+    def until(self, end_ns: int, shift_ns: int = 0) -> Stretch:
+        """What comes next, up to a time.
+
+        Args:
+            end_ns: Nanoseconds since the epoch, not included; what was asked for before is gone.
+            shift_ns: How much later than drawn everything comes to be sent, so that packets which
+                tell the time tell the right one.
+        """
+        drawn = [player.until(end_ns, shift_ns) for player in self._players]
+        time_ns = np.concatenate([rows.time_ns for rows, _ in drawn]) - shift_ns
+        decoy = np.repeat(np.arange(len(drawn)), [len(rows) for rows, _ in drawn])
+        far = np.concatenate([~rows.outgoing for rows, _ in drawn])
+        frames = Frames.concatenate([frames for _, frames in drawn])
+        stretch = Stretch(time_ns, decoy, far, frames)
+        stretch = stretch.take(np.argsort(time_ns, kind="stable"))
+        stretch = stretch.take(_is_forwarded(stretch.frames))
+        if self._vlan is None:
+            return stretch
+        return replace(stretch, frames=_tagged(stretch.frames, self._vlan))
+
+
+def dry_run(home: Home, path: Path, *, start_ns: int, seconds: float) -> dict[str, Any]:
+    """Write to a capture file, pcap or pcapng by its suffix, what would be sent, and send nothing.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    composer, capture, packets = Composer(home), FORMATS[path.suffix.lower()], 0
+    composer.switch_on(start_ns)
+    end_ns = start_ns + int(seconds * 1e9)
+    check_time(path, end_ns)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        file.write(capture.header)
+        for from_ns in range(start_ns, end_ns, _AT_ONCE_NS):
+            stretch = composer.until(min(from_ns + _AT_ONCE_NS, end_ns))
+            file.write(records_bytes(capture, stretch.time_ns, stretch.frames))
+            packets += len(stretch)
+    return {"file": str(path), "packets": packets, "decoys": composer.summary()}
+
+
+class _Player:
+    """One decoy, whose session goes on for as long as it is asked."""
+
+    def __init__(self, decoy: Decoy, model: Model, pseudonyms: Pseudonyms, start_ns: int) -> None:
+        # another start is another session: nobody is to see one again
+        seed = (*_seed(decoy), start_ns // 10**9)
+        self._pieces: Iterator[Session] = (
+            replace(piece, time_ns=piece.time_ns + start_ns)
+            for piece in model.stream(seed=seed, start=datetime.fromtimestamp(0, UTC))
+        )
+        self._rest = next(self._pieces)
+        self._done = 0
+        assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
+        self._renderer = Renderer(model.recording, pseudonyms, np.random.default_rng([*seed, 1]))
+
+    def until(self, end_ns: int, shift_ns: int) -> tuple[Rows, Frames]:
+        """Packets before a time, with their frames; times are as much later."""
+        parts = []
+        while True:
+            inside = int(np.searchsorted(self._rest.time_ns, end_ns))
+            parts.append(self._rest[:inside])
+            self._rest = self._rest[inside:]
+            if len(self._rest):
+                break
+            self._rest = next(self._pieces)
+        shifted = [replace(part, time_ns=part.time_ns + shift_ns) for part in parts]
+        rows = Rows.of(shifted, self._done, [0] * len(parts))
+        self._done += len(rows)
+        return rows, self._renderer.render(rows)
+
+
+def _seed(decoy: Decoy) -> tuple[int, int]:
+    """Decoys of one model and seed are not twins."""
+    return decoy.seed, zlib.crc32(decoy.name.encode())
+
+
+def _pseudonyms(
+    decoy: Decoy, model: Model, network: Network, others: Sequence[Pseudonyms]
+) -> Pseudonyms:
+    """Who a decoy is, unlike those there are, and behind the same gateway."""
+    if model.recording is None:
+        raise ArgumentError(f"{decoy.model} knows no packets; fit it on Ethernet captures", "model")
+    gateway, gateway_mac = network.gateway, network.gateway_mac
+    pseudonyms = Pseudonyms(
+        model.recording.identities,
+        np.random.default_rng(_seed(decoy)),
+        mac=decoy.mac,
+        ip=_text(decoy.address),
+        gateway=_text(gateway) or next((other.gateway_ip for other in others), None),
+        gateway_mac=gateway_mac or next((other.gateway_mac for other in others), None),
+        taken=[address for other in others for address in other.addresses],
+    )
+    if network.subnet and ip_address(pseudonyms.device_ip) not in network.subnet:
+        raise ArgumentError(
+            f"decoy {decoy.name}: say its address in {network.subnet}; it would be "
+            f"{pseudonyms.device_ip}",
+            "address",
+        )
+    return pseudonyms
+
+
+def _text(address: IPv4Address | None) -> str | None:
+    return None if address is None else str(address)
+
+
+def _is_forwarded(frames: Frames) -> Flags:
+    """Whether frames (E) get beyond the switch or access point that a device is connected to."""
+    ethertype, _ = find_network(frames)
+    found: Flags = (ethertype != EAPOL) & (frames.number(0, 6) >> 4 != _NOT_FORWARDED)
+    return found
+
+
+def _tagged(frames: Frames, vlan: int) -> Frames:
+    """Frames (E) with a VLAN tag (802.1Q)."""
+    tag = _VLAN.to_bytes(2) + vlan.to_bytes(2)
+    return Frames.of([frame[:12] + tag + frame[12:] for frame in frames.tolist()])

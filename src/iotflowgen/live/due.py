@@ -1,0 +1,54 @@
+"""Frames that are due, as they go from the process that composes to the one that emits.
+
+Each list is one message of a socket that keeps the borders of messages (SOCK_SEQPACKET). It is read
+without numpy, so that the process that emits starts at once and stays small.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+__all__ = ["MOST_BYTES", "DueFrame", "decode", "encode"]
+
+MOST_BYTES: Final = 2**16
+"""Of a message; the buffer of a socket holds some of them."""
+
+_HEAD: Final = struct.Struct("<qHBxI")
+
+
+class DueFrame(NamedTuple):
+    """A frame, when it is to be sent, and where."""
+
+    due_ns: int
+    """Of the clock that never jumps (CLOCK_MONOTONIC), nanoseconds."""
+    decoy: int
+    """Whose traffic it is: the place of the decoy in its home."""
+    far: bool
+    """Sent by a peer of the decoy, where the gateway is; otherwise by the decoy itself."""
+    frame: bytes
+    """Ethernet, without its check sequence."""
+
+
+def encode(frames: Sequence[DueFrame]) -> Iterator[bytes]:
+    """Messages of at most `MOST_BYTES`, in the order of the frames."""
+    parts: list[bytes] = []
+    size = 0
+    for each in frames:
+        more = _HEAD.size + len(each.frame)
+        if parts and size + more > MOST_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+        parts += [_HEAD.pack(each.due_ns, each.decoy, each.far, len(each.frame)), each.frame]
+        size += more
+    if parts:
+        yield b"".join(parts)
+
+
+def decode(message: bytes) -> Iterator[DueFrame]:
+    """The frames of a message."""
+    at = 0
+    while at < len(message):
+        due_ns, decoy, far, size = _HEAD.unpack_from(message, at)
+        at += _HEAD.size
+        yield DueFrame(due_ns, decoy, bool(far), message[at : at + size])
+        at += size

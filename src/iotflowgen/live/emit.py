@@ -1,0 +1,249 @@
+"""Sends frames when they are due: a process of its own that only waits and sends.
+
+It reads what to do as JSON from standard input, whose end is its own, and frames from a socket. It
+is small and quick on purpose: no numpy, no threads, no collection of garbage. Where it may, it runs
+before all usual processes (SCHED_FIFO).
+"""
+
+import contextlib
+import errno
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from iotflowgen.live.due import MOST_BYTES, DueFrame, decode
+from iotflowgen.live.guard import Guard, Host
+from iotflowgen.live.lateness import Lateness
+
+__all__ = ["Emitter", "main"]
+
+SHIFT_NS: Final = 10**9
+"""Whoever is later than this goes on from now."""
+
+_SPIN_NS: Final = 100_000
+"""Before a frame is due: the last of the wait, without sleep."""
+_NAP_NS: Final = 2_000_000
+"""Waits longer than this are used to listen."""
+_LISTEN_NS: Final = 50_000_000
+"""So often it listens to whoever controls it, however much there is to send."""
+_WAIT_S: Final = 0.1
+"""Between tries to send where the interface is down."""
+_BURST_NS: Final = 10**9
+"""So much of the allowed rate may be used at once."""
+_ENDS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_DROPPED: Final = {
+    errno.EMSGSIZE: "too long for the interface",
+    errno.ENOBUFS: "the interface's queue was full",
+}
+
+
+class _Stop(Exception):
+    """Somebody asked for an end."""
+
+
+class Emitter:
+    """Sends what is due.
+
+    Args:
+        send: Sends a frame at the near end, and at the far one.
+        guard: The last check.
+        rate: Frames a second, at most.
+        say: Tells a person what happened, in one line.
+    """
+
+    def __init__(
+        self,
+        send: Sequence[Callable[[bytes], object]],
+        guard: Guard,
+        rate: int,
+        say: Callable[[str], object],
+    ) -> None:
+        self._send, self._guard, self._say = send, guard, say
+        self._apart_ns = 10**9 // rate
+        self._free_ns = 0
+        self.lateness = Lateness()
+        self.sent = [0, 0]
+        """Frames, near and far."""
+        self.withheld: Counter[str] = Counter()
+        """Frames that were not sent, by why."""
+        self.shift_ns = 0
+        """How much later than planned everything is by now."""
+
+    def ready_ns(self, due: DueFrame, now_ns: int) -> int:
+        """When a frame may be sent: when it is due, and not before the rate allows."""
+        return max(due.due_ns + self.shift_ns, self._free_ns - _BURST_NS, now_ns)
+
+    def emit(self, due: DueFrame) -> None:
+        """Wait the rest of the time, and send a frame; or withhold it, and count why."""
+        if complaint := self._guard.complaint(due):
+            if complaint not in self.withheld:
+                self._say(f"withheld: {complaint} ({due.frame[:38].hex(' ')})")
+            self.withheld[complaint] += 1
+            return
+        self._wait(due)
+        try:
+            self._send[due.far](due.frame)
+        except OSError as error:
+            if error.errno not in _DROPPED:
+                raise
+            self.withheld[_DROPPED[error.errno]] += 1
+            return
+        self.lateness.add(time.monotonic_ns() - due.due_ns - self.shift_ns)
+        self.sent[due.far] += 1
+
+    def _wait(self, due: DueFrame) -> None:
+        now_ns = time.monotonic_ns()
+        late_ns = now_ns - due.due_ns - self.shift_ns
+        if late_ns > SHIFT_NS:
+            self.shift_ns += late_ns
+            self._say(f"{late_ns / 1e9:.1f} s behind; going on from now, without catching up")
+        ready_ns = self.ready_ns(due, now_ns)
+        if ready_ns - now_ns > _SPIN_NS:
+            time.sleep((ready_ns - now_ns - _SPIN_NS) / 1e9)
+        while (now_ns := time.monotonic_ns()) < ready_ns:
+            pass
+        self._free_ns = max(self._free_ns, now_ns) + self._apart_ns
+
+    def summary(self) -> dict[str, Any]:
+        """What was sent, and how late."""
+        found: dict[str, Any] = {"near": self.sent[0], "far": self.sent[1]}
+        found["lateness_ms"] = self.lateness.summary()
+        found["shift"] = self.shift_ns / 1e9
+        return found | {"withheld": dict(self.withheld)}
+
+
+class _Port:
+    """A way out: one socket of an interface, opened again where that went and came back."""
+
+    def __init__(self, name: str, say: Callable[[str], object]) -> None:
+        self._name, self._say = name, say
+        self._socket = self._open()
+
+    def _open(self) -> socket.socket:
+        # protocol 0: it receives nothing
+        port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        port.bind((self._name, 0))
+        return port
+
+    def send(self, frame: bytes) -> None:
+        """Send, once the interface is up."""
+        try:
+            self._socket.send(frame)
+        except OSError as error:
+            if error.errno in _DROPPED:
+                raise
+            self._say(f"{self._name}: {error.strerror}; waiting until it is back")
+            self._send_again(frame)
+            self._say(f"{self._name} is back")
+
+    def _send_again(self, frame: bytes) -> None:
+        while True:
+            time.sleep(_WAIT_S)
+            with contextlib.suppress(OSError):
+                self._socket.close()
+                self._socket = self._open()
+                self._socket.send(frame)
+                return
+
+
+class _Loop:
+    """Listens where there is time, and sends."""
+
+    def __init__(self, emitter: Emitter, frames: socket.socket) -> None:
+        self._emitter, self._frames = emitter, frames
+        self._queue: deque[DueFrame] = deque()
+        self._shift_ns = 0
+        self._listened_ns = 0
+        self._ended = False
+
+    def run(self) -> None:
+        """Until all is sent and no more comes."""
+        queue, emitter = self._queue, self._emitter
+        while queue or not self._ended:
+            now_ns = time.monotonic_ns()
+            left_ns = emitter.ready_ns(queue[0], now_ns) - now_ns if queue else 10**9
+            if left_ns > _NAP_NS or now_ns - self._listened_ns > _LISTEN_NS:
+                self._listen(max(0, left_ns - _NAP_NS // 2))
+                continue
+            emitter.emit(queue.popleft())
+            if emitter.shift_ns != self._shift_ns:
+                self._tell_shift()
+
+    def _listen(self, wait_ns: int) -> None:
+        sources: list[Any] = [0] if self._ended else [0, self._frames]
+        ready, _, _ = select.select(sources, [], [], wait_ns / 1e9)
+        self._listened_ns = time.monotonic_ns()
+        if 0 in ready and not os.read(0, 4096):
+            raise _Stop
+        if self._frames in ready:
+            message = self._frames.recv(2 * MOST_BYTES)
+            self._ended = not message
+            self._queue.extend(decode(message))
+
+    def _tell_shift(self) -> None:
+        self._shift_ns = self._emitter.shift_ns
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            self._frames.send(b"%d" % self._shift_ns, socket.MSG_DONTWAIT)
+
+
+def main() -> None:
+    """Send until there is no more, or until asked for an end; then tell how late it was."""
+    asked = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[union-attr]
+    try:
+        ports = [_Port(name, _say) for name in (asked["near"], asked["far"])]
+    except OSError as error:
+        _tell({"error": f"cannot send on {asked['near']}, {asked['far']}: {error.strerror}"})
+        return
+    _be_quick()
+    decoys = [Host(bytes.fromhex(mac), bytes.fromhex(ip)) for mac, ip in asked["decoys"]]
+    guard = Guard(IPv4Network(asked["subnet"]), decoys, [*map(bytes.fromhex, asked["others"])])
+    for number in _ENDS:
+        signal.signal(number, _stop)
+    emitter = Emitter([port.send for port in ports], guard, asked["rate"], _say)
+    _tell({"ready": True})
+    with contextlib.suppress(_Stop, ConnectionError):
+        _Loop(emitter, socket.socket(fileno=asked["frames"])).run()
+    _tell(emitter.summary())
+
+
+def _be_quick() -> None:
+    """Wake up on time: before usual processes, without slack, without collections of garbage."""
+    gc.disable()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/timerslack_ns").write_text("1")
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    except PermissionError:
+        _say("not allowed to run before other processes (CAP_SYS_NICE); packets may be later")
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    # whoever asks twice is not to interrupt the end
+    for number in _ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    raise _Stop
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"emit: {line}\n")
+    sys.stderr.flush()
+
+
+def _tell(found: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Which decoys there are, in which network: what `home.toml` says.
+
+::
+
+    [network]
+    subnet = "192.168.20.0/24"
+    gateway = "192.168.20.1"
+    gateway_mac = "02:00:5e:10:00:01"
+
+    [[decoys]]
+    name = "plug"
+    model = "plug.model"
+    address = "192.168.20.31"
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from iotflowgen.errors import ArgumentError
+
+__all__ = ["Decoy", "Home", "Network", "one_decoy", "read_home"]
+
+
+def _checked_mac(text: str) -> str:
+    digits = text.lower().replace("-", ":")
+    if not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", digits):
+        raise ValueError(f"{text} is no MAC address of a host")
+    return digits
+
+
+_Mac = Annotated[str, AfterValidator(_checked_mac)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Network(_Strict):
+    """The network that decoys are in. What is not said is drawn by the first decoy's seed."""
+
+    subnet: IPv4Network | None = None
+    """A private one (RFC 1918)."""
+    gateway: IPv4Address | None = None
+    """Address of the gateway."""
+    gateway_mac: _Mac | None = None
+    """MAC address of the gateway."""
+    vlan: Annotated[int, Field(ge=1, le=4094)] | None = None
+    """The VLAN (802.1Q) whose tag frames get."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.subnet is not None and not (self.subnet.is_private and self.subnet.prefixlen < 31):
+            raise ValueError(
+                f"{self.subnet} is no private network; decoys need one, as 10.0.0.0/24"
+            )
+        if self.subnet and self.gateway and not _is_host(self.gateway, self.subnet):
+            raise ValueError(f"the gateway {self.gateway} is no host of {self.subnet}")
+        return self
+
+
+class Decoy(_Strict):
+    """A device that is not there."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]{1,40}$")]
+    """What commands and the ledger call it."""
+    model: Path
+    """Model file of `iotflowgen fit`; a relative path is relative to the file that says it."""
+    mac: _Mac | None = None
+    """MAC address; drawn, it is of the same vendor."""
+    address: IPv4Address | None = None
+    """IPv4 address; by default drawn."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """The same seed and start, the same traffic."""
+
+
+class Home(_Strict):
+    """A network and its decoys."""
+
+    network: Network = Network()
+    decoys: Annotated[tuple[Decoy, ...], Field(min_length=1, max_length=2**16)]
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        subnet, gateway = self.network.subnet, self.network.gateway
+        seen: set[object] = {gateway, self.network.gateway_mac}
+        for decoy in self.decoys:
+            for what in (decoy.name, decoy.mac, decoy.address):
+                if what is not None and what in seen:
+                    raise ValueError(f"decoy {decoy.name}: somebody else has {what} already")
+                seen.add(what)
+            if subnet and decoy.address and not _is_host(decoy.address, subnet):
+                raise ValueError(f"decoy {decoy.name}: {decoy.address} is no host of {subnet}")
+            if decoy.address and not decoy.address.is_private:
+                raise ValueError(f"decoy {decoy.name}: {decoy.address} is a public address")
+        return self
+
+
+def read_home(path: Path) -> Home:
+    """Read `home.toml`.
+
+    Raises:
+        ArgumentError: It cannot be read, or says what cannot be.
+    """
+    try:
+        said = tomllib.loads(path.read_text())
+        home = Home.model_validate(said)
+    except OSError as error:
+        raise ArgumentError(f"cannot read {path}: {error.strerror}", "home") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path} is no TOML: {error}", "home") from error
+    except ValidationError as error:
+        raise ArgumentError(f"{path}: {_first(error)}", "home") from error
+    placed = (d.model_copy(update={"model": path.parent / d.model}) for d in home.decoys)
+    return home.model_copy(update={"decoys": tuple(placed)})
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong, where, in one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
+
+
+def _is_host(address: IPv4Address, subnet: IPv4Network) -> bool:
+    ends = (subnet.network_address, subnet.broadcast_address)
+    return address in subnet and address not in ends
+
+
+def one_decoy(model: Path, decoy: Mapping[str, Any], network: Mapping[str, Any]) -> Home:
+    """A home of one decoy, which has the name of its model.
+
+    Args:
+        model: Its model file.
+        decoy: Fields of `Decoy`.
+        network: Fields of `Network`.
+
+    Raises:
+        ArgumentError: One of them cannot be.
+    """
+    said = {"network": network, "decoys": [{"name": model.stem[:40], "model": model, **decoy}]}
+    try:
+        return Home.model_validate(said)
+    except ValidationError as error:
+        options = {"address": "ip", "decoys": "ip"}
+        last = str(error.errors()[0]["loc"][-1]) if error.errors()[0]["loc"] else "ip"
+        raise ArgumentError(_first(error), options.get(last, last)) from error

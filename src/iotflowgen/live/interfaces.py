@@ -1,0 +1,112 @@
+"""Network interfaces of this computer: what they are, and whether decoys may use them."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from iotflowgen.errors import NetworkError
+
+__all__ = ["Interfaces", "silence", "survey"]
+
+_PLACES: Final = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
+"""Where programs of the system are; usual users do not look into all of these."""
+_SETTING: Final = "/proc/sys/net/ipv6/conf/{}/disable_ipv6"
+
+
+class Interfaces(NamedTuple):
+    """What interfaces there are."""
+
+    macs: dict[str, str]
+    """MAC addresses, by the interface's name."""
+    addresses: dict[str, tuple[str, ...]]
+    """IP addresses of each."""
+    uplinks: frozenset[str]
+    """Interfaces that have a default route."""
+
+    def check(self, name: str, confirmed: Collection[str]) -> None:
+        """Check that decoys may use an interface; one with a default route has to be confirmed.
+
+        Raises:
+            NetworkError: They may not.
+        """
+        if name not in self.macs:
+            known = ", ".join(sorted(self.macs))
+            raise NetworkError(f"there is no interface {name}; there are {known}")
+        if name in self.uplinks and name not in confirmed:
+            raise NetworkError(
+                f"{name} has a default route: it leads to others; name it again with --confirm "
+                f"{name} if decoys are to be there"
+            )
+
+    def check_unlike(self, mac: str, ip: str) -> None:
+        """Check that a decoy has no address of this computer.
+
+        Raises:
+            NetworkError: It has.
+        """
+        for name, own in self.macs.items():
+            for address in (mac, ip):
+                if address in (own, *self.addresses[name]):
+                    raise NetworkError(
+                        f"{address} is an address of this computer, on {name}; give the decoy "
+                        "another"
+                    )
+
+
+def survey() -> Interfaces:
+    """What interfaces there are, in this network namespace.
+
+    Raises:
+        NetworkError: The program `ip`, which tells, is missing.
+    """
+    links = _ip("address")
+    routes = [*_ip("route", "show", "default"), *_ip("-6", "route", "show", "default")]
+    return Interfaces(
+        macs={link["ifname"]: link.get("address", "") for link in links},
+        addresses={
+            link["ifname"]: tuple(each["local"] for each in link["addr_info"] if "local" in each)
+            for link in links
+        },
+        uplinks=frozenset(route["dev"] for route in routes if "dev" in route),
+    )
+
+
+def silence(name: str, interfaces: Interfaces) -> bool:
+    """Have the kernel send nothing of its own on an interface that is there for decoys alone.
+
+    That is one without an address of IPv4: IPv6, by which it asks for routers and reports groups,
+    is switched off, and stays so, for what it says after decoys have gone gives them away as well.
+
+    Returns:
+        Whether it was on.
+
+    Raises:
+        NetworkError: It is on, and there is no right to switch it off.
+    """
+    setting = Path(_SETTING.format(name))
+    is_used = any("." in address for address in interfaces.addresses[name])
+    if is_used or not setting.exists() or setting.read_text().strip() == "1":
+        return False
+    try:
+        setting.write_text("1")
+    except OSError as error:
+        raise NetworkError(
+            f"cannot switch IPv6 off on {name}: {error.strerror}; as root, run: "
+            f"sysctl net.ipv6.conf.{name}.disable_ipv6=1"
+        ) from error
+    return True
+
+
+def _ip(*words: str) -> list[dict[str, Any]]:
+    program = shutil.which("ip", path=_PLACES)
+    if program is None:
+        raise NetworkError("the program ip is missing; install iproute2")
+    done = subprocess.run([program, "-json", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NetworkError(f"ip {' '.join(words)}: {done.stderr.strip()}")
+    found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    return [each for each in found if each]

@@ -1,0 +1,123 @@
+"""What decoys are going to send: always the same, in one home, within its network."""
+
+from ipaddress import ip_address, ip_network
+
+import numpy as np
+import pytest
+
+from iotflowgen.errors import ArgumentError
+from iotflowgen.live import Composer, Decoy, Home, Network, read_home
+from iotflowgen.live.due import DueFrame
+from iotflowgen.live.guard import Guard, Host
+
+START_NS = 1_767_225_600 * 10**9
+SUBNET = "192.168.20.0/24"
+NETWORK = {"subnet": SUBNET, "gateway": "192.168.20.1", "gateway_mac": "02:00:5e:10:00:01"}
+
+
+def home(models, **network):
+    decoys = [
+        Decoy(name="hall", model=models / "plug.model"),
+        Decoy(name="door", model=models / "camera.model", address="192.168.20.31"),
+        Decoy(name="desk", model=models / "plug.model", mac="02:11:22:33:44:55"),
+    ]
+    return Home(network=Network(**NETWORK, **network), decoys=decoys)
+
+
+def composed(home, *seconds):
+    composer = Composer(home)
+    composer.switch_on(START_NS)
+    stretches = [composer.until(START_NS + int(second * 1e9)) for second in seconds]
+    frames = [frame for stretch in stretches for frame in stretch.frames.tolist()]
+    time_ns = np.concatenate([stretch.time_ns for stretch in stretches])
+    decoy = np.concatenate([stretch.decoy for stretch in stretches])
+    far = np.concatenate([stretch.far for stretch in stretches])
+    return composer, frames, time_ns, decoy, far
+
+
+def test_traffic_is_the_same_however_it_is_cut(models):
+    _, once, time_ns, *_ = composed(home(models), 30)
+    _, often, other_ns, *_ = composed(home(models), 0, 1, 1, 7.5, 8, 30)
+    assert len(once) > 100
+    assert once == often
+    assert (time_ns == other_ns).all()
+    assert (np.diff(time_ns) >= 0).all()
+
+
+def test_another_start_is_another_session(models):
+    composer, first, *_ = composed(home(models), 20)
+    composer.switch_on(START_NS + 3600 * 10**9)
+    later = composer.until(START_NS + 3620 * 10**9).frames.tolist()
+    assert first != later
+
+
+def test_a_home_has_one_gateway_and_everybody_an_address_of_their_own(models):
+    composer, *_ = composed(home(models), 1)
+    shown = composer.identities()
+    assert [each["name"] for each in shown] == ["hall", "door", "desk"]
+    assert shown[1]["ip"] == "192.168.20.31"
+    assert shown[2]["mac"] == "02:11:22:33:44:55"
+    assert len({each["ip"] for each in shown} | {"192.168.20.1"}) == 4
+    assert len({each["mac"] for each in shown}) == 3
+    assert all(ip_address(each["ip"]) in ip_network(SUBNET) for each in shown)
+    assert composer.gateway() == {"mac": NETWORK["gateway_mac"], "ip": NETWORK["gateway"]}
+
+
+@pytest.mark.parametrize("vlan", [None, 20])
+def test_all_that_is_composed_may_be_sent(models, vlan):
+    composer, frames, _, decoy, far = composed(home(models, vlan=vlan), 60)
+    hosts = [
+        Host(bytes.fromhex(each["mac"].replace(":", "")), ip_address(each["ip"]).packed)
+        for each in composer.identities()
+    ]
+    guard = Guard(ip_network(SUBNET), hosts)
+    dues = [*map(DueFrame, [0] * len(frames), decoy.tolist(), far.tolist(), frames)]
+    assert [complaint for due in dues if (complaint := guard.complaint(due))] == []
+    assert {True, False} == {*far.tolist()}
+    tags = {frame[12:16] for frame in frames}
+    assert (tags == {bytes.fromhex("81000014")}) == (vlan == 20)
+
+
+def test_what_no_switch_forwards_is_left_out(models):
+    _, frames, *_ = composed(home(models), 30)
+    assert not any(frame[12:14] == b"\x88\x8e" for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[network", "is no TOML"),
+        ("x = 1", "x"),
+        ("decoys = []", "decoys"),
+        ('[network]\nsubnet = "8.8.8.0/24"', "no private network"),
+        ('[network]\nsubnet = "10.0.0.0/24"\ngateway = "10.0.1.1"', "no host of 10.0.0.0/24"),
+        ('[network]\ngateway_mac = "ff:ff:ff:ff:ff:ff"', "no MAC address of a host"),
+        ("[network]\nvlan = 4095", "network.vlan"),
+        ('[[decoys]]\nname = "a"\nmodel = "m"\naddress = "8.8.8.8"', "public address"),
+        ('[[decoys]]\nname = "a b"\nmodel = "m"', "decoys.0.name"),
+        (
+            '[[decoys]]\nname = "a"\nmodel = "m"\n[[decoys]]\nname = "a"\nmodel = "m"',
+            "somebody else has a",
+        ),
+        (
+            '[network]\nsubnet = "10.0.0.0/24"\n'
+            '[[decoys]]\nname = "a"\nmodel = "m"\naddress = "10.0.0.255"',
+            "no host of 10.0.0.0/24",
+        ),
+    ],
+)
+def test_a_home_that_cannot_be_is_refused_in_one_line(tmp_path, text, said):
+    path = tmp_path / "home.toml"
+    if "decoys" not in text:
+        text += '\n[[decoys]]\nname = "a"\nmodel = "m"'
+    path.write_text(text)
+    with pytest.raises(ArgumentError, match=r"home\.toml") as caught:
+        read_home(path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_models_lie_beside_the_home(tmp_path):
+    path = tmp_path / "home.toml"
+    path.write_text('[[decoys]]\nname = "a"\nmodel = "a.model"\n')
+    assert read_home(path).decoys[0].model == tmp_path / "a.model"
