@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from iotflowgen.wire import read_records
-from tests.end_to_end.here import here
+from  import here
 from tests.live.networks import run
 
 pytestmark = pytest.mark.network
