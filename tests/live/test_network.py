@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from iotflowgen.wire import read_records
-from  import here
+from tests.end_to_end.invoke import invoke
 from tests.live.networks import run
 
 pytestmark = pytest.mark.network
@@ -68,9 +68,10 @@ def test_the_observer_sees_what_was_composed_and_nothing_else(network, home, tmp
     done = run(*network.live(home, *ENDS, *WHEN, "--pace", 12, "--duration", "5s", "--json"))
     assert done.returncode == 0, done.stderr
     seen = observer.watch()
-    planned = here("live", home, "--dry-run", *WHEN, "--duration", "60s", "-o", tmp_path / "x.pcap")
+    file = tmp_path / "x.pcap"
+    planned = invoke("live", home, "--dry-run", *WHEN, "--duration", "60s", "-o", file)
     assert planned.returncode == 0, planned.stderr
-    frames = read_records(tmp_path / "x.pcap").frames.tolist()
+    frames = read_records(file).frames.tolist()
     assert len(frames) > 200
     assert seen == frames
     said = json.loads(done.stdout)
@@ -145,7 +146,7 @@ def test_who_was_stopped_goes_on_from_then_without_a_burst(network, home, tmp_pa
     found, said = process.communicate(timeout=30)
     assert "behind; going on from now" in said
     assert json.loads(found)["shift"] > 1
-    here("live", home, "--dry-run", *WHEN, "--duration", "8s", "-o", tmp_path / "x.pcap")
+    invoke("live", home, "--dry-run", *WHEN, "--duration", "8s", "-o", tmp_path / "x.pcap")
     records = read_records(tmp_path / "x.pcap")
     assert len(seen) == len(records.frames)
     # no two are closer than they were planned: what was missed is not made up for
