@@ -8,20 +8,18 @@ Shapes: P packets.
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.capture.applications import Transport, find_applications
 from iotflowgen.capture.dissection import Dissection
-from iotflowgen.errors import UnreadableCapture
+from iotflowgen.capture.ethernet import read_ethernet
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.internet import Datagrams, find_datagrams
-from iotflowgen.wire.layers import ARP, EAPOL, ICMP, ICMP6, IP4, RST, TCP, UDP
-from iotflowgen.wire.links import LINKS, LinkLayer, find_link_layer
-from iotflowgen.wire.pcap import read_records
+from iotflowgen.wire.layers import ARP, EAPOL, ICMP, ICMP6, IP4, RST, TCP, UDP, VLAN
 
 __all__ = ["dissect"]
 
@@ -34,16 +32,15 @@ _ETHERTYPES: Final = {
     IP4: "ip",
 }
 _CARRIED: Final = {ICMP: "icmp", ICMP6: "icmpv6", TCP: "tcp", UDP: "udp"}
-_OTHER_LINKS: Final = {
-    105: "802.11",
-    127: "802.11",
-    189: "USB",
-    195: "802.15.4",
-    201: "Bluetooth",
-    220: "USB",
-    230: "802.15.4",
-}
-"""Names of some link types that are not read."""
+_ETHERNET: Final = 14
+"""Bytes of a header without tags."""
+_LONGEST: Final = 1500
+"""What stands in place of an EtherType and is no greater is a length: LLC follows."""
+_SNAP: Final = (0xAAAA03000000, 0xAAAA030000F8)
+"""LLC and the organisation, of RFC 1042 and of 802.1H: an EtherType follows."""
+_LLC_IP: Final = 0x060603
+_IPX: Final = 0xFFFF
+"""In place of LLC: Novell's frames have none."""
 _UDP_HEADER: Final = 8
 _Hosts = tuple[NDArray[np.int32], NDArray[np.int32]]
 
@@ -52,40 +49,22 @@ def dissect(capture: Path) -> Dissection:
     """Dissect one capture.
 
     Raises:
-        UnreadableCapture: No packet can be made out, or none is of a link type that is read.
+        UnreadableCapture: As `read_ethernet`.
+        DeviceNotFound: As `read_ethernet`.
     """
-    records = read_records(capture)
-    complaint = records.complaint
-    if complaint and not len(records.link):
-        raise UnreadableCapture(f"{capture}: {complaint}")
-    known = np.isin(records.link, [*LINKS])
-    if not known.all():
-        kinds = np.unique(records.link[~known]).tolist()
-        names = ", ".join(sorted({_OTHER_LINKS.get(kind, str(kind)) for kind in kinds}))
-        if not known.any():
-            read = ", ".join(sorted({name for name, _ in LINKS.values()}))
-            raise UnreadableCapture(
-                f"{capture}: link type {names} is not read; capture one of these: {read}, or see "
-                "whether --dissector tshark reads it"
-            )
-        left_out = f"{int((~known).sum())} of {len(known)} packets are of link type {names}"
-        complaint = "; ".join(filter(None, (f"{left_out} and are left out", complaint)))
-    in_file = np.flatnonzero(known)
-    order = np.argsort(records.time_ns[in_file], kind="stable")
-    columns, addresses = _columns(
-        records.frames.take(in_file), records.length[in_file], records.link[in_file]
-    )
-    columns |= {"in_file": in_file, "time_ns": records.time_ns[in_file]}
-    links = sorted({LINKS[kind][0] for kind in np.unique(records.link[in_file]).tolist()})
+    found = read_ethernet(capture)
+    order = np.argsort(found.time_ns, kind="stable")
+    columns, addresses = _columns(found.frames, found.length)
+    columns |= {"in_file": found.in_file, "time_ns": found.time_ns}
     in_order = {name: column[order] for name, column in columns.items()}
-    return Dissection(" and ".join(links), complaint, tuple(addresses), **in_order)
+    return Dissection(found.link, found.notes, found.complaint, tuple(addresses), **in_order)
 
 
 def _columns(
-    frames: Frames, length: NDArray[np.int64], link: NDArray[np.int64]
+    frames: Frames, length: NDArray[np.int64]
 ) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
     """What `Dissection` has of packets (P) in their order in the file, and all addresses."""
-    layer = _link_layers(frames, link)
+    layer = _link_layer(frames)
     datagrams = find_datagrams(frames, length, layer.ethertype, layer.network)
     addresses = {"": 0}
     src_ip, dst_ip = (
@@ -122,16 +101,45 @@ def _columns(
     return columns, addresses
 
 
-def _link_layers(frames: Frames, link: NDArray[np.int64]) -> LinkLayer:
-    """The link layers (P) of frames that may be of several link types."""
-    kinds = np.unique(link).tolist()
-    if len(kinds) <= 1:
-        return find_link_layer(frames, kinds[0] if kinds else 1)
-    found = find_link_layer(frames, kinds[0])
-    for kind in kinds[1:]:
-        index = np.flatnonzero(link == kind)
-        found.put(index, find_link_layer(frames.take(index), kind))
-    return found
+class _LinkLayer(NamedTuple):
+    """Of Ethernet frames (P); offsets are -1 where a frame ends before."""
+
+    ethertype: NDArray[np.int64]
+    """What is carried; -1 where none says it."""
+    network: NDArray[np.int64]
+    """Offset of what is carried."""
+    is_llc: NDArray[np.bool_]
+    """It has an LLC header."""
+    source: NDArray[np.int64]
+    """Offset of the MAC address, 6 bytes."""
+    destination: NDArray[np.int64]
+    """Offset of the MAC address."""
+
+
+def _link_layer(frames: Frames) -> _LinkLayer:
+    """Tags and LLC as Wireshark has them, which tells Novell's frames from others."""
+    whole = frames.size >= _ETHERNET
+    ethertype, network = _known(frames, 12), np.full(len(frames), _ETHERNET)
+    tagged = np.flatnonzero(np.isin(ethertype, VLAN))
+    while len(tagged):
+        ethertype[tagged] = _known(frames.take(tagged), network[tagged] + 2)
+        network[tagged] += 4
+        tagged = tagged[np.isin(ethertype[tagged], VLAN)]
+    is_llc = (ethertype >= 0) & (ethertype <= _LONGEST) & (frames.number(network, 2) != _IPX)
+    llc = np.flatnonzero(is_llc)
+    if len(llc):
+        some, start = frames.take(llc), network[llc]
+        snap = np.isin(some.number(start, 6), _SNAP)
+        is_ip = some.number(start, 3) == _LLC_IP
+        ethertype[llc] = np.where(snap, _known(some, start + 6), np.where(is_ip, IP4, -1))
+        network[llc] += np.where(snap, 8, 3)
+    source, destination = np.where(whole, 6, -1), np.where(whole, 0, -1)
+    return _LinkLayer(ethertype, network, is_llc, source, destination)
+
+
+def _known(frames: Frames, at: NDArray[np.int64] | int) -> NDArray[np.int64]:
+    """Numbers (P) of two bytes; -1 where a frame ends before."""
+    return np.where(at + 2 <= frames.size, frames.number(at, 2), -1)
 
 
 def _tcp(frames: Frames, datagrams: Datagrams, hosts: _Hosts) -> Transport:

@@ -26,7 +26,7 @@ from iotflowgen.files import whole_file
 
 __all__ = ["default_cache", "dissect_cached"]
 
-_EXTRACTION = 3  # to be raised with every change to the columns that `tshark.parse` makes
+_EXTRACTION = 4  # to be raised with every change to the columns that `tshark.parse` makes
 # NumPy parses headers with `ast`, which fails in Python up to 3.11.7 where two threads are at it at
 # once (CPython issue 106905)
 _LOADING = threading.Lock()
@@ -84,7 +84,7 @@ def _load(entry: Path) -> Dissection | None:
         with _LOADING, entry.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             values: dict[str, Any] = {name: stored[name] for name in stored.files}
         values |= {name: str(values[name]) for name in ("link", "complaint")}
-        values["addresses"] = tuple(values["addresses"].tolist())
+        values |= {name: tuple(values[name].tolist()) for name in ("notes", "addresses")}
         return Dissection(**values)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None

@@ -14,6 +14,8 @@ class Dissection:
 
     link: str
     """Link types: names of `LINKS`."""
+    notes: tuple[str, ...]
+    """What was done so that packets can be read."""
     complaint: str
     """Why reading ended early; empty if the capture is whole."""
     addresses: tuple[str, ...]

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.capture.ethernet import read_ethernet
 from iotflowgen.capture.read import CaptureWarning, find_captures
 from iotflowgen.traffic import Trace
 from iotflowgen.wire.frames import Frames
-from iotflowgen.wire.pcap import ETHERNET, read_records
 
 __all__ = ["read_frames"]
 
@@ -24,7 +24,7 @@ def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tupl
     """The Ethernet frames of each trace that `read_captures` made of these paths, packet by packet.
 
     Traces come in their order. Frames that were cut off when they were captured are as short here;
-    those of a trace whose capture has another link type, or has changed meanwhile, are of no bytes.
+    those of a trace whose link type is not read, or whose capture has changed, are of no bytes.
 
     Warns:
         CaptureWarning: Frames were cut off.
@@ -54,11 +54,12 @@ def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tupl
 
 
 def _frames(path: Path, in_file: NDArray[np.int64] | None) -> Frames | None:
-    """The frames at these places in a file; None where one of them is not Ethernet."""
+    """The frames at these places in a file; None where one of them is no packet of a network."""
     if in_file is None:
         return None
-    records = read_records(path)
+    found = read_ethernet(path)
+    place = np.searchsorted(found.in_file, in_file)
     # tshark may read on where a file is damaged
-    if in_file.max(initial=-1) >= len(records.link) or (records.link[in_file] != ETHERNET).any():
+    if (place == len(found.in_file)).any() or (found.in_file[place] != in_file).any():
         return None
-    return records.frames.take(in_file)
+    return found.frames.take(place)

@@ -192,14 +192,19 @@ def _read(path: Path, dissect: Callable[[Path, str], Dissection]) -> Capture:
 def _with_packets(found: Iterator[Capture], count: int, progress: Progress) -> list[Capture]:
     """Those of so many captures that have packets, with what is to be told while they come."""
     captures = []
+    noted: dict[str, list[Path]] = {}
     for done, capture in enumerate(found, 1):
         progress("captures", done, count, capture.path.name)
+        for note in capture.dissection.notes:
+            noted.setdefault(note, []).append(capture.path)
         if capture.dissection.complaint:
             _warn(f"{capture.path}: {capture.dissection.complaint}")
         if len(capture.dissection):
             captures.append(capture)
         else:
             _warn(f"{capture.path} has no packets; it is left out")
+    for note, paths in noted.items():
+        _warn(f"{_list(paths)}: {note}")
     return captures
 
 

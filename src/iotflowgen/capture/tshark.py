@@ -26,8 +26,9 @@ import io
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.capture.dissection import Dissection
+from iotflowgen.capture.ethernet import Ethernet, read_ethernet
 from iotflowgen.errors import TsharkMissing, UnreadableCapture
 from iotflowgen.extras import naming_extras
 from iotflowgen.traffic import PROTOCOLS, protocol_mask
+from iotflowgen.wire.pcap import FORMATS, records_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,7 +100,9 @@ _NO_SETTINGS = "/nonexistent"
 
 
 _NONE, _NO_TIME = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
-_EMPTY = Dissection("", "", ("",), _NO_TIME, _NO_TIME, _NONE, _NONE.astype(np.uint16), *[_NONE] * 7)
+_EMPTY = Dissection(
+    "", (), "", ("",), _NO_TIME, _NO_TIME, _NONE, _NONE.astype(np.uint16), *[_NONE] * 7
+)
 
 
 def dissect_by_tshark(capture: Path) -> Dissection:
@@ -107,7 +112,15 @@ def dissect_by_tshark(capture: Path) -> Dissection:
         TsharkMissing: tshark is not installed.
         ExtraMissing: pyarrow is not installed.
         UnreadableCapture: No packet can be made out, or a link type has no network addresses.
+        DeviceNotFound: No packet goes from one host to another.
     """
+    try:
+        found = read_ethernet(capture)
+    except UnreadableCapture:
+        # tshark may
+        found = None
+    if found is not None and not found.is_as_captured:
+        return _dissect_ethernet(found)
     output = _run(find_tshark(), capture, FIELDS)
     complaint = output.complaint
     if complaint:
@@ -116,6 +129,24 @@ def dissect_by_tshark(capture: Path) -> Dissection:
         return parse(output.rows, complaint)
     except UnreadableCapture as error:
         raise UnreadableCapture(f"{capture}: {error}") from None
+
+
+def _dissect_ethernet(found: Ethernet) -> Dissection:
+    """Dissect packets as the Ethernet frames that they were made."""
+    with tempfile.TemporaryDirectory(prefix="iotflowgen-") as folder:
+        path = Path(folder) / "ethernet.pcapng"
+        form = FORMATS[path.suffix]
+        with path.open("wb") as file:
+            file.write(form.header)
+            file.write(records_bytes(form, found.time_ns, found.frames, found.length))
+        dissection = parse(_run(find_tshark(), path, FIELDS).rows)
+    return replace(
+        dissection,
+        link=found.link,
+        notes=found.notes,
+        complaint=found.complaint,
+        in_file=found.in_file[dissection.in_file],
+    )
 
 
 def parse(rows: bytes, complaint: str = "") -> Dissection:
@@ -150,7 +181,7 @@ def parse(rows: bytes, complaint: str = "") -> Dissection:
     }
     order = np.argsort(columns["time_ns"], kind="stable")
     in_order = {name: column[order] for name, column in columns.items()}
-    return Dissection(_link(layers), complaint, tuple(addresses), order, **in_order)
+    return Dissection(_link(layers), (), complaint, tuple(addresses), order, **in_order)
 
 
 def own_layers(layers: str) -> list[str]:

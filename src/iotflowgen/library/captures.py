@@ -54,7 +54,7 @@ class Captures(Sequence[Trace]):
 
     @cached_property
     def frames(self) -> tuple[Frames, ...]:
-        """The bytes of each capture's packets (P), of no bytes where they are not Ethernet's.
+        """The bytes of each capture's packets (P), of no bytes where they are not read as Ethernet.
 
         They are read when they are first asked for.
 

@@ -66,7 +66,8 @@ class Model:
     generator: Generator
     """The method, fitted."""
     recording: Recording | None
-    """The captured packets; None where these were not Ethernet's: generated ones are fuzzed."""
+    """The captured packets; None where they are not read as Ethernet: generated ones are
+    fuzzed."""
     captures: tuple[Learnt, ...]
     """What it was fitted on."""
 
@@ -218,8 +219,8 @@ def fit(
     recording = record(captures.with_frames())
     if recording is None:
         _warn(
-            "no packets kept, for these are no Ethernet captures, so generated packets will be "
-            "fuzzed; capture an interface, not `any` or a tunnel"
+            "no packets kept, for only tshark reads these captures, so generated packets will be "
+            "fuzzed; capture Ethernet or IP, not 802.11"
         )
     if len(captures) < _FEW:
         _warn("few captures to learn from; with 5 to 20 what it generates is much more varied")

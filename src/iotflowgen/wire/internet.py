@@ -15,11 +15,29 @@ from numpy.typing import NDArray
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.layers import IP4, IP6
 
-__all__ = ["Datagrams", "find_datagrams"]
+__all__ = ["Datagrams", "find_datagrams", "is_outside"]
 
 _FRAGMENT, _AUTHENTICATION = 44, 51
 _EXTENSIONS: Final = (0, 43, _FRAGMENT, _AUTHENTICATION, 60, 140)
 """Headers that say what follows them: RFC 8200, section 4; RFC 4302, section 2; RFC 5533."""
+
+_INSIDE: Final = (
+    (0x00000000, 8),
+    (0x0A000000, 8),
+    (0x7F000000, 8),
+    (0xA9FE0000, 16),
+    (0xAC100000, 12),
+    (0xC0A80000, 16),
+    (0xE0000000, 3),
+)
+"""Networks that no host on the Internet has (RFC 6890), with multicast and broadcast."""
+
+
+def is_outside(address: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether addresses of IPv4 are of hosts on the Internet."""
+    inside = [address >> (32 - size) == network >> (32 - size) for network, size in _INSIDE]
+    outside: NDArray[np.bool_] = ~np.logical_or.reduce(inside)
+    return outside
 
 
 @dataclass(frozen=True, eq=False)

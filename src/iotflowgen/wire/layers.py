@@ -32,6 +32,7 @@ __all__ = [
     "TCP",
     "UDP",
     "URG",
+    "VLAN",
     "Layers",
     "dst_port",
     "find_layers",
@@ -69,7 +70,8 @@ UDP: Final = 17
 ICMP6: Final = 58
 """What IP carries."""
 
-_VLAN: Final = (0x8100, 0x88A8)
+VLAN: Final = (0x8100, 0x88A8, 0x9100)
+"""EtherTypes of tags (IEEE 802.1Q); the last is what was used before there was a standard."""
 _SNAP: Final = 0xAAAA03000000
 _EXTENSIONS: Final = (0, 43, 60)
 """IPv6 extension headers that say their length in units of 8 bytes (RFC 8200, section 4)."""
@@ -152,11 +154,11 @@ def find_network(frames: Frames) -> tuple[Integers, Integers]:
     """
     at = np.full(len(frames), 12, np.int64)
     ethertype = _known(frames, at, 2)
-    tagged = np.flatnonzero(np.isin(ethertype, _VLAN))
+    tagged = np.flatnonzero(np.isin(ethertype, VLAN))
     while len(tagged):
         at[tagged] += 4
         ethertype[tagged] = _known(frames.take(tagged), at[tagged], 2)
-        tagged = tagged[np.isin(ethertype[tagged], _VLAN)]
+        tagged = tagged[np.isin(ethertype[tagged], VLAN)]
     network = at + 2
     llc = np.flatnonzero((ethertype >= 0) & (ethertype < 0x0600))
     if len(llc):

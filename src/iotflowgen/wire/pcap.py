@@ -115,24 +115,28 @@ def read_records(path: Path) -> Records:
     return Records(link, time_ns, length, frames, complaint)
 
 
-def records_bytes(capture: CaptureFormat, time_ns: Integers, frames: Frames) -> memoryview:
+def records_bytes(
+    capture: CaptureFormat, time_ns: Integers, frames: Frames, length: Integers | None = None
+) -> memoryview:
     """Packets as records of a file.
 
     Args:
         capture: One of `FORMATS`.
         time_ns: (P) nanoseconds since the epoch, from 0 to below `capture.end_ns`.
-        frames: (P) Ethernet frames of at most `LONGEST_FRAME` bytes, whole.
+        frames: (P) Ethernet frames of at most `LONGEST_FRAME` bytes.
+        length: (P) bytes that they had on the wire; by default they are whole.
     """
     size = frames.size
+    length = size if length is None else length
     fields: tuple[Integers | int, ...]
     if capture.in_blocks:
         # an enhanced packet block of the first interface
         whole = 32 + size + -size % 4
-        fields = (6, whole, 0, time_ns >> 32, time_ns & 0xFFFFFFFF, size, size)
+        fields = (6, whole, 0, time_ns >> 32, time_ns & 0xFFFFFFFF, size, length)
     else:
         whole = _RECORD + size
         seconds = time_ns // 10**9
-        fields = (seconds, time_ns - seconds * 10**9, size, size)
+        fields = (seconds, time_ns - seconds * 10**9, size, length)
     end = np.cumsum(whole)
     start = end - whole
     data = np.zeros(int(whole.sum()), np.uint8)

@@ -157,10 +157,11 @@ def test_checksums_that_are_wrong_left_out_or_left_to_the_network_card():
     assert found["udp.checksum"] == [1, 0, 2, 1]
 
 
-def test_frames_of_other_links_are_refused(tmp_path):
-    path = tmp_path / "raw.pcap"
-    wrpcap(str(path), [IP(**THERE) / UDP() / Raw(bytes(9)), IP(**BACK) / UDP()], linktype=101)
+def test_frames_that_have_changed_are_refused(tmp_path):
+    path = tmp_path / "a.pcap"
+    wrpcap(str(path), [Ether(**OUT) / IP(**THERE) / UDP(), Ether(**IN) / IP(**BACK) / UDP()])
     traces = read_captures([path], cache=None)
+    wrpcap(str(path), [Ether(**IN) / IP(**BACK) / UDP()])
     with pytest.raises(HeadersMissing, match="others; leave it out"):
         with_headers(read_frames([path], traces))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.hosts.addresses import address_at, ip_address
 from iotflowgen.packets.hosts.answers import Answers, find_answers, latest
-from iotflowgen.packets.hosts.leases import is_outside, unify_addresses
+from iotflowgen.packets.hosts.leases import unify_addresses
 from iotflowgen.packets.hosts.mentions import Mentions
 from iotflowgen.packets.hosts.substitutes import SubstituteAddresses
 from iotflowgen.packets.memory import Memory
@@ -23,6 +23,7 @@ from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import copy_ranges, dst_port
 from iotflowgen.wire.arrays import Flags, Integers
+from iotflowgen.wire.internet import is_outside
 from iotflowgen.wire.layers import ARP
 
 __all__ = ["NONE", "PEER", "Endpoints"]

@@ -14,26 +14,9 @@ from numpy.typing import NDArray
 
 from iotflowgen.recording import Packets
 from iotflowgen.wire import Frames
+from iotflowgen.wire.internet import is_outside
 
-__all__ = ["is_outside", "unify_addresses", "usual_addresses"]
-
-_INSIDE = (
-    (0x00000000, 8),
-    (0x0A000000, 8),
-    (0x7F000000, 8),
-    (0xA9FE0000, 16),
-    (0xAC100000, 12),
-    (0xC0A80000, 16),
-    (0xE0000000, 3),
-)
-"""Networks that no host on the Internet has (RFC 6890), with multicast and broadcast."""
-
-
-def is_outside(address: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether addresses of IPv4 are of hosts on the Internet."""
-    inside = [address >> (32 - size) == network >> (32 - size) for network, size in _INSIDE]
-    outside: NDArray[np.bool_] = ~np.logical_or.reduce(inside)
-    return outside
+__all__ = ["unify_addresses", "usual_addresses"]
 
 
 def unify_addresses(packets: Packets) -> None:

@@ -1,0 +1,102 @@
+"""What a capture holds as Ethernet frames, whatever link it was taken on."""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.errors import DeviceNotFound, UnreadableCapture
+from iotflowgen.wire.frames import Frames
+from iotflowgen.wire.links import LINKS, as_ethernet
+from iotflowgen.wire.pcap import ETHERNET, read_records
+
+__all__ = ["Ethernet", "read_ethernet"]
+
+_OTHER_LINKS: Final = {
+    105: "802.11",
+    127: "802.11",
+    189: "USB",
+    195: "802.15.4",
+    201: "Bluetooth",
+    220: "USB",
+    230: "802.15.4",
+}
+"""Names of some link types that are not read."""
+
+
+class Ethernet(NamedTuple):
+    """Packets (P) of a capture, in its order."""
+
+    frames: Frames
+    length: NDArray[np.int64]
+    """(P) bytes of each on the wire, as an Ethernet frame."""
+    time_ns: NDArray[np.int64]
+    in_file: NDArray[np.int64]
+    """(P) which packet of the file each is, from 0."""
+    link: str
+    """Names of the link types that they were captured on."""
+    is_as_captured: bool
+    """Frames are those of the file, as long as they were there."""
+    notes: tuple[str, ...]
+    """What was done to them."""
+    complaint: str
+    """What is left out, and why; empty if nothing is."""
+
+
+def read_ethernet(path: Path) -> Ethernet:
+    """Read one capture.
+
+    Raises:
+        UnreadableCapture: No packet can be made out, or none is of a link type that is read.
+        DeviceNotFound: None goes from one host to another.
+    """
+    records = read_records(path)
+    if records.complaint and not len(records.link):
+        raise UnreadableCapture(f"{path}: {records.complaint}")
+    known = np.isin(records.link, [*LINKS])
+    kinds = np.unique(records.link[~known]).tolist()
+    names = ", ".join(sorted({_OTHER_LINKS.get(kind, str(kind)) for kind in kinds}))
+    if kinds and not known.any():
+        read = ", ".join(sorted({name for name, _ in LINKS.values()}))
+        raise UnreadableCapture(
+            f"{path}: link type {names} is not read; capture one of these: {read}, or see whether "
+            "--dissector tshark reads it"
+        )
+    found = as_ethernet(records.frames, records.length, records.link)
+    packets = len(records.link)
+    if packets and found.local == int(known.sum()):
+        raise DeviceNotFound(
+            f"{path}: all packets go from a host to itself (127.0.0.1), so none is sent by a "
+            "device, or to it; capture on the interface by which the device is reached"
+        )
+    said = [
+        f"{int((~known).sum())} of {packets} packets are of link type {names} and are left out"
+        if kinds
+        else "",
+        f"{found.local} of {packets} packets go from a host to itself and are left out"
+        if found.local
+        else "",
+        f"{found.left_out} of {packets} packets hold no packet of a network and are left out"
+        if found.left_out
+        else "",
+        records.complaint,
+    ]
+    kinds = np.unique(records.link[found.place]).tolist()
+    link = " and ".join(sorted({LINKS[kind][0] for kind in kinds}))
+    notes = [
+        f"packets are taken out of tunnels ({name}), and learnt from as if there were none"
+        for name in found.tunnels
+    ]
+    if not found.has_own_macs:
+        notes.append(f"{link} does not show all MAC addresses, so they are made up by IP addresses")
+    return Ethernet(
+        found.frames,
+        found.length,
+        records.time_ns[found.place],
+        found.place,
+        link,
+        np.array_equal(found.length, records.length) and kinds == [ETHERNET],
+        tuple(notes),
+        "; ".join(filter(None, said)),
+    )
