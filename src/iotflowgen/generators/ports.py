@@ -61,13 +61,17 @@ class Connections:
             return recent.index(port)
         return self._slots + (1 + anyone.index(port) if port in anyone else 0)
 
-    def others(self, session: int, rank: int) -> int | None:
+    def others(self, session: int, service: int, rank: int) -> int | None:
         """The port of a rank that counts those of any service; None for any other rank.
 
-        Where fewer are in use than the rank says, it is the one in use for longest.
+        Where fewer are in use than the rank says, it is the one in use for longest. It is none
+        that was opened for this service.
         """
         ports, at = self._of_any[session], rank - self._slots - 1
-        return ports[min(at, len(ports) - 1)] if ports and at >= 0 else None
+        if not ports or at < 0:
+            return None
+        port = ports[min(at, len(ports) - 1)]
+        return None if port in self._opened[session, service] else port
 
     def open(
         self, session: int, service: int, drawn: int, captured: int, *, udp: bool = False
@@ -243,7 +247,7 @@ class Ports:
         for of, each, serves, token, same, new, shared, step, over, udp in zip(
             *(column[used].tolist() for column in columns), strict=True
         ):
-            number = known.get(each) or open_.others(of, -1 - token)
+            number = known.get(each) or open_.others(of, serves, -1 - token)
             if number is None and (not fresh or open_.may_recur(of, serves, same, shared)):
                 number = same
             elif number is None:

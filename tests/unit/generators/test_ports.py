@@ -29,7 +29,7 @@ def test_another_service_tells_a_port_that_is_in_use() -> None:
     open_.use(SESSION, SERVICE, 2000)
     rank = open_.rank(SESSION, OTHER, 1000)
     assert rank > SLOTS
-    assert open_.others(SESSION, rank) == 1000
+    assert open_.others(SESSION, OTHER, rank) == 1000
 
 
 def test_what_wireshark_claims_of_udp_does_not_count_for_tcp() -> None:
@@ -38,3 +38,11 @@ def test_what_wireshark_claims_of_udp_does_not_count_for_tcp() -> None:
     asked = [(3453, 3452, False), (3784, 6500, False), (3724, 3724, True), (3784, 3452, False)]
     opened = [open_.open(SESSION, SERVICE, new, like, udp=udp) for new, like, udp in asked]
     assert opened == [3478, 3784, 3724, 3804]
+
+
+def test_a_port_that_a_service_opened_is_no_other_services_to_it() -> None:
+    open_ = Connections(SLOTS)
+    port = open_.open(SESSION, SERVICE, 6500, 6500)
+    open_.use(SESSION, SERVICE, port, ends=True)
+    assert open_.others(SESSION, OTHER, SLOTS + 1) == port
+    assert open_.others(SESSION, SERVICE, SLOTS + 1) is None

@@ -345,10 +345,10 @@ def test_ports_come_again_only_with_those_they_came_with():
 
 def test_a_rank_beyond_the_ports_in_use_is_the_one_that_is_longest_in_use():
     connections = Connections(slots=4)
-    assert connections.others(0, 5) is None
+    assert connections.others(0, 1, 5) is None
     for port in (7, 8, 9):
         connections.use(0, 1, port)
-    assert [connections.others(0, rank) for rank in (0, 4, 5, 6, 8)] == [None, None, 9, 8, 7]
+    assert [connections.others(0, 1, rank) for rank in (0, 4, 5, 6, 8)] == [None, None, 9, 8, 7]
     assert [connections.rank(0, 2, port) for port in (9, 7, 6)] == [5, 7, 4]
 
 
