@@ -128,6 +128,7 @@ CODECS = Plugins(
         "tls": "iotflowgen.packets.payload:TlsRecords",
         "http": "iotflowgen.packets.payload:HttpLengths",
         "dates": "iotflowgen.packets.payload:Dates",
+        "transactions": "iotflowgen.packets.transactions:Transactions",
         "dns": "iotflowgen.packets.datagrams:DnsIds",
         "bootp": "iotflowgen.packets.datagrams:BootpIds",
         "icmp": "iotflowgen.packets.datagrams:Echoes",

@@ -23,15 +23,19 @@ _TABLES = {
     "random.packet": ("random.first", "random.last"),
     "random.nonce_packet": ("random.nonce",),
     "random.hello_packet": (),
+    "random.id_packet": ("random.id_at",),
     "dates.packet": ("dates.at",),
 }
 """Columns that name packets, and those that say where in their frames something is."""
 _ALIKE = (
-    *("endpoints.answer_", "random.nonce", "random.hello_", "dates."),
+    *("endpoints.answer_", "random.nonce", "random.hello_", "random.id_", "dates."),
     *("tcp.initial.clocks.", "timestamps.clocks."),
 )
 """How names of columns begin that are of one table, and so have as many rows."""
-_RISING = ("endpoints.answer_packet", "random.nonce_packet", "dates.packet")
+_RISING = (
+    *("endpoints.answer_packet", "random.nonce_packet", "random.id_packet"),
+    "dates.packet",
+)
 
 
 def check_references(recording: Recording, codecs: Sequence[type[Codec]]) -> None:

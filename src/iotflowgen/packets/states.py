@@ -12,6 +12,7 @@ from iotflowgen.packets.datagrams import open_questions
 from iotflowgen.packets.payload import handshakes, messages, says_its_length
 from iotflowgen.packets.record import as_captured
 from iotflowgen.packets.tcp import agreed_options, closed_sides, find_references, outstanding
+from iotflowgen.packets.transactions import open_transactions
 from iotflowgen.traffic import STATES, Trace
 from iotflowgen.wire import Frames, payload_size
 
@@ -27,7 +28,7 @@ def with_states(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
         tls, in_handshake = handshakes(packets)
         http, in_parts = messages(packets)
         known = {
-            "dns": open_questions(packets),
+            "dns": open_questions(packets) + open_transactions(packets),
             "tcp": closed_sides(packets),
             "tls": tls,
             "http": http,

@@ -22,6 +22,7 @@ from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
 from iotflowgen.packets.payload.records import read_records
 from iotflowgen.packets.payload.streams import Streams, read_streams
 from iotflowgen.packets.payload.text import is_text, longest_word
+from iotflowgen.packets.transactions.codec import read_ids
 from iotflowgen.recording import Packets, Recording
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import dst_port, payload_size, src_port
@@ -61,6 +62,7 @@ class Random:
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
         """Ranges `packet`, `first`, `last` (R), the `spot` of each packet (P), and its records."""
         _tell_true_lengths(packets)
+        ids = read_ids(packets)
         streams = read_streams(packets)
         records = read_records(packets, streams)
         own, spot = _unread(packets, streams)
@@ -76,7 +78,7 @@ class Random:
         packet, first, last = table.astype(np.int32).T
         ranges_of = {"packet": packet, "first": first, "last": last}
         records |= {f"hello_{name}": column for name, column in hellos.items()}
-        return records | ranges_of | {"spot": spot.astype(np.int32)}
+        return ids | records | ranges_of | {"spot": spot.astype(np.int32)}
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:  # noqa: ARG002
         """Draw the bytes, for each packet its own."""
