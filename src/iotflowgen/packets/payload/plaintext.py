@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Sequence
 import numpy as np
 
 from iotflowgen.packets.fuzz.ports import HTTP_PORTS, TLS_PORTS, claimed_port
+from iotflowgen.packets.payload.known import drawn_in_known
 from iotflowgen.packets.payload.streams import says_tls
 from iotflowgen.packets.payload.text import is_text, picture_head, split_head
 from iotflowgen.recording import Packets
@@ -93,6 +94,9 @@ def drawn_in(payload: bytes, protocols: int, transport: str, ports: Sequence[int
         body = payload[kept:]
         kept += picture_head(body)
         end -= len(_PICTURE_END) * body.endswith(_PICTURE_END)
+    elif transport == "udp" and (known := drawn_in_known(payload)) is not None:
+        yield from known
+        return
     elif not protocols & _TLS:
         # what a dissector will look at has to be as it was
         kept = _KEPT if claimed_port(transport, ports) is None else end

@@ -16,6 +16,7 @@ from iotflowgen.packets.datagrams.exchanges import count_on, recurring, refer, r
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
+from iotflowgen.packets.transactions import connections, protocols
 from iotflowgen.packets.transactions.counting import counts_on, steps, swapped
 from iotflowgen.packets.transactions.fingerprints import set_fingerprints
 from iotflowgen.packets.transactions.learnt import learn_ids
@@ -26,7 +27,6 @@ from iotflowgen.packets.transactions.payloads import (
     Mentions,
     Payloads,
 )
-from iotflowgen.packets.transactions.protocols import FINDERS, STUN
 from iotflowgen.packets.transactions.written import put_ids, read_id_values, take_out
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import dst_port, src_port
@@ -38,7 +38,7 @@ _RANDOM, _COUNTED, _KEPT = range(3)
 _FEW: Final = 16
 """From less on a program counts when it starts."""
 _HEAD: Final = 24
-_UNKNOWN: Final = 1 << 8
+_FINDERS: Final = (*protocols.FINDERS, *connections.FINDERS)
 
 
 class Transactions:
@@ -83,7 +83,7 @@ class Transactions:
         asks = np.ones(len(key), dtype=bool)
         value = resolve(self.name, memory, key, asks, told["back"].astype(np.int32), fresh)
         put_ids(some.frames, at, told["size"], told["form"], value)
-        set_fingerprints(news, np.unique(which[told["kind"] == STUN]))
+        set_fingerprints(news, np.unique(which[told["kind"] == protocols.STUN]))
 
     def _counted(
         self,
@@ -133,7 +133,7 @@ def _scope(packets: Packets) -> Integers:
 def find_ids(packets: Packets) -> Mentions:
     """Where ids stand in packets (P)."""
     payloads = Payloads.of(packets)
-    found = [each for finder in FINDERS for each in finder(payloads)]
+    found = [each for finder in _FINDERS for each in finder(payloads)]
     known = np.isin(payloads.row, np.concatenate([each.packet for each in found]))
     return Mentions.joined([*found, *learn_ids(payloads, known)])
 
@@ -202,7 +202,8 @@ def _laws(some: Packets, ids: Mentions, value: Integers, own: Flags) -> dict[str
             continue
         number, sender = value[rows], some.outgoing[rows]
         lines = mixed(scope[rows], sender), mixed(some.session[rows], sender)
-        by = next((i for i in (0, 1) if counts_on(number, lines[i], width)), None)
+        far = {"near": 2**31} if kind == connections.TIMESTAMPS else {}
+        by = next((i for i in (0, 1) if counts_on(number, lines[i], width, **far)), None)
         again = recurring(number, some.session[rows])
         if by is None:
             repeats = 2 * len(np.unique(number)) <= len(number)
@@ -213,7 +214,7 @@ def _laws(some: Packets, ids: Mentions, value: Integers, own: Flags) -> dict[str
         groups = Groups(lines[by])
         little = _is_little(number, lines[by], width)
         turned = np.where(little, swapped(number, width), number)
-        step, has = steps(turned, lines[by], width)
+        step, has = steps(turned, lines[by], width, **far)
         told["little"][rows] = little
         told["step"][rows] = np.where(has, np.maximum(step, 1), 0)
         told["keeps"][rows] = groups.is_first & (again | (turned < _FEW) & (turned >= 0))

@@ -28,8 +28,8 @@ def swapped(value: Integers, width: int) -> Integers:
     return number
 
 
-def steps(value: Integers, line: Integers, width: int) -> tuple[Integers, Flags]:
-    """By how much each id (M) counts on from the one before of its line (M).
+def steps(value: Integers, line: Integers, width: int, near: int = _NEAR) -> tuple[Integers, Flags]:
+    """By how much each id (M) counts on from the one before of its line (M), up to `near`.
 
     Returns:
         Steps, 0 where an id does not count on, and whether there is one before (M).
@@ -39,13 +39,13 @@ def steps(value: Integers, line: Integers, width: int) -> tuple[Integers, Flags]
     if width < 8:
         step %= 1 << 8 * width
     has = ~groups.is_first
-    return np.where(has & (step > 0) & (step <= _NEAR), step, 0), has
+    return np.where(has & (step > 0) & (step <= near), step, 0), has
 
 
-def counts_on(value: Integers, line: Integers, width: int) -> bool:
+def counts_on(value: Integers, line: Integers, width: int, near: int = _NEAR) -> bool:
     """Whether ids (M) mostly count on, in either order of bytes."""
     for each in (value, swapped(value, width)):
-        step, has = steps(each, line, width)
+        step, has = steps(each, line, width, near)
         if has.sum() >= _LEAST and (step > 0).sum() >= _MOSTLY * has.sum():
             return True
     return False

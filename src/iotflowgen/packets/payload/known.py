@@ -1,0 +1,118 @@
+"""Datagrams that are known by what they say, on any port: which of their bytes are to be drawn.
+
+Wireshark recognises these protocols by content, and so may others: what they say has to be well
+formed. What is encrypted or random is drawn, all else stays.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+__all__ = ["drawn_in_known"]
+
+Ranges = list[tuple[int, int]]
+_COOKIE: Final = (0x2112A442).to_bytes(4)
+_STUN_TYPES: Final = frozenset({1, 0x101, 0x111, 2, 0x102, 0x112})
+"""Of messages before the cookie (RFC 3489, section 11.1)."""
+_INTEGRITY: Final = frozenset({0x0008, 0x001C})
+_DATA: Final = 0x0013
+_RTCP: Final = range(192, 224)
+_RECORDS: Final = range(20, 26)
+_VERSIONS: Final = (b"\xfe\xff", b"\xfe\xfd")
+_HANDSHAKE: Final = 22
+_HELLOS: Final = frozenset({1, 2})
+_LONG: Final = 0xC0
+_QUIC: Final = (b"\0\0\0\1", b"\x6b\x33\x43\xcf", b"\xff\0\0", b"Q0")
+"""How versions begin (RFC 9000; RFC 9369; drafts; Google's)."""
+
+
+def drawn_in_known(payload: bytes) -> Ranges | None:
+    """Ranges of a datagram that are random; None of one that is none of these protocols."""
+    return next((found for read in _READERS if (found := read(payload)) is not None), None)
+
+
+def _number(payload: bytes, at: int, width: int) -> int:
+    return int.from_bytes(payload[at : at + width])
+
+
+def _stun(payload: bytes) -> Ranges | None:
+    """RFC 8489, section 5: integrity codes, and what a relay carries."""
+    kind, size = _number(payload, 0, 2), _number(payload, 2, 2)
+    is_known = (payload[4:8] == _COOKIE and kind < 0x4000) or kind in _STUN_TYPES
+    if size + 20 != len(payload) or not is_known:
+        return None
+    found: Ranges = []
+    at = 20
+    while at + 4 <= len(payload):
+        attribute, size = _number(payload, at, 2), _number(payload, at + 2, 2)
+        first, last = at + 4, min(at + 4 + size, len(payload))
+        if attribute in _INTEGRITY:
+            found.append((first, last))
+        elif attribute == _DATA:
+            inner = drawn_in_known(payload[first:last])
+            found += [(first, last)] if inner is None else _moved(inner, first)
+        at = first + (size + 3) // 4 * 4
+    return found
+
+
+def _rtcp(payload: bytes) -> Ranges | None:
+    """RFC 3550, section 6: packets one after another, all of them said by their lengths."""
+    at = 0
+    while at + 4 <= len(payload) and payload[at] >> 6 == 2 and payload[at + 1] in _RTCP:
+        at += 4 + 4 * _number(payload, at + 2, 2)
+    return [] if at and at == len(payload) else None
+
+
+def _rpc(payload: bytes) -> Ranges | None:
+    """RFC 5531, section 9: calls of programs, and replies to them."""
+    kind, version = _number(payload, 4, 4), _number(payload, 8, 4)
+    calls = kind == 0 and version == 2 and len(payload) >= 40
+    replies = kind == 1 and version == 0 and len(payload) >= 24 and _number(payload, 20, 4) < 6
+    is_program = replies or _number(payload, 12, 4) >= 100_000
+    return [] if len(payload) % 4 == 0 and (calls or replies) and is_program else None
+
+
+def _dtls(payload: bytes) -> Ranges | None:
+    """RFC 6347, section 4.1: records; of a handshake that can be read, what is random in hellos."""
+    found: Ranges = []
+    at = 0
+    while at + 13 <= len(payload):
+        kind, version, epoch = payload[at], payload[at + 1 : at + 3], _number(payload, at + 3, 2)
+        first, last = at + 13, at + 13 + _number(payload, at + 11, 2)
+        if kind not in _RECORDS or version not in _VERSIONS or last > len(payload):
+            return None
+        if epoch or kind > _HANDSHAKE:
+            found.append((first, last))
+        elif kind == _HANDSHAKE and payload[first] in _HELLOS:
+            # after type, length, place in the handshake, and version
+            found.append((first + 14, min(first + 46, last)))
+        at = last
+    return found if at and at == len(payload) else None
+
+
+def _quic(payload: bytes) -> Ranges | None:
+    """RFC 8999, section 5.1: what a long header says in the clear."""
+    if not payload or payload[0] & _LONG != _LONG or not payload[1:5].startswith(_QUIC):
+        return None
+    at = 5
+    for _ in ("destination", "source"):
+        at += 1 + (payload[at] if at < len(payload) else 0)
+    return [(min(at, len(payload)), len(payload))]
+
+
+def _rtp(payload: bytes) -> Ranges | None:
+    """RFC 3550, section 5: headers, and the head of their extension."""
+    if len(payload) < 12 or payload[0] >> 6 != 2 or payload[1] in _RTCP:
+        return None
+    at = 12 + 4 * (payload[0] & 15)
+    if payload[0] & 0x10:
+        at += 4 + 4 * _number(payload, at + 2, 2)
+    return [(at, len(payload))] if at <= len(payload) else None
+
+
+def _moved(ranges: Ranges, by: int) -> Iterator[tuple[int, int]]:
+    return ((first + by, last + by) for first, last in ranges)
+
+
+_READERS: Final[tuple[Callable[[bytes], Ranges | None], ...]] = (
+    *(_stun, _rtcp, _rpc, _dtls, _quic, _rtp),
+)
