@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 __all__ = ["STATES", "State", "Trace", "check_packets"]
 
 State = Literal["dns", "tcp", "tls", "http", "outstanding", "options"]
-"""What may be known of the states of connections, beyond features: open questions of DNS;
-sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments without
-acknowledgment; options that SYNs agreed on."""
+"""What may be known of the states of connections, beyond features: open questions, of DNS and of
+others; sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments
+without acknowledgment; options that SYNs agreed on."""
 STATES: Final[tuple[State, ...]] = get_args(State)
 
 

@@ -61,6 +61,10 @@ def ntp(*stamps, outgoing=True, device=123):
     return udp(outgoing, device, 123, payload, "ntp")
 
 
+def _several(codec):
+    return list(codec) if isinstance(codec, tuple) else [codec]
+
+
 def trace_of(packets, name="0", time_ns=None):
     """A capture of packets, a second apart if nothing else is said."""
     ports = np.array([each.ports for each in packets], dtype=np.int32)
@@ -78,10 +82,10 @@ def trace_of(packets, name="0", time_ns=None):
 
 
 def recorded(codec, *captures, time_ns=None):
-    """Captures, each a list of packets, as a recording, and their traces."""
+    """Captures, each a list of packets, as a recording by a codec or several, and their traces."""
     traces = [trace_of(each, str(i), time_ns) for i, each in enumerate(captures)]
     frames = [Frames.of([packet.frame for packet in each]) for each in captures]
-    return record(zip(traces, frames, strict=True), [codec]), traces
+    return record(zip(traces, frames, strict=True), _several(codec)), traces
 
 
 def rendered(codec, recording, traces, sources, *, time_ns=None, block=None, seed=0):
@@ -100,7 +104,7 @@ def rendered(codec, recording, traces, sources, *, time_ns=None, block=None, see
         protocols=recording.protocols[source],
         source=source,
     )
-    renderer = as_captured(recording, [codec], seed)
+    renderer = as_captured(recording, _several(codec), seed)
     size = block or len(rows)
     parts = [renderer.render(rows.take(slice(i, i + size))) for i in range(0, len(rows), size)]
     at = recording.layers.payload[source]
