@@ -80,7 +80,7 @@ class SessionsConfig(RecordedConfig):
     """Scale of the preference for like positions, in packets."""
     drift: float = Field(default=0.05, ge=0)
     """Growth of `reach`, as a share of the packets since the session began."""
-    follow: float = Field(default=0.5, ge=0, le=1)
+    follow: float = Field(default=0.45, ge=0, le=1)
     """Probability of continuing with the next packet of the same capture."""
     coherent: bool = True
     """Whether a session continues only its own connections."""
