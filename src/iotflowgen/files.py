@@ -29,6 +29,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The folder or the file cannot be written (no right, no room, a folder).
     """
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

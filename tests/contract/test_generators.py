@@ -151,7 +151,7 @@ def test_a_cut_model_is_refused(name, fitted, tmp_path, keep):
     path = tmp_path / "device.model"
     fitted[name].save(path)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ModelError, match="fit it again"):
+    with pytest.raises(ModelError, match="fit it again" if keep > 8 or keep < 0 else "not a model"):
         load(path)
 
 
@@ -181,7 +181,7 @@ def test_what_is_no_model_is_refused(name, tmp_path):
     with pytest.raises(ModelError, match="there is no model"):
         load(tmp_path / "absent.model")
     (tmp_path / "text.model").write_text("not a model")
-    with pytest.raises(ModelError, match="damaged or not a model"):
+    with pytest.raises(ModelError, match="is not a model; make one"):
         load(tmp_path / "text.model")
     save_file({}, tmp_path / "other.model", metadata={"who": "somebody"})
     with pytest.raises(ModelError, match="not of iotflowgen"):

@@ -87,7 +87,7 @@ def test_captures_to_a_model_to_honeydata_and_back(model, tmp_path, suffix):
     if suffix.startswith("pcap"):
         done = run("extract", out, "--out", tmp_path / "packets.csv")
         assert done.returncode == 0, done.stderr
-        assert "240 packets of 1 captures" in done.stderr
+        assert "240 packets of 1 capture in" in done.stderr
         tables = (tmp_path / "packets.csv").read_text().splitlines()
         assert len(tables) == 241
 
@@ -219,7 +219,7 @@ def test_sessions_are_written_as_captures_and_as_tables(sessions, tmp_path, amou
     if amount[0] == "--duration":
         assert 200 < seconds <= 300
     done = run("extract", capture, "--out", tmp_path / "packets.csv")
-    assert f"{len(rows)} packets of 1 captures" in done.stderr
+    assert f"{len(rows)} packets of 1 capture in" in done.stderr
 
 
 def test_how_much_is_said_once_and_of_a_model_that_has_it(sessions, chain, tmp_path):

@@ -153,6 +153,13 @@ def test_amounts(model):
         ({"duration": "5 weeks"}, ("duration",)),
         ({"duration": timedelta()}, ("duration",)),
         ({"start": "soon"}, ("start",)),
+        ({"sessions": 1.5}, ("sessions",)),
+        ({"packets": "7"}, ("packets",)),
+        ({"windows": float("nan")}, ("windows",)),
+        ({"duration": 5}, ("duration",)),
+        ({"start": 5}, ("start",)),
+        ({"seed": -1}, ("seed",)),
+        ({"seed": (1, 2.5)}, ("seed",)),
     ],
 )
 def test_what_cannot_be_generated_is_refused_before_anything_is_drawn(model, wanted, arguments):
@@ -269,6 +276,11 @@ def test_honeydata_is_told_from_captures_as_its_file_is(captures, tmp_path):
         ({"generator": "nonesuch"}, "generator"),
         ({"config": {"ordr": 3}}, "config"),
         ({"config": {"order": "many"}}, "config"),
+        ({"config": 5}, "config"),
+        ({"dissector": "nonesuch"}, "dissector"),
+        ({"accelerator": "nonesuch"}, "accelerator"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "seed"),
     ],
 )
 def test_what_cannot_be_learnt_by_is_refused_before_captures_are_read(options, argument):
@@ -285,6 +297,9 @@ def test_what_cannot_be_learnt_by_is_refused_before_captures_are_read(options, a
         ({"windows": 1}, "windows"),
         ({"splits": 0}, "splits"),
         ({"adversaries": "eve"}, "adversary"),
+        ({"dissector": "nonesuch"}, "dissector"),
+        ({"windows": 50.5}, "windows"),
+        ({"seed": -1}, "seed"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_before_captures_are_read(options, argument):

@@ -1,5 +1,6 @@
 import signal
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,11 @@ def test_ctrl_c_waits_until_what_was_done_is_noted():
     with uninterrupted():
         noted.append("again")
     assert noted == ["done", "again"]
+
+
+@pytest.mark.parametrize("folder", [".", "below"])
+def test_a_folder_is_no_place_for_a_file(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    with pytest.raises(OutputError, match="is a folder"), whole_file(Path(folder)):
+        pass

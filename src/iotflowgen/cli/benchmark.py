@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
+from iotflowgen.cli.console import counted, one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.console import out as stdout
-from iotflowgen.cli.options import Seed, known
+from iotflowgen.cli.options import Seed, known, no_file
 
 if TYPE_CHECKING:
     from iotflowgen.evaluation import Results
@@ -21,7 +21,7 @@ _Names = typer.Option(metavar="A,B,...", show_default="all")
 @reports_errors
 def benchmark(
     root: Annotated[Path, typer.Argument(help="One folder of captures a device.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.", callback=no_file)],
     devices: Annotated[str | None, _Names] = None,
     generators: Annotated[str | None, _Names] = None,
     adversaries: Annotated[str | None, _Names] = None,
@@ -72,7 +72,7 @@ def benchmark(
     failed = [sample.error for sample in results.samples if sample.error]
     failed += [cell.error for cell in results.cells if cell.error]
     if failed:
-        say(f"{len(failed)} steps failed; the first: {failed[0]}", "warning", "yellow")
+        say(f"{counted(len(failed), 'step')} failed; the first: {failed[0]}", "warning", "yellow")
     say(f"all figures in {out / 'results.json'}; as a page: iotflowgen report {out} -o report.html")
 
 
@@ -105,6 +105,6 @@ def _show(results: "Results") -> None:
         )
     for column in table.columns[3:]:
         column.justify = "right"
-    table.title = f"{len(results.devices)} devices, means"
+    table.title = f"{counted(len(results.devices), 'device')}, means"
     table.title_justify = "left"
     stdout.print(table)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 __all__ = [
+    "counted",
     "interrupted_status",
     "one_thread",
     "out",
@@ -115,6 +116,11 @@ _interrupts = _Interrupts()
 def interrupted_status() -> int:
     """The exit status of a command that was interrupted: 130 after Ctrl-C."""
     return 128 + (_interrupts.heard or signal.SIGINT)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things: `1 capture`, `2 captures`."""
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def say(text: str, kind: str = "", colour: str = "") -> None:

@@ -12,7 +12,7 @@ import typer
 
 import iotflowgen as iot
 from iotflowgen.cli.console import one_thread, out, progress_display, reports_errors, say
-from iotflowgen.cli.options import Seed, Settings, read_toml
+from iotflowgen.cli.options import Seed, Settings, no_file, read_toml
 from iotflowgen.plugins import ADVERSARIES, GENERATORS
 
 __all__ = ["demo"]
@@ -30,7 +30,9 @@ def demo(
         Path | None,
         typer.Option(help="Folder of the sample captures.", show_default="those installed"),
     ] = None,
-    folder: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("out/demo"),
+    folder: Annotated[
+        Path, typer.Option("--out", help="Folder to write to.", callback=no_file)
+    ] = Path("out/demo"),
     config: Settings = None,
     seed: Seed = 0,
 ) -> None:

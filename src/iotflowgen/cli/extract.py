@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import iotflowgen as iot
-from iotflowgen.cli.console import progress_display, reports_errors, say
+from iotflowgen.cli.console import counted, progress_display, reports_errors, say
 from iotflowgen.cli.options import Captures, DeviceOption, DissectorOption, ends_in
 
 __all__ = ["extract"]
@@ -40,4 +40,4 @@ def extract(
         found = iot.read_captures(captures, device=device, dissector=dissector, progress=progress)
     write = found.to_csv if out.suffix.lower() == ".csv" else found.to_parquet
     write(out)
-    say(f"{found.packets} packets of {len(found)} captures in {out}")
+    say(f"{counted(found.packets, 'packet')} of {counted(len(found), 'capture')} in {out}")

@@ -29,6 +29,7 @@ __all__ = [
     "ends_in",
     "known",
     "next_step",
+    "no_file",
     "no_folder",
     "read_toml",
 ]
@@ -114,6 +115,17 @@ def no_folder(path: Path | None) -> Path | None:
     """
     if path is not None and path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file in it")
+    return path
+
+
+def no_file(path: Path) -> Path:
+    """Check, as the callback of an option, that a path is none of a file.
+
+    Raises:
+        typer.BadParameter: It is.
+    """
+    if path.exists() and not path.is_dir():
+        raise typer.BadParameter(f"{path} is a file; name a folder")
     return path
 
 

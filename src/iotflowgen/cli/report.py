@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from iotflowgen.cli.console import progress_display, reports_errors, say
+from iotflowgen.cli.options import no_folder
 
 __all__ = ["report"]
 
@@ -20,7 +21,9 @@ def report(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="HTML file to write.", callback=no_folder)
+    ],
 ) -> None:
     """Make one HTML page of results: tables, plots, and what they mean in words.
 

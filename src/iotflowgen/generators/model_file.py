@@ -164,6 +164,17 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
     return StoredModel(path, metadata, tensors, recording)
 
 
+def _why_unreadable(path: Path) -> str:
+    """What a file is that is no safetensors file, by how it begins."""
+    with path.open("rb") as file:
+        begins = file.read(9)
+    if begins[8:] == b"{":
+        return f"{path} is a damaged model; copy or fit it again"
+    others = {b"PAR1": "a Parquet table", b"{": "JSON"}
+    kind = "".join(f"{name}, " for start, name in others.items() if begins.startswith(start))
+    return f"{path} is {kind}not a model; make one with: iotflowgen fit CAPTURES --out my.model"
+
+
 def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
     """SHA-256 of the names, types, shapes and bytes of tensors."""
     digest = hashlib.sha256()
@@ -190,7 +201,7 @@ def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
         reason = error.strerror or str(error)
         raise ModelError(f"cannot read {path}: {reason}; choose another model") from error
     except SafetensorError as error:
-        raise ModelError(f"{path} is damaged or not a model; fit it again") from error
+        raise ModelError(_why_unreadable(path)) from error
     if said is None:
         raise ModelError(f"{path} is a safetensors file, but not of iotflowgen; choose another")
     return said, tensors

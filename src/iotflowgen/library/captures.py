@@ -6,9 +6,10 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Self, get_args, overload
 
 from iotflowgen import capture
+from iotflowgen.library.arguments import check_choice
 from iotflowgen.library.files import AnyPath, Paths, checked_path, data_frame, paths_of
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace
@@ -202,12 +203,14 @@ def read_captures(
             or others sent packets to each other, which are left out.
 
     Raises:
+        ArgumentError: There is no such dissector.
         TsharkMissing: tshark is asked for and not installed.
         ExtraMissing: It is asked for, and what reads its output is not installed.
         UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
         DeviceNotFound: No packet of the device in a capture, or `device` is not given and many
             packets are others'.
     """
+    check_choice(dissector, get_args(capture.Dissector), "dissector")
     paths = paths_of(captures)
     traces = capture.read_captures(
         paths, device, dissector=dissector, cache=cache, progress=progress

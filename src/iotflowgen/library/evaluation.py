@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from iotflowgen.capture import CaptureWarning, Dissector, with_headers
-from iotflowgen.errors import ArgumentError, HeadersMissing
+from iotflowgen.errors import HeadersMissing
+from iotflowgen.library.arguments import check_choice, check_whole
 from iotflowgen.library.captures import Captures, read_captures
 from iotflowgen.library.files import AnyPath, Paths, paths_of
 from iotflowgen.library.honeydata import Honeydata
@@ -140,7 +141,8 @@ def evaluate(
         EvaluationWarning: There are fewer windows, or a capture is shorter than one.
 
     Raises:
-        ArgumentError: There is no such adversary or protocol, or a number is too small.
+        ArgumentError: There is no such adversary, protocol or dissector, or a number is too small
+            or not whole.
         CaptureError: A capture cannot be used.
         TableError: A table lacks columns or holds impossible values.
         HeadersMissing: `headers` is asked for of what has no packets.
@@ -149,17 +151,12 @@ def evaluate(
     from iotflowgen import evaluation
     from iotflowgen.adversaries import of_features
 
-    if protocol not in evaluation.PROTOCOLS:
-        raise ArgumentError(
-            f"{protocol!r} is none of: {', '.join(evaluation.PROTOCOLS)}", "protocol"
-        )
-    for name, value, least in (
-        ("window", window, 2),
-        ("windows", windows, 5),
-        ("splits", splits, 2),
-    ):
-        if value < least:
-            raise ArgumentError(f"{name} is {value}; it must be at least {least}", name)
+    check_choice(protocol, evaluation.PROTOCOLS, "protocol")
+    check_choice(dissector, get_args(Dissector), "dissector")
+    check_whole(window, 2, "window")
+    check_whole(windows, 5, "windows")
+    check_whole(splits, 2, "splits")
+    check_whole(seed, 0, "seed")
     chosen = _chosen([adversaries] if isinstance(adversaries, str) else adversaries)
     if not isinstance(real, Captures):
         real = read_captures(real, device=device, dissector=dissector, progress=progress)
@@ -202,8 +199,7 @@ def _chosen(asked: Iterable[str] | None) -> list[str]:
         return [name for name in ADVERSARIES if name not in missing]
     chosen = list(dict.fromkeys(asked))
     for name in chosen:
-        if name not in ADVERSARIES:
-            raise ArgumentError(f"{name!r} is none of: {', '.join(ADVERSARIES)}", "adversary")
+        check_choice(name, ADVERSARIES, "adversary")
     return chosen
 
 

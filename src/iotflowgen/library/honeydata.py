@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from iotflowgen.errors import ArgumentError
+from iotflowgen.library.arguments import check_choice
 from iotflowgen.library.files import AnyPath, checked_path, data_frame
 from iotflowgen.library.persona import Persona
 from iotflowgen.packets import (
@@ -169,10 +170,7 @@ class Honeydata(ABC):
                 times.
         """
         path = checked_path(path, ".pcap", ".pcapng")
-        if payload not in get_args(Payload):
-            raise ArgumentError(
-                f"{payload!r} is none of: {', '.join(get_args(Payload))}", "payload"
-            )
+        check_choice(payload, get_args(Payload), "payload")
         shown = _persona(persona, mac=mac, ip=ip, gateway=gateway)
         if shown != Persona() and (keep_identifiers or payload == "fuzz"):
             raise ArgumentError(

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from numbers import Integral
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -24,6 +25,7 @@ from iotflowgen.generators import (
     shifted_to,
     spaced,
 )
+from iotflowgen.library.arguments import check_choice, check_whole, seed_numbers
 from iotflowgen.library.captures import Captures, read_captures
 from iotflowgen.library.files import AnyPath, Paths
 from iotflowgen.library.honeydata import Honeydata, OfSessions, OfWindows
@@ -109,8 +111,9 @@ class Model:
                 default now, so name it where the same file is wanted again.
 
         Raises:
-            ArgumentError: An amount is not more than nothing, several are given, or the model draws
-                windows only and is asked for something else.
+            ArgumentError: An amount is no whole number or not more than nothing, several are given,
+                the model draws windows only and is asked for something else, or the seed is
+                negative.
         """
         unit, amount = _amount(
             windows=windows,
@@ -118,7 +121,7 @@ class Model:
             packets=packets,
             duration=None if duration is None else seconds_of(duration),
         )
-        start_ns, numbers = nanoseconds_of(start), _numbers(seed)
+        start_ns, numbers = nanoseconds_of(start), seed_numbers(seed)
         end_ns = start_ns + int(amount * 10**9) * (unit == "duration")
         name = self.generator.name
         if unit == "windows":
@@ -140,10 +143,10 @@ class Model:
             start: As for `generate`.
 
         Raises:
-            ArgumentError: The model draws windows only.
+            ArgumentError: The model draws windows only, or the seed is negative.
             OutputError: Time has gone on beyond 2262, which 64 bits do not hold.
         """
-        rng = np.random.default_rng(_numbers(seed))
+        rng = np.random.default_rng(seed_numbers(seed))
         return shifted_to(self._of_sessions("stream").stream(rng), nanoseconds_of(start))
 
     def summary(self) -> dict[str, Any]:
@@ -202,10 +205,14 @@ def fit(
             link type, or of cut frames; and as `read_captures`.
 
     Raises:
-        ArgumentError: There is no such method, or a setting that it does not have.
+        ArgumentError: There is no such method, dissector or accelerator, the method has no such
+            setting, or the seed is negative.
         CaptureError: The captures cannot be used (`read_captures`), or are too short (`TooShort`).
         TrainingError: There is too little to learn from, or training came to nothing.
     """
+    check_choice(dissector, get_args(Dissector), "dissector")
+    check_choice(accelerator, get_args(Accelerator), "accelerator")
+    check_whole(seed, 0, "seed")
     method = _method(generator)
     fitted = method(_settings(method, config, window), seed=seed, accelerator=accelerator)
     if not isinstance(captures, Captures):
@@ -236,8 +243,10 @@ def load(path: AnyPath, *, accelerator: Accelerator = "auto") -> Model:
         accelerator: Where PyTorch runs; auto takes a GPU if there is one.
 
     Raises:
+        ArgumentError: There is no such accelerator.
         ModelError: It is absent, damaged, of another version, or of a method unknown here.
     """
+    check_choice(accelerator, get_args(Accelerator), "accelerator")
     stored = read_model(Path(path))
     said = stored.metadata
     if said.generator not in GENERATORS:
@@ -248,17 +257,16 @@ def load(path: AnyPath, *, accelerator: Accelerator = "auto") -> Model:
 
 
 def _method(name: str) -> type[Generator]:
-    if name not in GENERATORS:
-        raise ArgumentError(f"{name!r} is none of: {', '.join(GENERATORS)}", "generator")
+    check_choice(name, GENERATORS, "generator")
     return GENERATORS[name]
 
 
 def _settings(
     method: type[Generator], config: Mapping[str, Any] | BaseModel | None, window: int | None
 ) -> Any:  # noqa: ANN401 - each method has settings of its own
-    given = dict(config) if isinstance(config, Mapping) else {}
-    if isinstance(config, BaseModel):
-        given = config.model_dump()
+    if not isinstance(config, Mapping | BaseModel | None):
+        raise ArgumentError(f"{config!r} is neither settings by their names nor a Config", "config")
+    given = config.model_dump() if isinstance(config, BaseModel) else dict(config or {})
     if window is not None:
         given["window"] = window
     try:
@@ -278,13 +286,10 @@ def _amount(**asked: float | None) -> tuple[str, float]:
     if len(given) > 1:
         raise ArgumentError("how much? Say one of these", *given)
     ((unit, amount),) = given.items() or {"sessions": 1}.items()
-    if not 0 < amount <= _MOST.get(unit, amount):
-        raise ArgumentError(f"{amount} is no possible number of {unit}", unit)
+    whole = unit == "duration" or isinstance(amount, Integral)
+    if not whole or not 0 < amount <= _MOST.get(unit, amount):
+        raise ArgumentError(f"{amount!r} is no possible number of {unit}", unit)
     return unit, amount
-
-
-def _numbers(seed: Seed) -> tuple[int, ...]:
-    return (seed,) if isinstance(seed, int) else tuple(seed)
 
 
 def _sessions(

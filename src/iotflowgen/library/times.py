@@ -24,7 +24,7 @@ def seconds_of(duration: str | timedelta) -> float:
         seconds = duration.total_seconds()
     else:
         # more digits than these are more seconds than there are
-        found = re.fullmatch(r"(\d{1,18}(?:\.\d{1,9})?)([smhd])", duration)
+        found = re.fullmatch(r"(\d{1,18}(?:\.\d{1,9})?)([smhd])", str(duration))
         seconds = float(found[1]) * _UNITS[found[2]] if found else 0
     if seconds <= 0:
         raise ArgumentError(f"{duration} is no time such as 90s, 30m, 24h or 7d", "duration")
@@ -46,7 +46,7 @@ def nanoseconds_of(start: str | datetime | None) -> int:
         return int(datetime.now(UTC).timestamp()) * 10**9
     try:
         time = start if isinstance(start, datetime) else datetime.fromisoformat(start)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         reason = f"{start} is no time such as 2026-01-01T08:00 or now"
         raise ArgumentError(reason, "start") from error
     since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime.fromtimestamp(0, UTC)

@@ -16,6 +16,7 @@ Deviations and what the paper leaves open:
 Shapes: N windows, L packets, F fields, D width, K codes.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,6 +29,10 @@ from vector_quantize_pytorch import VectorQuantize
 from iotflowgen.nn.training import Curve, TrainingConfig, seeded, train
 from iotflowgen.progress import Progress, silent
 from iotflowgen.settings import Settings
+
+if loguru := sys.modules.get("loguru"):
+    # its remark on fewer windows than codes would reach the terminal in a form of its own
+    loguru.logger.disable("vector_quantize_pytorch")
 
 __all__ = ["VQSTAE", "VQSTAEConfig", "VQSTAEReport", "codebook_use", "fit_vq_stae"]
 

@@ -113,9 +113,11 @@ class Recording:
         """The inverse of `tensors`.
 
         Raises:
-            ValueError: Columns do not fit together.
-            KeyError: One is missing.
+            ValueError: Columns do not fit together, or the device has no MAC address.
+            KeyError: A column is missing.
         """
+        if not identities.device_mac:
+            raise ValueError("the device of a recording has no MAC address")
         own = dict(tensors)
         size = own.pop("size").astype(np.int64)
         frames = Frames(own.pop("data"), np.cumsum(size) - size, size)

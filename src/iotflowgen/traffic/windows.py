@@ -135,8 +135,8 @@ def every_window_start(traces: Sequence[Trace | Session], size: int) -> WindowSt
     if not len(trace):
         longest = max((len(t) for t in traces), default=0)
         raise TooShort(
-            f"a window needs {size} packets in a row, the longest of {len(traces)} captures has "
-            f"{longest}; capture for longer or choose a smaller --window"
+            f"a window needs {size} packets in a row, the longest capture has {longest}; capture "
+            "for longer or choose a smaller --window"
         )
     return WindowStarts(size, trace, np.concatenate(starts))
 

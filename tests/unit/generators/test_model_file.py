@@ -1,5 +1,7 @@
 """What a model file says of the captured packets is not believed before it fits."""
 
+import json
+
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -60,3 +62,42 @@ def test_packets_of_other_captures_are_refused(model, tmp_path):
 
     with pytest.raises(ModelError, match="fit it again"):
         load(damaged(model, tmp_path, cut))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"device_mac": "02:00:00:00:00"},
+        {"device_mac": ""},
+        {"device_ip": "192.168.1.256"},
+        {"addresses": ["192.168.1.7", "fe80::1%eth0"]},
+        {"macs": ["02-00-00-00-00-01"]},
+        {"words": ["gerät-€"]},
+    ],
+)
+def test_identities_that_are_none_are_refused(model, change, tmp_path):
+    with safe_open(model, framework="np") as file:
+        ((key, text),) = file.metadata().items()
+    said = json.loads(text)
+    said["identities"] |= change
+    save_file(load_file(model), tmp_path / "made.model", metadata={key: json.dumps(said)})
+    with pytest.raises(ModelError, match="fit it again"):
+        load(tmp_path / "made.model")
+
+
+@pytest.mark.parametrize(
+    ("begins", "what"),
+    [(b"PAR1", "a Parquet table, not a model"), (b'{"schema', "JSON, not a model"), (b"", "not a")],
+)
+def test_another_file_is_called_what_it_is(begins, what, tmp_path):
+    path = tmp_path / "other"
+    path.write_bytes(begins)
+    with pytest.raises(ModelError, match=f"is {what}.*iotflowgen fit"):
+        load(path)
+
+
+def test_a_model_that_was_cut_short_is_called_damaged(model, tmp_path):
+    path = tmp_path / "cut.model"
+    path.write_bytes(model.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="is a damaged model"):
+        load(path)
