@@ -6,7 +6,9 @@ state of its connection.
 Shapes: P captured packets; E packets of a block; M messages.
 """
 
+import re
 import string
+import zlib
 from bisect import bisect_right
 from typing import Any, ClassVar, Final
 
@@ -17,13 +19,15 @@ from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.joined import Joined, join, latest_said
 from iotflowgen.packets.payload.streams import says_tls
+from iotflowgen.packets.payload.text import is_text
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.http import REQUEST, HttpHeads, find_heads
 
-__all__ = ["HttpLengths", "messages"]
+__all__ = ["HttpLengths", "messages", "whole_bodies"]
 
+_MIXER: Final = 0x9E3779B1
 _LONGEST_HEAD: Final = 2**14
 _LONGEST: Final = 2**28 - 1
 """Bytes of a message that are told apart; of one that ends with its connection, as many."""
@@ -33,6 +37,12 @@ _WAITING: Final = 3
 _BODILESS: Final = (b"1", b"204", b"304")
 """Status codes of responses that have no body begin so (RFC 9112, section 6.3)."""
 _STATUS_AT: Final = len(b"HTTP/1.1 ")
+_OPAQUE: Final = re.compile(
+    rb"(?im)^content-type:[ \t]*(?:application/(?:octet-stream|x-www)|image/jpe?g|audio/|video/)"
+)
+"""Bodies that are read by nobody who does not know them, or as far as they are kept."""
+_CODED: Final = re.compile(rb"(?im)^(?:content-encoding|transfer-encoding|content-range):")
+_TYPED: Final = re.compile(rb"(?im)^content-type:")
 _HEX_DIGITS: Final = string.hexdigits.encode()
 
 
@@ -98,20 +108,15 @@ def messages(packets: Packets) -> tuple[Integers, Flags]:
         and how many requests have no response (P), 0 if all is said; and which segments (P) can
         have no other length, because others, or sizes of chunks, rely on it.
     """
-    heads, _ = _heads(packets)
-    has = packets.layers.is_tcp & (payload_size(packets.layers) > 0) & (packets.flow >= 0)
-    speaks = np.unique(packets.flow[has & (heads.kind > 0)])
-    joined = join(packets, np.flatnonzero(has & np.isin(packets.flow, speaks) & ~says_tls(packets)))
-    found = _read(joined)
-    line, begin, head, end, kind, chunked = found.T
-    # messages and segments lie in the order of streams
-    key, at = _key(line, begin), _key(joined.line, joined.begin)
-    which = np.searchsorted(key, at, side="right") - 1
-    known = which >= 0
-    known &= (line[which] == joined.line) & (end[which] > joined.begin)
+    joined, found, which, known = _segments(packets)
+    _, begin, head, end, kind, chunked, body = found.T
     owed = np.where(known, np.clip(end[which] - joined.end, 0, _LONGEST), 0)
-    said = owed + _IN_HEAD * (known & (head[which] > joined.end))
+    # what is to come of a body that is kept whole is to come of no other
+    ties = known & (body[which] > 0) & (owed > 0)
+    owed_of = 1 + (body[which] ^ owed * _MIXER) % (_LONGEST - 1)
+    said = np.where(ties, owed_of, owed) + _IN_HEAD * (known & (head[which] > joined.end))
     whole = (begin[which] == joined.begin) & (owed == 0) & (chunked[which] == 0)
+    whole &= ~known | (body[which] == 0) | _is_readable(joined)
     fixed = np.zeros(len(packets), dtype=bool)
     fixed[joined.packet] = known & ~whole & (owed < _LONGEST)
     opens = known & (begin[which] == joined.begin)
@@ -122,15 +127,48 @@ def messages(packets: Packets) -> tuple[Integers, Flags]:
     return -(device << 31 | peer << 2 | np.where(packets.flow >= 0, waiting, 0)), fixed
 
 
+def whole_bodies(packets: Packets) -> Flags:
+    """Segments (P) of messages of HTTP whose body stays as it is, because others read it."""
+    joined, found, which, known = _segments(packets)
+    found_in = np.zeros(len(packets), dtype=bool)
+    found_in[joined.packet] = known & (found[which, -1] > 0)
+    return found_in
+
+
+def _segments(packets: Packets) -> tuple[Joined, Integers, Integers, Flags]:
+    """Segments (S) of connections that speak HTTP; their messages (M, 7).
+
+    And which of these each begins in (S), if that is `known` (S).
+    """
+    heads, _ = _heads(packets)
+    has = packets.layers.is_tcp & (payload_size(packets.layers) > 0) & (packets.flow >= 0)
+    speaks = np.unique(packets.flow[has & (heads.kind > 0)])
+    joined = join(packets, np.flatnonzero(has & np.isin(packets.flow, speaks) & ~says_tls(packets)))
+    found = _read(joined)
+    line, begin, _, end = found.T[:4]
+    # messages and segments lie in the order of streams
+    key, at = _key(line, begin), _key(joined.line, joined.begin)
+    which = np.searchsorted(key, at, side="right") - 1
+    known = which >= 0
+    known &= (line[which] == joined.line) & (end[which] > joined.begin)
+    return joined, found, which, known
+
+
+def _is_readable(joined: Joined) -> Flags:
+    """Whether segments (S) are text, of which a word may be longer or shorter."""
+    pairs = zip(joined.begin.tolist(), joined.end.tolist(), strict=True)
+    return np.array([is_text(joined.data[first:last]) for first, last in pairs], dtype=bool)
+
+
 def _key(line: Integers, place: Integers) -> Integers:
     return (line << 40) + place
 
 
 def _read(joined: Joined) -> Integers:
-    """Messages, in the order of streams (M, 6).
+    """Messages, in the order of streams (M, 7).
 
     Their stream; where they begin, where their body does, and where they end, in bytes of all
-    streams; what they are, and whether they come in chunks.
+    streams; what they are, whether they come in chunks, and a number for a body that is kept whole.
     """
     starts = np.unique(joined.begin)
     stops = joined.pieces[np.searchsorted(joined.pieces[:, 2], starts, side="right") - 1, 3]
@@ -158,8 +196,15 @@ def _read(joined: Joined) -> Integers:
             ends = body
         else:
             ends = at + _LONGEST * 2
-        found.append((line, at, body, ends, int(heads.kind[row]), chunked))
-    return np.array(found, dtype=np.int64).reshape(-1, 6)
+        kept = ends > body and _is_kept(joined.data[at:body])
+        number = 1 + zlib.crc32(joined.data[body : min(ends, stop)]) if kept else 0
+        found.append((line, at, body, ends, int(heads.kind[row]), chunked, number))
+    return np.array(found, dtype=np.int64).reshape(-1, 7)
+
+
+def _is_kept(head: bytes) -> bool:
+    """Whether a body is of a form that whoever shows it reads: it is kept whole, or not at all."""
+    return bool(_CODED.search(head)) or bool(_TYPED.search(head) and not _OPAQUE.search(head))
 
 
 def _after_chunks(data: bytes, at: int, stop: int) -> int:

@@ -1,4 +1,4 @@
-"""Datagrams that are known by what they say, on any port: which of their bytes are to be drawn.
+"""Messages that are known by what they say, on any port: which of their bytes are to be drawn.
 
 Wireshark recognises these protocols by content, and so may others: what they say has to be well
 formed. What is encrypted or random is drawn, all else stays.
@@ -25,9 +25,10 @@ _QUIC: Final = (b"\0\0\0\1", b"\x6b\x33\x43\xcf", b"\xff\0\0", b"Q0")
 """How versions begin (RFC 9000; RFC 9369; drafts; Google's)."""
 
 
-def drawn_in_known(payload: bytes) -> Ranges | None:
-    """Ranges of a datagram that are random; None of one that is none of these protocols."""
-    return next((found for read in _READERS if (found := read(payload)) is not None), None)
+def drawn_in_known(payload: bytes, transport: str = "udp") -> Ranges | None:
+    """Ranges of a message that are random; None of one that is of none of these protocols."""
+    readers = _READERS if transport == "udp" else (_stun,)
+    return next((found for read in readers if (found := read(payload)) is not None), None)
 
 
 def _number(payload: bytes, at: int, width: int) -> int:

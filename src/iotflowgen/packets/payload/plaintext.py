@@ -94,7 +94,7 @@ def drawn_in(payload: bytes, protocols: int, transport: str, ports: Sequence[int
         body = payload[kept:]
         kept += picture_head(body)
         end -= len(_PICTURE_END) * body.endswith(_PICTURE_END)
-    elif transport == "udp" and (known := drawn_in_known(payload)) is not None:
+    elif (known := drawn_in_known(payload, transport)) is not None:
         yield from known
         return
     elif not protocols & _TLS:

@@ -17,6 +17,7 @@ from iotflowgen.packets.gather import set_lengths
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.hellos import find_hellos
+from iotflowgen.packets.payload.http import whole_bodies
 from iotflowgen.packets.payload.plaintext import Plaintext, drawn_in
 from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
 from iotflowgen.packets.payload.records import read_records
@@ -125,6 +126,7 @@ def _unread(packets: Packets, streams: Streams) -> tuple[Table, Integers]:
     layers, frames = packets.layers, packets.frames
     has = layers.has_ports & (payload_size(layers) > 0)
     has[streams.packet] = False
+    is_whole = whole_bodies(packets)
     rows = np.flatnonzero(has)
     some = layers.take(rows)
     start = frames.start[rows] + some.payload
@@ -139,12 +141,13 @@ def _unread(packets: Packets, streams: Streams) -> tuple[Table, Integers]:
     found: list[tuple[int, int, int]] = []
     spot = layers.end.copy()
     words: dict[bytes, int] = {}
-    columns = (rows, some.payload, packets.protocols[rows], some.is_tcp, ports)
+    columns = (rows, some.payload, packets.protocols[rows], some.is_tcp, ports, is_whole[rows])
     each: Iterator[Any] = zip(*(column.tolist() for column in columns), strict=True)
-    for (packet, at, protocols, is_tcp, pair), kind, payload in zip(
+    for (packet, at, protocols, is_tcp, pair, stays), kind, payload in zip(
         each, kinds.tolist(), payloads, strict=True
     ):
-        for first, last in drawn_in(payload, protocols, "tcp" if is_tcp else "udp", pair):
+        transport = "tcp" if is_tcp else "udp"
+        for first, last in () if stays else drawn_in(payload, protocols, transport, pair):
             ranges = plain.drawn(tuple(kind), payload, first, last)
             found += [(packet, at + low, at + high) for low, high in ranges]
         if not protocols & _BINARY and (protocols & _TEXTS or is_text(payload)):

@@ -13,6 +13,7 @@ _FIXED = re.compile(
 )
 """What of a head is not to change: what tells its kind, names, fields that tell of all the rest,
 and those by which programs are known."""
+_TAGS = re.compile(rb"<[^<>]*>")
 _SCAN = b"\xda"
 
 
@@ -33,14 +34,15 @@ def longest_word(payload: bytes) -> int:
     A word that is long is a value, which means the same to a parser if it is longer or shorter.
     """
     body = split_head(payload)
-    if body == len(payload):
-        body = 0
-        blank = _FIXED.sub(lambda found: b" " * len(found[0]), payload)
-    else:
-        blank = payload
-    words = _WORD.finditer(blank, body)
+    # names of elements stand twice
+    text = payload[:body] + _TAGS.sub(_blank, payload[body:])
+    words = [*_WORD.finditer(text, body)] or [*_WORD.finditer(_FIXED.sub(_blank, payload[:body]))]
     best = max(words, key=lambda word: word.end() - word.start(), default=None)
     return -1 if best is None else best.end()
+
+
+def _blank(found: re.Match[bytes]) -> bytes:
+    return b" " * len(found[0])
 
 
 def picture_head(body: bytes) -> int:

@@ -22,7 +22,9 @@ _CLASS, _INDICATION = 0x0110, 0x0010
 """Which bits of a STUN message say whether it asks, or tells without being asked."""
 _RESERVED = 0xC000
 STUN, _STUN_OLD, _RPC, _MODBUS, _S7, _COAP_ID, _COAP_TOKEN, _NAMES, _DHCP6, _SNMP = range(10)
-_CIP_CONTEXT, _CIP_SESSION, _RADIUS, _CALL_ID, _BRANCH, _TAG, _SESSION, _SEQUENCE = range(10, 18)
+_CIP_CONTEXT, _CIP_SESSION, _RADIUS, _CALL_ID, _BRANCH, _TAG, _SESSION, _SEQUENCE, _NONCE = range(
+    10, 19
+)
 _HEAD: Final = re.compile(rb"\A(?:SIP/2\.0|RTSP/1\.0|[A-Z_]+ [^\r\n]+ (?:SIP/2\.0|RTSP/1\.0)\r\n)")
 _FIELDS: Final = re.compile(
     rb"(?im)^(?:call-id|i)[ \t]*:[ \t]*(?P<call>[^\s@;]+)"
@@ -57,11 +59,24 @@ def _stun(payloads: Payloads) -> Iterator[Mentions]:
     is_new = is_stun(payloads)
     which = np.flatnonzero(is_new)
     yield Mentions.found(payloads, which, 8, 12, STUN, asks=asks[which])
+    found = [(row, *place) for row in which.tolist() for place in _nonces(payloads.bytes_of(row))]
+    rows, places, sizes = np.array(found, np.int64).reshape(-1, 3).T
+    yield Mentions.found(payloads, rows, places, sizes, _NONCE, form=LETTERS, stays=True)
     # as it was before the cookie (RFC 3489)
     is_old = payloads.is_udp & (payloads.number(2, 2) == payloads.size - 20) & ~is_new
     is_old &= np.isin(kind, [1, 0x101, 0x111, 2, 0x102, 0x112])
     which = np.flatnonzero(is_old)
     yield Mentions.found(payloads, which, 4, 16, _STUN_OLD, asks=asks[which])
+
+
+def _nonces(message: bytes) -> Iterator[tuple[int, int]]:
+    """What a server wants to hear again: where, and of which size (RFC 8489, section 14.10)."""
+    at = 20
+    while at + 4 <= len(message):
+        size = int.from_bytes(message[at + 2 : at + 4])
+        if message[at : at + 2] == b"\0\x15" and at + 4 + size <= len(message):
+            yield at + 4, size
+        at += 4 + (size + 3) // 4 * 4
 
 
 def _rpc(payloads: Payloads) -> Iterator[Mentions]:

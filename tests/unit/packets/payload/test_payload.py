@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 
 from iotflowgen.packets.record import record
 from iotflowgen.wire import Frames
@@ -90,6 +91,39 @@ def test_a_body_that_is_longer_or_shorter_is_of_the_length_that_its_head_says():
         # a longer number takes a byte of the body
         if more < 60:
             assert json.loads(now)["id"][:6] == "012345"
+
+
+def typed(kind, body, more=""):
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{more}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "is_whole"),
+    [
+        ("image/png", "", True),
+        ("application/ocsp-response", "", True),
+        ("application/json", "Content-Encoding: gzip\r\n", True),
+        ("application/octet-stream", "", False),
+    ],
+)
+def test_a_body_of_a_form_that_others_read_is_kept_whole_over_all_its_segments(
+    kind, more, is_whole
+):
+    body = RNG.bytes(600)
+    message = typed(kind, body, more)
+    said = [(True, message[:300]), (True, message[300:500]), (True, message[500:])]
+    recording = recorded(said, protocols=HTTP, ports=(80, 40_000))
+    now = b"".join(rendered(recording, range(3)))
+    assert (now == message) == is_whole
+    assert now[: len(message) - 600] == message[: len(message) - 600]
+
+
+def test_of_a_text_with_elements_a_word_between_them_is_longer():
+    body = b'<?xml version="1.0"?><descriptionElement><n>plug</n></descriptionElement>'
+    recording = recorded([(True, typed("text/xml", body))], protocols=HTTP, ports=(80, 40_000))
+    payload = rendered(recording, [0], 3)[0]
+    assert payload.endswith(b"><descriptionElement><n>plugggg</n></descriptionElement>")
 
 
 def test_a_head_without_body_changes_in_a_value():
