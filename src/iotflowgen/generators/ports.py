@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.redrawn import Spread, numbered
-from iotflowgen.packets.fuzz.ports import CLAIMED_PORTS
+from iotflowgen.packets.fuzz.ports import PORTS_ALIKE
 
 __all__ = ["Connections", "Ports", "open_connections"]
 
 _SHORTEST = 1024  # of ephemeral ports
 _LONGEST = 65535
-_CLAIMED = {transport: sorted(ports) for transport, ports in CLAIMED_PORTS.items()}
 _APART = 16384  # two ranges of a host are at least so far from each other
 _FEW = 64  # a stack that counts opens ports at most so far from one before (RFC 6056)
 _COUNTS = 0.2  # share of ports opened near one before, below which it is chance
@@ -82,13 +81,13 @@ class Connections:
         a protocol of TCP, or of UDP, if it gave the captured one. Hosts know of no such ports. But
         what a packet was read as when captured, it is only read as on a port of the same kind.
         """
-        transport = "udp" if udp else "tcp"
-        claimed, rising = CLAIMED_PORTS[transport], _CLAIMED[transport]
-        opened, is_claimed = self._opened[session, service], captured in claimed
-        # few are claimed, and far apart
-        alike = rising[bisect_left(rising, drawn) :] if is_claimed else range(drawn, _LONGEST + 1)
-        free = (port for port in alike if port not in opened and (port in claimed) == is_claimed)
-        port = next(free, captured)
+        opened, claimed = self._opened[session, service], PORTS_ALIKE["udp" if udp else "tcp"]
+        if captured in claimed:  # these are few, and far apart
+            rising = claimed[captured]
+            alike = iter(rising[bisect_left(rising, drawn) :])
+        else:
+            alike = (port for port in range(drawn, _LONGEST + 1) if port not in claimed)
+        port = next((port for port in alike if port not in opened), captured)
         opened[port] = None
         if len(opened) > _OPENED:
             del opened[next(iter(opened))]
@@ -156,9 +155,8 @@ class Ports:
         service = np.where(np.isin(other, constant), other, -1)
         self.service = numbered([service, _range(port, service)])
         """What the port is used for (P)."""
-        self.claimed = np.select(
-            [udp, ~udp], [np.isin(port, _CLAIMED["udp"]), np.isin(port, _CLAIMED["tcp"])]
-        )
+        of_tcp, of_udp = (np.isin(port, [*PORTS_ALIKE[of]]) for of in ("tcp", "udp"))
+        self.claimed: NDArray[np.bool_] = np.where(udp, of_udp, of_tcp)
         """Whether Wireshark gives the port to a protocol (P)."""
         self.token = self._port.copy()
         """A constant port, or -1 - its rank among the ports in use (P)."""

@@ -40,6 +40,12 @@ def test_what_wireshark_claims_of_udp_does_not_count_for_tcp() -> None:
     assert opened == [3478, 3784, 3724, 3804]
 
 
+def test_no_new_port_is_one_where_wireshark_finds_all_payload_malformed() -> None:
+    # SABP has 3452 and AX4000 has 3357
+    open_ = Connections(SLOTS)
+    assert [open_.open(SESSION, SERVICE, drawn, 3452) for drawn in (3357, 3452)] == [3369, 3478]
+
+
 def test_a_port_that_a_service_opened_is_no_other_services_to_it() -> None:
     open_ = Connections(SLOTS)
     port = open_.open(SESSION, SERVICE, 6500, 6500)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from iotflowgen.wire.ports import TCP_PORTS, UDP_PORTS, ports_of
 
-__all__ = ["CLAIMED_PORTS", "HTTP_PORTS", "TLS_PORTS", "claimed_port", "keeping_port"]
+__all__ = ["HTTP_PORTS", "PORTS_ALIKE", "TLS_PORTS", "claimed_port", "keeping_port"]
 
 _IPP = frozenset({631})
 """Bodies of HTTP are dissected as IPP there."""
@@ -30,6 +30,15 @@ _STUBBORN = ports_of(
     "143 674 1344 1433 1755 2433 2501 3002-3003 3006 3386 4222 4249-4250 5000 5094 9955 22222"
 ).union(_IPP, *(TCP_PORTS[service] for service in ("other", "dns", "ntp")))
 
+# of TCP, and what is not the dissector's own is malformed to it: seen with TLS and random bytes
+_STRICT = ports_of(
+    """
+    1153 1723 1861 1883 1900 2123 2152 2269 2404 2571 2600 2869 3002-3003 3006 3132 3357 3386 3452
+    3632 3671 3689 3724 3863 4189 4222 4249-4250 4555 5253 5683 5985 6000-6063 6160 6667-6668 7911
+    8023 9956 11371 13400 34980 48049 48898 57000
+    """
+)
+
 _UDP = ports_of(
     """
     0 88 161-162 177 473 502 539 573 623 646 654 699 750 1044 1052 1069 1089-1091 1101 1547
@@ -43,14 +52,25 @@ _UDP = ports_of(
     """
 ).union(*UDP_PORTS.values())
 
-CLAIMED_PORTS = {"tcp": HTTP_PORTS | TLS_PORTS | _STUBBORN, "udp": _UDP}
-"""Those where payload of TCP, or of UDP, is taken for a protocol's whatever it is."""
-_ASKED = {"tcp": CLAIMED_PORTS["tcp"] | _POLITE, "udp": _UDP}
+_CLAIMED = {"tcp": HTTP_PORTS | TLS_PORTS | _POLITE | _STUBBORN, "udp": _UDP}
+
+_KINDS = {
+    "tcp": (HTTP_PORTS, TLS_PORTS, _STUBBORN - HTTP_PORTS - TLS_PORTS),
+    "udp": (_UDP,),
+}
+PORTS_ALIKE = {
+    transport: {
+        port: rising for kind in kinds for rising in [sorted(kind - _STRICT)] for port in kind
+    }
+    for transport, kinds in _KINDS.items()
+}
+"""For each port of TCP or UDP where payload is taken for a protocol's, whatever it is, those where
+it is read as there, and not malformed; these rise."""
 
 
 def claimed_port(transport: str, ports: Iterable[int]) -> int | None:
     """The port whose dissector gets the payload first; None where neither is claimed."""
-    claimed = _ASKED[transport]
+    claimed = _CLAIMED[transport]
     return min((port for port in ports if port in claimed), default=None)
 
 
