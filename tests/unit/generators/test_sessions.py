@@ -362,8 +362,8 @@ def test_ports_that_have_counted_to_the_end_begin_anew():
 
 @pytest.mark.parametrize("first", [4800, 6000])
 def test_new_ports_are_given_to_a_protocol_by_wireshark_if_captured_ones_are(first):
-    # 6000 to 6063 are claimed, and of those from 4800 on none but 4840 and 4880; where these are read
-    # as they were, there is 5997, and then 6068
+    # 6000 to 6063 are claimed, but malformed, so that 5997 and 6068 stand for them; of those from
+    # 4800 on none but 4840 and 4880 are claimed
     captures = [with_ports(capture(i), first + 3 * i, 443) for i in range(8)]
     ports = {int(p) for s in drawn(captures) for p in device_ports(s)[2:]}
     assert len(ports) > (1 if first == 6000 else 20)
