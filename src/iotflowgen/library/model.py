@@ -30,7 +30,7 @@ from iotflowgen.library.captures import Captures, read_captures
 from iotflowgen.library.files import AnyPath, Paths
 from iotflowgen.library.honeydata import Honeydata, OfSessions, OfWindows
 from iotflowgen.library.times import nanoseconds_of, seconds_of
-from iotflowgen.packets import record, with_states
+from iotflowgen.packets import learn
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator
@@ -222,8 +222,8 @@ def fit(
     captures.doubt()
     if len(captures) < _FEW:
         captures = captures.in_pieces()
-    fitted.fit(traces := with_states(captures.with_frames()), progress=progress)
-    recording = record(captures.with_frames())
+    traces, recording = learn(captures.with_frames())
+    fitted.fit(traces, progress=progress)
     if recording is None:
         _warn(
             "no packets kept, for only tshark reads these captures, so generated packets will be "

@@ -1,7 +1,8 @@
 """Sessions to frames, and frames to a capture file.
 
-`record` keeps captured packets and their references; a `Renderer` makes packets that repeat them. A
-`Fuzzer` needs only features, as in the paper (section 4.5).
+`learn` keeps captured packets and their references, and adds to traces the states of their
+connections; a `Renderer` makes packets that repeat captured ones. A `Fuzzer` needs only features,
+as in the paper (section 4.5).
 """
 
 from iotflowgen.packets.fuzz import Fuzzer
@@ -9,7 +10,7 @@ from iotflowgen.packets.identity import Pseudonyms
 from iotflowgen.packets.record import record
 from iotflowgen.packets.render import Renderer
 from iotflowgen.packets.rows import Rows
-from iotflowgen.packets.states import with_states
+from iotflowgen.packets.states import learn, with_states
 from iotflowgen.packets.write import (
     DEFAULT_START_NS,
     SupportsRender,
@@ -28,6 +29,7 @@ __all__ = [
     "SupportsRender",
     "WriteReport",
     "check_time",
+    "learn",
     "record",
     "sessions_of",
     "with_states",

@@ -17,7 +17,7 @@ from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames, copy_ranges, find_layers
 
-__all__ = ["as_captured", "record"]
+__all__ = ["as_captured", "encoded", "record"]
 
 
 def record(
@@ -32,7 +32,14 @@ def record(
     Returns:
         None where the device sent no frame: there is nothing to keep.
     """
-    recording = as_captured(captures)
+    return encoded(as_captured(captures), codecs)
+
+
+def encoded(recording: Recording, codecs: Sequence[type[Codec]] | None = None) -> Recording | None:
+    """A recording of which codecs have taken out what refers to other packets, as `record` has it.
+
+    Its frames are written to.
+    """
     if not recording.frames.size[recording.outgoing].any():
         return None
     references = dict(recording.references)

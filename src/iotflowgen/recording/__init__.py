@@ -4,7 +4,7 @@ from iotflowgen.recording.flows import find_flows
 from iotflowgen.recording.groups import Groups
 from iotflowgen.recording.identities import Identities
 from iotflowgen.recording.match import LEVELS, Matched, match
-from iotflowgen.recording.packets import Packets, Told
+from iotflowgen.recording.packets import Packets, Told, once
 from iotflowgen.recording.recording import Recording
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Told",
     "find_flows",
     "match",
+    "once",
 ]

@@ -3,8 +3,11 @@
 Shapes: P packets.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,9 @@ from numpy.typing import NDArray
 from iotflowgen.wire import Frames, Layers
 from iotflowgen.wire.arrays import Columns, Flags, Integers
 
-__all__ = ["Packets", "Told"]
+__all__ = ["Packets", "Told", "once"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,3 +63,20 @@ class Packets(Told):
     def news(self) -> "Packets":
         """Those that are to be written now, which come last."""
         return self.take(slice(len(self) - int(np.count_nonzero(self.is_new)), None))
+
+
+def once(find: Callable[[Packets], _T]) -> Callable[[Packets], _T]:
+    """Of captured packets, have a function find only once what states and codecs both ask for.
+
+    It is kept for as long as the packets are, and is what it was when it was found first, although
+    codecs write to frames.
+    """
+    known: WeakKeyDictionary[Packets, _T] = WeakKeyDictionary()
+
+    @wraps(find)
+    def found(packets: Packets) -> _T:
+        if packets not in known:
+            known[packets] = find(packets)
+        return known[packets]
+
+    return found

@@ -20,7 +20,7 @@ from iotflowgen.packets.payload.hellos import find_hellos
 from iotflowgen.packets.payload.joined import Joined, join, latest_said
 from iotflowgen.packets.payload.ranges import expand
 from iotflowgen.packets.payload.text import is_text
-from iotflowgen.recording import Packets
+from iotflowgen.recording import Packets, once
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.arrays import Flags, Integers
@@ -75,6 +75,7 @@ def says_tls(packets: Packets) -> NDArray[np.bool_]:
     return found
 
 
+@once
 def read_streams(packets: Packets) -> Streams:
     """The streams of captured connections; `packets.position` is where their segments lie."""
     joined = join(packets, np.flatnonzero(says_tls(packets)))

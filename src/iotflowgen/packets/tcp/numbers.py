@@ -22,7 +22,7 @@ from iotflowgen.packets.tcp.sequence import (
     encode,
     initial_numbers,
 )
-from iotflowgen.recording import Groups, Packets, Recording
+from iotflowgen.recording import Groups, Packets, Recording, once
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.arrays import Integers
 
@@ -87,6 +87,7 @@ class SequenceNumbers:
         memory.keep(_ANCHOR, line[kept], mentions.of(last[:, 0], last[:, 1])[kept])
 
 
+@once
 def find_references(packets: Packets) -> tuple[Integers, Numbers, References]:
     """What numbers of captured packets refer to; says where in its stream each payload lies.
 
