@@ -134,6 +134,7 @@ CODECS = Plugins(
         "icmp": "iotflowgen.packets.datagrams:Echoes",
         "ntp": "iotflowgen.packets.datagrams:Ntp",
         "ip_ids": "iotflowgen.packets.hosts:IpIds",
+        "fragments": "iotflowgen.packets.datagrams:Fragments",
         "quotes": "iotflowgen.packets.datagrams:Quotes",
         "retransmissions": "iotflowgen.packets.payload:Retransmissions",
     },

@@ -115,7 +115,9 @@ class Sessions(Recorded):
             name: np.concatenate([getattr(trace, name) for trace in traces])
             for name in Windows.columns()
         }
-        self._states = _states(traces, config.agree)
+        of_host = [each for each in config.agree if each == "fragments"]
+        of_connections = [each for each in config.agree if each not in of_host]
+        self._states = _states(traces, of_connections)
         # the last packet of a capture has a duration of 0, so the first has a gap of 0
         self._gap_ns = np.roll(self._packets["duration_ns"], 1)
         capture = self._capture = np.repeat(np.arange(len(traces)), sizes)
@@ -151,7 +153,8 @@ class Sessions(Recorded):
         service = numbered([ports.service for ports in self._sides])
         self._order = Order(message, service, capture)
         times = magnitude(self._gap_ns, config.magnitudes)
-        left = self._unfinished(numbered([capture, device, peer]))
+        left = _unfinished(self._states, numbered([capture, device, peer]))
+        left += _unfinished(_states(traces, of_host), capture)
         left = numbered([left != 0, left])
         symbol = numbered([left, message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
@@ -162,20 +165,6 @@ class Sessions(Recorded):
         self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
         progress("count", 1, 1)
         return self
-
-    def _unfinished(self, pair: NDArray[np.int64]) -> NDArray[np.int64]:
-        """A number for all that is unfinished after each packet, between all `pair`s of ports (P).
-
-        A walk that goes over while others wait for what is to come has to find it there.
-        """
-        groups = Groups(pair)
-        is_last = np.zeros(len(pair), dtype=bool)
-        is_last[np.unique(pair[::-1], return_index=True)[1]] = True
-        is_last = is_last[::-1]
-        number = numbered([np.zeros_like(pair), *np.minimum(self._states, 0).T])
-        none = np.all(self._states >= 0, axis=1) | is_last
-        number = np.where(none, 0, (1 + number) * _MIXER >> 8)
-        return np.cumsum(number - groups.previous(number, 0))
 
     def _lay_out(
         self, symbol: NDArray[np.int64], left: NDArray[np.int64], sizes: Sequence[int]
@@ -402,6 +391,21 @@ def _mostly_first(message: NDArray[np.int64], connection: NDArray[np.int64]) -> 
     _, has = np.unique(np.stack([connection, message]), axis=1)
     mostly: NDArray[np.bool_] = (2 * begins >= np.bincount(has))[message]
     return mostly
+
+
+def _unfinished(states: NDArray[np.int64], pair: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for all that is unfinished after each packet, between all `pair`s of ports (P).
+
+    A walk that goes over while others wait for what is to come has to find it there.
+    """
+    groups = Groups(pair)
+    is_last = np.zeros(len(pair), dtype=bool)
+    is_last[np.unique(pair[::-1], return_index=True)[1]] = True
+    is_last = is_last[::-1]
+    number = numbered([np.zeros_like(pair), *np.minimum(states, 0).T])
+    none = np.all(states >= 0, axis=1) | is_last
+    number = np.where(none, 0, (1 + number) * _MIXER >> 8)
+    return np.cumsum(number - groups.previous(number, 0))
 
 
 def _states(traces: Sequence[Trace], protocols: Sequence[State]) -> NDArray[np.int64]:

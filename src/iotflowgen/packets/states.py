@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from iotflowgen.packets.datagrams import open_questions
+from iotflowgen.packets.datagrams import open_datagrams, open_questions
 from iotflowgen.packets.payload import handshakes, messages, says_its_length
 from iotflowgen.packets.record import as_captured, encoded
 from iotflowgen.packets.tcp import agreed_options, closed_sides, find_references, outstanding
@@ -46,6 +46,7 @@ def _stated(traces: Sequence[Trace], packets: Packets) -> list[Trace]:
         "http": http,
         "outstanding": outstanding(packets, tcp, references),
         "options": agreed_options(packets),
+        "fragments": open_datagrams(packets),
     }
     # of TCP, lengths tell it: nothing is put into what has no payload
     layers = packets.layers

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 __all__ = ["STATES", "State", "Trace", "check_packets"]
 
-State = Literal["dns", "tcp", "tls", "http", "outstanding", "options"]
+State = Literal["dns", "tcp", "tls", "http", "outstanding", "options", "fragments"]
 """What may be known of the states of connections, beyond features: open questions, of DNS and of
 others; sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments
-without acknowledgment; options that SYNs agreed on."""
+without acknowledgment; options that SYNs agreed on; and of the host, datagrams in fragments."""
 STATES: Final[tuple[State, ...]] = get_args(State)
 
 
