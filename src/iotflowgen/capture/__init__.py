@@ -6,7 +6,6 @@ from iotflowgen.capture.doubts import copies, doubt
 from iotflowgen.capture.formats import is_capture
 from iotflowgen.capture.frames import read_frames
 from iotflowgen.capture.headers import header_fields, with_headers
-from iotflowgen.capture.pieces import quiet_places
 from iotflowgen.capture.read import (
     DEFAULT_CACHE,
     CaptureWarning,
@@ -29,7 +28,6 @@ __all__ = [
     "find_captures",
     "header_fields",
     "is_capture",
-    "quiet_places",
     "read_captures",
     "read_frames",
     "with_headers",

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.errors import DeviceNotFound
 
-__all__ = ["Device", "count_hosts", "find_device", "foreign", "outgoing"]
+__all__ = ["Device", "count_hosts", "device_of", "find_device", "foreign", "outgoing"]
 
 Kind = Literal["ip", "mac"]
 
@@ -56,7 +56,7 @@ def find_device(dissections: Sequence[Dissection], wanted: str | None = None) ->
             given and no packet has an IP address to find it by.
     """
     if wanted is None:
-        return _with_mac(_most_common(dissections), dissections)
+        return device_of(_most_common(dissections), dissections)
     address = _parse_address(wanted)
     if not any(address in dissection.addresses for dissection in dissections):
         kind: Kind = "mac" if _is_mac(address) else "ip"
@@ -65,7 +65,7 @@ def find_device(dissections: Sequence[Dissection], wanted: str | None = None) ->
         )
     if _is_mac(address):
         return Device(ip=None, mac=address)
-    return _with_mac(address, dissections)
+    return device_of(address, dissections)
 
 
 def outgoing(dissection: Dissection, device: Device) -> NDArray[np.bool_]:
@@ -115,7 +115,8 @@ def _most_common(dissections: Sequence[Dissection]) -> str:
     return max(counts, key=lambda ip: (counts[ip], ipaddress.ip_address(ip).is_private, ip))
 
 
-def _with_mac(ip: str, dissections: Sequence[Dissection]) -> Device:
+def device_of(ip: str, dissections: Sequence[Dissection]) -> Device:
+    """The host that has an IP address."""
     sent: Counter[str] = Counter()
     for dissection in dissections:
         sent.update(_tally(dissection, "src_mac", dissection.src_ip == _place(ip, dissection)))

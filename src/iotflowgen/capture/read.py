@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,11 @@ from numpy.typing import NDArray
 
 from iotflowgen.capture.builtin import dissect
 from iotflowgen.capture.cache import default_cache, dissect_cached
-from iotflowgen.capture.device import Device, count_hosts, find_device, foreign, outgoing
+from iotflowgen.capture.device import Device, find_device, foreign, outgoing
 from iotflowgen.capture.dissection import Dissection
+from iotflowgen.capture.ethernet import read_ethernet
 from iotflowgen.capture.formats import is_capture
+from iotflowgen.capture.hosts import Host, find_hosts, find_names, rivals
 from iotflowgen.errors import DeviceNotFound, UnreadableCapture
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace
@@ -35,12 +38,16 @@ __all__ = [
     "Dissector",
     "dissect_captures",
     "find_captures",
+    "hosts_in",
     "read_captures",
+    "unclear",
 ]
 
 Dissector = Literal["builtin", "tshark"]
 """Who tells what packets are: our own rules, or the program tshark, as in the paper."""
 
+_NAMED = 20
+"""Captures that are searched for names of hosts."""
 _MANY = 0.1
 """A larger share of the packets that others send each other is no stray packets."""
 DEFAULT_CACHE = Path("<user cache>")
@@ -91,13 +98,15 @@ def read_captures(
         TsharkMissing: tshark is asked for and not installed.
         ExtraMissing: It is asked for, and what reads its output is not installed.
         UnreadableCapture: A path does not exist or is no capture, or no packet is in any.
-        DeviceNotFound: No packet of the device in a capture, or `device` is not given and many
-            packets are others'.
+        DeviceNotFound: No packet of the device in a capture, or `device` is not given and another
+            host may be it as well, or many packets are others'.
     """
     captures = dissect_captures(
         paths, dissector=dissector, processes=processes, cache=cache, progress=progress
     )
     found = find_device([capture.dissection for capture in captures], device)
+    if device is None and (doubtful := unclear(captures, found)):
+        raise DeviceNotFound(doubtful)
     if strangers := [
         c.path for c in captures if not {found.ip, found.mac} & {*c.dissection.addresses}
     ]:
@@ -221,12 +230,35 @@ def _tell_of(
         return
     between = f"{count} of {packets} packets are between others than {device.ip or device.mac}"
     if count > _MANY * packets and not is_named:
-        hosts = count_hosts(capture.dissection for capture in captures).most_common(4)
         raise DeviceNotFound(
-            f"{between}, so there may be several devices; name one with --device: "
-            f"{', '.join(f'{address} ({n} packets)' for address, n in hosts)}"
+            f"{between}, so there may be several devices; name one with --device:"
+            f"{_listed(hosts_in(captures))}"
         )
     _warn(f"{between}; they are left out")
+
+
+def hosts_in(captures: Sequence[Capture]) -> list[Host]:
+    """The hosts with most packets, most common first."""
+    names: dict[str, str] = {}
+    for capture in captures[:_NAMED]:
+        with suppress(UnreadableCapture):
+            names |= find_names(capture.dissection, read_ethernet(capture.path))
+    return find_hosts([capture.dissection for capture in captures], names)
+
+
+def unclear(captures: Sequence[Capture], device: Device) -> str:
+    """What to say where it is not clear that this is the device; empty where it is."""
+    dissections = [capture.dissection for capture in captures]
+    if not rivals(find_hosts(dissections, {}), device):
+        return ""
+    return (
+        "it is not clear which host is the device, for others have as many packets; name it with "
+        f"--device:{_listed(hosts_in(captures))}"
+    )
+
+
+def _listed(hosts: Sequence[Host]) -> str:
+    return "".join(f"\n  {host}" for host in hosts)
 
 
 def _trace(capture: Capture, device: Device, own: NDArray[np.bool_], name_is_enough: bool) -> Trace:

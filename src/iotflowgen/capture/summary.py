@@ -4,8 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iotflowgen.capture.device import Device, count_hosts, find_device
-from iotflowgen.capture.read import DEFAULT_CACHE, Dissector, dissect_captures
+from iotflowgen.capture.device import Device, find_device
+from iotflowgen.capture.hosts import Host
+from iotflowgen.capture.read import (
+    DEFAULT_CACHE,
+    Dissector,
+    dissect_captures,
+    hosts_in,
+    unclear,
+)
 from iotflowgen.errors import DeviceNotFound
 
 __all__ = ["CaptureSummary", "describe"]
@@ -22,10 +29,10 @@ class CaptureSummary:
     """From the first to the last packet of a capture, summed over captures."""
     links: tuple[str, ...]
     """Link types."""
-    hosts: tuple[tuple[str, int], ...]
-    """IP addresses that send and their packets, sent or received, most common first."""
+    hosts: tuple[Host, ...]
+    """Those with most packets, most common first."""
     device: Device | None
-    """The device that would be taken; None if no packet has an IP address."""
+    """The device that would be taken; None if no packet has an IP address, or it is not clear."""
 
 
 def describe(
@@ -38,17 +45,19 @@ def describe(
     """Summarise captures; arguments, warnings and errors as for `read_captures`."""
     captures = dissect_captures(paths, dissector=dissector, cache=cache)
     dissections = [each.dissection for each in captures]
+    found: Device | None = None
     try:
         found = find_device(dissections, device)
     except DeviceNotFound:
         if device is not None:
             raise
+    if device is None and found is not None and unclear(captures, found):
         found = None
     return CaptureSummary(
         captures=len(dissections),
         packets=sum(len(each) for each in dissections),
         seconds=sum(int(each.time_ns[-1] - each.time_ns[0]) for each in dissections) / 1e9,
         links=tuple(sorted({each.link for each in dissections})),
-        hosts=tuple(count_hosts(dissections).most_common()),
+        hosts=tuple(hosts_in(captures)),
         device=found,
     )

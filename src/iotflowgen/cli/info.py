@@ -49,9 +49,11 @@ def _describe_captures(path: Path, device: str | None, dissector: "Dissector") -
         "time": f"{found.seconds:.0f} s",
         "link": ", ".join(found.links),
     }
-    for place, (host, packets) in enumerate(found.hosts[:5], 1):
-        rows[f"host {place}"] = f"{host}, {packets} packets"
-    if found.device is not None:
+    for place, host in enumerate(found.hosts, 1):
+        rows[f"host {place}"] = str(host)
+    if found.device is None:
+        rows["device"] = "not clear: name it with --device MAC|IP"
+    else:
         known = [address for address in (found.device.ip, found.device.mac) if address]
         rows["device"] = f"{', '.join(known)} (another: --device MAC|IP)"
         iot.read_captures(path, device=known[-1], dissector=dissector).doubt()

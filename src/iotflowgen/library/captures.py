@@ -12,7 +12,7 @@ from iotflowgen import capture
 from iotflowgen.library.arguments import check_choice
 from iotflowgen.library.files import AnyPath, Paths, checked_path, data_frame, paths_of
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace
+from iotflowgen.traffic import Trace, quiet_places
 from iotflowgen.wire import Frames
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Captures(Sequence[Trace]):
         traces: list[Trace] = []
         frames: list[Frames] = []
         for trace, of_trace in self.with_frames():
-            places = capture.quiet_places(trace.time_ns)
+            places = quiet_places(trace.time_ns)
             pieces = [*pairwise([0, *places.tolist(), len(trace)])]
             for number, (first, last) in enumerate(pieces, 1):
                 name = f"{trace.name} ({number} of {len(pieces)})" if places.size else trace.name

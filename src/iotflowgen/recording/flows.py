@@ -15,9 +15,6 @@ from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["find_flows"]
 
-_ADDRESSES = {4: (12, 4), 6: (8, 16)}
-"""Where IPv4 and IPv6 have their two addresses, and of how many bytes each."""
-
 
 def find_flows(frames: Frames, layers: Layers, capture: Integers, outgoing: Flags) -> Integers:
     """The number of each packet's flow, from 0 on (P); -1 of what has no ports.
@@ -28,19 +25,11 @@ def find_flows(frames: Frames, layers: Layers, capture: Integers, outgoing: Flag
         capture: Which capture each is of (P).
         outgoing: Whether the device sent it (P).
     """
-    endpoints = np.zeros((len(frames), 2, 18), dtype=np.uint8)
-    for version, (at, size) in _ADDRESSES.items():
-        has = np.flatnonzero(layers.is_ip4 if version == 4 else layers.is_ip6)
-        network = layers.network[has]
-        for end in (0, 1):
-            found = frames.take(has).bytes_at(network + at + end * size, size)
-            endpoints[has, end, :size] = found
-    ports = np.stack([src_port(frames, layers), dst_port(frames, layers)], axis=1)
-    endpoints[:, :, 16:] = ports.astype(">u2")[:, :, None].view(np.uint8)
+    source, destination = _endpoints(frames, layers)
     # the device's end first
-    endpoints[~outgoing] = endpoints[~outgoing, ::-1]
-    _, pair = np.unique(endpoints.reshape(len(frames), -1), axis=0, return_inverse=True)
-    key = (capture * (int(pair.max(initial=0)) + 1) + pair.ravel()) * 256 + layers.protocol
+    own, other = np.where(outgoing, (source, destination), (destination, source))
+    _, pair = np.unique(own * (int(other.max(initial=0)) + 1) + other, return_inverse=True)
+    key = (capture * (int(pair.max(initial=0)) + 1) + pair) * 256 + layers.protocol
     key = np.where(layers.has_ports, key, -1)
     groups = Groups(key)
     opens = layers.is_tcp & (tcp_flags(frames, layers) & (SYN | ACK) == SYN)
@@ -49,6 +38,27 @@ def find_flows(frames: Frames, layers: Layers, capture: Integers, outgoing: Flag
     before = groups.previous(before, -1)
     again = (before >= 0) & (initial[before] == initial)
     begun = groups.sum((opens & ~again).astype(np.int64))
-    _, flow = np.unique(np.stack([groups.number, begun]), axis=1, return_inverse=True)
-    _, flow = np.unique(np.where(key < 0, -1, flow.ravel()), return_inverse=True)
-    return flow.ravel() - bool((key < 0).any())
+    flow = groups.number * (int(begun.max(initial=0)) + 1) + begun
+    _, flow = np.unique(np.where(key < 0, -1, flow), return_inverse=True)
+    return flow - bool((key < 0).any())
+
+
+def _endpoints(frames: Frames, layers: Layers) -> Integers:
+    """A number for the address and port of each end (2, P): of senders, of receivers."""
+    ports = np.stack([src_port(frames, layers), dst_port(frames, layers)])
+    # by the halves of addresses, one after the other: sorting rows of bytes takes far longer
+    number = np.zeros(2 * len(frames), np.int64)
+    for half in (0, 1):
+        words = np.zeros((2, len(frames)), np.uint64)
+        for is_it, first, size in ((layers.is_ip4, 12, 4), (layers.is_ip6, 8, 16)):
+            has = np.flatnonzero(is_it)
+            some, at = frames.take(has), layers.network[has] + first
+            for end in (0, 1):
+                if size == 16:
+                    words[end, has] = some.number(at + end * size + half * 8, 8).view(np.uint64)
+                elif half == 0:
+                    words[end, has] = some.number(at + end * size, 4) << 32
+        values, which = np.unique(words, return_inverse=True)
+        number = number * len(values) + which.ravel()
+    numbers: Integers = np.unique((number << 16) | ports.ravel(), return_inverse=True)[1]
+    return numbers.reshape(2, -1)

@@ -1,5 +1,6 @@
 """The nouns: protocols, a trace (one capture as columns), a session (generated), and windows."""
 
+from iotflowgen.traffic.pieces import quiet_places
 from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
 from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.trace import STATES, State, Trace
@@ -28,5 +29,6 @@ __all__ = [
     "flow_by_ports",
     "pack_protocols",
     "protocol_mask",
+    "quiet_places",
     "unpack_protocols",
 ]

@@ -2,14 +2,26 @@
 
 import numpy as np
 import pytest
+from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.dns import DNS, DNSQR, DNSRR
 from scapy.layers.eap import EAPOL
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import ARP, Ether
 
-from iotflowgen.capture import CaptureWarning, Device, read_captures, read_frames
+from iotflowgen.capture import (
+    CaptureWarning,
+    Device,
+    builtin,
+    describe,
+    hosts,
+    read_captures,
+    read_frames,
+)
 from iotflowgen.capture.builtin import dissect
 from iotflowgen.capture.device import count_hosts, find_device, outgoing
+from iotflowgen.capture.ethernet import read_ethernet
+from iotflowgen.capture.hosts import Host
 from iotflowgen.capture.tshark import FIELDS, parse
 from iotflowgen.errors import DeviceNotFound
 from tests.unit.capture.conftest import (
@@ -19,6 +31,7 @@ from tests.unit.capture.conftest import (
     HOME,
     PHONE,
     ROUTER,
+    both_dissectors,
     down,
     pcap,
     talk,
@@ -96,6 +109,92 @@ def test_other_leases_and_addresses_of_the_device_are_its_own():
     assert device == Device(HOME, DEVICE, mac_is_own=True)
     assert outgoing(first, device).tolist() == [True, False, True, True]
     assert outgoing(second, device).tolist() == [True, False]
+
+
+def app_and_device(phone="192.168.1.77", more=()):
+    """As many packets of either: an app asks a plug, which answers on a port of its own."""
+    plug, app = ("50:c7:bf:12:34:56", "192.168.1.50"), ("da:a1:19:7c:42:e8", phone)
+    frames = [
+        Ether(src=plug[0], dst="ff:ff:ff:ff:ff:ff")
+        / IP(src="0.0.0.0", dst="255.255.255.255")
+        / UDP(sport=68, dport=67)
+        / BOOTP(chaddr=bytes.fromhex(plug[0].replace(":", "")))
+        / DHCP(options=[("message-type", "request"), ("hostname", b"HS110"), "end"])
+    ]
+    for i in range(8):
+        pair = (app, plug) if i % 2 == 0 else (plug, app)
+        (source, src), (destination, dst) = pair
+        ports = (50000 + i // 2, 9999) if i % 2 == 0 else (9999, 50000 + i // 2)
+        head = Ether(src=source, dst=destination) / IP(src=src, dst=dst)
+        frames.append(head / TCP(sport=ports[0], dport=ports[1], flags="PA") / b"state")
+    return [*frames, *more]
+
+
+@both_dissectors
+def test_a_device_is_not_taken_for_the_app_that_asks_it(write, dissect):
+    path = write(app_and_device())
+    kind = "tshark" if dissect is not builtin.dissect else "builtin"
+    with pytest.raises(DeviceNotFound) as error:
+        read_captures([path], dissector=kind)
+    first, *hosts = str(error.value).split("\n")
+    assert "name it with --device" in first
+    said = {line.split(",")[0].strip(): line for line in hosts}
+    assert {*said} == {"192.168.1.50", "192.168.1.77"}
+    assert "answers on TCP 9999" in said["192.168.1.50"]
+    assert "calls itself HS110" in said["192.168.1.50"]
+    assert "made up, as phones do" in said["192.168.1.77"]
+    assert read_captures([path], "192.168.1.50", dissector=kind)[0].outgoing.sum() == 5
+
+
+def test_what_is_said_of_hosts_is_also_described(write):
+    summary = describe([write(app_and_device())])
+    assert summary.device is None
+    assert {host.ip: host.services for host in summary.hosts} == {
+        "192.168.1.50": ("TCP 9999",),
+        "192.168.1.77": (),
+    }
+
+
+def test_where_all_speaks_for_the_most_common_host_it_is_the_device(write):
+    more = [Ether(src="50:c7:bf:12:34:56") / IP(src="192.168.1.50", dst=CLOUD) / UDP()]
+    path = write(app_and_device(more=more))
+    assert read_captures([path])[0].outgoing.sum() == 6
+
+
+def test_vendors_are_those_of_wireshark(tmp_path, monkeypatch):
+    program = tmp_path / "bin/tshark"
+    for path in (program, tmp_path / "share/wireshark/manuf"):
+        path.parent.mkdir(parents=True)
+        path.write_text(
+            "# comment\n50:C7:BF\tTP-Link\tTP-Link Ltd.\n"
+            "00:1B:C5:00:10:00/36\tOpenRBco\tOpenRB.com\n"
+        )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    hosts._vendors.cache_clear()
+    named = [
+        Host("", mac, 0, 0, (), "", is_gateway=False)
+        for mac in (
+            "50:c7:bf:12:34:56",
+            "00:1b:c5:00:11:22",
+            "00:1b:c5:00:21:22",
+            "da:a1:19:00:00:01",
+        )
+    ]
+    assert [host.vendor for host in named] == ["TP-Link Ltd.", "OpenRB.com", "", ""]
+    hosts._vendors.cache_clear()
+
+
+def test_names_in_mdns_are_those_of_answers(write):
+    answer = DNS(qr=1, aa=1, an=DNSRR(rrname="tasmota-1.local.", rdata="192.168.1.50"))
+    asked = DNS(qd=DNSQR(qname="_http._tcp.local."))
+    group = {"src": "192.168.1.50", "dst": "224.0.0.251"}
+    frames = [
+        Ether(src=mac, dst="01:00:5e:00:00:fb") / IP(**group) / UDP(sport=5353, dport=5353) / said
+        for mac, said in ((PHONE, asked), (DEVICE, answer))
+    ]
+    path = write(frames)
+    assert hosts.find_names(dissect(path), read_ethernet(path)) == {DEVICE: "tasmota-1"}
 
 
 def test_behind_a_router_only_the_address_counts():
@@ -202,7 +301,7 @@ def test_what_others_send_each_other_is_left_out(write):
 def test_many_packets_of_others_ask_for_the_device(write):
     other = Ether(src=PHONE, dst=GATEWAY) / IP(src="10.0.0.9", dst="93.184.216.99") / UDP()
     path = write([*talk(10), *[other] * 4])
-    with pytest.raises(DeviceNotFound, match=r"4 of 14 packets .* --device: .*10 packets"):
+    with pytest.raises(DeviceNotFound, match=r"(?s)4 of 14 packets .*--device:\n  10.* 10 packets"):
         read_captures([path])
     with pytest.warns(CaptureWarning, match="4 of 14 packets .* left out"):
         assert len(read_captures([path], HOME)[0]) == 10

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotflowgen.capture import CaptureWarning, copies, doubt, quiet_places
+from iotflowgen.capture import CaptureWarning, copies, doubt
+from iotflowgen.traffic import quiet_places
 from iotflowgen.wire import Frames
 from tests.conftest import make_trace
 
