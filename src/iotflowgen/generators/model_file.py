@@ -34,7 +34,7 @@ __all__ = [
     "write_model",
 ]
 
-SCHEMA = 5
+SCHEMA = 6
 _KEY = "iotflowgen"
 _RECORDING = "recording."
 

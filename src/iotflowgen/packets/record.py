@@ -46,8 +46,8 @@ def encoded(recording: Recording, codecs: Sequence[type[Codec]] | None = None) -
     for codec in all_codecs() if codecs is None else codecs:
         told = codec.encode(recording.packets)
         references |= {f"{codec.name}.{name}": column for name, column in told.items()}
-    identities = learn_identities(recording.packets)
-    return replace(recording, references=references, identities=identities)
+    identities, places = learn_identities(recording.packets)
+    return replace(recording, references=references | places.columns(), identities=identities)
 
 
 def as_captured(captures: Iterable[tuple[Trace, Frames]]) -> Recording:

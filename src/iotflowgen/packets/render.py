@@ -59,16 +59,16 @@ class Renderer:
                 not installed.
         """
         self.device_mac, self.device_ip = persona.device_mac, persona.device_ip
-        # what is shown instead stays the same, so that captured packets are disguised, and once
-        recording = replace(recording, frames=persona.pseudonymise(recording.frames))
-        self._frames, self._layers = recording.frames, recording.layers
-        self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         codecs = codecs_of(recording) if codecs is None else codecs
         try:
+            # what is shown instead stays the same, so that captured packets are disguised, and once
+            recording = replace(recording, frames=persona.pseudonymise(recording))
+            self._frames, self._layers = recording.frames, recording.layers
             check_references(recording, codecs)
             self._codecs = [codec(recording) for codec in codecs]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError("the model holds packets that do not fit; fit it again") from error
+        self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         self._noise = Noise(rng)
         shown = (persona.device_mac, persona.device_ip, "fe80::1")
         self._fuzzer = Fuzzer(rng, Home(*shown, persona.gateway_mac, persona.gateway_ip))

@@ -7,23 +7,46 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Draws"]
 
 _TRIES: Final = 64
-_HEX: Final = "0123456789abcdef"
+_DIGITS: Final = "0123456789abcdef"
 _KEPT: Final = re.compile(r"(.)\1{3,}|%[0-9A-Fa-f]{2}")
 """What fills a word up, or escapes a letter of it."""
-_ALPHABETS: Final = {
-    letter: letters
-    for letters in (string.digits, string.ascii_lowercase, string.ascii_uppercase)
-    for letter in letters
-}
-"""Of each letter those that may stand in its place."""
-_HEX_ALPHABETS: Final = {
-    letter: letters if letters is string.digits else letters[:6]
-    for letter, letters in _ALPHABETS.items()
-}
+_FIRST, _COUNT = np.arange(256, dtype=np.uint8), np.ones(256)
+"""Of each letter those that may stand in its place: the first, and how many."""
+for _letters in (string.digits, string.ascii_lowercase, string.ascii_uppercase):
+    _FIRST[[*_letters.encode()]], _COUNT[[*_letters.encode()]] = ord(_letters[0]), len(_letters)
+_HEX_COUNT: Final = np.where(_COUNT == 26, 6.0, _COUNT)
+_NUMBER: Final = re.compile(r"[1-9][0-9]*(?:\.[0-9]+)?")
+_WIDE: Final = 3
+"""Digits of a longitude that stays below 200."""
+_IS_HEX: Final = re.compile(r"[0-9A-Fa-f\W_]+")
+
+
+def _spans_of(data: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The first letter that may stand in each place, and how many."""
+    text = data.tobytes()
+    try:
+        is_text = text.decode().isprintable()
+    except UnicodeDecodeError:
+        is_text = False
+    if not is_text:
+        return np.zeros_like(data), np.full(len(data), 256.0)
+    is_hex = _IS_HEX.fullmatch(old := text.decode("latin-1")) is not None
+    first, count = _FIRST[data], (_HEX_COUNT if is_hex else _COUNT)[data]
+    for match in _KEPT.finditer(old):
+        first[slice(*match.span())], count[slice(*match.span())] = data[slice(*match.span())], 1
+    # the last byte of a letter of several tells which it is of 64 that stand together
+    if _NUMBER.fullmatch(old):
+        # without a zero in front, and no latitude above 90
+        first[0], count[0] = ord("1"), 8 if len(old.partition(".")[0]) < _WIDE else 1
+    if not text.isascii():
+        last = np.flatnonzero((data & 0xC0 == 0x80) & (np.append(data[1:], 0) & 0xC0 != 0x80))
+        first[last], count[last] = data[last] & 0xF0, 16
+    return first, count
 
 
 class Draws:
@@ -52,20 +75,23 @@ class Draws:
         return drawn
 
     def word(self, old: str) -> str:
-        """Another word of the same letters, digits and cases."""
-        kept = {i for match in _KEPT.finditer(old) for i in range(*match.span())}
-        is_hex = all(letter in string.hexdigits for letter in old if letter.isalnum())
-        alphabets = _HEX_ALPHABETS if is_hex else _ALPHABETS
-        places = [(i, alphabets[old[i]]) for i in range(len(old)) if old[i] in alphabets]
-        places = [(i, letters) for i, letters in places if i not in kept]
+        """Another word of the same letters, digits and cases, a letter a byte (Latin-1).
+
+        Bytes of other letters are drawn so that they remain UTF-8; of what is no text, all are.
+        """
+        data = np.frombuffer(old.encode("latin-1"), np.uint8)
+        first, count = _spans_of(data)
+        # whose mail it is does not depend on the country
+        domain = old.rfind(".") if "@" in old else len(data)
+        first[domain:], count[domain:] = data[domain:], 1
+        if not (count > 1).any():
+            return old
 
         def draw() -> str:
-            drawn = [*old]
-            for (i, letters), share in zip(places, self._rng.random(len(places)), strict=True):
-                drawn[i] = letters[int(share * len(letters))]
-            return "".join(drawn)
+            shares = self._rng.random(len(data))
+            return (first + (shares * count).astype(np.uint8)).tobytes().decode("latin-1")
 
-        return self.unlike(draw) if places else old
+        return self.unlike(draw)
 
     def mac(self, old: str) -> str:
         """A MAC address of the same vendor, in an address of IPv6 as long as a text."""
@@ -130,4 +156,4 @@ class Draws:
         return str(self._rng.integers(least, min(most, 10 ** len(old) - 1) + 1))
 
     def _digits(self, old: str) -> str:
-        return "".join(d if d == "0" else _HEX[self._rng.integers(1, 16)] for d in old)
+        return "".join(d if d == "0" else _DIGITS[self._rng.integers(1, 16)] for d in old)

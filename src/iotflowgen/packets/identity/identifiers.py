@@ -10,9 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from iotflowgen.packets.identity.notations import STUN_COOKIE, hidden
-
-__all__ = ["dhcp_addresses_in", "dotted_quads_in", "is_host", "stun_addresses_in", "words_in"]
+__all__ = ["dotted_quads_in", "is_host", "is_version", "words_in"]
 
 _UUID: Final = rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _LINK: Final = rb"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}(?![0-9A-Fa-f:])"
@@ -30,7 +28,11 @@ _SHORTEST_WORD: Final = 3.0
 _SHORTEST_TOKEN: Final = 12
 _SECRETS: Final = re.compile(
     rb"(?i)\b(?:ssid|serial(?:number|no)?|password|passwd|psk|token|secret|username|hash|nonce|"
-    rb"once|auth|blindcode|session_?id|etag)[\"']?\s*[:=>]\s*(?:W/)?[\"']?([^\s\"'<>&,;]{4,})"
+    rb"once|auth|blindcode|session_?id|etag|alias)(?:[\"']? value)?[\"']?\s*[:=>]\s*(?:W/)?"
+    rb"(?:\"([^\"\r\n]{4,64})\"|[\"']?([^\s\"'<>&,;]{4,}))"
+)
+_COORDINATES: Final = re.compile(
+    rb"(?i)\b(?:lat|lon|lng|latitude|longitude)(?:_i)?[\"']?\s*[:=>]\s*[\"']?-?([0-9][0-9.]{3,})"
 )
 _CREDENTIALS: Final = re.compile(
     rb"(?i)\b(?:authorization|authenticate|\w+_auth|cookie):[ \t]*((?:[^\r\n\"]|\"[^\"\r\n]*\")*)"
@@ -42,41 +44,45 @@ _VALUES: Final = re.compile(
 _SHORTEST_NAMELESS: Final = 8
 """Letters of a credential that is no word, such as the name of a scheme."""
 _COMMON: Final = {b"admin", b"user", b"root", b"null", b"none", b"true", b"false"}
-_VERSION: Final = re.compile(rb"(?i)(?:version|revision|build)[\"']?\s*[:=>/ ]\s*[\"']?$")
+_VERSION: Final = re.compile(
+    rb"(?i)(?:version|revision|build|firmware|fw|ver|\bv)(?:[\"']? value)?"
+    rb"[\"']?\s*[:=>/ ]?\s*[\"']?$"
+)
 _BEFORE: Final = 24
 """Bytes that are looked at for what a word is."""
-_HALVED: Final = bytes(0 if letter & 1 else letter >> 1 for letter in range(256))
-"""Undoes the doubling of letters that `notations` knows."""
-_QUAD: Final = re.compile(rb"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
-_MAPPED: Final = re.compile(rb"(?:\0[\x12\x16\x20]|\x80\x20)\0\x08\0\x01..(.{4})", re.DOTALL)
-"""How STUN tells a client the address under which it is seen (RFC 8489, section 14.2)."""
-_FIXED: Final = (12, 16, 20, 24)
-"""Where BOOTP has addresses of the client, of what it is given, of its server and relay."""
-_OPTIONS: Final = 240
-_LEASE_OPTIONS: Final = {3, 4, 5, 6, 7, 42, 44, 50, 54}
-"""DHCP options that hold addresses of hosts (RFC 2132)."""
+_PRODUCT: Final = re.compile(rb"[A-Za-z]/$")
+"""Behind which HTTP has the version of a product (RFC 9110, section 10.1.5)."""
+_MAIL: Final = re.compile(rb"([\w.+-]+@[\w-]+)(?:\.[\w-]+)+")
+_QUAD: Final = re.compile(rb"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\.?[0-9A-Za-z])")
 
 
-def words_in(payload: bytes) -> Iterator[bytes]:
-    """UUIDs, long numbers, serial numbers, cookies and tokens in a text, or in what holds one."""
+def words_in(payload: bytes) -> Iterator[tuple[int, int]]:
+    """UUIDs, long numbers, serial numbers, cookies, tokens, secrets: where each begins and ends."""
     for match in _SECRETS.finditer(payload):
-        if match[1].lower() not in _COMMON:
-            yield match[1]
+        if match[match.lastindex or 0].lower() not in _COMMON:
+            yield match.span(match.lastindex or 0)
+    yield from (match.span(1) for match in _COORDINATES.finditer(payload))
     for header in _CREDENTIALS.finditer(payload):
-        for value in _VALUES.findall(header[1]):
-            if len(value) >= _SHORTEST_NAMELESS or not value.isalpha():
-                yield value
+        for value in _VALUES.finditer(header[1]):
+            if len(value[1]) >= _SHORTEST_NAMELESS or not value[1].isalpha():
+                yield header.start(1) + value.start(1), header.start(1) + value.end(1)
+    if b"@" in payload:
+        yield from (match.span(1) for match in _MAIL.finditer(payload))
     tokens = [run.span() for run in _RUN.finditer(payload) if _is_token(run[0])]
-    for start, end in tokens:
-        yield payload[start:end]
+    yield from tokens
     for match in _PLAIN.finditer(payload):
         if any(start <= match.start() and match.end() <= end for start, end in tokens):
             continue
         # what a version is, all devices of a kind have
-        if not _VERSION.search(payload, max(0, match.start() - _BEFORE), match.start()):
-            word = match[0]
+        if not is_version(payload, match.start()):
             # a length in front of a text may look like its first letter
-            yield word[1:] if word[0] == len(word) - 1 else word
+            is_length = match[0][0] == len(match[0]) - 1
+            yield match.start() + is_length, match.end()
+
+
+def is_version(payload: bytes, at: int) -> bool:
+    """Whether what stands before a place says that a version begins there."""
+    return _VERSION.search(payload, max(0, at - _BEFORE), at) is not None
 
 
 def _is_token(run: bytes) -> bool:
@@ -94,29 +100,12 @@ def _is_mixed(word: bytes) -> bool:
     return word not in (word.lower(), word.upper())
 
 
-def dotted_quads_in(text: bytes) -> Iterator[str]:
-    """What looks like an IPv4 address, as a text whose letters may be doubled."""
-    for each in (text, text.translate(_HALVED)):
-        yield from (match[0].decode() for match in _QUAD.finditer(each))
-
-
-def stun_addresses_in(message: bytes) -> Iterator[bytes]:
-    """IPv4 addresses that a message of STUN tells; none in what is no STUN (RFC 8489)."""
-    if message[4:8] == STUN_COOKIE:
-        for match in _MAPPED.finditer(message):
-            yield hidden(match[1])
-
-
-def dhcp_addresses_in(message: bytes) -> Iterator[bytes]:
-    """IPv4 addresses in a BOOTP message (RFC 951) and its options, as far as it goes."""
-    found = [message[at : at + 4] for at in _FIXED]
-    at = _OPTIONS
-    while at + 1 < len(message) and message[at] != 255:
-        size = message[at + 1]
-        if message[at] in _LEASE_OPTIONS:
-            found += [message[at + i : at + i + 4] for i in range(2, 2 + size - size % 4, 4)]
-        at += 2 + size if message[at] else 1
-    yield from (each for each in found if len(each) == 4)
+def dotted_quads_in(text: bytes) -> Iterator[tuple[int, int]]:
+    """What looks like an IPv4 address and not like a version: where it begins and ends."""
+    for match in _QUAD.finditer(text):
+        product = _PRODUCT.search(text, max(0, match.start() - _BEFORE), match.start())
+        if not product and not is_version(text, match.start()):
+            yield match.span()
 
 
 def is_host(text: str) -> bool:

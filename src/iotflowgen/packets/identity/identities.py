@@ -1,7 +1,7 @@
-"""The identifiers of a device, its home and its peers, learnt from packets.
+"""The identifiers of a device, its home and its peers, learnt from packets, and where they are.
 
-Addresses are read from headers, ARP, DNS, BOOTP and STUN, and from text; words from payload other
-than TLS: in a certificate the bytes beside a text are structure, and may look like a part of it.
+Addresses are read from fields of headers and messages, and from text; words from payload other than
+TLS: in a certificate the bytes beside a text are structure, and may look like a part of it.
 
 Shapes: P packets.
 """
@@ -14,41 +14,32 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.packets.identity.identifiers import (
-    dhcp_addresses_in,
-    dotted_quads_in,
-    is_host,
-    stun_addresses_in,
-    words_in,
-)
-from iotflowgen.recording import Groups, Identities, Packets
-from iotflowgen.traffic import protocol_mask
+from iotflowgen.packets.identity.finder import Finder
+from iotflowgen.packets.identity.identifiers import is_host
+from iotflowgen.packets.identity.messages import Messages
+from iotflowgen.packets.identity.places import Places
+from iotflowgen.recording import Identities, Packets
 from iotflowgen.wire import Frames, Layers
-from iotflowgen.wire.arrays import Bytes, Flags, Integers
-from iotflowgen.wire.dns import A, find_addresses
+from iotflowgen.wire.arrays import Bytes
 from iotflowgen.wire.layers import ARP, IP4, IP6
-from iotflowgen.wire.tls import begins_handshake
 
 __all__ = ["learn_identities"]
 
 _IP: Final = ((IP4, 12, 4, 4), (IP6, 8, 16, 16))
 _ARP: Final = ((ARP, 14, 4, 10),)
 """EtherType, where a header has the first address, bytes of it, and from there to the second."""
-_NAMES: Final = protocol_mask(["dns"]) | protocol_mask(["mdns"])
-_LEASE, _TLS = protocol_mask(["bootp"]), protocol_mask(["https"])
 
 
-def learn_identities(packets: Packets) -> Identities:
+def learn_identities(packets: Packets) -> tuple[Identities, Places]:
     """Learn from all captured packets of a device.
 
-    Their frames are to be those that a persona is to pseudonymise: where bytes of them were set to
-    0, a word that was longer before has to be known as it is now.
+    Their frames are to be those that are to be pseudonymised: where bytes of them were set to 0,
+    there is nothing to find.
 
     Raises:
         ValueError: The device sent no packet.
     """
-    frames, layers = packets.frames, packets.layers
-    outgoing, protocols = packets.outgoing, packets.protocols
+    frames, layers, outgoing = packets.frames, packets.layers, packets.outgoing
     if not outgoing.any():
         raise ValueError("the device sent no packet")
     macs, ends = _macs(frames), _addresses(frames, layers, _IP)
@@ -57,25 +48,23 @@ def learn_identities(packets: Packets) -> Identities:
     peer = np.arange(len(frames)), outgoing.astype(np.int64)
     peers = Counter(_rows(ends[peer], macs[peer], ~outgoing[:, None]))
     gateway_mac, gateway_ip, others = _gateway(peers, device_ip, own)
-    payload = Frames(
-        frames.data, frames.start + layers.payload, np.maximum(layers.end - layers.payload, 0)
-    )
-    is_tls = _speaks_tls(packets.flow, payload, protocols)
-    plain, secret = ({*payload.take(which).tolist()} for which in (~is_tls, is_tls))
-    named = {_text(row) for row in {*_rows(ends.reshape(-1, 17))}}
-    named |= {_text(row) for row in {*_rows(_addresses(frames, layers, _ARP).reshape(-1, 17))}}
-    named |= _named(payload, layers, protocols, plain | secret)
-    return Identities(
+    said = {_text(row) for row in {*_rows(ends.reshape(-1, 17))}}
+    said |= {_text(row) for row in {*_rows(_addresses(frames, layers, _ARP).reshape(-1, 17))}}
+    heard = {device_mac, *_hosts(_rows(macs.reshape(-1, 6)))}
+    finder = Finder(Messages.of(packets), heard, {*own, *filter(is_host, said)})
+    places = finder.places()
+    known = Identities(
         device_mac=device_mac,
         device_ip=device_ip,
         own_addresses=own,
         gateway_mac=gateway_mac,
         gateway_ip=gateway_ip,
         other_gateways=tuple(sorted(others - {gateway_mac, device_mac})),
-        macs=tuple(sorted({device_mac, *_hosts(_rows(macs.reshape(-1, 6)))})),
-        addresses=tuple(sorted({*own, *filter(is_host, named)})),
-        words=tuple(sorted({word.decode("latin-1") for each in plain for word in words_in(each)})),
+        macs=tuple(sorted(finder.macs)),
+        addresses=tuple(sorted(finder.addresses)),
+        words=tuple(sorted(finder.words)),
     )
+    return known, places
 
 
 def _device(macs: Bytes, ends: Bytes) -> tuple[str, str, tuple[str, ...]]:
@@ -90,21 +79,6 @@ def _device(macs: Bytes, ends: Bytes) -> tuple[str, str, tuple[str, ...]]:
     device = max(named or sent, key=sent.__getitem__)
     own = dict.fromkeys(_text(row[:17]) for row in named)
     return device[17:].hex(":"), _text(device[:17]) if named else "", tuple(own)
-
-
-def _named(
-    payload: Frames, layers: Layers, protocols: NDArray[np.uint16], distinct: set[bytes]
-) -> set[str]:
-    """IP addresses that payloads name, `distinct` among these each once."""
-    raw = {address for each in distinct for address in stun_addresses_in(each)}
-    leases = {*payload.take((protocols & _LEASE) != 0).tolist()}
-    raw |= {address for each in leases for address in dhcp_addresses_in(each)}
-    raw |= _answered(payload, layers, protocols)
-    # no address goes on in the next line
-    return {
-        *dotted_quads_in(b"\n".join(distinct)),
-        *(str(ipaddress.ip_address(each)) for each in raw),
-    }
 
 
 def _macs(frames: Frames) -> Bytes:
@@ -169,24 +143,3 @@ def _gateway(
     near = [ip for ip in first if first[ip] == gateway and ip.rpartition(".")[0] == network]
     ip = max(near, key=heard.__getitem__, default="")
     return gateway, ip, {*macs.get(ip, ())}
-
-
-def _speaks_tls(flow: Integers, payload: Frames, protocols: NDArray[np.uint16]) -> Flags:
-    """Whether each packet (P) is TLS, or comes after some in its flow, which may cut records."""
-    # on a port that tshark does not know for TLS a handshake says what it is
-    is_tls = ((protocols & _TLS) != 0) | begins_handshake(payload)
-    found: Flags = is_tls | (Groups(flow).latest(is_tls & (flow >= 0)) >= 0)
-    return found
-
-
-def _answered(payload: Frames, layers: Layers, protocols: NDArray[np.uint16]) -> set[bytes]:
-    """Addresses in messages of DNS, which over TCP say their length first (RFC 7766)."""
-    where = np.flatnonzero(((protocols & _NAMES) != 0) & layers.has_ports)
-    messages = payload.take(where)
-    start = messages.start + 2 * layers.is_tcp[where]
-    found = find_addresses(payload.data, start, messages.start + messages.size)
-    addresses: set[bytes] = set()
-    for is_a, size in ((True, 4), (False, 16)):
-        at = found.address[(found.type == A) == is_a]
-        addresses.update(_rows(Frames(payload.data, at, np.full(len(at), size)).bytes_at(0, size)))
-    return addresses

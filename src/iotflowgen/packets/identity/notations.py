@@ -1,98 +1,125 @@
-"""Notations of addresses in packets: what to search for, and what to replace it with.
+"""Notations: how messages are written so that they are no text, and back.
 
-Functions that yield pairs give the notation of the old address and of the new one, of the same
-length.
+Each keeps the number of bytes, so what is read under a notation can be replaced in place. What
+devices do to hide what they say is one case of a kind: letters rotated (Edimax), XOR by a constant
+or by the byte before (TP-Link), a key that everybody knows (Tuya). Models hold places in
+`NOTATIONS`: new ones come last.
 """
 
-import ipaddress
-from collections.abc import Iterator
-from itertools import product
-from operator import xor
-from typing import Any, Final
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from iotflowgen.packets.identity.aes import decrypt, encrypt
+from iotflowgen.wire.arrays import Bytes
 
 __all__ = [
+    "AUTOKEY",
+    "NOTATIONS",
+    "OPAQUE",
+    "REVERSED",
+    "ROTATED",
+    "SHIFTED",
+    "STUN",
     "STUN_COOKIE",
-    "Pair",
-    "bare",
-    "eui64",
-    "hidden",
-    "ip_notations",
-    "mac_in",
-    "mac_notations",
+    "TUYA",
+    "TUYA_PREFIX",
+    "XORED",
+    "Notation",
 ]
-
-Pair = tuple[bytes, bytes]
 
 STUN_COOKIE: Final = b"\x21\x12\xa4\x42"
 """The magic cookie (RFC 8489, section 5)."""
-_SEPARATORS: Final[tuple[tuple[Any, ...], ...]] = ((), (":",), ("-",), (" ",), (".", 2))
-"""Of the digits of MAC addresses, and after how many bytes, counted from the end."""
-_SOLICITED: Final = b"\xff\x02" + bytes(9) + b"\x01\xff"
+TUYA_PREFIX: Final = b"\x00\x00\x55\xaa"
+_TUYA_KEY: Final = bytes.fromhex("6c1ec8e2bb9bb59ab50b0daf649b410a")
+"""MD5 of `yGAdlopoPVldABfn`, the same in all devices (tinytuya, `message_helper.py`)."""
+_TUYA_HEAD, _TUYA_TAIL = 16, 8
+"""Bytes before the text, or 4 more with a code; of the checksum and what ends a message."""
 
 
-def mac_notations(old: str, new: str) -> Iterator[Pair]:
-    """A MAC address in bytes and as text, alone, in addresses and in names of groups."""
-    raw = bytes.fromhex(bare(old)), bytes.fromhex(bare(new))
-    yield from _groups(*raw)
-    # IEEE 802.15.4 and its kin do not flip the universal/local bit
-    for form in (bytes, eui64, lambda mac: mac[:3] + b"\xff\xfe" + mac[3:]):
-        first, second = map(form, raw)
-        yield first, second
-        yield first[::-1], second[::-1]
-        for separators, case in product(_SEPARATORS, (str.lower, str.upper)):
-            yield case(first.hex(*separators)).encode(), case(second.hex(*separators)).encode()
+class Notation(NamedTuple):
+    """What makes bytes (B) readable, and its inverse."""
+
+    name: str
+    decode: Callable[[Bytes], Bytes]
+    encode: Callable[[Bytes], Bytes]
 
 
-def ip_notations(old: str, new: str, shown: str) -> Iterator[Pair]:
-    """An IP address in bytes and as text; `shown` is what texts have, as long as `old`."""
-    first, second = ipaddress.ip_address(old).packed, ipaddress.ip_address(new).packed
-    yield first, second
-    if len(first) == 16:
-        yield from _groups(first, second)
-    yield old.encode(), shown.encode()
-    yield _reverse_name(first), _reverse_name(ipaddress.ip_address(shown).packed)
-    if len(first) == 4:
-        yield old.replace(".", "-").encode(), shown.replace(".", "-").encode()
-        yield _doubled(old), _doubled(shown)
-        yield hidden(first), hidden(second)
+def _rotated(data: Bytes, left: int) -> Bytes:
+    """Each byte with its bits moved round."""
+    return (data << np.uint8(left)) | (data >> np.uint8(8 - left))
 
 
-def bare(mac: str) -> str:
-    """The digits of a MAC address."""
-    return mac.replace(":", "").replace("-", "")
+def _moved(data: Bytes, left: int) -> Bytes:
+    """All bits moved as one string, and round at its ends."""
+    return (data << np.uint8(left)) | (np.roll(data, -1) >> np.uint8(8 - left))
 
 
-def eui64(mac: bytes) -> bytes:
-    """The interface identifier made of a MAC address (RFC 4291, appendix A)."""
-    return bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+def _moved_back(data: Bytes, right: int) -> Bytes:
+    return (data >> np.uint8(right)) | (np.roll(data, 1) << np.uint8(8 - right))
 
 
-def mac_in(ip: str) -> str:
-    """The MAC address that an IPv6 address is made of; empty where it is not."""
-    identifier = ipaddress.ip_address(ip).packed[8:]
-    if identifier[3:5] != b"\xff\xfe":
-        return ""
-    return (bytes([identifier[0] ^ 2]) + identifier[1:3] + identifier[5:]).hex(":")
+def _differences(data: Bytes) -> Bytes:
+    """Each byte XOR the one before; the first stays, so that no key is needed."""
+    return np.concatenate([data[:1], data[1:] ^ data[:-1]])
 
 
-def hidden(ip: bytes) -> bytes:
-    """An IPv4 address as STUN has it (RFC 8489, section 14.2), or one that was so hidden."""
-    return bytes(map(xor, ip, STUN_COOKIE))
+def _running(data: Bytes) -> Bytes:
+    found: Bytes = np.bitwise_xor.accumulate(data)
+    return found
 
 
-def _doubled(text: str) -> bytes:
-    """A text as the smart plugs of Edimax send it: each letter doubled."""
-    return bytes(2 * letter for letter in text.encode())
+def _by(data: Bytes, key: bytes) -> Bytes:
+    return data ^ np.resize(np.frombuffer(key, np.uint8), len(data) if len(key) > 1 else 1)
 
 
-def _groups(old: bytes, new: bytes) -> Iterator[Pair]:
-    """Groups that are named for the last 3 bytes of an address (RFC 4291, RFC 2464)."""
-    for group in (_SOLICITED, b"\x33\x33\xff"):
-        yield group + old[-3:], group + new[-3:]
+def _backwards(data: Bytes) -> Bytes:
+    return data[::-1]
 
 
-def _reverse_name(ip: bytes) -> bytes:
-    """The labels under which DNS has a host's name (RFC 1035, section 3.5; RFC 3596)."""
-    parts = map(str, ip) if len(ip) == 4 else ip.hex()
-    labels = b"".join(bytes([len(part)]) + part.encode() for part in [*parts][::-1])
-    return labels + (b"\x07in-addr" if len(ip) == 4 else b"\x03ip6")
+def _as_it_is(data: Bytes) -> Bytes:
+    return data
+
+
+def _tuya(data: Bytes, code: Callable[[Bytes, bytes], Bytes], *, sums: bool) -> Bytes:
+    """A whole message of Tuya's discovery: its text encrypted, then a checksum."""
+    out = data.copy()
+    begin = _TUYA_HEAD + (len(data) - _TUYA_HEAD - _TUYA_TAIL) % 16
+    out[begin:-_TUYA_TAIL] = code(data[begin:-_TUYA_TAIL], _TUYA_KEY)
+    if sums:
+        crc = zlib.crc32(out[:-_TUYA_TAIL].tobytes()).to_bytes(4)
+        out[-_TUYA_TAIL : -_TUYA_TAIL + 4] = np.frombuffer(crc, np.uint8)
+    return out
+
+
+NOTATIONS: Final = (
+    Notation("opaque", _as_it_is, _as_it_is),
+    *(
+        Notation(f"rotated by {k}", partial(_rotated, left=8 - k), partial(_rotated, left=k))
+        for k in range(1, 8)
+    ),
+    *(
+        Notation(f"shifted by {k}", partial(_moved, left=k), partial(_moved_back, right=k))
+        for k in range(1, 8)
+    ),
+    *(
+        Notation(f"XOR {key}", partial(_by, key=bytes([key])), partial(_by, key=bytes([key])))
+        for key in range(1, 256)
+    ),
+    Notation("backwards", _backwards, _backwards),
+    Notation("autokey", _differences, _running),
+    Notation("STUN", partial(_by, key=STUN_COOKIE), partial(_by, key=STUN_COOKIE)),
+    Notation(
+        "Tuya", partial(_tuya, code=decrypt, sums=False), partial(_tuya, code=encrypt, sums=True)
+    ),
+)
+OPAQUE: Final = 0
+"""Of what nobody can read: it is drawn anew, alike wherever it was alike."""
+ROTATED: Final = range(1, 8)
+SHIFTED: Final = range(8, 15)
+XORED: Final = range(15, 270)
+REVERSED, AUTOKEY, STUN, TUYA = range(270, 274)
+"""Places in `NOTATIONS`."""

@@ -8,25 +8,34 @@ may have another number of digits: text then shows a drawn one instead.
 
 import base64
 import binascii
+import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from iotflowgen.packets.identity.draws import Draws
-from iotflowgen.packets.identity.notations import (
+from iotflowgen.packets.identity.fields import header_fields
+from iotflowgen.packets.identity.places import Places
+from iotflowgen.packets.identity.spellings import (
     Pair,
     bare,
     eui64,
-    ip_notations,
+    iaid,
+    ip_bytes,
+    ip_texts,
+    mac_bytes,
     mac_in,
-    mac_notations,
+    mac_texts,
+    macs_of,
+    tails,
 )
-from iotflowgen.packets.identity.replacing import replace_all, replace_tails
-from iotflowgen.recording import Identities
+from iotflowgen.recording import Identities, Packets, Recording
 from iotflowgen.wire import Frames
+from iotflowgen.wire.arrays import Bytes
 
 __all__ = ["Pseudonyms"]
 
@@ -36,7 +45,8 @@ _KEPT_ENDS: Final = {"0", "1", "254", "255"}
 """Last parts of addresses that say what a host is, not which."""
 _NEAR: Final = 16
 """MAC addresses that are no farther apart are of one product, and stay as far apart."""
-_MAC: Final = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}")
+_NUMBER: Final = 6
+"""Bytes of the widest address that is read as a number."""
 _NAME: Final = re.compile(r"(?=[A-Z]*[0-9])[A-Z0-9]{8,20}|(?=[a-z]*[0-9])[a-z0-9]{8,20}")
 _LONGEST_WITH_NAME: Final = 40
 """Letters of a word that may hold the name of something, as a message has its serial number."""
@@ -96,6 +106,8 @@ class Pseudonyms:
                 own = {each for each in own_ips if "." in each}
                 self._ips |= dict.fromkeys(own, self._ips[known.device_ip])
             self._draw_words(known.words)
+        self._pairs, self._tails = dict(self._all_pairs()), dict(self._all_tails())
+        self._key = rng.bytes(16)
         self.device_mac = self._macs[known.device_mac]
         self.device_ip = self._ips.get(known.device_ip) or (ip if ip and not keep else _NOWHERE)
         self.gateway_mac = self._macs.get(known.gateway_mac, gateway_mac or _NO_GATEWAY)
@@ -106,28 +118,67 @@ class Pseudonyms:
         """All MAC and IP addresses that are shown."""
         return [*self._macs.values(), *self._ips.values()]
 
-    def pseudonymise(self, frames: Frames) -> Frames:
-        """A copy of frames with every identifier replaced by one of the same length."""
-        copied = frames.packed()
-        if not self._keep:
-            replace_all(copied, {old: new for old, new in self._pairs() if old != new})
-            replace_tails(copied, dict(self._tails()))
+    def pseudonymise(self, recording: Recording) -> Frames:
+        """A copy of its frames with every identifier replaced by one of the same length.
+
+        Raises:
+            KeyError, ValueError: The recording does not say where they are.
+        """
+        copied = recording.frames.packed()
+        places = Places.of(recording.references, copied)
+        if self._keep:
+            return copied
+        self._other_bytes(replace(recording.packets, frames=copied))
+        places.decode(copied)
+        places.rename(copied, self.other)
+        places.encode(copied, self._alike)
         return copied
 
-    def _pairs(self) -> Iterator[Pair]:
-        """What stands for what, as bytes and as texts."""
+    def _other_bytes(self, packets: Packets) -> None:
+        """Replace the addresses in headers, in place."""
+        for packet, at, size in header_fields(packets):
+            fields = packets.frames.take(packet)
+            if size <= _NUMBER:
+                number, row = np.unique(fields.number(at, size), return_inverse=True)
+                old = [each.to_bytes(size) for each in number.tolist()]
+                new = [int.from_bytes(self._pairs.get(each, each)) for each in old]
+                fields.put(at, size, np.array(new, np.int64)[row])
+            else:
+                for i, raw in enumerate(fields.bytes_at(at, size)):
+                    place = int(fields.start[i] + at[i])
+                    new_raw = self._pairs.get(raw.tobytes())
+                    if new_raw:
+                        packets.frames.data[place : place + size] = np.frombuffer(new_raw, np.uint8)
+
+    def other(self, text: bytes) -> bytes:
+        """What stands for a text or an address in bytes: as many bytes."""
+        new = self._pairs.get(text)
+        if new is None and (tail := self._tails.get(text.lower())):
+            new = tail if text == text.lower() else tail.upper()
+        return new if new and len(new) == len(text) else text
+
+    def _alike(self, data: Bytes) -> Bytes:
+        """Random bytes, the same for the same."""
+        seed = hashlib.shake_128(self._key + data.tobytes())
+        return np.frombuffer(seed.digest(len(data)), np.uint8)
+
+    def _all_pairs(self) -> Iterator[Pair]:
+        """What stands for what, as bytes and as texts; of the same the last counts."""
         for old, new in self._words.items():
             yield old.encode("latin-1"), new.encode("latin-1")
         for old, new in self._macs.items():
-            yield from mac_notations(old, new)
+            yield from iaid(old, new)
+        for old, new in self._macs.items():
+            yield from mac_bytes(old, new)
+            yield from mac_texts(old, new)
         for old, new in self._ips.items():
-            yield from ip_notations(old, new, new if len(new) == len(old) else self._shown[old])
+            yield from ip_bytes(old, new)
+            yield from ip_texts(old, new if len(new) == len(old) else self._shown[old])
 
-    def _tails(self) -> Iterator[Pair]:
+    def _all_tails(self) -> Iterator[Pair]:
         """The last digits of MAC addresses; where several end alike, the first one's stand."""
         for old, new in reversed(self._macs.items()):
-            for digits in (6, 4):
-                yield bare(old)[-digits:].encode(), bare(new)[-digits:].encode()
+            yield from tails(old, new)
 
     def _draw_macs(
         self, known: Identities, macs: list[str], given: Mapping[str, str]
@@ -202,7 +253,7 @@ class Pseudonyms:
     def _other(self, word: str, known: re.Pattern[str]) -> str:
         """Another word, in which what is known is what it is elsewhere."""
         if plain := _decoded(word):
-            return base64.b64encode(self._draws.word(plain).encode()).decode()
+            return base64.b64encode(self._other(plain, known).encode()).decode()
         if _LINK.fullmatch(word):
             return word[:8] + self._draws.word(word[8:])
         rest = known.sub("", word)
@@ -231,7 +282,7 @@ class Pseudonyms:
 def _decoded(word: str) -> str:
     """What a word says in Base64 (RFC 4648), if that is to be read; empty otherwise."""
     try:
-        plain = base64.b64decode(word, validate=True).decode("ascii")
+        plain = base64.b64decode(word.encode("latin-1"), validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         return ""
     return plain if len(word) >= _SHORTEST_BASE64 and plain.isprintable() else ""
@@ -248,12 +299,6 @@ def _network(ip: str) -> str:
 
 
 def _macs(known: Identities, addresses: list[str]) -> list[str]:
-    """All MAC addresses: those that sent, and those that addresses and words are made of."""
+    """All MAC addresses: those that sent, and those that addresses are made of."""
     macs = {*known.macs, known.device_mac, known.gateway_mac, *known.other_gateways}
-    macs = macs.union(map(mac_in, addresses)) - {""}
-    vendors = {bare(mac)[:6] for mac in macs}
-    for word in known.words:
-        digits = bare(word).lower()
-        if _MAC.fullmatch(word) and (":" in word or digits[:6] in vendors):
-            macs.add(bytes.fromhex(digits).hex(":"))
-    return sorted(macs)
+    return sorted({*macs, *macs_of((), (), addresses)} - {""})

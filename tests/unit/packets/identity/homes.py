@@ -2,10 +2,12 @@
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from iotflowgen.packets.identity import learn_identities
+from iotflowgen.packets.identity import Pseudonyms, learn_identities
 from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, find_layers
@@ -32,7 +34,8 @@ def udp(source: tuple[str, str], target: tuple[str, str], payload: bytes, port: 
     return raw(target[0]) + raw(source[0]) + kind + header + b"".join(ends) + body
 
 
-def learn(packets: list[Packet]) -> Identities:
+def recorded(packets: list[Packet]) -> Recording:
+    """Packets as a model has them, with identities and where these are."""
     frames = Frames.of([packet[0] for packet in packets])
     columns = zip(*(packet[1:] for packet in packets), strict=True)
     outgoing, protocols, capture = (
@@ -50,7 +53,28 @@ def learn(packets: list[Packet]) -> Identities:
         references={},
         identities=Identities(),
     )
-    return learn_identities(recording.packets)
+    identities, places = learn_identities(recording.packets)
+    return replace(recording, identities=identities, references=places.columns())
+
+
+def learn(packets: list[Packet]) -> Identities:
+    return recorded(packets).identities
+
+
+def shown(packets: list[Packet], seed: int = 0, **asked: Any) -> tuple[list[bytes], Pseudonyms]:
+    """What packets say behind 42 bytes of headers when others are shown, and who these are."""
+    recording = recorded(packets)
+    someone = Pseudonyms(recording.identities, np.random.default_rng(seed), **asked)
+    frames = someone.pseudonymise(recording)
+    assert frames.size.tolist() == recording.frames.size.tolist()
+    return [frame[42:] for frame in frames.tolist()], someone
+
+
+def says(*payloads: bytes, kinds: tuple[str, ...] = ("ip", "udp"), port: int = 9) -> list[Packet]:
+    """A home in which the device says this, in the packets that come first."""
+    device = DEVICE, "192.168.1.20"
+    told = [udp(device, (ROUTER, "172.217.16.142"), each, port) for each in payloads]
+    return [*((frame, True, protocol_mask(kinds), 0) for frame in told), *a_home()]
 
 
 def a_home(text: bytes = b"", protocols: tuple[str, ...] = ("ip", "udp")) -> list[Packet]:
@@ -67,7 +91,7 @@ def a_home(text: bytes = b"", protocols: tuple[str, ...] = ("ip", "udp")) -> lis
 
 
 def spelt(identities: Identities) -> Iterator[bytes]:
-    """Every identifier as a frame may have it, in bytes and as text."""
+    """Every identifier as text, or in so many bytes that they stand nowhere by chance."""
     yield from (word.encode("latin-1") for word in identities.words)
     for mac in identities.macs:
         start, end = raw(mac)[:3], raw(mac)[3:]
@@ -83,9 +107,9 @@ def spelt(identities: Identities) -> Iterator[bytes]:
     for text in identities.addresses:
         address = ipaddress.ip_address(text)
         labels = address.reverse_pointer.rpartition(".")[0].split(".")
-        yield from (address.packed, text.encode())
+        yield text.encode()
         yield b"".join(bytes([len(label)]) + label.encode() for label in labels)
         if address.version == 4:
             yield text.replace(".", "-").encode()
-            yield bytes(2 * letter for letter in text.encode())
-            yield (int(address) ^ 0x2112A442).to_bytes(4)
+        else:
+            yield address.packed

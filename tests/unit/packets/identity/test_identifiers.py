@@ -2,13 +2,7 @@
 
 import pytest
 
-from iotflowgen.packets.identity.identifiers import (
-    dhcp_addresses_in,
-    dotted_quads_in,
-    is_host,
-    stun_addresses_in,
-    words_in,
-)
+from iotflowgen.packets.identity.identifiers import dotted_quads_in, is_host, words_in
 
 
 @pytest.mark.parametrize(
@@ -28,6 +22,11 @@ from iotflowgen.packets.identity.identifiers import (
         ),
         ("Set-Cookie: id=d2bb7585f1; expires=Fri; path=/home; domain=.fit.com", {"d2bb7585f1"}),
         ('{"sessionid":"6067-02e10030"}', {"6067-02e10030", "02e10030"}),
+        ('{"alias":"Lamp of Anna","x":1}', {"Lamp of Anna"}),
+        ('<auth value="38f989453c733de4" />', {"38f989453c733de4"}),
+        ('{"ssid":"G\u00e4ste","user":1}', {"G\u00e4ste"}),
+        ("from anna.muster@example.org", {"anna.muster@example"}),
+        ('"latitude_i":524321, "lon": -13.3777}', {"524321", "13.3777"}),
         # what all devices of a kind say is no identifier
         ("http://www.w3.org/2001/XMLSchema-instance", set()),
         ('SOAPACTION: "http://purenetworks.com/HNAP1/GetDevice2Settings"', set()),
@@ -37,32 +36,22 @@ from iotflowgen.packets.identity.identifiers import (
     ],
 )
 def test_words_that_identify_are_found(text, words):
-    assert {word.decode() for word in words_in(text.encode())} == words
+    raw = text.encode()
+    assert {raw[a:b].decode() for a, b in words_in(raw)} == words
 
 
-def test_addresses_are_found_in_texts_also_with_doubled_letters():
-    doubled = bytes(2 * letter for letter in b"10.0.0.7")
-    assert [*dotted_quads_in(b"at 192.168.1.20:80, not 1.2.3.4.5; " + doubled)] == [
-        "192.168.1.20",
-        "10.0.0.7",
-    ]
-
-
-def test_addresses_of_leases_are_found_however_short_the_message():
-    fixed = bytes(12) + bytes([*(0, 0, 0, 0), *(10, 0, 0, 5), *(10, 0, 0, 1), *(0, 0, 0, 0)])
-    options = bytes([53, 1, 2, 0, 6, 8, 10, 0, 0, 2, 10, 0, 0, 3, 255, 3, 4, 1, 1, 1, 1])
-    message = fixed.ljust(240, b"\0") + options
-    found = {bytes([10, 0, 0, last]) for last in (1, 2, 3, 5)}
-    assert {*dhcp_addresses_in(message)} - {bytes(4)} == found
-    for end in range(len(message)):
-        assert {*dhcp_addresses_in(message[:end])} <= found | {bytes(4)}
-
-
-def test_the_address_that_stun_hides_is_found():
-    attribute = b"\0\x20\0\x08\0\x01\xa1\x47" + bytes([203 ^ 0x21, 0x12, 113 ^ 0xA4, 9 ^ 0x42])
-    message = b"\1\1\0\x0c\x21\x12\xa4\x42" + bytes(12) + attribute
-    assert [*stun_addresses_in(message)] == [bytes([203, 0, 113, 9])]
-    assert not [*stun_addresses_in(message.replace(b"\x21\x12\xa4\x42", b"none"))]
+@pytest.mark.parametrize(
+    ("text", "quads"),
+    [
+        (b"at 192.168.1.20:80, not 1.2.3.4.5", [b"192.168.1.20"]),
+        (b"http://10.0.0.7/ and <ip>10.0.0.8</ip>.", [b"10.0.0.7", b"10.0.0.8"]),
+        (b"SERVER: Linux/3.14.0 UPnP/1.0 Plug/1.0.0.1", []),
+        (b"<firmwareVersion>1.0.0.1</firmwareVersion> fw=2.3.4.5", []),
+        (b"v1.0.0.1", []),
+    ],
+)
+def test_addresses_are_found_in_texts_and_versions_are_none(text, quads):
+    assert [text[a:b] for a, b in dotted_quads_in(text)] == quads
 
 
 @pytest.mark.parametrize(

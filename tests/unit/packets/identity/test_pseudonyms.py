@@ -7,16 +7,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.packets.identity import Pseudonyms
 from iotflowgen.packets.record import record
 from iotflowgen.recording import Identities
-from iotflowgen.wire import Frames
+from iotflowgen.traffic import protocol_mask
 from tests.conftest import REPOSITORY
-from tests.unit.packets.identity.homes import DEVICE, PHONE, ROUTER, a_home, learn, raw, spelt
+from tests.unit.packets.identity.homes import (
+    DEVICE,
+    PHONE,
+    ROUTER,
+    a_home,
+    learn,
+    raw,
+    recorded,
+    says,
+    shown,
+    spelt,
+    udp,
+)
 from tests.unit.packets.owners import identifiers
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -26,23 +38,24 @@ TEXT = (
     b'"uniqueid":"00:17:88:01:10:4d:a5:b2" uuid:2f402f80-da50-11e1-9b23-0017883f2a1c '
     b"mac=0017883f2a1c\n"
 )
-KNOWN = learn(a_home(TEXT)).model_copy(
-    update={
-        "own_addresses": ("192.168.1.20", "10.1.1.9"),
-        "addresses": (
-            *(
-                "10.1.1.9",
-                "52.94.233.131",
-                "172.217.16.142",
-                "192.168.1.1",
-                "192.168.1.20",
-                "192.168.1.33",
-            ),
-            *("fe80::217:88ff:fe3f:2a1c", "2003:4:5::8", "172.20.0.77"),
-        ),
-    }
+ELSEWHERE = (
+    *("10.1.1.9", "52.94.233.131", "172.217.16.142", "192.168.1.1", "192.168.1.20"),
+    *("192.168.1.33", "fe80::217:88ff:fe3f:2a1c", "2003:4:5::8", "172.20.0.77"),
 )
-FRAMES = Frames.of([TEXT, *spelt(KNOWN), *(b"\0" + each + b"." for each in spelt(KNOWN))])
+KNOWN = learn(a_home(TEXT)).model_copy(
+    update={"own_addresses": ("192.168.1.20", "10.1.1.9"), "addresses": ELSEWHERE}
+)
+
+
+def everywhere():
+    """A home in which all of them send, and the device says all that it knows of them."""
+    udp_only = protocol_mask(["ip", "udp"])
+    others = [
+        (udp((PHONE, ip), (DEVICE, KNOWN.device_ip if "." in ip else "fe80::1"), b""), False)
+        for ip in ELSEWHERE
+    ]
+    told = [TEXT, *spelt(KNOWN), *(b"\0" + each + b"." for each in spelt(KNOWN))]
+    return says(*told) + [(*each, udp_only, 0) for each in others]
 
 
 def persona(known=KNOWN, seed=0, **kwargs):
@@ -57,15 +70,15 @@ def shown_ip(someone, old):
     return str(ipaddress.ip_address(pseudonymise(someone, ipaddress.ip_address(old).packed)[0]))
 
 
-def pseudonymise(someone, *frames):
-    return someone.pseudonymise(Frames.of(frames)).tolist()
+def pseudonymise(someone, *texts):
+    return [someone.other(text) for text in texts]
 
 
+@settings(max_examples=20, deadline=None)
 @given(SEEDS)
-def test_every_identifier_is_gone_and_every_frame_as_long(seed):
-    shown = persona(seed=seed).pseudonymise(FRAMES)
-    assert shown.size.tolist() == FRAMES.size.tolist()
-    everything = b"\xff\xfe\xfd\xfc".join(shown.tolist())
+def test_every_identifier_is_gone(seed):
+    frames, _ = shown(everywhere(), seed)
+    everything = b"\xff\xfe\xfd\xfc".join(frames)
     assert [each for each in spelt(KNOWN) if each in everything] == []
     assert not re.search(rb"(?i)3f2a1c|AB12CD34EF", everything)
 
@@ -79,29 +92,31 @@ def test_the_same_stands_for_the_same_in_bytes_and_as_text(seed):
     frames = [each if isinstance(each, bytes) else each.encode() for each in old]
     expected = [each if isinstance(each, bytes) else each.encode() for each in new]
     assert pseudonymise(someone, *frames) == expected
-    tail = someone.device_mac.replace(":", "")[-4:].encode()
-    assert pseudonymise(someone, b"plug-3f2a1c") == [
-        b"plug-" + someone.device_mac.replace(":", "")[-6:].encode()
-    ]
-    plug = pseudonymise(persona(KNOWN, seed), b"at plug-2a1c")
-    assert plug == [b"at plug-" + tail]
+    frames, someone = shown(says(b"plug-3f2a1c", b"at PLUG-2A1C: 1"), seed)
+    tail = someone.device_mac.replace(":", "")[-6:].encode()
+    assert frames[:2] == [b"plug-" + tail, b"at PLUG-" + tail[-4:].upper() + b": 1"]
+    someone = persona(KNOWN, seed)
     link = ipaddress.IPv6Address(shown_ip(someone, "fe80::217:88ff:fe3f:2a1c")).packed
     assert link[8:] == bytes([raw(someone.device_mac)[0] ^ 2]) + (
         raw(someone.device_mac)[1:3] + b"\xff\xfe" + raw(someone.device_mac)[3:]
     )
 
 
+@settings(max_examples=20, deadline=None)
 @given(SEEDS)
 def test_what_stands_within_a_word_is_the_same_there(seed):
-    someone = persona(seed=seed)
-    alone, within = pseudonymise(someone, b"AB12CD34EF", b"msg-AB12CD34EF-1")
-    assert alone in within
+    told = (
+        *(b"serial=AB12CD34EF", b"msg-AB12CD34EF-1", b"token=YWRtaW46MTIzNA=="),
+        *(b"uuid:2f402f80-da50-11e1-9b23-0017883f2a1c", b'"id":"00:17:88:01:10:4d:a5:b2"'),
+    )
+    frames, someone = shown(says(*told), seed)
+    alone, within, secret, uuid, link = (frame.partition(b"=")[2] or frame for frame in frames[:5])
     assert re.fullmatch(rb"[A-Z]{2}\d\d[A-Z]{2}\d\d[A-Z]{2}", alone)
-    (uuid,) = pseudonymise(someone, b"2f402f80-da50-11e1-9b23-0017883f2a1c")
+    assert within == b"msg-" + alone + b"-1"
     assert uuid.endswith(b"-" + someone.device_mac.replace(":", "").encode())
-    (secret,) = pseudonymise(someone, b"YWRtaW46MTIzNA==")
-    assert re.fullmatch(rb"[a-z]{5}:\d{4}", base64.b64decode(secret))
-    assert pseudonymise(someone, b"00:17:88:01:10:4d:a5:b2")[0].startswith(b"00:17:88")
+    assert re.fullmatch(rb"[a-z]{5}:\d{4}", base64.b64decode(secret + b"="))
+    assert link.startswith(b'"id":"00:17:88')
+    assert told[4] != link
 
 
 @given(SEEDS)
@@ -123,27 +138,29 @@ def test_addresses_stay_of_their_kind(seed):
 
 
 def test_groups_stay():
-    groups = [raw("01:00:5e:00:00:fb") + bytes([224, 0, 0, 251]), b"at 224.0.0.251"]
-    assert pseudonymise(persona(), *groups) == groups
+    told = b"at 224.0.0.251 and ff02::fb, and " + raw("01:00:5e:00:00:fb")
+    assert shown(says(told))[0][0] == told
 
 
 def test_kept_identifiers_change_nothing():
+    recording = recorded(everywhere())
     someone = persona(keep=True, mac=OTHER, ip="10.0.0.9", gateway="10.0.0.1")
-    assert someone.pseudonymise(FRAMES).tolist() == FRAMES.tolist()
+    assert someone.pseudonymise(recording).tolist() == recording.frames.tolist()
     assert (someone.device_mac, someone.device_ip) == (DEVICE, "192.168.1.20")
     assert (someone.gateway_mac, someone.gateway_ip) == (ROUTER, "192.168.1.1")
     assert shown_ip(someone, "10.1.1.9") == "10.1.1.9"
 
 
 def test_the_frames_that_were_given_are_not_written_to():
-    frames = Frames.of([raw(DEVICE), TEXT])
-    before = frames.tolist()
+    recording = recorded(everywhere())
+    before = recording.frames.tolist()
     for keep in (False, True):
-        shown = persona(keep=keep).pseudonymise(frames)
-        shown.data[:] = 0
-        assert frames.tolist() == before
+        frames = persona(recording.identities, keep=keep).pseudonymise(recording)
+        frames.data[:] = 0
+        assert recording.frames.tolist() == before
 
 
+@settings(max_examples=20, deadline=None)
 @given(SEEDS)
 def test_a_home_that_is_given_comes_out(seed):
     given_home = {"mac": "02:11:22:AA:44:55", "ip": "10.20.30.40", "gateway": "10.20.30.1"}
@@ -152,13 +169,12 @@ def test_a_home_that_is_given_comes_out(seed):
         *("02:11:22:aa:44:55", "10.20.30.40", "10.20.30.1"),
     )
     assert shown_ip(someone, "192.168.1.33").startswith("10.20.30.")
-    old = raw(DEVICE) + bytes([192, 168, 1, 20]) + bytes([192, 168, 1, 1])
-    new = raw("02:11:22:aa:44:55") + bytes([10, 20, 30, 40]) + bytes([10, 20, 30, 1])
-    assert pseudonymise(someone, old) == [new]
+    old = raw(DEVICE), bytes([192, 168, 1, 20]), bytes([192, 168, 1, 1])
+    new = raw("02:11:22:aa:44:55"), bytes([10, 20, 30, 40]), bytes([10, 20, 30, 1])
+    assert pseudonymise(someone, *old) == [*new]
     # a text has no room for another length
-    shown = someone.pseudonymise(FRAMES)
-    assert shown.size.tolist() == FRAMES.size.tolist()
-    everything = b"\xff\xfe\xfd\xfc".join(shown.tolist())
+    frames, _ = shown(everywhere(), seed, **given_home)
+    everything = b"\xff\xfe\xfd\xfc".join(frames)
     assert [each for each in spelt(KNOWN) if each in everything] == []
 
 
@@ -195,24 +211,23 @@ def test_a_device_that_had_several_addresses_has_one():
     someone = persona()
     assert shown_ip(someone, "10.1.1.9") == someone.device_ip
     # a text of one has no room for the other, and what follows it would move
-    frame = b"at 10.1.1.9 or at 192.168.1.20: the end"
-    (shown,) = pseudonymise(someone, frame)
-    assert len(shown) == len(frame)
-    assert shown.endswith(b": the end")
-    assert someone.device_ip.encode() in shown
+    texts = b"10.1.1.9", b"192.168.1.20"
+    assert [*map(len, pseudonymise(someone, *texts))] == [*map(len, texts)]
+    assert pseudonymise(someone, texts[1]) == [someone.device_ip.encode()]
 
 
 def test_the_same_seed_draws_the_same():
-    one, two, other = (persona(seed=seed).pseudonymise(FRAMES).tolist() for seed in (1, 1, 2))
+    packets = everywhere()
+    one, two, other = (shown(packets, seed)[0] for seed in (1, 1, 2))
     assert one == two != other
 
 
 def everything_shown(paths: list[Path], *, keep: bool) -> bytes:
     recording = record(read_frames(paths, read_captures(paths)), codecs=[])
     assert recording is not None
-    shown = persona(recording.identities, keep=keep).pseudonymise(recording.frames)
-    assert shown.size.tolist() == recording.frames.size.tolist()
-    return b"\xff\xfe\xfd\xfc".join(shown.tolist())
+    frames = persona(recording.identities, keep=keep).pseudonymise(recording)
+    assert frames.size.tolist() == recording.frames.size.tolist()
+    return b"\xff\xfe\xfd\xfc".join(frames.tolist())
 
 
 def left_in(data: bytes, found: dict[str, set[bytes]]) -> dict[str, set[bytes]]:
