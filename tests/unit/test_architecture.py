@@ -19,6 +19,7 @@ PACKAGES = (
     "plugins",
     "progress",
     "files",
+    "compression",
     "settings",
     "traffic",
     "wire",

@@ -28,11 +28,11 @@ __all__ = ["LSTMAdversary", "LSTMConfig"]
 class LSTMConfig(Settings):
     """Size and training; the defaults are those of `packet-metadata`."""
 
-    embedding: int = Field(default=16, gt=0)
+    embedding: int = Field(default=16, gt=0, le=4096)
     """E, numbers that stand for a category."""
-    hidden: int = Field(default=64, gt=0)
+    hidden: int = Field(default=64, gt=0, le=4096)
     """Width of the LSTM."""
-    dense: int = Field(default=0, ge=0)
+    dense: int = Field(default=0, ge=0, le=4096)
     """Width of a layer between the LSTM and the decision; 0: there is none."""
     epochs: int = Field(default=30, gt=0)
     """Passes over the training windows."""

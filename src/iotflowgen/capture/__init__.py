@@ -3,7 +3,7 @@
 from iotflowgen.capture.cache import default_cache
 from iotflowgen.capture.device import Device
 from iotflowgen.capture.doubts import copies, doubt
-from iotflowgen.capture.formats import is_capture
+from iotflowgen.capture.formats import is_capture, other_format
 from iotflowgen.capture.frames import read_frames
 from iotflowgen.capture.headers import header_fields, with_headers
 from iotflowgen.capture.read import (
@@ -28,6 +28,7 @@ __all__ = [
     "find_captures",
     "header_fields",
     "is_capture",
+    "other_format",
     "read_captures",
     "read_frames",
     "with_headers",

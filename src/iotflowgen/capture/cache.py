@@ -9,8 +9,10 @@ made anew, and where nothing can be written the captures are dissected every tim
 
 import hashlib
 import os
+import struct
 import threading
 import zipfile
+import zlib
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +32,11 @@ _EXTRACTION = 4  # to be raised with every change to the columns that `tshark.pa
 # NumPy parses headers with `ast`, which fails in Python up to 3.11.7 where two threads are at it at
 # once (CPython issue 106905)
 _LOADING = threading.Lock()
+_DAMAGE = (
+    *(OSError, EOFError, MemoryError, ValueError, KeyError, TypeError, RuntimeError, struct.error),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy and the standard library raise for damaged entries."""
 
 
 def default_cache() -> Path:
@@ -86,5 +93,5 @@ def _load(entry: Path) -> Dissection | None:
         values |= {name: str(values[name]) for name in ("link", "complaint")}
         values |= {name: tuple(values[name].tolist()) for name in ("notes", "addresses")}
         return Dissection(**values)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except _DAMAGE:
         return None

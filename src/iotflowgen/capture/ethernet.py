@@ -6,10 +6,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.capture.dissection import find_usable
 from iotflowgen.errors import DeviceNotFound, UnreadableCapture
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.links import LINKS, as_ethernet
-from iotflowgen.wire.pcap import ETHERNET, read_records
+from iotflowgen.wire.pcap import read_records
 
 __all__ = ["Ethernet", "read_ethernet"]
 
@@ -36,8 +37,6 @@ class Ethernet(NamedTuple):
     """(P) which packet of the file each is, from 0."""
     link: str
     """Names of the link types that they were captured on."""
-    is_as_captured: bool
-    """Frames are those of the file, as long as they were there."""
     notes: tuple[str, ...]
     """What was done to them."""
     complaint: str
@@ -52,10 +51,12 @@ def read_ethernet(path: Path) -> Ethernet:
         DeviceNotFound: None goes from one host to another.
     """
     records = read_records(path)
-    if records.complaint and not len(records.link):
-        raise UnreadableCapture(f"{path}: {records.complaint}")
-    known = np.isin(records.link, [*LINKS])
-    kinds = np.unique(records.link[~known]).tolist()
+    in_file, time_ns, complaint = find_usable(records)
+    if complaint and not len(in_file):
+        raise UnreadableCapture(f"{path}: {complaint}")
+    link, length = records.link[in_file], records.length[in_file]
+    known = np.isin(link, [*LINKS])
+    kinds = np.unique(link[~known]).tolist()
     names = ", ".join(sorted({_OTHER_LINKS.get(kind, str(kind)) for kind in kinds}))
     if kinds and not known.any():
         read = ", ".join(sorted({name for name, _ in LINKS.values()}))
@@ -63,8 +64,8 @@ def read_ethernet(path: Path) -> Ethernet:
             f"{path}: link type {names} is not read; capture one of these: {read}, or see whether "
             "--dissector tshark reads it"
         )
-    found = as_ethernet(records.frames, records.length, records.link)
-    packets = len(records.link)
+    found = as_ethernet(records.frames.take(in_file), length, link)
+    packets = len(in_file)
     if packets and found.local == int(known.sum()):
         raise DeviceNotFound(
             f"{path}: all packets go from a host to itself (127.0.0.1), so none is sent by a "
@@ -80,23 +81,24 @@ def read_ethernet(path: Path) -> Ethernet:
         f"{found.left_out} of {packets} packets hold no packet of a network and are left out"
         if found.left_out
         else "",
-        records.complaint,
+        complaint,
     ]
-    kinds = np.unique(records.link[found.place]).tolist()
-    link = " and ".join(sorted({LINKS[kind][0] for kind in kinds}))
+    kinds = np.unique(link[found.place]).tolist()
+    known_as = " and ".join(sorted({LINKS[kind][0] for kind in kinds}))
     notes = [
         f"packets are taken out of tunnels ({name}), and learnt from as if there were none"
         for name in found.tunnels
     ]
     if not found.has_own_macs:
-        notes.append(f"{link} does not show all MAC addresses, so they are made up by IP addresses")
+        notes.append(
+            f"{known_as} does not show all MAC addresses, so they are made up by IP addresses"
+        )
     return Ethernet(
         found.frames,
         found.length,
-        records.time_ns[found.place],
-        found.place,
-        link,
-        np.array_equal(found.length, records.length) and kinds == [ETHERNET],
+        time_ns[found.place],
+        in_file[found.place],
+        known_as,
         tuple(notes),
         "; ".join(filter(None, said)),
     )

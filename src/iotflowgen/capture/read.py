@@ -25,9 +25,10 @@ from iotflowgen.capture.cache import default_cache, dissect_cached
 from iotflowgen.capture.device import Device, find_device, foreign, outgoing
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.capture.ethernet import read_ethernet
-from iotflowgen.capture.formats import is_capture
+from iotflowgen.capture.formats import is_capture, other_format
 from iotflowgen.capture.hosts import Host, find_hosts, find_names, rivals
 from iotflowgen.errors import DeviceNotFound, UnreadableCapture
+from iotflowgen.files import printable
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace
 
@@ -168,7 +169,7 @@ def find_captures(paths: Sequence[Path]) -> list[Path]:
 def _captures_in(folder: Path) -> list[Path]:
     shown = [path for path in folder.iterdir() if not path.name.startswith((".", "_"))]
     files = [path for path in shown if path.is_file()]
-    captures = [path for path in files if is_capture(path)]
+    captures = [path for path in files if _is_capture(path)]
     if not captures:
         inside = sorted((path for path in shown if path.is_dir()), key=_natural)
         hint = f"; it holds folders, name one of them: {_list(inside)}" if inside else ""
@@ -178,11 +179,26 @@ def _captures_in(folder: Path) -> list[Path]:
     return captures
 
 
+def _is_capture(path: Path) -> bool:
+    """As `is_capture`; what cannot be read is named.
+
+    Raises:
+        UnreadableCapture: It cannot be read.
+    """
+    try:
+        return is_capture(path)
+    except OSError as error:
+        raise UnreadableCapture(f"cannot read {path}: {error.strerror or error}") from error
+
+
 def _checked(path: Path) -> Path:
-    if is_capture(path):
+    if _is_capture(path):
         return path
-    what = "is not a pcap or pcapng capture" if path.stat().st_size else "is empty"
-    raise UnreadableCapture(f"{path} {what}; record one with tcpdump, dumpcap or Wireshark")
+    what = other_format(path)
+    if not what:
+        what = "is not a pcap or pcapng capture" if path.stat().st_size else "is empty"
+        what += "; record one with tcpdump, dumpcap or Wireshark"
+    raise UnreadableCapture(f"{path} {what}")
 
 
 def _natural(path: Path) -> list[str | int]:
@@ -193,8 +209,11 @@ def _natural(path: Path) -> list[str | int]:
 
 def _read(path: Path, dissect: Callable[[Path, str], Dissection]) -> Capture:
     """A capture, dissected by a function that is given its SHA-256, too."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableCapture(f"cannot read {path}: {error.strerror or error}") from error
     return Capture(path, sha256, dissect(path, sha256))
 
 
@@ -264,7 +283,7 @@ def _listed(hosts: Sequence[Host]) -> str:
 def _trace(capture: Capture, device: Device, own: NDArray[np.bool_], name_is_enough: bool) -> Trace:
     dissection = capture.dissection
     return Trace(
-        name=capture.path.name if name_is_enough else capture.path.as_posix(),
+        name=printable(capture.path.name if name_is_enough else capture.path.as_posix()),
         time_ns=dissection.time_ns[own],
         length=dissection.length[own],
         outgoing=outgoing(dissection, device)[own],

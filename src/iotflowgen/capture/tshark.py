@@ -7,6 +7,9 @@ packet shows what a captured one shows, and tshark is faster. It does remember c
 body of an HTTP message is HTTP because its head was. The preferences named here are in every
 tshark since 3.0.
 
+tshark is given the packets that we can use, as a file of their own: damaged files are damaged alike
+for both dissectors, and tshark has to say one line a packet. It is not waited for without end.
+
 The user's own tshark settings, plug-ins and keys are left aside: the same capture gives the same
 columns to everyone, encrypted as an eavesdropper sees it (section 3.1).
 
@@ -23,24 +26,28 @@ protocols and ports are not this packet's. Two names need care:
 from __future__ import annotations
 
 import io
+import ipaddress
 import os
+import re
+import selectors
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.capture.dissection import Dissection
-from iotflowgen.capture.ethernet import Ethernet, read_ethernet
+from iotflowgen.capture.dissection import Dissection, Usable, find_usable
+from iotflowgen.capture.ethernet import read_ethernet
 from iotflowgen.errors import TsharkMissing, UnreadableCapture
 from iotflowgen.extras import naming_extras
 from iotflowgen.traffic import PROTOCOLS, protocol_mask
-from iotflowgen.wire.pcap import FORMATS, records_bytes
+from iotflowgen.wire.pcap import FORMATS, LONGEST_FRAME, pcapng_bytes, read_records, records_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["FIELDS", "dissect_by_tshark", "find_tshark", "own_layers", "parse", "tshark_arguments"]
 
 FIELDS = (
-    "frame.time_epoch",
     "frame.len",
     "frame.protocols",
     "eth.src",
@@ -98,11 +104,14 @@ _NO_REASSEMBLY = (
 )
 _NO_SETTINGS = "/nonexistent"
 
+_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
-_NONE, _NO_TIME = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
-_EMPTY = Dissection(
-    "", (), "", ("",), _NO_TIME, _NO_TIME, _NONE, _NONE.astype(np.uint16), *[_NONE] * 7
-)
+_SECONDS, _PACKETS_A_SECOND = 60, 1000
+"""How long tshark is waited for: at the least, and how fast it is."""
+_LINE = 1000
+"""Characters that it may print a packet."""
+_ENDLESS = "tshark does not come to an end; see what is wrong with it, or leave out --dissector"
+_NOT_ASKED = "tshark printed something else than the fields it was asked for"
 
 
 def dissect_by_tshark(capture: Path) -> Dissection:
@@ -111,54 +120,39 @@ def dissect_by_tshark(capture: Path) -> Dissection:
     Raises:
         TsharkMissing: tshark is not installed.
         ExtraMissing: pyarrow is not installed.
-        UnreadableCapture: No packet can be made out, or a link type has no network addresses.
+        UnreadableCapture: It is no capture, no packet can be made out, a link type has no network
+            addresses, or tshark fails.
         DeviceNotFound: No packet goes from one host to another.
     """
     try:
         found = read_ethernet(capture)
     except UnreadableCapture:
-        # tshark may
+        # tshark may know the link type
         found = None
-    if found is not None and not found.is_as_captured:
-        return _dissect_ethernet(found)
-    output = _run(find_tshark(), capture, FIELDS)
-    complaint = output.complaint
-    if complaint:
-        complaint += f"; {len(output.rows.splitlines())} whole packets are used"
+    if found is None:
+        records = read_records(capture)
+        usable = find_usable(records)
+        if usable.complaint and not len(usable.in_file):
+            raise UnreadableCapture(f"{capture}: {usable.complaint}")
+        parts = pcapng_bytes(records, usable.time_ns, usable.in_file)
+    else:
+        usable, form = Usable(found.in_file, found.time_ns, found.complaint), FORMATS[".pcapng"]
+        parts = form.header, records_bytes(form, found.time_ns, found.frames, length=found.length)
     try:
-        return parse(output.rows, complaint)
+        dissection = parse(_run(find_tshark(), parts, len(usable.in_file)), usable)
     except UnreadableCapture as error:
         raise UnreadableCapture(f"{capture}: {error}") from None
+    return dissection if found is None else replace(dissection, link=found.link, notes=found.notes)
 
 
-def _dissect_ethernet(found: Ethernet) -> Dissection:
-    """Dissect packets as the Ethernet frames that they were made."""
-    with tempfile.TemporaryDirectory(prefix="iotflowgen-") as folder:
-        path = Path(folder) / "ethernet.pcapng"
-        form = FORMATS[path.suffix]
-        with path.open("wb") as file:
-            file.write(form.header)
-            file.write(records_bytes(form, found.time_ns, found.frames, found.length))
-        dissection = parse(_run(find_tshark(), path, FIELDS).rows)
-    return replace(
-        dissection,
-        link=found.link,
-        notes=found.notes,
-        complaint=found.complaint,
-        in_file=found.in_file[dissection.in_file],
-    )
-
-
-def parse(rows: bytes, complaint: str = "") -> Dissection:
-    """The columns of what tshark printed for `FIELDS`.
+def parse(rows: bytes, usable: Usable) -> Dissection:
+    """The columns of what tshark printed for `FIELDS`, a line a packet that can be used.
 
     Raises:
         ExtraMissing: pyarrow is not installed.
-        UnreadableCapture: A link type is not read.
+        UnreadableCapture: A link type is not read, or tshark printed something else.
     """
-    if not rows:
-        return _EMPTY
-    table = _read_rows(rows)
+    table = _read_rows(rows, len(usable.in_file))
     layers, layers_of = _words(table, "frame.protocols")
     masks, transport = _by_layers(layers)
     protocols = masks[layers_of]
@@ -168,7 +162,8 @@ def parse(rows: bytes, complaint: str = "") -> Dissection:
 
     addresses = {"": 0}
     columns = {
-        "time_ns": _nanoseconds(table),
+        "in_file": usable.in_file,
+        "time_ns": usable.time_ns,
         "length": _numbers(table, "frame.len"),
         "protocols": protocols,
         "src_port": tcp * _numbers(table, "tcp.srcport") + udp * _numbers(table, "udp.srcport"),
@@ -179,9 +174,9 @@ def parse(rows: bytes, complaint: str = "") -> Dissection:
         "src_mac": _addresses(table, ("eth.src", "sll.src.eth", "wlan.sa"), addresses),
         "dst_mac": _addresses(table, ("eth.dst", "wlan.da"), addresses),
     }
-    order = np.argsort(columns["time_ns"], kind="stable")
+    order = np.argsort(usable.time_ns, kind="stable")
     in_order = {name: column[order] for name, column in columns.items()}
-    return Dissection(_link(layers), (), complaint, tuple(addresses), order, **in_order)
+    return Dissection(_link(layers), (), usable.complaint, tuple(addresses), **in_order)
 
 
 def own_layers(layers: str) -> list[str]:
@@ -213,35 +208,38 @@ def _link(lists: Sequence[str]) -> str:
     return " and ".join(sorted({_LINKS[layer] for layer in outermost}))
 
 
-def _read_rows(rows: bytes) -> pa.Table:
+def _read_rows(rows: bytes, count: int) -> pa.Table:
+    """What tshark printed, which is to be so many lines."""
     # slow to import, and not needed where all captures are cached
     with naming_extras():
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow import csv  # noqa: PLC0415
 
     word = pa.dictionary(pa.int32(), pa.string())
-    # since 4.6 some outputs of tshark give an absolute time as ISO 8601
-    time = pa.timestamp("ns", "UTC") if b"T" in rows[:16] else pa.decimal128(28, 9)
     types = {name: pa.int32() if name in _NUMBERS else word for name in FIELDS}
-    return csv.read_csv(
-        io.BytesIO(rows),
-        read_options=csv.ReadOptions(column_names=FIELDS, use_threads=False),
-        parse_options=csv.ParseOptions(delimiter="\t", quote_char=False),
-        convert_options=csv.ConvertOptions(column_types={**types, FIELDS[0]: time}),
-    ).combine_chunks()
-
-
-def _nanoseconds(table: pa.Table) -> NDArray[np.int64]:
-    """Time as whole nanoseconds: never through a float, which holds only microseconds."""
-    column = table["frame.time_epoch"].chunk(0)
-    words = np.frombuffer(column.buffers()[1], dtype=np.int64)
-    # a decimal of nine places is 128 bits that count nanoseconds; the low half holds them
-    return words.reshape(len(column), -1)[:, 0].copy()
+    if not rows:
+        if count:
+            raise UnreadableCapture(f"tshark printed nothing for {count} packets")
+        return pa.table({name: pa.array([], kind) for name, kind in types.items()})
+    try:
+        table = csv.read_csv(
+            io.BytesIO(rows),
+            read_options=csv.ReadOptions(column_names=FIELDS, use_threads=False),
+            parse_options=csv.ParseOptions(delimiter="\t", quote_char=False),
+            convert_options=csv.ConvertOptions(column_types=types),
+        ).combine_chunks()
+    except pa.ArrowInvalid as error:
+        raise UnreadableCapture(_NOT_ASKED) from error
+    if table.num_rows != count:
+        raise UnreadableCapture(f"tshark printed {table.num_rows} lines for {count} packets")
+    return table
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.int32]:
     """A numeric field; 0 where the packet lacks it."""
     numbers: NDArray[np.int32] = np.nan_to_num(table[name].to_numpy()).astype(np.int32)
+    if ((numbers < 0) | (numbers > LONGEST_FRAME)).any():
+        raise UnreadableCapture(_NOT_ASKED)
     return numbers
 
 
@@ -256,19 +254,22 @@ def _addresses(table: pa.Table, names: Sequence[str], known: dict[str, int]) -> 
     places = np.zeros(table.num_rows, dtype=np.int32)
     for name in names:
         words, word_of = _words(table, name)
+        if not all(map(_is_address, filter(None, words))):
+            raise UnreadableCapture(_NOT_ASKED)
         place = np.array([known.setdefault(word, len(known)) for word in words], dtype=np.int32)
         places = np.where(places > 0, places, place[word_of])
     return places
 
 
-@dataclass(frozen=True)
-class _Output:
-    """What tshark printed."""
-
-    rows: bytes
-    """A line a packet, its fields separated by tabs, in the order asked for."""
-    complaint: str
-    """Why tshark stopped early, in its own words; empty if it read the whole capture."""
+def _is_address(word: str) -> bool:
+    """Whether a word is a MAC or an IP address."""
+    if _MAC.fullmatch(word):
+        return True
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True
 
 
 def find_tshark() -> Path:
@@ -293,26 +294,47 @@ def tshark_arguments(fields: Sequence[str]) -> list[str]:
     return ["-n", *preferences, "-T", "fields", "-E", "occurrence=f", *columns]
 
 
-def _run(program: Path, capture: Path, fields: Sequence[str]) -> _Output:
-    """Dissect `capture`; the first occurrence of each field, for every packet.
+def _run(program: Path, capture: Sequence[bytes | memoryview], packets: int) -> bytes:
+    """Dissect a capture, given in parts: a line a packet, the first occurrence of each field.
 
     Raises:
-        UnreadableCapture: tshark cannot make out one packet; its reason is in the message.
+        UnreadableCapture: tshark fails, prints too much, or takes too long; its own words are in
+            the message.
     """
-    done = subprocess.run(
-        [program, *tshark_arguments(fields), "-r", capture.absolute()],
-        env={**os.environ, "WIRESHARK_CONFIG_DIR": _NO_SETTINGS, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    said = done.stderr.decode(errors="replace").splitlines()
-    complaint = " ".join(line.removeprefix("tshark: ") for line in said if _is_complaint(line))
-    complaint = complaint.replace(f'The file "{capture.absolute()}"', "the file").rstrip(".")
-    if done.returncode < 0 or (done.returncode > 0 and not done.stdout):
-        reason = complaint or f"exit status {done.returncode}"
-        raise UnreadableCapture(f"tshark cannot read {capture}: {reason}")
-    return _Output(done.stdout, (complaint or "tshark stopped") if done.returncode else "")
+    ends = time.monotonic() + _SECONDS + packets / _PACKETS_A_SECOND
+    said: dict[str, bytearray] = {"rows": bytearray(), "errors": bytearray()}
+    with tempfile.TemporaryFile() as file, selectors.DefaultSelector() as waiting:
+        file.writelines(capture)
+        file.seek(0)
+        with subprocess.Popen(
+            [program, *tshark_arguments(FIELDS), "-r", "-"],
+            env={**os.environ, "WIRESHARK_CONFIG_DIR": _NO_SETTINGS, "LC_ALL": "C"},
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                for pipe, kind in ((process.stdout, "rows"), (process.stderr, "errors")):
+                    waiting.register(pipe, selectors.EVENT_READ, said[kind])  # type: ignore[arg-type]
+                while waiting.get_map():
+                    if time.monotonic() > ends:
+                        raise UnreadableCapture(_ENDLESS)
+                    for key, _ in waiting.select(1):
+                        piece = os.read(key.fd, 2**16)
+                        key.data.extend(piece)
+                        if not piece:
+                            waiting.unregister(key.fileobj)
+                    if max(map(len, said.values())) > _LINE * (packets + _LINE):
+                        raise UnreadableCapture(_ENDLESS)
+            except BaseException:
+                process.kill()
+                raise
+    lines = said["errors"].decode(errors="replace").splitlines()
+    words = " ".join(line.removeprefix("tshark: ") for line in lines if _is_complaint(line))
+    if process.returncode:
+        status = f"exit status {process.returncode}"
+        raise UnreadableCapture(f"tshark fails: {words or status}"[:_LINE])
+    return bytes(said["rows"])
 
 
 def _is_complaint(line: str) -> bool:

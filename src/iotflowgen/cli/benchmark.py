@@ -9,6 +9,7 @@ import typer
 from iotflowgen.cli.console import counted, one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.console import out as stdout
 from iotflowgen.cli.options import Seed, known, no_file
+from iotflowgen.library.files import check_not_read
 
 if TYPE_CHECKING:
     from iotflowgen.evaluation import Results
@@ -54,6 +55,7 @@ def benchmark(
 
     if not root.is_dir():
         raise CaptureError(f"there is no folder {root}; name one that has a folder a device")
+    check_not_read(out, root)
     folders = sorted(path.name for path in root.iterdir() if path.is_dir())
     if not folders:
         raise CaptureError(f"{root} has no folders; put the captures of each device into one")

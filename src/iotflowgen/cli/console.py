@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from iotflowgen.errors import ArgumentError, IoTFlowGenError
-from iotflowgen.files import INTERRUPTS
+from iotflowgen.files import INTERRUPTS, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -64,9 +64,15 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
             except IoTFlowGenError as error:
                 say(str(error), "error", "red")
                 raise typer.Exit(1) from error
-            except KeyboardInterrupt as error:
-                say("interrupted; no file was left half-written", "stopped", "yellow")
-                raise typer.Exit(interrupted_status()) from error
+            except (KeyboardInterrupt, Exception) as error:
+                # libraries make errors of their own of an interrupt that comes up in a callback
+                if _interrupts.heard is not None or isinstance(error, KeyboardInterrupt):
+                    say("interrupted; no file was left half-written", "stopped", "yellow")
+                    raise typer.Exit(interrupted_status()) from error
+                if isinstance(error, MemoryError):
+                    say("there is not enough memory; take fewer captures", "error", "red")
+                    raise typer.Exit(1) from error
+                raise
 
     return run
 
@@ -139,11 +145,11 @@ def one_thread() -> None:
 
 def show_table(title: str, rows: Mapping[str, str]) -> None:
     """Names and values on standard output."""
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(title=printable(title), title_justify="left", show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(Text(name), Text(value))
+        table.add_row(Text(printable(name)), Text(printable(value)))
     out.print(table)
 
 

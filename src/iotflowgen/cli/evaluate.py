@@ -21,6 +21,7 @@ from iotflowgen.cli.options import (
     no_folder,
 )
 from iotflowgen.cli.summary import show_summary
+from iotflowgen.library.files import check_not_read
 
 __all__ = ["SeveralValues", "evaluate"]
 
@@ -111,6 +112,8 @@ def evaluate(
     iotflowgen evaluate --real captures/plug --fake a.pcap --out results.json
     ```
     """
+    if out is not None:
+        check_not_read(out, *real, *fake)
     one_thread()
     with progress_display() as progress:
         found = iot.evaluate(

@@ -8,6 +8,7 @@ import typer
 import iotflowgen as iot
 from iotflowgen.cli.console import counted, progress_display, reports_errors, say
 from iotflowgen.cli.options import Captures, DeviceOption, DissectorOption, ends_in
+from iotflowgen.library.files import check_not_read
 
 __all__ = ["extract"]
 
@@ -34,6 +35,7 @@ def extract(
     iotflowgen extract captures/plug --out packets.parquet
     ```
     """
+    check_not_read(out, *captures)
     import iotflowgen.tables  # noqa: F401 - if it cannot be, that is said before all is read
 
     with progress_display() as progress:

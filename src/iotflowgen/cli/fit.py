@@ -24,6 +24,7 @@ from iotflowgen.cli.options import (
     read_toml,
 )
 from iotflowgen.cli.summary import show_summary
+from iotflowgen.library.files import check_not_read
 
 __all__ = ["fit"]
 
@@ -58,6 +59,7 @@ def fit(
     iotflowgen fit week.pcap --device 02:00:5e:10:00:01 --out plug.model
     ```
     """
+    check_not_read(out, *captures, config)
     one_thread()
     with progress_display() as progress:
         model = iot.fit(

@@ -24,6 +24,7 @@ from iotflowgen.cli.options import (
 )
 from iotflowgen.cli.persona import who_and_when
 from iotflowgen.cli.summary import show_summary
+from iotflowgen.library.files import check_not_read
 
 __all__ = ["generate"]
 
@@ -151,6 +152,7 @@ def generate(
     iotflowgen generate plug.model --windows 500 --seed 1 --out windows.parquet
     ```
     """
+    check_not_read(out, model, persona)
     flags = {"mac": mac, "ip": ip, "gateway": gateway, "start": start}
     shown, start = who_and_when(persona, flags)
     one_thread()

@@ -8,6 +8,7 @@ import typer
 import iotflowgen as iot
 from iotflowgen.cli.console import out, reports_errors, show_table
 from iotflowgen.cli.options import DeviceOption, DissectorOption, next_step
+from iotflowgen.files import printable
 
 if TYPE_CHECKING:
     from iotflowgen.capture import Dissector
@@ -83,7 +84,7 @@ def _describe_model(path: Path) -> None:
     show_table(str(path), rows)
     show_table("how the fit went", _flat(model.report))
     show_table("settings", _flat(model.config))
-    out.print(f"next: {next_step(path, model.generator)}", markup=False)
+    out.print(printable(f"next: {next_step(path, model.generator)}"), markup=False)
 
 
 def _flat(nested: object, prefix: str = "") -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from iotflowgen.files import parsed_text
 from iotflowgen.plugins import ADVERSARIES, GENERATORS
 
 __all__ = [
@@ -172,9 +173,10 @@ def read_toml(path: Path | None, option: str) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text())
+        said: dict[str, Any] = parsed_text(path, tomllib.loads)
+        return said
     except OSError as error:
         reason = f"cannot read {path}: {error.strerror}"
         raise typer.BadParameter(reason, param_hint=option) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise typer.BadParameter(f"{path} is no TOML: {error}", param_hint=option) from error

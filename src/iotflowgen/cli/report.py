@@ -7,6 +7,7 @@ import typer
 
 from iotflowgen.cli.console import progress_display, reports_errors, say
 from iotflowgen.cli.options import no_folder
+from iotflowgen.library.files import check_not_read
 
 __all__ = ["report"]
 
@@ -38,6 +39,7 @@ def report(
     from iotflowgen.report import write_report
 
     path = results / "results.json" if results.is_dir() else results
+    check_not_read(out, path)
     with progress_display() as progress:
         write_report(read_results(path), out, progress=progress)
     say(f"open {out} in a browser")

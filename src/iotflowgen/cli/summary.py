@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.filesize import decimal
 
 from iotflowgen.cli.console import out, show_table
+from iotflowgen.files import printable
 
 __all__ = ["show_summary"]
 
@@ -20,7 +21,7 @@ def show_summary(title: str, summary: Mapping[str, Any], *, as_json: bool) -> No
         return
     show_table(title, dict(_rows({k: v for k, v in summary.items() if k != "next"})))
     if "next" in summary:
-        out.print(f"next: {summary['next']}", markup=False, soft_wrap=True)
+        out.print(printable(f"next: {summary['next']}"), markup=False, soft_wrap=True)
 
 
 def _rows(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ class CodecConfig(BaseModel):
     """How packet-level signatures are found."""
     ports: PortConfig = PortConfig()
     """How ports are coded."""
-    duration_clusters: int = Field(12, ge=1)
+    duration_clusters: int = Field(12, ge=1, le=10_000)
     """Clusters of log durations, beside the one for zero."""
     orphan_min_count: int = Field(2, ge=1)
     """Fewest orphans of one length that earn it a token."""

@@ -37,7 +37,7 @@ class PortConfig(BaseModel):
 
     recurrence: float = Field(0.3, ge=0, le=1)
     """Share of the captures that a port must be in to keep its number; 0 keeps all (the paper)."""
-    slots: int = Field(8, ge=1)
+    slots: int = Field(8, ge=1, le=2**16)
     """Ephemeral ports told apart within a window; more share tokens in turn."""
     ephemeral: Literal["recur", "fresh"] = "recur"
     """Numbers drawn for ephemeral ports: those of the fitted captures, or new in their range."""

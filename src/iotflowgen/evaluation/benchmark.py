@@ -39,7 +39,7 @@ from iotflowgen.evaluation.description import describe, measure
 from iotflowgen.evaluation.identification import identify
 from iotflowgen.evaluation.results import Attack, Cell, Device, Identification, Results, Sample
 from iotflowgen.evaluation.trials import PROTOCOLS, Protocol, Trial, trials
-from iotflowgen.files import whole_file
+from iotflowgen.files import parsed_text, whole_file
 from iotflowgen.generators import GENERATORS, versions
 from iotflowgen.packets import with_states
 from iotflowgen.progress import Progress, silent
@@ -184,7 +184,7 @@ class Benchmark:
 
     def found(self, kind: str, *names: object) -> dict[str, Any]:
         """What a step found, or its `error`."""
-        found: dict[str, Any] = json.loads(self.path(kind, *names).read_text())["found"]
+        found: dict[str, Any] = _said(self.path(kind, *names))["found"]
         return found
 
     def _captures(self, device: str, progress: Progress = silent) -> list[Trace]:
@@ -296,9 +296,7 @@ class _Step:
 
     def is_done(self) -> bool:
         """Whether it was taken before, made of the same, and came to something."""
-        if not self.path.exists():
-            return False
-        said = json.loads(self.path.read_text())
+        said = _said(self.path)
         return said["key"] == self.key and "error" not in said["found"]
 
     def take(self) -> None:
@@ -316,6 +314,15 @@ class _Step:
                 found = {"error": f"{type(error).__name__}: {error}"}
         with whole_file(self.path) as temporary:
             temporary.write_text(json.dumps({"key": self.key, "found": found}) + "\n")
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """What a step wrote down; of a file that is not there, or damaged, that there was an error."""
+    with suppress(OSError, ValueError):
+        said = parsed_text(path, json.loads)
+        if isinstance(said, dict) and isinstance(said.get("found"), dict) and "key" in said:
+            return said
+    return {"key": "", "found": {"error": f"{path} is damaged; run the benchmark again"}}
 
 
 def _take(steps: Sequence[_Step], processes: int, tell: Callable[[int, int], None]) -> None:

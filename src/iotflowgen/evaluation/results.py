@@ -17,7 +17,7 @@ from iotflowgen.errors import ResultsError
 from iotflowgen.evaluation.cross_validation import Detection
 from iotflowgen.evaluation.profile import Profile
 from iotflowgen.evaluation.trials import Protocol
-from iotflowgen.files import whole_file
+from iotflowgen.files import parsed_text, whole_file
 
 __all__ = ["Attack", "Cell", "Device", "Identification", "Results", "Sample", "read_results"]
 
@@ -173,7 +173,7 @@ def read_results(path: Path) -> Results:
         ResultsError: It is absent, damaged, no results file, or of another schema version.
     """
     try:
-        said = json.loads(path.read_text())
+        said = parsed_text(path, json.loads)
         version = said.get("schema_version")
     except OSError as error:
         raise ResultsError(f"cannot read {path} ({error.strerror}); check the name") from error

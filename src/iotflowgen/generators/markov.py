@@ -35,9 +35,9 @@ __all__ = ["Markov", "MarkovConfig"]
 class MarkovConfig(ReplayConfig):
     """Settings of the chain."""
 
-    order: int = Field(default=6, ge=1)
+    order: int = Field(default=6, ge=1, le=32)
     """Packets that the next one depends on at most."""
-    magnitudes: int = Field(default=1, ge=0)
+    magnitudes: int = Field(default=1, ge=0, le=100)
     """Classes of durations a decade; 0 leaves time out of the symbols."""
     ports: PortConfig = PortConfig()
     """How ports are coded; `slots` are the recent ephemeral ports that are told apart."""

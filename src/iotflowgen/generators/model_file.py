@@ -14,21 +14,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from iotflowgen.capture import is_capture
+from iotflowgen.capture import is_capture, other_format
+from iotflowgen.compression import LARGEST_FILE
 from iotflowgen.errors import ModelError
 from iotflowgen.files import whole_file
 from iotflowgen.recording import Identities, Recording
-from iotflowgen.traffic import Trace
+from iotflowgen.traffic import Trace, check_columns
 
 __all__ = [
     "Capture",
     "ModelMetadata",
     "StoredModel",
     "captures_of",
+    "digest",
     "read_model",
     "versions",
     "write_model",
@@ -37,6 +39,9 @@ __all__ = [
 SCHEMA = 6
 _KEY = "iotflowgen"
 _RECORDING = "recording."
+_OF_PACKETS = ("", "packets.", _RECORDING)
+"""How the names of columns of packets begin: a generator's own, those that ports are drawn from,
+and the recorded ones."""
 
 
 class Capture(BaseModel):
@@ -48,7 +53,7 @@ class Capture(BaseModel):
     """File name."""
     sha256: str
     """Of the file's bytes; empty where the packets did not come from a file."""
-    packets: int
+    packets: NonNegativeInt
     """How many it holds."""
 
 
@@ -60,7 +65,7 @@ class ModelMetadata(BaseModel):
     schema_version: int = SCHEMA
     generator: str
     """Name of the generator that wrote it."""
-    seed: int
+    seed: NonNegativeInt
     """The seed of the fit."""
     config: dict[str, Any]
     """The generator's configuration."""
@@ -120,7 +125,7 @@ def write_model(
         metadata = metadata.model_copy(update={"identities": recording.identities})
         held |= {_RECORDING + name: tensor for name, tensor in recording.tensors().items()}
     plain = {name: np.ascontiguousarray(tensor) for name, tensor in held.items()}
-    metadata = metadata.model_copy(update={"sha256": _digest(plain)})
+    metadata = metadata.model_copy(update={"sha256": digest(plain)})
     with whole_file(path) as temporary:
         # not save_file, whose errors of a full disk are no OSError
         temporary.write_bytes(save(plain, metadata={_KEY: metadata.model_dump_json()}))
@@ -145,14 +150,21 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
                 f"{path} has schema version {found}, this iotflowgen reads {SCHEMA}; fit it again"
             )
         metadata = ModelMetadata.model_validate_json(said)
-    except (ValidationError, ValueError, AttributeError) as error:
+    except (ValidationError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} has unknown entries; fit it again") from error
     if of and metadata.generator != of:
         raise ModelError(f"{path} is a model of {metadata.generator}, not of {of}")
-    if metadata.sha256 != _digest(tensors):
+    if metadata.sha256 != digest(tensors):
         raise ModelError(f"{path} holds parts that do not fit; fit it again")
-    recorded = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_RECORDING)}
     try:
+        for prefix in _OF_PACKETS:
+            found = {
+                name.removeprefix(prefix): tensors[name]
+                for name in tensors
+                if name.startswith(prefix)
+            }
+            check_columns(found)
+        recorded = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_RECORDING)}
         recording = None
         if metadata.identities is not None:
             columns = {name.removeprefix(_RECORDING): each for name, each in recorded.items()}
@@ -175,7 +187,7 @@ def _why_unreadable(path: Path) -> str:
     return f"{path} is {kind}not a model; make one with: iotflowgen fit CAPTURES --out my.model"
 
 
-def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+def digest(tensors: Mapping[str, NDArray[Any]]) -> str:
     """SHA-256 of the names, types, shapes and bytes of tensors."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
@@ -194,13 +206,17 @@ def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
             raise ModelError(
                 f"{path} is not a model; make one with: iotflowgen fit {path} --out my.model"
             )
+        if other := other_format(path):
+            raise ModelError(f"{path} {other}")
+        if path.stat().st_size > LARGEST_FILE:
+            raise ModelError(f"{path} is larger than any model; choose another")
         with safe_open(path, framework="np") as file:
             said = (file.metadata() or {}).get(_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(f"cannot read {path}: {reason}; choose another model") from error
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise ModelError(_why_unreadable(path)) from error
     if said is None:
         raise ModelError(f"{path} is a safetensors file, but not of iotflowgen; choose another")

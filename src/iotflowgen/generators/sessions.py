@@ -72,9 +72,9 @@ _LONGEST = 1.5  # times the longest capture, should a walk not end
 class SessionsConfig(RecordedConfig):
     """Settings of the sessions."""
 
-    order: int = Field(default=4, ge=1)
+    order: int = Field(default=4, ge=1, le=32)
     """Order of the chain: packets that the next one depends on at most."""
-    magnitudes: int = Field(default=1, ge=0)
+    magnitudes: int = Field(default=1, ge=0, le=100)
     """Classes of durations a decade; 0 leaves time out of the symbols."""
     reach: float = Field(default=5, gt=0)
     """Scale of the preference for like positions, in packets."""
@@ -87,7 +87,7 @@ class SessionsConfig(RecordedConfig):
     agree: tuple[State, ...] = STATES
     """States that a connection must share with the captured one for a packet to be its next one,
     where captures tell (`Trace.states`)."""
-    sessions: int = Field(default=600, ge=1)
+    sessions: int = Field(default=600, ge=1, le=100_000)
     """Sessions that windows are cut from; fewer if fewer windows are asked for."""
     redraw: tuple[Literal["times", "lengths", "order"], ...] = ("times", "lengths", "order")
     """Capture-specific values that are redrawn, besides ports."""

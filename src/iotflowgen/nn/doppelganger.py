@@ -60,17 +60,17 @@ _CURVE = 100
 class SeriesGANConfig(Settings):
     """Sizes and training of the networks."""
 
-    packets: int = Field(5, gt=0)
+    packets: int = Field(5, gt=0, le=64)
     """S, packets a step of the LSTM."""
-    noise: int = Field(5, gt=0)
+    noise: int = Field(5, gt=0, le=4096)
     """Z, random inputs a step, and of the attributes."""
-    hidden: int = Field(100, gt=0)
+    hidden: int = Field(100, gt=0, le=4096)
     """H, width of the LSTM and of the perceptron that draws attributes."""
-    critic_hidden: int = Field(128, gt=0)
+    critic_hidden: int = Field(128, gt=0, le=4096)
     """Width of the critics' hidden layers."""
-    critic_layers: int = Field(4, ge=2)
+    critic_layers: int = Field(4, ge=2, le=64)
     """Layers of each critic's perceptron, the output among them."""
-    embedding: int = Field(48, gt=0)
+    embedding: int = Field(48, gt=0, le=4096)
     """E, numbers that the critic's linear map makes of a packet."""
     steps: int = Field(3500, gt=0)
     """Steps of the critics, each followed by one of the generator."""

@@ -46,13 +46,13 @@ class FrameLengthConfig(Settings):
 
     window: int = Field(2, ge=0)
     """Neighbours on each side whose frame tokens and codes are seen."""
-    look_behind: int = Field(3, gt=0)
+    look_behind: int = Field(3, gt=0, le=4096)
     """B, previous predictions that are seen."""
-    embedding: int = Field(16, gt=0)
+    embedding: int = Field(16, gt=0, le=4096)
     """E, numbers that stand for a frame token, a code or a length class."""
-    noise: int = Field(8, gt=0)
+    noise: int = Field(8, gt=0, le=4096)
     """Random inputs, standard normal."""
-    hidden: int = Field(128, gt=0)
+    hidden: int = Field(128, gt=0, le=4096)
     """Width of the two hidden layers."""
     training: TrainingConfig = TrainingConfig(epochs=12, batch=32, learning_rate=3e-3, patience=3)
     """How it is trained."""

@@ -32,9 +32,9 @@ State = tuple[Tensor, Tensor]
 class SeqGANConfig(Settings):
     """Sizes and training of SeqGAN; the defaults are `LAPTOP`."""
 
-    embedding: int = Field(64, gt=0)
+    embedding: int = Field(64, gt=0, le=4096)
     """E, numbers that stand for a code in the generator."""
-    hidden: int = Field(128, gt=0)
+    hidden: int = Field(128, gt=0, le=4096)
     """H, size of the generator's LSTM."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Share of the generator's inputs and outputs hidden in maximum-likelihood training."""
@@ -45,7 +45,7 @@ class SeqGANConfig(Settings):
 
     filters: tuple[tuple[int, int], ...] = ((1, 32), (2, 64), (3, 64), (4, 64), (6, 32), (10, 32))
     """The discriminator's convolutions: packets wide, how many. Those wider than L are left out."""
-    discriminator_embedding: int = Field(32, gt=0)
+    discriminator_embedding: int = Field(32, gt=0, le=4096)
     """Numbers that stand for a code in the discriminator."""
     discriminator_dropout: float = Field(0.25, ge=0, lt=1)
     """Share of the discriminator's features hidden in training."""

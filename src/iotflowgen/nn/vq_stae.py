@@ -40,18 +40,18 @@ __all__ = ["VQSTAE", "VQSTAEConfig", "VQSTAEReport", "codebook_use", "fit_vq_sta
 class VQSTAEConfig(Settings):
     """Size and training of the VQ-STAE."""
 
-    width: int = Field(96, gt=0)
+    width: int = Field(96, gt=0, le=4096)
     """D, numbers that stand for a packet inside the transformers."""
-    layers: int = Field(1, gt=0)
+    layers: int = Field(1, gt=0, le=64)
     """Transformer layers of the encoder, and as many of the decoder."""
-    heads: int = Field(4, gt=0)
+    heads: int = Field(4, gt=0, le=64)
     """Attention heads; divides `width`."""
     context: bool = True
     """Whether a code may tell of the rest of its window, too; if not, the encoder sees each packet
     by itself, wherever it stands, and the decoder alone sees windows."""
-    codebook_size: int = Field(1024, gt=1)
+    codebook_size: int = Field(1024, gt=1, le=2**16)
     """K, codes."""
-    code_width: int = Field(16, gt=0)
+    code_width: int = Field(16, gt=0, le=4096)
     """Numbers a code has; the encoder's output is projected down to it."""
     decay: float = Field(0.9, gt=0, lt=1)
     """Of the moving averages that the codes are."""

@@ -3,7 +3,7 @@
 from iotflowgen.traffic.pieces import quiet_places
 from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
 from iotflowgen.traffic.session import Session
-from iotflowgen.traffic.trace import STATES, State, Trace
+from iotflowgen.traffic.trace import STATES, State, Trace, check_columns
 from iotflowgen.traffic.windows import (
     Windows,
     WindowStarts,
@@ -22,6 +22,7 @@ __all__ = [
     "Trace",
     "WindowStarts",
     "Windows",
+    "check_columns",
     "cut_column",
     "cut_windows",
     "draw_window_starts",

@@ -2,18 +2,61 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STATES", "State", "Trace", "check_packets"]
+from iotflowgen.traffic.protocols import PROTOCOLS
+
+__all__ = [
+    "COLUMNS",
+    "STATES",
+    "Column",
+    "State",
+    "Trace",
+    "check_columns",
+    "check_packets",
+]
 
 State = Literal["dns", "tcp", "tls", "http", "outstanding", "options", "fragments"]
 """What may be known of the states of connections, beyond features: open questions, of DNS and of
 others; sides that have closed TCP; handshakes of TLS; what is left of messages of HTTP; segments
 without acknowledgment; options that SYNs agreed on; and of the host, datagrams in fragments."""
 STATES: Final[tuple[State, ...]] = get_args(State)
+
+
+_LATEST_NS: Final = 2**62
+"""A bound of times, in nanoseconds since the epoch: in 2116. What is added to them stays within 64
+bits."""
+
+
+class Column(NamedTuple):
+    """What a column of packets may hold."""
+
+    kind: type[np.generic]
+    least: int
+    most: int
+    width: int | None = None
+    """Numbers a packet; None for one, not in a row of its own."""
+
+
+COLUMNS: Final = {
+    "time_ns": Column(np.int64, 0, _LATEST_NS),
+    "duration_ns": Column(np.int64, 0, _LATEST_NS),
+    "length": Column(np.int32, 0, 2**18),
+    "size": Column(np.int32, 0, 2**18),
+    "data": Column(np.uint8, 0, 255),
+    "outgoing": Column(np.bool_, 0, 1),
+    "src_port": Column(np.int32, 0, 2**16 - 1),
+    "dst_port": Column(np.int32, 0, 2**16 - 1),
+    "protocols": Column(np.uint16, 0, 2 ** len(PROTOCOLS) - 1),
+    "capture": Column(np.int64, 0, 2**31 - 1),
+    "flow": Column(np.int64, -1, 2**31 - 1),
+    "states": Column(np.int64, -(2**63), 2**63 - 1, len(STATES)),
+    "fixed": Column(np.bool_, 0, 1),
+}
+"""Of captured packets, wherever they are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +115,25 @@ class Trace:
     def duration_ns(self) -> NDArray[np.int64]:
         """Nanoseconds until the next packet (P); 0 for the last (section 4.2)."""
         return np.diff(self.time_ns, append=self.time_ns[-1:])
+
+
+def check_columns(columns: Mapping[str, NDArray[Any]]) -> None:
+    """Check that columns, of whatever names, hold what those of `COLUMNS` may.
+
+    Raises:
+        ValueError: One is of another kind or shape, or a number is out of bounds.
+    """
+    for name, (kind, least, most, width) in COLUMNS.items():
+        if name not in columns:
+            continue
+        column = columns[name]
+        if column.dtype != kind or column.shape[1:] != (() if width is None else (width,)):
+            raise ValueError(f"{name} is a column of another kind")
+        if column.size and not least <= int(column.min()) <= int(column.max()) <= most:
+            raise ValueError(f"{name} has numbers that no packet has")
+    # as floats, which do not overflow
+    if columns.get("duration_ns", np.zeros(1)).sum(dtype=np.float64) > _LATEST_NS:
+        raise ValueError("durations are longer than time is")
 
 
 def check_packets(name: str, columns: Mapping[str, NDArray[Any]]) -> None:

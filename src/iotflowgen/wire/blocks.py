@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from struct import unpack_from
 from typing import Final, NamedTuple
 
-__all__ = ["BLOCKS", "Damage", "Place", "find_in_blocks"]
+__all__ = ["BLOCKS", "NO_TIME", "Damage", "Place", "find_in_blocks"]
 
 BLOCKS: Final = b"\x0a\x0d\x0d\x0a"
 """How a section begins, and so a file, in either order of bytes."""
@@ -25,7 +25,10 @@ class Damage(Exception):
 
 Place = tuple[int, int, int, int, int]
 """Of a packet in a file: link type, nanoseconds since the epoch, bytes on the wire, where its frame
-begins in the file, and how many bytes of it are there."""
+begins in the file, and how many bytes of it are there; none where they do not say what can be."""
+
+NO_TIME: Final = -(2**63)
+"""The time of packets that come without."""
 
 
 class _Interface(NamedTuple):
@@ -38,14 +41,14 @@ class _Interface(NamedTuple):
     """Seconds."""
 
 
-def find_in_blocks(content: bytes, longest: int) -> Iterator[Place]:
+def find_in_blocks(content: bytearray, longest: int) -> Iterator[Place]:
     """The packets of a pcapng file.
 
     Interfaces may differ in link type and in the unit of time. Blocks without packets are skipped.
 
     Args:
         content: The file, which begins with a section.
-        longest: Most bytes of a frame, captured and on the wire; one that is longer is damage.
+        longest: Most bytes of a frame, captured and on the wire.
 
     Raises:
         Damage: After the last packet before it.
@@ -56,7 +59,7 @@ def find_in_blocks(content: bytes, longest: int) -> Iterator[Place]:
             raise Damage(at, "a block is cut short")
         if content.startswith(BLOCKS, at):
             # sections count interfaces of their own
-            order, interfaces = _ORDERS.get(content[at + 8 : at + 12], ""), []
+            order, interfaces = _ORDERS.get(bytes(content[at + 8 : at + 12]), ""), []
             if not order:
                 raise Damage(at, "a section has no order of bytes")
         kind, size = unpack_from(order + "II", content, at)
@@ -74,7 +77,7 @@ def find_in_blocks(content: bytes, longest: int) -> Iterator[Place]:
         at = end
 
 
-def _interface(content: bytes, at: int, end: int, order: str) -> _Interface:
+def _interface(content: bytearray, at: int, end: int, order: str) -> _Interface:
     """The interface of a block whose body ends there."""
     link, longest = unpack_from(order + "HxxI", content, at + 8)
     units, offset, at = 10**6, 0, at + 16
@@ -92,7 +95,7 @@ def _interface(content: bytes, at: int, end: int, order: str) -> _Interface:
 
 
 def _place(
-    content: bytes, at: int, order: str, interfaces: list[_Interface], longest: int
+    content: bytearray, at: int, order: str, interfaces: list[_Interface], longest: int
 ) -> Place:
     """The packet of a block."""
     kind, block = unpack_from(order + "II", content, at)
@@ -102,16 +105,12 @@ def _place(
     else:
         form = order + ("HxxIIII" if kind == _OBSOLETE else "IIIII")
         start, (number, high, low, size, length) = at + 28, unpack_from(form, content, at + 8)
+    nothing = -1, 0, 0, start, 0
     if number >= len(interfaces):
-        raise Damage(at, "a packet is of no known interface")
+        return nothing
     interface, room = interfaces[number], at + block - 4 - start
     time_ns = (high << 32 | low) * 10**9 // interface.units + interface.offset * 10**9
     if kind == _SIMPLE:
-        size, time_ns = min(length, interface.longest or longest, room), 0
-    if size > room:
-        raise Damage(at, "a packet is longer than its block")
-    if size > longest or length > longest:
-        raise Damage(at, "a packet is too long")
-    if not -(2**63) <= time_ns < 2**63:
-        raise Damage(at, "the time of a packet cannot be")
-    return interface.link, time_ns, length, start, size
+        size, time_ns = min(length, interface.longest or longest, room), NO_TIME
+    can_be = size <= min(room, longest) and length <= longest and NO_TIME <= time_ns < 2**63
+    return (interface.link, time_ns, length, start, size) if can_be else nothing

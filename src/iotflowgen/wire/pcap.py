@@ -6,28 +6,29 @@ is believed before it is checked. What is written are Ethernet frames, little en
 Shapes: P packets.
 """
 
-import gzip
 import struct
-import zlib
 from array import array
-from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from iotflowgen.compression import unpacked
 from iotflowgen.errors import UnreadableCapture
-from iotflowgen.wire.arrays import Integers
-from iotflowgen.wire.blocks import BLOCKS, Damage, Place, find_in_blocks
+from iotflowgen.wire.arrays import Flags, Integers
+from iotflowgen.wire.blocks import BLOCKS, NO_TIME, Damage, find_in_blocks
 from iotflowgen.wire.frames import Frames, copy_ranges
 
 __all__ = [
     "ETHERNET",
     "FORMATS",
+    "LATEST_NS",
     "LONGEST_FRAME",
+    "MOST_PACKETS",
     "CaptureFormat",
     "Records",
+    "pcapng_bytes",
     "read_records",
     "records_bytes",
 ]
@@ -37,11 +38,11 @@ LONGEST_FRAME: Final = 262_144
 ETHERNET: Final = 1
 """The link type."""
 
-_GZIP: Final = b"\x1f\x8b"
-_PIECE: Final = 2**16
-"""Bytes of a gzip file that are unzipped at once."""
-_MOST_UNZIPPED: Final = 2**32
-"""Bytes that are unzipped of a file: what else says how many there are?"""
+LATEST_NS: Final = 2**62
+"""In 2116: what is later is damage, and what is added to it would not stay within 64 bits."""
+MOST_PACKETS: Final = 10**7
+"""Packets that are read of a file."""
+_TOO_MANY: Final = "there are too many packets (cut the file with editcap -c)"
 _PCAP: Final = {
     b"\xd4\xc3\xb2\xa1": ("<", 1000),
     b"\x4d\x3c\xb2\xa1": ("<", 1),
@@ -51,8 +52,6 @@ _PCAP: Final = {
 """Order of bytes and nanoseconds of a unit, by how a file of pcap begins."""
 _FILE, _RECORD = 24, 16
 """Bytes of the header of a file, and of a record."""
-_COLUMNS: Final = 5
-"""Of the places of packets."""
 
 
 class CaptureFormat(NamedTuple):
@@ -72,17 +71,21 @@ class Records(NamedTuple):
     link: Integers
     """(P) link types."""
     time_ns: Integers
-    """(P) nanoseconds since the epoch, rounded down; 0 where the format has no room for a time."""
+    """(P) nanoseconds since the epoch, rounded down; where the format has no room for a time, that
+    of the packet before."""
     length: Integers
     """(P) bytes on the wire, at most `LONGEST_FRAME`."""
     frames: Frames
     """What was captured of them; `data` is the file and cannot be written to."""
+    is_sound: Flags
+    """(P) whether it can be read: it has bytes, not too many, and a time that can be. What cannot
+    is of no bytes here."""
     complaint: str = ""
-    """What is wrong with the file after the last of these packets; empty if nothing is."""
+    """What is wrong with the file; empty if nothing is."""
 
 
 def read_records(path: Path) -> Records:
-    """Read a capture: pcap or pcapng, or either zipped by gzip (RFC 1952).
+    """Read a capture: pcap or pcapng, or either of them packed (`compression`).
 
     Of one that is damaged or cut short there are the packets before that, and a complaint.
 
@@ -90,49 +93,51 @@ def read_records(path: Path) -> Records:
         UnreadableCapture: It cannot be read, or is neither pcap nor pcapng.
     """
     try:
-        content, complaint = _unzipped(path.read_bytes())
+        content, complaint = unpacked(path)
     except OSError as error:
         raise UnreadableCapture(f"cannot read {path}: {error.strerror or error}") from error
     if content[:4] == BLOCKS:
-        found = find_in_blocks(content, LONGEST_FRAME)
-    elif content[:4] in _PCAP:
-        found = _find_records(content)
+        columns, damage = _in_blocks(content)
+    elif bytes(content[:4]) in _PCAP:
+        columns, damage = _in_pcap(content)
     else:
-        raise UnreadableCapture(f"{path} is not a pcap or pcapng capture")
-    places = array("q")
-    try:
-        for place in found:
-            places.extend(place)
-    except Damage as damage:
-        at, what = damage.args
-        complaint = complaint or (
-            f"{what} after {len(places) // _COLUMNS} packets; "
-            f"the last {len(content) - at} of {len(content)} bytes are not read"
-        )
-    columns = np.frombuffer(places, np.int64).reshape(-1, _COLUMNS)
-    link, time_ns, length, start, size = np.ascontiguousarray(columns.T)
-    frames = Frames(np.frombuffer(content, np.uint8), start, size)
-    return Records(link, time_ns, length, frames, complaint)
+        raise UnreadableCapture(f"{path}: {complaint or 'it is not a pcap or pcapng capture'}")
+    link, time_ns, length, start, size = columns
+    sound = (size > 0) & (length > 0) & (length <= LONGEST_FRAME)
+    sound &= (time_ns >= 0) & (time_ns < LATEST_NS)
+    complaints = [complaint or damage, _of_unsound(~sound)]
+    # a packet is no longer than it was on the wire
+    size, length = np.where(sound, np.minimum(size, length), 0), np.where(sound, length, 0)
+    data = np.frombuffer(content, np.uint8)
+    data.flags.writeable = False
+    frames = Frames(data, np.where(sound, start, 0), size)
+    return Records(link, time_ns, length, frames, sound, "; ".join(filter(None, complaints)))
 
 
 def records_bytes(
-    capture: CaptureFormat, time_ns: Integers, frames: Frames, length: Integers | None = None
+    capture: CaptureFormat,
+    time_ns: Integers,
+    frames: Frames,
+    *,
+    length: Integers | None = None,
+    interface: Integers | int = 0,
 ) -> memoryview:
     """Packets as records of a file.
 
     Args:
         capture: One of `FORMATS`.
         time_ns: (P) nanoseconds since the epoch, from 0 to below `capture.end_ns`.
-        frames: (P) Ethernet frames of at most `LONGEST_FRAME` bytes.
-        length: (P) bytes that they had on the wire; by default they are whole.
+        frames: (P) frames of at most `LONGEST_FRAME` bytes.
+        length: (P) bytes on the wire; by default the frames are whole.
+        interface: (P) which interface each is of, in blocks; by default the first.
     """
     size = frames.size
     length = size if length is None else length
     fields: tuple[Integers | int, ...]
     if capture.in_blocks:
-        # an enhanced packet block of the first interface
+        # an enhanced packet block
         whole = 32 + size + -size % 4
-        fields = (6, whole, 0, time_ns >> 32, time_ns & 0xFFFFFFFF, size, length)
+        fields = (6, whole, interface, time_ns >> 32, time_ns & 0xFFFFFFFF, size, length)
     else:
         whole = _RECORD + size
         seconds = time_ns // 10**9
@@ -149,45 +154,87 @@ def records_bytes(
     return data.data
 
 
-def _unzipped(content: bytes) -> tuple[bytes, str]:
-    """The content of a gzip file as far as it goes, and a complaint; of any other file, itself."""
-    if not content.startswith(_GZIP):
-        return content, ""
-    file, parts, left = gzip.GzipFile(fileobj=BytesIO(content)), [], _MOST_UNZIPPED
-    try:
-        # in pieces, for what comes before damage is whole
-        while piece := file.read1(min(left, _PIECE)):
-            parts.append(piece)
-            left -= len(piece)
-    except EOFError:
-        return b"".join(parts), "the gzip file is cut short"
-    except (OSError, zlib.error) as error:
-        return b"".join(parts), f"the gzip file is damaged ({error})"
-    complaint = "" if left else f"the gzip file holds more than {_MOST_UNZIPPED} bytes"
-    return b"".join(parts), complaint
+def pcapng_bytes(records: Records, time_ns: Integers, which: Integers) -> tuple[bytes, memoryview]:
+    """Some packets of a capture as a pcapng file of any link types: its head, and its records.
+
+    Args:
+        records: The capture (P).
+        time_ns: (M) when they are to have come.
+        which: (M) places of the packets.
+    """
+    links, interface = np.unique(records.link[which], return_inverse=True)
+    head = _block(0x0A0D0D0A, _SECTION) + b"".join(map(_interface, links.tolist()))
+    frames, length = records.frames.take(which), records.length[which]
+    form = FORMATS[".pcapng"]
+    return head, records_bytes(form, time_ns, frames, length=length, interface=interface)
 
 
-def _find_records(content: bytes) -> Iterator[Place]:
+_Found = tuple[NDArray[np.int64], str]
+"""Columns of `Records` but the last two, and what is wrong after them."""
+
+
+def _in_pcap(content: bytearray) -> _Found:
     """The records of pcap."""
-    order, unit_ns = _PCAP[content[:4]]
-    if len(content) < _FILE:
-        raise Damage(0, "the header of the file is cut short")
+    order, unit_ns = _PCAP[bytes(content[:4])]
+    places, damage, at, end = array("q"), "", _FILE, len(content)
+    if end < _FILE:
+        return np.zeros((5, 0), np.int64), "the header of the file is cut short"
+    sizes = struct.Struct(f"{order}8xI4x").unpack_from
+    while at < end:
+        (size,) = sizes(content, at) if at + _RECORD <= end else (0,)
+        if size > LONGEST_FRAME:
+            damage = _damage("a packet is too long", len(places), at, end)
+        elif at + _RECORD + size > end:
+            damage = _damage("a packet is cut short", len(places), at, end)
+        elif len(places) == MOST_PACKETS:
+            damage = _damage(_TOO_MANY, len(places), at, end)
+        if damage:
+            break
+        places.append(at)
+        at += _RECORD + size
+    start = np.frombuffer(places, np.int64)
+    words = np.ndarray((end - 3,), f"{order}u4", content, strides=(1,))
+    seconds, fraction, size, length = (words[start + i].astype(np.int64) for i in (0, 4, 8, 12))
+    # some write nanoseconds into files of microseconds, and then hardly one is below a million
+    is_nanoseconds = (fraction >= 10**6) & (fraction < 10**9)
+    if unit_ns == 1000 and 2 * int(is_nanoseconds.sum()) > len(start):
+        unit_ns = 1
+    time_ns = np.where(fraction * unit_ns < 10**9, seconds * 10**9 + fraction * unit_ns, -1)
     # the upper half may say how long the frame check sequence is
     link = struct.unpack_from(f"{order}20xI", content)[0] & 0xFFFF
-    read, at = struct.Struct(f"{order}IIII").unpack_from, _FILE
-    while at < len(content):
-        start = at + _RECORD
-        if start > len(content):
-            raise Damage(at, "a packet is cut short")
-        seconds, fraction, size, length = read(content, at)
-        if size > LONGEST_FRAME or length > LONGEST_FRAME:
-            raise Damage(at, "a packet is too long")
-        if start + size > len(content):
-            raise Damage(at, "a packet is cut short")
-        if fraction * unit_ns >= 10**9:
-            raise Damage(at, "the time of a packet cannot be")
-        yield link, seconds * 10**9 + fraction * unit_ns, length, start, size
-        at = start + size
+    return np.stack([np.full_like(start, link), time_ns, length, start + _RECORD, size]), damage
+
+
+def _in_blocks(content: bytearray) -> _Found:
+    """The packets of pcapng."""
+    places, damage = array("q"), ""
+    try:
+        for number, place in enumerate(find_in_blocks(content, LONGEST_FRAME)):
+            if number == MOST_PACKETS:
+                raise Damage(place[3], _TOO_MANY)
+            places.extend(place)
+    except Damage as found:
+        at, what = found.args
+        damage = _damage(what, len(places) // 5, at, len(content))
+    columns = np.ascontiguousarray(np.frombuffer(places, np.int64).reshape(-1, 5).T)
+    # without a time of its own, that of the last packet that has one
+    last = np.maximum.accumulate(np.where(columns[1] == NO_TIME, -1, np.arange(columns.shape[1])))
+    columns[1] = np.where(last < 0, 0, columns[1][last])
+    return columns, damage
+
+
+def _damage(what: str, packets: int, at: int, end: int) -> str:
+    return f"{what} after {packets} packets; the last {end - at} of {end} bytes are not read"
+
+
+def _of_unsound(unsound: Flags) -> str:
+    """What is to be said of packets (P) that cannot be read."""
+    if not (count := int(unsound.sum())):
+        return ""
+    return (
+        f"{count} of {len(unsound)} packets have no bytes, or a length or time that cannot be, and "
+        f"are left out: the first is packet {int(unsound.argmax()) + 1}"
+    )
 
 
 def _block(kind: int, body: bytes) -> bytes:
@@ -199,11 +246,16 @@ def _block(kind: int, body: bytes) -> bytes:
 _PCAP_HEADER: Final = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, LONGEST_FRAME, ETHERNET)
 
 _SECTION: Final = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
-# option 9 (if_tsresol) of one byte, 10^-9 seconds, and the end of the options
-_INTERFACE: Final = struct.pack("<HHI", ETHERNET, 0, LONGEST_FRAME) + struct.pack(
-    "<HHB3xHH", 9, 1, 9, 0, 0
-)
-_PCAPNG_HEADER: Final = _block(0x0A0D0D0A, _SECTION) + _block(1, _INTERFACE)
+
+
+def _interface(link: int) -> bytes:
+    """The block of an interface whose times are nanoseconds."""
+    # option 9 (if_tsresol) of one byte, 10^-9 seconds, and the end of the options
+    options = struct.pack("<HHB3xHH", 9, 1, 9, 0, 0)
+    return _block(1, struct.pack("<HHI", link, 0, LONGEST_FRAME) + options)
+
+
+_PCAPNG_HEADER: Final = _block(0x0A0D0D0A, _SECTION) + _interface(ETHERNET)
 
 FORMATS: Final = {
     ".pcap": CaptureFormat(_PCAP_HEADER, end_ns=2**32 * 10**9, in_blocks=False),

@@ -20,6 +20,7 @@ from iotflowgen.capture import (
 )
 from iotflowgen.capture.builtin import dissect
 from iotflowgen.capture.device import count_hosts, find_device, outgoing
+from iotflowgen.capture.dissection import Usable
 from iotflowgen.capture.ethernet import read_ethernet
 from iotflowgen.capture.hosts import Host
 from iotflowgen.capture.tshark import FIELDS, parse
@@ -42,11 +43,10 @@ from tests.unit.capture.conftest import (
 def capture(*packets):
     """What dissecting these (source MAC, source IP, destination IP) gives."""
     rows = ""
-    for i, (mac, src, dst) in enumerate(packets):
+    for mac, src, dst in packets:
         family = "ipv6" if ":" in src else "ip"
         layers = f"eth:ethertype:{family}" if src else "eth:ethertype:arp"
         known = {
-            "frame.time_epoch": str(i),
             "frame.protocols": layers,
             "eth.src": mac,
             "eth.dst": "02:00:00:00:00:99",
@@ -54,7 +54,8 @@ def capture(*packets):
             f"{family}.dst": dst,
         }
         rows += "\t".join(known.get(name, "") for name in FIELDS) + "\n"
-    return parse(rows.encode())
+    place = np.arange(len(packets))
+    return parse(rows.encode(), Usable(place, place * 10**9, ""))
 
 
 ASKS, ANSWERS = (DEVICE, HOME, CLOUD), (GATEWAY, CLOUD, HOME)

@@ -152,10 +152,53 @@ def test_packets_are_put_in_order_of_time_and_equal_times_keep_theirs(dissect, w
 @both_dissectors
 def test_jumbo_zero_length_and_snapped_frames(dissect, write):
     jumbo = up() / TCP(sport=5, dport=6) / (b"x" * 65000)
-    assert dissect(write([b"", jumbo])).length.tolist() == [0, 65054]
+    found = dissect(write([b"", jumbo]))
+    assert (found.length.tolist(), found.in_file.tolist()) == ([65054], [1])
+    assert found.complaint.startswith("1 of 2 packets have no bytes")
     snapped = dissect(write(pcap([jumbo], snap=96)))
     assert snapped.length.tolist() == [65054]
     assert snapped.tcp_payload.tolist() == [65000]
+
+
+SECOND, BOOT = 10**9, 12 * 10**9
+
+
+@both_dissectors
+def test_a_clock_that_is_set_is_named_and_the_step_left_out(dissect, write):
+    times = [BOOT + i * SECOND for i in range(3)] + [START_NS + i * SECOND for i in range(5)]
+    found = dissect(write(pcap(talk(8), times=times)))
+    assert found.in_file.tolist() == [*range(8)]
+    assert np.diff(found.time_ns).tolist() == [SECOND, SECOND, 0] + [SECOND] * 4
+    assert found.time_ns[-1] == START_NS + 4 * SECOND
+    assert found.complaint == (
+        "the clock is set before packet 4, from 1970-01-01 to 2016-09-07; that step is left out"
+    )
+    # most packets tell, whichever came first
+    found = dissect(write(pcap(talk(8), times=times[3:] + times[:3])))
+    assert np.diff(found.time_ns).tolist() == [SECOND] * 4 + [0, SECOND, SECOND]
+    assert "before packet 6, from 2016-09-07 to 1970-01-01" in found.complaint
+
+
+@both_dissectors
+@pytest.mark.parametrize("place", [0, 3, 5])
+@pytest.mark.parametrize("time", [0, 86_400 * SECOND, 2**32 * SECOND - 1])
+def test_a_packet_of_another_age_is_left_out(dissect, write, place, time):
+    times = [START_NS + i * SECOND for i in range(6)]
+    times[place] = time
+    found = dissect(write(pcap(talk(6), times=times)))
+    assert found.in_file.tolist() == [i for i in range(6) if i != place]
+    assert found.complaint == (
+        "1 of 6 packets have times that are more than a year from the others and are left out: "
+        f"the first is packet {place + 1}"
+    )
+
+
+@both_dissectors
+def test_captures_may_be_of_any_age_and_rest_for_months(dissect, write):
+    day = 86_400 * SECOND
+    for start in (0, START_NS):
+        found = dissect(write(pcap(talk(3), times=[start, start + 100 * day, start + 400 * day])))
+        assert (len(found), found.complaint) == (3, "")
 
 
 INNER = bytes(talk(1)[0])[14:]
@@ -239,7 +282,7 @@ def test_addresses_are_joined_over_ipv4_ipv6_and_the_link(dissect, every_packet)
 
 
 @given(
-    st.lists(st.binary(max_size=120), min_size=1, max_size=20),
+    st.lists(st.binary(min_size=1, max_size=120), min_size=1, max_size=20),
     st.sampled_from([*LINKS]),
     st.sampled_from(["", "0800", "86dd", "8100", "8847", "8864", "0020"]),
 )

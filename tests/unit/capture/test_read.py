@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -108,11 +109,48 @@ def test_progress_is_told_after_each_capture(write, tmp_path):
         (b"", "is empty"),
         (b"hello\nworld\n", "is not a pcap or pcapng"),
         (b"\x1f\x8b\x08", "is not a pcap"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a Git LFS pointer.*git lfs pull"),
+        (bytes.fromhex("28b52ffd"), r"is packed by Zstandard; .*zstd -d capture\.pcap"),
+        (b"snoop\0\0\0\0\0\0\2", r"is a snoop capture; .*editcap capture\.pcap"),
+        (gzip.compress(bytes(257) + b"ustar"), "is a tar archive; .*tar xf"),
+        (b"<!DOCTYPE html>", "is a web page; download"),
     ],
 )
 def test_a_file_that_is_no_capture(write, content, says):
     with pytest.raises(UnreadableCapture, match=rf"capture\.pcap {says}"):
         read_captures([write(content)])
+
+
+def test_a_format_without_a_magic_number_is_known_by_its_name(write):
+    with pytest.raises(UnreadableCapture, match=r"a b\.erf is an ERF capture; .*'a b\.erf'"):
+        read_captures([write(bytes(40), "a b.erf")])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.pcap")
+    with pytest.raises(UnreadableCapture, match=r"pipe\.pcap: it is a pipe or a device"):
+        read_captures([tmp_path / "pipe.pcap"])
+    with pytest.raises(UnreadableCapture, match="no pcap or pcapng"):
+        read_captures([tmp_path])
+
+
+def test_the_file_of_a_folder_that_cannot_be_read_is_named(write, tmp_path, monkeypatch):
+    write(talk(2), "a.pcap")
+    write(pcap(talk(2))[:30], "b.pcap")
+    with pytest.raises(UnreadableCapture, match=r"b\.pcap: a packet is cut short"):
+        read_captures([tmp_path])
+    # whoever is root may read everything
+    (tmp_path / "b.pcap").unlink()
+    (tmp_path / "c.pcap").symlink_to("/proc/self/mem")
+    with pytest.raises(UnreadableCapture, match=r"cannot read .*c\.pcap: "):
+        read_captures([tmp_path])
+
+
+def test_names_that_are_no_text_come_out_as_what_can_be_printed(tmp_path):
+    path = tmp_path / os.fsdecode(b"plug-\xff.pcap")
+    path.write_bytes(pcap(talk(2)))
+    (trace,) = read_captures([path])
+    assert trace.name == "plug-\\xff.pcap"
 
 
 def test_a_path_that_does_not_exist(tmp_path):

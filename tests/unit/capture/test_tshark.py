@@ -1,5 +1,6 @@
 """What is asked of tshark, what its words become, and what was asked before."""
 
+import lzma
 import shutil
 import struct
 import threading
@@ -7,14 +8,12 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scapy.layers.inet import UDP
 from scapy.layers.ntp import NTP
 
-from iotflowgen.capture import CaptureWarning, default_cache, describe
+from iotflowgen.capture import CaptureWarning, default_cache, describe, tshark
 from iotflowgen.capture import read_captures as read
-from iotflowgen.capture.dissection import Dissection
+from iotflowgen.capture.dissection import Dissection, Usable
 from iotflowgen.capture.tshark import FIELDS, dissect_by_tshark, own_layers, parse
 from iotflowgen.errors import TsharkMissing, UnreadableCapture
 from iotflowgen.traffic import protocol_mask
@@ -47,23 +46,45 @@ def test_own_layers_end_at_icmp(layers, own):
     assert own_layers(layers) == own
 
 
-def row(**fields):
-    return "\t".join(str(fields.get(name.replace(".", "_"), "")) for name in FIELDS) + "\n"
+TWO = Usable(np.arange(2), np.array([7, 5]), "")
 
 
-@given(st.lists(st.integers(0, 2**32 * 10**9 - 1), min_size=1, max_size=5))
-def test_nanoseconds_are_exact(times):
-    epochs = ["{}.{:09}".format(*divmod(time, 10**9)) for time in times]
-    rows = "".join(row(frame_time_epoch=epoch, frame_protocols="eth") for epoch in epochs)
-    assert parse(rows.encode()).time_ns.tolist() == sorted(times)
+def rows(**fields):
+    """What tshark prints of two packets, of which the first has these fields."""
+    first = {"frame_len": "60", "frame_protocols": "eth:ethertype:ip:tcp", **fields}
+    lines = [
+        "\t".join(each.get(name.replace(".", "_"), "") for name in FIELDS)
+        for each in (first, {"frame_len": "60", "frame_protocols": "eth"})
+    ]
+    return "\n".join(lines).encode() + b"\n"
+
+
+def test_packets_come_in_the_order_of_their_times():
+    dissection = parse(rows(tcp_srcport="80"), TWO)
+    assert dissection.in_file.tolist() == [1, 0]
+    assert dissection.time_ns.tolist() == [5, 7]
+    assert dissection.src_port.tolist() == [0, 80]
 
 
 @pytest.mark.parametrize(
-    "epoch", ["1473260204.487105000", "1473260204.487105", "2016-09-07T14:56:44.487105000Z"]
+    "printed",
+    [
+        b"",
+        b"hello\n",
+        b"\xff\xfe\x00\n" * 2,
+        rows() * 2,
+        rows()[:-9],
+        rows(tcp_srcport="-5"),
+        rows(tcp_srcport="99999999999"),
+        rows(frame_len="http"),
+        rows(ip_src="10.0.0"),
+        rows(eth_src="somebody"),
+        rows(ip_src="\xff".encode("latin-1").decode("latin-1")),
+    ],
 )
-def test_time_as_versions_of_tshark_write_it(epoch):
-    rows = row(frame_time_epoch=epoch, frame_protocols="eth", frame_len=60)
-    assert parse(rows.encode()).time_ns.tolist() == [1473260204_487105000]
+def test_what_tshark_was_not_asked_for_is_not_believed(printed):
+    with pytest.raises(UnreadableCapture, match="tshark printed"):
+        parse(printed, TWO)
 
 
 MAC = bytes.fromhex(DEVICE.replace(":", ""))
@@ -97,25 +118,46 @@ def test_without_tshark_it_says_how_to_get_it(write, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ("echo 'tshark: Out of memory' >&2; exit 1", "Out of memory"),
-        ("exit 3", "exit status 3"),
+        ("echo 'tshark: Out of memory' >&2; exit 1", "tshark fails: Out of memory"),
+        ("exit 3", "tshark fails: exit status 3"),
+        ("exit 0", "tshark printed nothing for 2 packets"),
+        ("echo hello", "tshark printed"),
+        ("yes", "tshark does not come to an end"),
         pytest.param('$REAL "$@"; kill -SEGV $$', "exit status -11", marks=needs_tshark),
     ],
 )
-def test_when_tshark_fails_its_words_are_in_the_error(write, stand_in, script, says):
+def test_a_failure_of_tshark_is_told_and_forgotten(write, stand_in, own_cache, script, says):
     path = write(talk(2))
     stand_in(script)
-    with pytest.raises(UnreadableCapture, match=rf"tshark cannot read .*capture\.pcap: {says}"):
+    with pytest.raises(UnreadableCapture, match=rf"capture\.pcap: .*{says}"):
         read_captures([path])
+    assert not list(own_cache.iterdir())
+
+
+def test_a_tshark_that_never_ends_is_not_waited_for(write, stand_in, monkeypatch):
+    monkeypatch.setattr(tshark, "_SECONDS", 0.5)
+    # what it has started may go on
+    stand_in("sleep 5 & sleep 5")
+    start = time.monotonic()
+    with pytest.raises(UnreadableCapture, match=r"capture\.pcap: tshark does not come to an end"):
+        read_captures([write(talk(2))])
+    assert time.monotonic() < start + 4
 
 
 @needs_tshark
-def test_what_tshark_says_of_a_damaged_end_is_told_also_from_the_cache(write):
+def test_a_damaged_end_is_told_also_from_the_cache(write):
     path = write(pcap(talk(5))[:-7])
     for _ in range(2):
-        with pytest.warns(CaptureWarning, match=r"cut short.*; 4 whole packets are used") as said:
+        with pytest.warns(CaptureWarning, match="cut short after 4 packets") as said:
             (trace,) = read_captures([path])
         assert (len(trace), len(said)) == (4, 1)
+
+
+@needs_tshark
+def test_packed_captures_are_unpacked_for_tshark(write):
+    (first,) = read_captures([write(talk(4), "a.pcap")])
+    (other,) = read_captures([write(lzma.compress(pcap(talk(4))), "b.pcap.xz")])
+    assert_same(first, other)
 
 
 @pytest.fixture

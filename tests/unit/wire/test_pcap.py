@@ -1,15 +1,21 @@
+import bz2
 import gzip
+import io
+import lzma
+import os
 import struct
+import zipfile
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iotflowgen import compression
 from iotflowgen.errors import UnreadableCapture
 from iotflowgen.wire import pcap
 from iotflowgen.wire.frames import Frames
-from iotflowgen.wire.pcap import FORMATS, LONGEST_FRAME, read_records, records_bytes
+from iotflowgen.wire.pcap import FORMATS, LONGEST_FRAME, pcapng_bytes, read_records, records_bytes
 
 FRAME = bytes(range(14))
 TIME_NS = 1_704_067_200 * 10**9 + 123_456_789
@@ -49,13 +55,18 @@ def read(tmp_path, content):
 
 
 def shown(records):
-    frames = [records.frames[i] for i in range(len(records.frames))]
+    """Link type, time, length and bytes of the packets that can be read."""
+    frames = records.frames.take(records.is_sound).tolist()
     columns = (records.link, records.time_ns, records.length)
-    return [*zip(*(column.tolist() for column in columns), frames, strict=True)]
+    return [*zip(*(column[records.is_sound].tolist() for column in columns), frames, strict=True)]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@given(packets=st.lists(st.tuples(st.integers(0, 2**32 * 10**9 - 1), st.binary(max_size=70))))
+@given(
+    packets=st.lists(
+        st.tuples(st.integers(0, 2**32 * 10**9 - 1), st.binary(min_size=1, max_size=70))
+    )
+)
 def test_what_is_written_is_read(suffix, packets, tmp_path_factory):
     times = np.array([time for time, _ in packets], dtype=np.int64)
     frames = Frames.of([frame for _, frame in packets])
@@ -127,13 +138,15 @@ def test_pcapng_with_all_that_it_may_hold(tmp_path):
         (1, 3_601_500_000_000, 14, FRAME),
         (1, (2**53 + 3600) * 10**9, 14, FRAME),
         (101, TIME_NS, 3, b"abc"),
-        (1, 0, 14, FRAME),
+        # simple packet blocks have no time of their own
+        (1, TIME_NS, 14, FRAME),
         (1, 5_000_000, 14, FRAME),
-        (1, 0, 14, FRAME[:8]),
+        (1, 5_000_000, 14, FRAME[:8]),
     ]
     # 2^53 seconds are more than 64 bits of nanoseconds
-    assert shown(records) == expected[:3]
-    assert "the time of a packet" in records.complaint
+    assert shown(records) == expected[:3] + expected[4:]
+    assert "1 of 8 packets have no bytes, or a length or time that cannot be" in records.complaint
+    assert records.complaint.endswith("the first is packet 4")
     records = read(tmp_path, content.replace(enhanced(2, 2**63), b""))
     assert shown(records) == expected[:3] + expected[4:]
     assert not records.complaint
@@ -151,19 +164,12 @@ BLOCKS = section() + interface(1) + enhanced(0, TIME_NS // 1000)
         (GOOD + one_record(".pcap")[:-1], "a packet is cut short"),
         (GOOD + LONG, "a packet is too long"),
         (GOOD + struct.pack("<IIII", 0, 0, 2**32 - 1, 5), "a packet is too long"),
-        (GOOD + struct.pack("<IIII", 0, 0, 0, 2**32 - 1), "a packet is too long"),
-        (GOOD + struct.pack("<IIII", 0, 10**9, 0, 0), "the time of a packet cannot be"),
         (BLOCKS + b"\0" * 11, "a block is cut short"),
         (BLOCKS + enhanced(0, 5)[:-1], "a block is cut short"),
         (BLOCKS + struct.pack("<III", 6, 2**32 - 4, 0), "a block is cut short"),
         (BLOCKS + struct.pack("<IIII", 7, 0, 0, 0), "a block is too short"),
         (BLOCKS + block(6, bytes(16)), "a block is too short"),
         (BLOCKS + enhanced(0, 5)[:-4] + b"\1\0\0\0", "a block has two lengths"),
-        (BLOCKS + enhanced(1, 5), "a packet is of no known interface"),
-        (BLOCKS + enhanced(0, 5, captured=17), "a packet is longer than its block"),
-        (BLOCKS + enhanced(0, 5, captured=2**32 - 1), "a packet is longer than its block"),
-        (BLOCKS + enhanced(0, 5, length=2**31), "a packet is too long"),
-        (BLOCKS + enhanced(0, 2**64 - 1), "the time of a packet cannot be"),
         (BLOCKS + bytes.fromhex("0a0d0d0a 1c000000 00000000"), "a section has no order of bytes"),
     ],
 )
@@ -176,30 +182,140 @@ def test_what_a_file_says_is_not_believed(content, what, tmp_path):
     assert shown(more)[0] == shown(records)[0]
 
 
-def test_gzip_that_is_damaged(tmp_path):
-    zipped = gzip.compress(GOOD + GOOD[24:] * 50)
-    records = read(tmp_path, zipped[:-12])
-    assert "gzip file is cut short" in records.complaint
-    assert shown(records)[0][3] == FRAME
-    parts = gzip.compress(GOOD) + gzip.compress(GOOD[24:])
+def record(*, fraction=0, captured=14, length=14, order="<"):
+    return struct.pack(order + "IIII", 1_704_067_200, fraction, captured, length) + FRAME[:captured]
+
+
+@pytest.mark.parametrize(
+    ("start", "packet"),
+    [
+        (GOOD, record(length=2**32 - 1)),
+        (GOOD, record(length=LONGEST_FRAME + 1)),
+        (GOOD, record(length=0)),
+        (GOOD, record(captured=0)),
+        (GOOD, record(captured=0, length=0)),
+        (GOOD, record(fraction=10**9)),
+        (BLOCKS, enhanced(0, 5, b"")),
+        (BLOCKS, enhanced(1, 5)),
+        (BLOCKS, enhanced(0, 5, captured=17)),
+        (BLOCKS, enhanced(0, 5, captured=2**32 - 1)),
+        (BLOCKS, enhanced(0, 5, length=2**31)),
+        (BLOCKS, enhanced(0, 2**64 - 1)),
+        (BLOCKS + interface(1, (14, struct.pack("<q", -2000))), enhanced(1, 5)),
+    ],
+)
+def test_a_packet_that_cannot_be_is_left_out_and_the_rest_is_read(start, packet, tmp_path):
+    after = start[24:] if start is GOOD else enhanced(0, TIME_NS // 1000)
+    records = read(tmp_path, start + packet + after)
+    assert records.is_sound.tolist() == [True, False, True]
+    assert [frame for *_, frame in shown(records)] == [FRAME, FRAME]
+    assert records.complaint.startswith("1 of 3 packets have no bytes, or a length or time")
+    assert records.complaint.endswith("left out: the first is packet 2")
+
+
+def test_a_packet_is_no_longer_than_it_was_on_the_wire(tmp_path):
+    records = read(tmp_path, GOOD + record(length=10))
+    assert shown(records)[1][2:] == (10, FRAME[:10])
+
+
+def test_nanoseconds_under_the_magic_of_microseconds(tmp_path):
+    header = bytes.fromhex("d4c3b2a1") + GOOD[4:24]
+    fractions = [999_999_999, 5, 123_456_789]
+    records = read(tmp_path, header + b"".join(record(fraction=each) for each in fractions))
+    assert (records.time_ns % 10**9).tolist() == fractions
+    # one is damaged
+    fractions = [999_999, 5, 123_456_789]
+    records = read(tmp_path, header + b"".join(record(fraction=each) for each in fractions))
+    assert [time % 10**9 for _, time, *_ in shown(records)] == [999_999_000, 5000]
+
+
+def zipped(*contents):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, content in enumerate(contents):
+            archive.writestr(f"{number}.pcap", content)
+    return file.getvalue()
+
+
+PACKINGS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zip": zipped}
+BY_PACKING = pytest.mark.parametrize("kind", PACKINGS)
+
+
+@BY_PACKING
+def test_a_packed_capture_that_is_damaged(kind, tmp_path):
+    pack = PACKINGS[kind]
+    assert shown(read(tmp_path, pack(GOOD))) == shown(read(tmp_path, GOOD))
+    many = GOOD + GOOD[24:] * 2000
+    noise = np.random.default_rng(0).bytes(100_000)
+    packed = pack(many + struct.pack("<IIII", 1, 1, 100_000, 100_000) + noise)
+    if kind == "zip":
+        # it ends with a list of its files, so it is refused as a whole
+        with pytest.raises(UnreadableCapture, match="the zip file is damaged"):
+            read(tmp_path, packed[:-50])
+        with pytest.raises(UnreadableCapture, match="2 files; unpack it into a folder"):
+            read(tmp_path, pack(GOOD, GOOD))
+        return
+    if kind == "bzip2":
+        # its blocks are whole or nothing
+        with pytest.raises(UnreadableCapture, match="the bzip2 file is cut short"):
+            read(tmp_path, packed[:-1000])
+    else:
+        records = read(tmp_path, packed[:-1000])
+        assert f"the {kind} file is cut short" in records.complaint
+        assert len(records.frames) == 2001
+    parts = pack(GOOD) + pack(GOOD[24:])
     assert len(read(tmp_path, parts).frames) == 2
-    broken = bytearray(gzip.compress(GOOD) + zipped)
-    broken[-len(zipped) + 10] = 0xFF
-    records = read(tmp_path, bytes(broken))
-    assert "damaged" in records.complaint
-    assert len(records.frames) == 1
+    if kind != "bzip2":
+        # that is of the standard library, which leaves out what follows
+        records = read(tmp_path, pack(GOOD) + b"junk of a download")
+        assert (len(records.frames), "damaged" in records.complaint) == (1, True)
 
 
-def test_gzip_that_would_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(pcap, "_MOST_UNZIPPED", 1000)
-    records = read(tmp_path, gzip.compress(GOOD + GOOD[24:] * 1000))
-    assert len(records.frames) == (1000 - 24) // 30
-    assert "more than 1000 bytes" in records.complaint
+@BY_PACKING
+def test_a_packed_file_that_would_fill_the_memory(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(compression, "_SMALL", 1000)
+    monkeypatch.setattr(compression, "MOST_TIMES", 2)
+    content = GOOD + GOOD[24:] * 5000
+    packed = PACKINGS[kind](content)
+    bound = max(1000, 2 * len(packed))
+    records = read(tmp_path, packed)
+    assert len(records.frames) == (bound - 24) // 30
+    assert f"unpacks to more than {bound} bytes" in records.complaint
 
 
-@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x1f\x8b", b"\xd4\xc3"])
+def test_a_file_that_would_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(compression, "LARGEST_FILE", 100)
+    with pytest.raises(UnreadableCapture, match="more than 100 bytes; cut it with editcap"):
+        read(tmp_path, GOOD + GOOD[24:] * 5)
+
+
+def test_more_packets_than_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(pcap, "MOST_PACKETS", 3)
+    for content in (GOOD + GOOD[24:] * 5, BLOCKS + enhanced(0, 5) * 5):
+        records = read(tmp_path, content)
+        assert len(records.frames) == 3
+        assert "too many packets (cut the file with editcap -c) after 3" in records.complaint
+
+
+def test_a_pipe_is_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnreadableCapture, match=r"cannot read .*pipe: it is a pipe or a device"):
+        read_records(tmp_path / "pipe")
+
+
+def test_packets_of_any_link_types_in_one_file(tmp_path):
+    content = section() + interface(1) + interface(101) + interface(105)
+    content += enhanced(0, 7) + enhanced(1, 8, length=60) + enhanced(2, 9) + enhanced(1, 10)
+    records = read(tmp_path, content)
+    which = np.array([0, 1, 3])
+    head, packets = pcapng_bytes(records, records.time_ns[which] + 1, which)
+    again = read(tmp_path, head + packets)
+    assert shown(again) == [(1, 7001, 14, FRAME), (101, 8001, 60, FRAME), (101, 10001, 14, FRAME)]
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\xd4\xc3"])
 def test_what_is_no_capture(content, tmp_path):
-    with pytest.raises(UnreadableCapture, match="is not a pcap or pcapng"):
+    with pytest.raises(UnreadableCapture, match="it is not a pcap or pcapng"):
         read(tmp_path, content)
     with pytest.raises(UnreadableCapture, match="cannot read"):
         read_records(tmp_path)
