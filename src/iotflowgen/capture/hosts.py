@@ -29,7 +29,7 @@ from iotflowgen.wire.ports import TCP_SERVICES, UDP_SERVICES
 __all__ = ["Host", "find_hosts", "find_names", "rivals"]
 
 _AS_MANY: Final = 0.8
-"""A host with a larger share of the device's packets may be the device."""
+"""A host that a larger share of the device's packets is exchanged with may be the device."""
 _SHOWN: Final = 5
 _MOST_PORTS: Final = 6
 """That are shown."""
@@ -115,8 +115,8 @@ def find_hosts(dissections: Sequence[Dissection], names: Mapping[str, str]) -> l
     return sorted(near or hosts, key=lambda host: -host.packets)[:_SHOWN]
 
 
-def rivals(hosts: Sequence[Host], device: Device) -> list[Host]:
-    """Those hosts that may be the device as well, as far as captures tell: at home, as active."""
+def rivals(hosts: Sequence[Host], device: Device, dissections: Sequence[Dissection]) -> list[Host]:
+    """Those that may be the device as well, as far as captures tell: it talks to them only."""
     own = next((host for host in hosts if device.ip == host.ip or device.mac == host.mac), None)
     if own is None:
         return []
@@ -126,9 +126,20 @@ def rivals(hosts: Sequence[Host], device: Device) -> list[Host]:
         if host is not own
         and not host.is_gateway
         and host.packets >= _AS_MANY * own.packets
+        and _between(own, host, dissections) >= _AS_MANY * own.packets
         and (_is_private(host.ip) or not _is_private(own.ip))
         and _speaks_for(host, own) >= _speaks_for(own, host)
     ]
+
+
+def _between(one: Host, other: Host, dissections: Sequence[Dissection]) -> int:
+    """Packets between two hosts."""
+    ends = [Device(host.ip, host.mac or None) for host in (one, other)]
+    count = 0
+    for dissection in dissections:
+        for src, dst in (ends, ends[::-1]):
+            count += int((_of(src, dissection, "src") & _of(dst, dissection, "dst")).sum())
+    return count
 
 
 def _speaks_for(host: Host, other: Host) -> int:

@@ -268,7 +268,7 @@ def hosts_in(captures: Sequence[Capture]) -> list[Host]:
 def unclear(captures: Sequence[Capture], device: Device) -> str:
     """What to say where it is not clear that this is the device; empty where it is."""
     dissections = [capture.dissection for capture in captures]
-    if not rivals(find_hosts(dissections, {}), device):
+    if not rivals(find_hosts(dissections, {}), device, dissections):
         return ""
     return (
         "it is not clear which host is the device, for others have as many packets; name it with "
