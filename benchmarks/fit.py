@@ -31,8 +31,8 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
+import iotflowgen as iot
 from iotflowgen.adversaries import PacketMetadata
-from iotflowgen.capture import read_captures
 from iotflowgen.capture.tshark import find_tshark
 from iotflowgen.errors import IoTFlowGenError
 from iotflowgen.evaluation import cross_validate
@@ -40,7 +40,7 @@ from iotflowgen.evaluation.metrics import METRICS
 from iotflowgen.files import whole_file
 from iotflowgen.generators import IoTFlow, IoTFlowConfig
 from iotflowgen.generators.model_file import versions
-from iotflowgen.packets import Fuzzer, sessions_of, write_sessions
+from iotflowgen.library.honeydata import OfWindows
 from iotflowgen.traffic import cut_windows, draw_window_starts
 
 # Table 1 of the paper
@@ -78,7 +78,7 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
     """Fit one device, generate, attack with the paper's adversary, and describe it all."""
     torch.set_num_threads(1)
     start = time.monotonic()
-    captures = read_captures([folder], processes=1, cache=None)
+    captures = iot.read_captures(folder)
     read_seconds = time.monotonic() - start
     rng = np.random.default_rng(seed)
     order = [captures[i] for i in rng.permutation(len(captures))]
@@ -97,8 +97,7 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         pcap = Path(scratch) / "honeydata.pcap"
         start = time.monotonic()
-        fuzzer = Fuzzer(rng)
-        written = write_sessions(sessions_of(honeydata), pcap, fuzzer)
+        written = OfWindows(lambda _: honeydata, seed=(seed,)).to_pcap(pcap, payload="fuzz")
         write_seconds = time.monotonic() - start
         malformed = _malformed(pcap)
     reconstruction = generator.reconstruction(unseen, rng)
@@ -113,7 +112,7 @@ def measure(folder: Path, settings: IoTFlowConfig, seed: int) -> dict[str, Any]:
         "detection": detection.mean,
         "unique_share": unique_share(real, honeydata, real),
         "packets_written": written.packets,
-        "compromises": dict(fuzzer.compromises),
+        "compromises": dict(written.compromises),
         "malformed": malformed,
         "seconds": {
             "read": read_seconds,

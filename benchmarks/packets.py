@@ -26,10 +26,12 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import PcapWriter, RawPcapReader
 
-from iotflowgen.capture import find_captures, read_captures, read_frames
+import iotflowgen as iot
+from iotflowgen.capture import find_captures
 from iotflowgen.files import whole_file
 from iotflowgen.generators import Sessions, first_packets
 from iotflowgen.generators.model_file import versions
+from iotflowgen.library.honeydata import OfSessions
 from iotflowgen.packets import (
     Pseudonyms,
     Renderer,
@@ -75,9 +77,8 @@ def renderer_of(recording: Recording, seed: int) -> Renderer:
 def write(recording: Recording, sessions: Iterable[Session], path: Path, seed: int) -> int:
     """Write sessions as one capture; how many packets come back otherwise."""
     sessions = list(sessions)
-    renderer = renderer_of(recording, seed)
-    write_sessions(sessions, path, renderer)
-    (back,) = read_captures([path], renderer.device_mac, cache=None)
+    shown = OfSessions(lambda _: sessions, recording, seed=[seed]).to_pcap(path)
+    (back,) = iot.read_captures(path, device=shown.device_mac)
     names = ("time_ns", "length", "outgoing", "src_port", "dst_port", "protocols")
     same = [
         getattr(back, name) == np.concatenate([getattr(each, name) for each in sessions])
@@ -173,10 +174,10 @@ def speed(recording: Recording, traces: list[Trace], scratch: Path) -> dict[str,
 
 def device(folder: Path, scratch: Path, *, speed_only: bool) -> dict[str, Any]:
     """All about one device."""
-    paths = find_captures([folder])
-    traces = read_captures(paths)
+    captures = iot.read_captures(folder)
+    traces, paths = [*captures], find_captures([folder])
     start = time.process_time()
-    recording = record(read_frames(paths, traces))
+    recording = record(captures.with_frames())
     seconds = time.process_time() - start
     if recording is None:
         raise SystemExit(f"{folder} has nothing that the device sent")

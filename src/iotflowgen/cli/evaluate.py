@@ -165,5 +165,7 @@ def _show(results: "iot.Results") -> None:
         "accuracy: 50 % is guessing; control: real windows told from real ones; excess: accuracy "
         "less control, in points. 0 is as hard to tell as real traffic; far below 0 is chance, or "
         "captures that differ more from each other than the synthetic traffic from them"
+        + "; a row a split of the captures"
+        * (len(results.cells[0].attacks) > 1)
     )
     stdout.print(table)

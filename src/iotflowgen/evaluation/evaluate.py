@@ -64,7 +64,8 @@ def evaluate(
     )
     if len(synthetic) < windows:
         warnings.warn(
-            f"{len(synthetic)} windows of each kind are used, not {windows}: there are no more",
+            f"{len(synthetic)} windows of each kind are used, not {windows}: the synthetic traffic "
+            "has no more; generate more of it, for figures that depend less on chance",
             EvaluationWarning,
             stacklevel=2,
         )
