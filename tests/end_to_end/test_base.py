@@ -62,6 +62,12 @@ def model(tmp_path_factory):
     return path
 
 
+def test_versions_and_help_are_told_without_numpy():
+    done, imported = run(("--version",), ("--help",), ("generate", "--help"))
+    assert [status for status, _ in done] == [0] * 3, done
+    assert "numpy" not in imported
+
+
 def test_what_is_not_asked_for_is_not_imported(model, tmp_path):
     persona = tmp_path / "decoy.toml"
     persona.write_text('ip = "192.168.20.31"\n')

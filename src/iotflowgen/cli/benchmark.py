@@ -8,8 +8,7 @@ import typer
 
 from iotflowgen.cli.console import counted, one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.console import out as stdout
-from iotflowgen.cli.options import Seed, known, no_file
-from iotflowgen.library.files import check_not_read
+from iotflowgen.cli.options import Seed, check_not_read, known, no_file
 
 if TYPE_CHECKING:
     from iotflowgen.evaluation import Results

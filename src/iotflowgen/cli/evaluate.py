@@ -18,10 +18,10 @@ from iotflowgen.cli.options import (
     DissectorOption,
     JsonOption,
     Seed,
+    check_not_read,
     no_folder,
 )
 from iotflowgen.cli.summary import show_summary
-from iotflowgen.library.files import check_not_read
 
 __all__ = ["SeveralValues", "evaluate"]
 

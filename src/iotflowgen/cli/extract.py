@@ -7,8 +7,7 @@ import typer
 
 import iotflowgen as iot
 from iotflowgen.cli.console import counted, progress_display, reports_errors, say
-from iotflowgen.cli.options import Captures, DeviceOption, DissectorOption, ends_in
-from iotflowgen.library.files import check_not_read
+from iotflowgen.cli.options import Captures, DeviceOption, DissectorOption, check_not_read, ends_in
 
 __all__ = ["extract"]
 

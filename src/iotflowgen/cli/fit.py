@@ -19,12 +19,12 @@ from iotflowgen.cli.options import (
     Seed,
     Settings,
     WindowOption,
+    check_not_read,
     next_step,
     no_folder,
     read_toml,
 )
 from iotflowgen.cli.summary import show_summary
-from iotflowgen.library.files import check_not_read
 
 __all__ = ["fit"]
 

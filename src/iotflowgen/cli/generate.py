@@ -20,11 +20,11 @@ from iotflowgen.cli.options import (
     AcceleratorOption,
     JsonOption,
     Seed,
+    check_not_read,
     ends_in,
 )
 from iotflowgen.cli.persona import who_and_when
 from iotflowgen.cli.summary import show_summary
-from iotflowgen.library.files import check_not_read
 
 __all__ = ["generate"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from iotflowgen.errors import ArgumentError
 from iotflowgen.files import parsed_text
 from iotflowgen.plugins import ADVERSARIES, GENERATORS
 
@@ -27,6 +28,7 @@ __all__ = [
     "Seed",
     "Settings",
     "WindowOption",
+    "check_not_read",
     "ends_in",
     "known",
     "next_step",
@@ -128,6 +130,23 @@ def no_file(path: Path) -> Path:
     if path.exists() and not path.is_dir():
         raise typer.BadParameter(f"{path} is a file; name a folder")
     return path
+
+
+def check_not_read(out: Path, *read: Path | None) -> None:
+    """Check that what is to be written is none of the files that are read, folders' captures too.
+
+    Raises:
+        ArgumentError: It is.
+    """
+    from iotflowgen.capture import is_capture
+
+    for path in read:
+        if path is None or not (out.exists() and path.exists()):
+            continue
+        is_inside = path.is_dir() and out.is_file() and out.resolve().parent == path.resolve()
+        if path.samefile(out) or (is_inside and is_capture(out)):
+            reason = f"{out} is read, and would be written over; choose another name"
+            raise ArgumentError(reason, "out")
 
 
 def ends_in(*suffixes: str) -> Callable[[Path], Path]:

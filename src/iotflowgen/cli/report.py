@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from iotflowgen.cli.console import progress_display, reports_errors, say
-from iotflowgen.cli.options import no_folder
-from iotflowgen.library.files import check_not_read
+from iotflowgen.cli.options import check_not_read, no_folder
 
 __all__ = ["report"]
 

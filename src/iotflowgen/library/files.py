@@ -5,12 +5,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iotflowgen.errors import ArgumentError, ExtraMissing, OutputError
+from iotflowgen.errors import ExtraMissing, OutputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AnyPath", "Paths", "check_not_read", "checked_path", "data_frame", "paths_of"]
+__all__ = ["AnyPath", "Paths", "checked_path", "data_frame", "paths_of"]
 
 AnyPath = str | PathLike[str]
 Paths = AnyPath | Iterable[AnyPath]
@@ -32,24 +32,6 @@ def checked_path(path: AnyPath, *suffixes: str) -> Path:
     if path.suffix.lower() not in suffixes:
         raise OutputError(f"{path} must end in {' or '.join(suffixes)}; rename it")
     return path
-
-
-def check_not_read(out: AnyPath, *read: AnyPath | None) -> None:
-    """Check that what is to be written is none of the files that are read, folders' captures too.
-
-    Raises:
-        ArgumentError: It is.
-    """
-    from iotflowgen.capture import is_capture
-
-    out = Path(out)
-    for path in [Path(each) for each in read if each is not None]:
-        if not (out.exists() and path.exists()):
-            continue
-        is_inside = path.is_dir() and out.is_file() and out.resolve().parent == path.resolve()
-        if path.samefile(out) or (is_inside and is_capture(out)):
-            reason = f"{out} is read, and would be written over; choose another name"
-            raise ArgumentError(reason, "out")
 
 
 def data_frame(table: Any) -> "pd.DataFrame":  # noqa: ANN401 - of pyarrow, which has no types
