@@ -62,6 +62,7 @@ benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be t
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
 	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink
 	$(VENV)/bin/python benchmarks/startup.py
+	$(VENV)/bin/python benchmarks/fuzzing.py
 	$(VENV)/bin/python benchmarks/tables.py
 
 lock: ## resolve the dependencies anew into requirements.lock

@@ -415,7 +415,7 @@ def _defect(command: str, done: Any) -> str:  # noqa: ANN401 - of Typer's own Cl
     if strange := [line for line in lines if "encountered in" in line or "RuntimeWarning" in line]:
         return f"{command}: {strange[0][:200]}"
     errors = [line for line in lines if line.startswith("error:")]
-    if done.exit_code == 1 and (len(errors) != 1 or lines[-1] != errors[0]):
+    if done.exit_code == 1 and len(errors) != 1:
         return f"{command}: exit status 1 with {len(errors)} errors: {lines[-3:]}"
     return "" if done.exit_code in (0, 1, 2) else f"{command}: exit status {done.exit_code}"
 

@@ -387,6 +387,19 @@ def packets(name: str) -> str:
     return _table(*getattr(packet_tables, name)(_results(file)))
 
 
+def fuzzing() -> str:
+    """How commands end on damaged captures and hostile models."""
+    found, rows = _results("fuzzing.json"), []
+    for of in ("captures", "models"):
+        each = found[of]
+        defects = len(each["defects"]) - each["hangs"]
+        counts = (each["mutations"], each["worked"], each["refused"], defects, each["hangs"])
+        ends = f"{each['slowest_seconds']:.1f} s", f"{each['peak_memory_mb']} MB"
+        rows.append((of, *(f"{count:,}" for count in counts), *ends))
+    heads = ["mutations of", "number", "worked", "refused in one line", "tracebacks", "hangs"]
+    return _table([*heads, "slowest command", "peak memory"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "reading": reading,
     "agreement": agreement,
@@ -402,6 +415,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "known-source": known_source,
     "baseline": baseline,
     "headers": headers,
+    "fuzzing": fuzzing,
     "fit": partial(of_devices, fit_tables.fit, "fit.json"),
     "budgets": partial(of_devices, fit_tables.budgets, "fit.json"),
     "reconstruction": partial(of_devices, fit_tables.reconstruction, "fit.json"),

@@ -24,10 +24,10 @@ LARGEST_FILE: Final = 2**32
 """Bytes that are read of a file that is not packed."""
 LARGEST_UNPACKED: Final = 2**30
 """Bytes that are unpacked of one."""
-MOST_TIMES: Final = 100
+MOST_TIMES: Final = 30
 """A packed file holds at most so many times its own bytes, or `_SMALL` bytes: captures shrink to a
 half or to a tenth."""
-_SMALL: Final = 2**26
+_SMALL: Final = 2**24
 _PIECE: Final = 2**16
 _MEMORY: Final = 2**27
 """Bytes that xz may take for its dictionary: all of its presets do with less."""
