@@ -14,7 +14,7 @@ from iotflowgen.cli.info import info
 from iotflowgen.cli.live import live
 from iotflowgen.cli.report import report
 
-__all__ = ["main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="iotflowgen",
@@ -55,8 +55,3 @@ def _common(
     Results go to the named file or standard output, everything else to standard error. Exit
     status: 0 done, 1 the data or the run failed, 2 wrong usage.
     """
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
