@@ -36,6 +36,7 @@ from iotflowgen.packets.identity.spellings import (
     macs_of,
     tails,
 )
+from iotflowgen.packets.payload.known import drawn_in_known
 
 __all__ = ["Finder"]
 
@@ -45,6 +46,8 @@ _HEX: Final = re.compile(rb"[0-9A-Fa-f]")
 _TEXT: Final = re.compile(rb"[ -~\t\r\n]{5,}|(.)\1{3,}", re.DOTALL)
 """What splits what nobody can read."""
 _SHORTEST_OPAQUE: Final = 20
+_HEAD: Final = 16
+"""Bytes of a message that say how to read it."""
 _RANDOM: Final = 0.85
 """The share that bytes have of as many different ones as random ones."""
 _DISTINCTIVE: Final = 8
@@ -252,7 +255,10 @@ class Finder:
     def _leave_opaque(self) -> None:
         """What nobody can read, and looks random, is drawn anew."""
         for _, message, start in self._messages.each(Kind.OTHER):
+            if drawn_in_known(bytes(message)) is not None:
+                continue  # what is random in it is drawn as such
             for a, b in _unread(message):
+                a = max(a, _HEAD)  # noqa: PLW2901
                 if b - a >= _SHORTEST_OPAQUE:
                     values = len({*message[a:b]})
                     if values >= _RANDOM * 256 * (1 - (255 / 256) ** (b - a)):

@@ -43,6 +43,8 @@ _MOST_READABLE, _MOST_PRINTABLE = 0.85, 0.75
 _LEAST_LETTERS: Final = 0.4
 _FEWEST: Final = 8
 """Different bytes in a text, and bytes that are sought."""
+_FIRST_KEY: Final = 171
+"""By which TP-Link's autokey cipher begins."""
 _AT_ONCE: Final = 4096
 _MARGIN: Final = 10
 """Bits by which what is found has to be more improbable than one in all bytes that are searched."""
@@ -66,7 +68,8 @@ def readable(message: bytes) -> list[Region]:
         if share[way] > _MOST_READABLE and _is_text(data ^ np.uint8(way + 1)):
             whole.append((float(share[way]) * len(data), 0, len(data), XORED[way]))
     for start in () if is_text else (0, 4):
-        if _is_text(data[start + 1 :] ^ data[start:-1]):
+        begins = bool(_TEXT[data[start]] or _TEXT[data[start] ^ _FIRST_KEY])
+        if begins and _is_text(data[start + 1 :] ^ data[start:-1]):
             whole += [(float(len(data) - start), start, len(data), AUTOKEY)]
     for code in (*ROTATED, *SHIFTED):
         plain = NOTATIONS[code].decode(data)

@@ -5,9 +5,9 @@ formed. What is encrypted or random is drawn, all else stays.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["drawn_in_known"]
+__all__ = ["QuicPacket", "drawn_in_known", "quic_packets"]
 
 Ranges = list[tuple[int, int]]
 _COOKIE: Final = (0x2112A442).to_bytes(4)
@@ -21,8 +21,9 @@ _VERSIONS: Final = (b"\xfe\xff", b"\xfe\xfd")
 _HANDSHAKE: Final = 22
 _HELLOS: Final = frozenset({1, 2})
 _LONG: Final = 0xC0
-_QUIC: Final = (b"\0\0\0\1", b"\x6b\x33\x43\xcf", b"\xff\0\0", b"Q0")
-"""How versions begin (RFC 9000; RFC 9369; drafts; Google's)."""
+_QUIC: Final = (b"\0\0\0\1", b"\x6b\x33\x43\xcf", b"\xff\0\0")
+"""How versions begin (RFC 9000; RFC 9369; drafts)."""
+_RETRY: Final = 3
 
 
 def drawn_in_known(payload: bytes, transport: str = "udp") -> Ranges | None:
@@ -90,14 +91,54 @@ def _dtls(payload: bytes) -> Ranges | None:
     return found if at and at == len(payload) else None
 
 
+class QuicPacket(NamedTuple):
+    """What a long header of QUIC says in the clear, by places in the datagram."""
+
+    ids: tuple[tuple[int, int], ...]
+    """Where the ids of destination and source begin and end."""
+    body: tuple[int, int]
+    """Where what is encrypted begins and ends."""
+
+
+def quic_packets(payload: bytes) -> list[QuicPacket]:
+    """Packets with long headers that a datagram begins with (RFC 9000, section 17.2; RFC 9369)."""
+    found: list[QuicPacket] = []
+    at = 0
+    while payload[at : at + 1] and payload[at] & _LONG == _LONG:
+        version = payload[at + 1 : at + 5]
+        if not version.startswith(_QUIC):
+            break
+        kind = ((payload[at] >> 4 & 3) - (version == _QUIC[1])) % 4
+        first, ids = at + 5, []
+        for _ in ("destination", "source"):
+            size = _number(payload, first, 1)
+            ids.append((first + 1, first + 1 + size))
+            first += 1 + size
+        if kind == 0:
+            size, first = _varint(payload, first)
+            first += size
+        size, first = _varint(payload, first) if kind != _RETRY else (len(payload) - first, first)
+        if first + size > len(payload):
+            break
+        found.append(QuicPacket((ids[0], ids[1]), (first, first + size)))
+        at = first + size
+    return found
+
+
+def _varint(payload: bytes, at: int) -> tuple[int, int]:
+    """A number of RFC 9000, section 16, and where it ends."""
+    size = 1 << (_number(payload, at, 1) >> 6)
+    return _number(payload, at, size) & (1 << 8 * size - 2) - 1, at + size
+
+
 def _quic(payload: bytes) -> Ranges | None:
-    """RFC 8999, section 5.1: what a long header says in the clear."""
-    if not payload or payload[0] & _LONG != _LONG or not payload[1:5].startswith(_QUIC):
+    """What is encrypted; also behind a short header that follows, but for its first byte and id."""
+    packets = quic_packets(payload)
+    if not packets:
         return None
-    at = 5
-    for _ in ("destination", "source"):
-        at += 1 + (payload[at] if at < len(payload) else 0)
-    return [(min(at, len(payload)), len(payload))]
+    (first, last), end = packets[-1].ids[0], packets[-1].body[1]
+    after = [(end + 1 + last - first, len(payload))] if payload[end : end + 1] > b"\0" else []
+    return [*(each.body for each in packets), *after]
 
 
 def _rtp(payload: bytes) -> Ranges | None:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from iotflowgen.packets.noise import mixed
+from iotflowgen.packets.payload.known import quic_packets
 from iotflowgen.packets.transactions.counting import steps
 from iotflowgen.packets.transactions.payloads import Mentions, Payloads
 from iotflowgen.recording import Groups
@@ -19,8 +20,6 @@ __all__ = ["FINDERS", "TIMESTAMPS"]
 
 _QUIC, _SOURCE, _NUMBER, TIMESTAMPS, _MQTT, _RECORDS = range(32, 38)
 _LONG, _FIXED = 0x80, 0x40
-_VERSIONS: Final = (1, 0x6B3343CF)
-_DRAFTS: Final = range(0xFF000000, 0xFF000100)
 _MOSTLY: Final = 0.6
 _LEAST: Final = 4
 _PUBLISH: Final = 3
@@ -36,25 +35,21 @@ def _table(places: Places) -> Integers:
 
 def _quic(payloads: Payloads) -> Iterator[Mentions]:
     """Connection ids (RFC 9000, section 17.2), also in short headers, if they were seen before."""
-    version = payloads.number(1, 4)
-    is_known = np.isin(version, _VERSIONS) | np.isin(version, _DRAFTS)
-    is_long = payloads.is_udp & (payloads.number(0, 1) >= _LONG | _FIXED) & is_known
+    is_long = payloads.is_udp & (payloads.number(0, 1) >= _LONG | _FIXED)
     speaks = payloads.is_udp & np.isin(payloads.flow, np.unique(payloads.flow[is_long]))
     seen: defaultdict[tuple[int, bool], set[bytes]] = defaultdict(set)
     found: Places = []
     for row in np.flatnonzero(speaks).tolist():
-        message, at = payloads.bytes_of(row)[:64], 5
-        end = int(payloads.flow[row]), bool(payloads.outgoing[row])
-        if not is_long[row]:
-            known = (each for each in seen[end] if message[1:].startswith(each))
-            found += [(row, 1, len(each)) for each in sorted(known, key=len)[-1:]]
-            continue
-        for to in (end, (end[0], not end[1])):
-            size = message[at] if at < len(message) else 0
-            if size and at + 1 + size <= len(message):
-                found.append((row, at + 1, size))
-                seen[to].add(message[at + 1 : at + 1 + size])
-            at += 1 + size
+        message, flow, way = payloads.bytes_of(row), int(payloads.flow[row]), payloads.outgoing[row]
+        at = 0
+        for packet in quic_packets(message):
+            for to, (first, last) in zip((way, not way), packet.ids, strict=True):
+                found += [(row, first, last - first)] * (last > first)
+                seen[flow, bool(to)].add(message[first:last])
+            at = packet.body[1]
+        known = (each for each in seen[flow, bool(way)] if message[at + 1 :].startswith(each))
+        size = max(map(len, known), default=0)
+        found += [(row, at + 1, size)] * (size > 0)
     which, places, sizes = _table(found)
     yield Mentions.found(payloads, which, places, sizes, _QUIC, stays=True)
 

@@ -119,3 +119,8 @@ def test_what_nobody_can_read_is_drawn_and_the_same_for_the_same():
     assert one != two
     assert noise not in one + two
     assert other == b"text " * 20
+
+
+def test_numbers_that_differ_like_letters_are_no_text():
+    said = bytes.fromhex("0004000000170104140133046d12300d83136f01480c8d03f11382073f")
+    assert readable(said) == []

@@ -1,0 +1,144 @@
+"""Devices that speak other protocols than TLS: tshark reads what is generated as what was captured.
+
+The captures are real programs' (`samples/protocols`).
+"""
+
+import subprocess
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.end_to_end.invoke import invoke
+
+SAMPLES = REPOSITORY / "samples" / "protocols"
+KINDS = "mqtt", "coap", "coaps", "modbus", "rtsp", "quic", "ipv6"
+PROTOCOLS = {
+    "mqtt": ("mqtt",),
+    "coap": ("coap",),
+    "coaps": ("dtls",),
+    "modbus": ("mbtcp",),
+    "rtsp": ("rtsp", "rtp"),
+    "quic": ("quic",),
+    "ipv6": ("coap", "syslog", "icmpv6"),
+}
+CHECKED = ("ip", "udp", "tcp", "icmp", "icmpv6")
+SUMMED = [f"{name}.checksum.status" for name in CHECKED]
+VERIFY = [word for name in ("ip", "udp", "tcp") for word in ("-o", f"{name}.check_checksum:TRUE")]
+DEVICE = "5e:cf:7f:51:40:01"
+
+# few captures are warned of
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class Made(NamedTuple):
+    captures: list[Path]
+    generated: Path
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def made(request, tmp_path_factory) -> tuple[str, Made]:
+    folder = tmp_path_factory.mktemp(request.param)
+    model, generated = folder / "m.model", folder / "x.pcap"
+    captures = SAMPLES / request.param
+    fit = invoke("fit", captures, "--device", DEVICE, "--window", 8, "--out", model)
+    assert fit.returncode == 0, fit.stderr
+    done = invoke("generate", model, "--sessions", 4, "--seed", 3, "--out", generated)
+    assert done.returncode == 0, done.stderr
+    return request.param, Made(sorted(captures.iterdir()), generated)
+
+
+def told(path: Path, *fields: str, only: str = "frame") -> list[list[str]]:
+    """What tshark says of packets, a field a column."""
+    wanted = [word for field in fields for word in ("-e", field)]
+    heuristic = ["--enable-heuristic", "rtp_udp"]
+    command = ["tshark", "-r", str(path), *VERIFY, *heuristic, "-Y", only, "-T", "fields", *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def protocols_in(path: Path) -> Counter[str]:
+    return Counter(
+        name for (names,) in told(path, "frame.protocols") for name in {*names.split(":")}
+    )
+
+
+def test_nothing_is_malformed_and_all_checksums_are_right(made) -> None:
+    _, (_, generated) = made
+    rows = told(generated, "_ws.malformed", *SUMMED)
+    assert len(rows) > 100
+    assert not [row for row in rows if row[0]]
+    assert not [row for row in rows if any("0" in each.split(",") for each in row[1:])]
+
+
+def test_protocols_have_the_share_that_they_had(made) -> None:
+    kind, (captures, generated) = made
+    captured, now = sum(map(protocols_in, captures), Counter()), protocols_in(generated)
+    for name in PROTOCOLS[kind]:
+        before = captured[name] / captured["frame" if "frame" in captured else "eth"]
+        after = now[name] / now["eth"]
+        assert 0.6 * before < after < 1.6 * before + 0.05, name
+
+
+ANSWERS = {
+    # of answers the id and who sends them, of questions the same
+    "mqtt": ("mqtt.msgtype==4 || mqtt.msgtype==9", "mqtt.msgtype==3 || mqtt.msgtype==8"),
+    "coap": ("coap.type==2", "coap.type==0"),
+    "ipv6": ("coap.type==2", "coap.type==0"),
+}
+IDS = {"mqtt": "mqtt.msgid", "coap": "coap.mid", "ipv6": "coap.mid"}
+
+
+def test_answers_have_the_transaction_id_of_a_question(made) -> None:
+    kind, (_, generated) = made
+    if kind == "modbus":
+        rows = told(generated, "modbus.request_frame", only="modbus && tcp.srcport==502")
+        assert len(rows) > 20
+        assert all(frame for (frame,) in rows)
+    elif kind in ANSWERS:
+        answers, questions = (
+            {each for (ids,) in told(generated, IDS[kind], only=only) for each in ids.split(",")}
+            for only in ANSWERS[kind]
+        )
+        assert len(answers) > 10
+        assert answers <= questions
+
+
+def test_tokens_and_ids_of_connections_are_new_and_those_of_the_connection(made) -> None:
+    kind, (captures, generated) = made
+    if kind == "quic":
+        fields = ("udp.stream", "quic.dcid", "quic.scid")
+        rows = told(generated, *fields, only="quic && quic.long.packet_type != 0")
+        known = {
+            (stream, each)
+            for stream, *ids in told(generated, *fields, only="quic")
+            for each in ",".join(ids).split(",")
+        }
+        assert all((row[0], each) in known for row in rows for each in row[1].split(","))
+        before = {row[2] for path in captures for row in told(path, *fields, only="quic")} - {""}
+        assert before
+        assert not before & {each for _, each in known}
+    elif kind in ("coap", "ipv6"):
+        before = {row[0] for path in captures for row in told(path, "coap.token", only="coap")}
+        now = {row[0] for row in told(generated, "coap.token", only="coap")}
+        assert len(now) > 5
+        assert not (before & now) - {""}
+
+
+def test_rtp_counts_on_and_has_one_source(made) -> None:
+    kind, (_, generated) = made
+    if kind != "rtsp":
+        return
+    rows = told(generated, "udp.stream", "ip.src", "rtp.ssrc", "rtp.seq", only="rtp")
+    flows = {}
+    for stream, source, ssrc, number in rows:
+        flows.setdefault((stream, source), []).append((ssrc, int(number)))
+    assert flows
+    for packets in flows.values():
+        numbers = [number for _, number in packets]
+        steps = {(b - a) % 2**16 for a, b in pairwise(numbers)}
+        assert steps <= {1}
+        assert len({ssrc for ssrc, _ in packets}) == 1
