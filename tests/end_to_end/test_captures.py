@@ -4,6 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
 from scapy.utils import PcapReader, PcapWriter, RawPcapReader
 
 from tests.conftest import REPOSITORY
@@ -132,6 +135,40 @@ def test_ipv6_only(tmp_path: Path) -> None:
     assert "choose a smaller --window" in refused("fit", captures, "--out", tmp_path / "x.model")
     _, fake = carried_through(captures, "--window", "4")
     assert {frame[12:14] for frame in frames_of(fake)} == {b"\x86\xdd"}
+
+
+def mostly_six(rows: Rows) -> Rows:
+    """A device that asks a server by IPv6, and says something at home by IPv4 now and then."""
+    own, router = Ether(src="5c:cf:7f:11:22:33"), Ether(src="9c:c7:a6:01:02:03")
+    six = {"src": "fd12:3456:789a::50", "dst": "2a00:1450:4001::7"}
+    back = {"src": six["dst"], "dst": six["src"]}
+    ports = {"sport": 40000 + len(rows), "dport": 5683}
+    turned = {"sport": ports["dport"], "dport": ports["sport"]}
+    own.dst, router.dst = router.src, own.src
+    frames = []
+    for i in range(20):
+        frames.append(own / IPv6(**six) / UDP(**ports) / (b"ask" + bytes(20)))
+        frames.append(router / IPv6(**back) / UDP(**turned) / (b"told" + bytes(30)))
+        if i % 5 == 0:
+            home = IP(src="192.168.1.50", dst="192.168.1.9", id=i)
+            frames.append(own / home / UDP(sport=50000, dport=6000) / bytes(60))
+    return [(bytes(frame), number / 8) for number, frame in enumerate(frames)]
+
+
+def test_ipv6_first(tmp_path: Path) -> None:
+    captures, model = written(tmp_path / "six", mostly_six), tmp_path / "x.model"
+    status, said = run("fit", captures, "--out", model)
+    assert status == 0, said
+    fake = tmp_path / "x.pcap"
+    common = ["generate", model, "--sessions", 2, "--start", "2026-01-01", "--out", fake]
+    status, said = run(*common, "--ip", "192.168.7.7")
+    assert status == 0, said
+    packets = [Ether(frame) for frame in frames_of(fake)]
+    assert {packet[IP].src for packet in packets if IP in packet} == {"192.168.7.7"}
+    ends = {packet[IPv6].src for packet in packets if IPv6 in packet}
+    assert len(ends) == 2
+    assert sum(end.startswith("fd12:") for end in ends) == 1
+    assert all(packet[UDP].dport for packet in packets)
 
 
 def test_no_tcp_at_all(tmp_path: Path) -> None:

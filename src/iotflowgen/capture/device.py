@@ -6,8 +6,8 @@ address sent it. Named here what it leaves open, and where this goes further:
 - Counted over all captures given, as source and as destination. Addresses that no host has to
   itself (unspecified, multicast, broadcast) are no candidates, though DHCP, mDNS and SSDP make
   them common; nor are addresses that never send, which a device may seek in vain. Of equally
-  common ones a private one is taken: where a device talks to one server only both are as common,
-  and the device is the one at home.
+  common ones a private one is taken, or who begins: where a device talks to one server only both
+  are as common, and the device is the one at home, or the client.
 - A packet without an IP address (ARP, EAPOL, LLC), or from an address that does not name a host
   beyond its link (0.0.0.0 before DHCP has answered, IPv6 link-local), goes by the MAC address that
   most often sends from the device's IP address.
@@ -30,11 +30,15 @@ from numpy.typing import NDArray
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.errors import DeviceNotFound
 
-__all__ = ["Device", "count_hosts", "device_of", "find_device", "foreign", "outgoing"]
+__all__ = ["Device", "count_hosts", "device_of", "find_device", "foreign", "is_at_home", "outgoing"]
 
 Kind = Literal["ip", "mac"]
 
 _ADDRESSES_OF_ONE_HOST = 3
+_HOME = [
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+] + [ipaddress.ip_network(network) for network in ("fc00::/7", "fe80::/10")]
 _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -112,7 +116,19 @@ def _most_common(dissections: Sequence[Dissection]) -> str:
             "no packet has an IP address to find the device by; name its MAC address with "
             f"--device; {_name_hosts(dissections, 'mac')}"
         )
-    return max(counts, key=lambda ip: (counts[ip], ipaddress.ip_address(ip).is_private, ip))
+    most = max(counts.values())
+    equal = [ip for ip, count in counts.items() if count == most]
+    first = {ip: _first_sent(ip, dissections) for ip in equal}
+    return min(equal, key=lambda ip: (not is_at_home(ip), first[ip], ip))
+
+
+def _first_sent(ip: str, dissections: Sequence[Dissection]) -> tuple[int, int]:
+    """In which capture an address sends first, and which packet."""
+    for number, dissection in enumerate(dissections):
+        sent = np.flatnonzero(dissection.src_ip == _place(ip, dissection))
+        if len(sent):
+            return number, int(sent[0])
+    return len(dissections), 0
 
 
 def device_of(ip: str, dissections: Sequence[Dissection]) -> Device:
@@ -150,6 +166,12 @@ def _place(address: str | None, dissection: Dissection) -> int:
     """Where `address` stands among the dissection's; -1, which no packet has, if it does not."""
     known = address is not None and address in dissection.addresses
     return dissection.addresses.index(address) if known else -1
+
+
+def is_at_home(ip: str) -> bool:
+    """Whether an address is one that home networks have (RFC 1918, 3927, 4193, 4291)."""
+    address = ipaddress.ip_address(ip)
+    return any(address in network for network in _HOME)
 
 
 def _is_one_host(address: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.capture.device import Device, count_hosts, device_of
+from iotflowgen.capture.device import Device, count_hosts, device_of, is_at_home
 from iotflowgen.capture.dissection import Dissection
 from iotflowgen.capture.ethernet import Ethernet
 from iotflowgen.traffic import protocol_mask
@@ -111,7 +111,7 @@ def find_hosts(dissections: Sequence[Dissection], names: Mapping[str, str]) -> l
         groups[key] = usual, count + packets
     hosts = [_host(*found, dissections, names) for found in groups.values()]
     # those behind a gateway are many, and none is the device of a home
-    near = [host for host in hosts if not host.is_gateway or _is_private(host.ip)]
+    near = [host for host in hosts if not host.is_gateway or is_at_home(host.ip)]
     return sorted(near or hosts, key=lambda host: -host.packets)[:_SHOWN]
 
 
@@ -127,7 +127,7 @@ def rivals(hosts: Sequence[Host], device: Device, dissections: Sequence[Dissecti
         and not host.is_gateway
         and host.packets >= _AS_MANY * own.packets
         and _between(own, host, dissections) >= _AS_MANY * own.packets
-        and (_is_private(host.ip) or not _is_private(own.ip))
+        and _are_neighbours(host.ip, own.ip)
         and _speaks_for(host, own) >= _speaks_for(own, host)
     ]
 
@@ -159,7 +159,9 @@ def _host(
         sends_from |= {dissection.addresses[place] for place in np.unique(dissection.src_ip[sent])}
         pairs.append(_answers(dissection, sent, got))
     services = _services(np.concatenate(pairs))
-    others = {ip for ip in sends_from - {device.ip, ""} if not _is_private(ip)}
+    # a host has addresses of IPv6 that are not of homes, and before a lease it has nobody's
+    sources = {ip for ip in sends_from - {device.ip} if "." in ip and not ip.startswith("0.")}
+    others = {ip for ip in sources if not is_at_home(ip)}
     only_as_gateway = bool(services) and {*services} <= _GATEWAYS
     mac = device.mac or ""
     return Host(
@@ -261,8 +263,16 @@ def _readable(name: bytes) -> str:
     return text if text.isprintable() else ""
 
 
-def _is_private(ip: str) -> bool:
-    return ipaddress.ip_address(ip).is_private
+def _are_neighbours(ip: str, other: str) -> bool:
+    """Whether two addresses may be on one link: both of homes, or of one network (/24, /64)."""
+    if is_at_home(ip) or is_at_home(other):
+        return is_at_home(ip) and is_at_home(other)
+    first, second = ipaddress.ip_address(ip), ipaddress.ip_address(other)
+    shared = 24 if first.version == 4 else 64
+    return first.version == second.version and (
+        ipaddress.ip_network(f"{first}/{shared}", strict=False)
+        == ipaddress.ip_network(f"{second}/{shared}", strict=False)
+    )
 
 
 def _vendor(mac: str) -> str:

@@ -12,7 +12,7 @@ from iotflowgen import capture
 from iotflowgen.library.arguments import check_choice
 from iotflowgen.library.files import AnyPath, Paths, checked_path, data_frame, paths_of
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, quiet_places
+from iotflowgen.traffic import Trace, quiet_places, spread_stretches
 from iotflowgen.wire import Frames
 
 if TYPE_CHECKING:
@@ -127,6 +127,36 @@ class Captures(Sequence[Trace]):
                     f"pieces, cut at silences of {min(silences):.0f} to {max(silences):.0f} s"
                 )
         return type(self)(self.paths, traces, frames)
+
+    def at_most(self, packets: int) -> Self:
+        """The same with about so many packets at most: stretches, spread over all captures.
+
+        Of each capture there are as many as it has of all packets; they begin after the longest
+        silence near where they would be equal.
+
+        Warns:
+            CaptureWarning: Packets were left out, and how many.
+
+        Raises:
+            UnreadableCapture: A file is there no more.
+        """
+        share = packets / max(1, self.packets)
+        if share >= 1:
+            return self
+        traces: list[Trace] = []
+        frames: list[Frames] = []
+        for trace, of_trace in self.with_frames():
+            stretches = spread_stretches(trace.time_ns, max(1, int(share * len(trace))))
+            for number, stretch in enumerate(stretches, 1):
+                name = f"{trace.name} ({number} of {len(stretches)})"
+                traces.append(replace(trace[stretch], name=name))
+                frames.append(of_trace.take(stretch).packed())
+        found = type(self)(self.paths, traces, frames)
+        _warn(
+            f"{self.packets:,} packets are many: {found.packets:,} of them are learnt from, in "
+            f"{len(traces)} stretches spread over all"
+        )
+        return found
 
     def to_parquet(self, path: AnyPath) -> None:
         """Write the packets' features as Parquet, the columns of `iotflowgen extract`.

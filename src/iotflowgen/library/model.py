@@ -42,6 +42,8 @@ Seed = int | Sequence[int]
 """As `numpy.random.default_rng` takes it: the same seed, the same result."""
 
 _FEW: Final = 5  # captures
+_MOST_LEARNT: Final = 500_000
+"""Packets: what is learnt of more of them takes memory and time, and is the same."""
 _MOST: Final = {"windows": 10**6}
 
 
@@ -184,7 +186,8 @@ def fit(
 ) -> Model:
     """Learn how one device talks from its captures: 5 to 20 of them, or a long one.
 
-    A long one, where there are fewer than five, is cut into pieces (`Captures.in_pieces`).
+    A long one, where there are fewer than five, is cut into pieces (`Captures.in_pieces`). Of more
+    than 500,000 packets, so many are learnt from (`Captures.at_most`).
 
     Args:
         captures: pcap or pcapng, either gzipped, or folders of them; or what `read_captures` read.
@@ -220,6 +223,7 @@ def fit(
     if deduplicate:
         captures = captures.deduplicated()
     captures.doubt()
+    captures = captures.at_most(_MOST_LEARNT)
     if len(captures) < _FEW:
         captures = captures.in_pieces()
     traces, recording = learn(captures.with_frames())

@@ -34,6 +34,8 @@ _OF_FLOW = 512
 _IN_ALL = 4096
 """Packets that are remembered of all flows, those of the last used ones."""
 
+_NO_IP4 = "0.0.0.0"  # noqa: S104 - no socket
+
 
 class Renderer:
     """Renders the packets of one file, block by block."""
@@ -70,7 +72,10 @@ class Renderer:
             raise ModelError("the model holds packets that do not fit; fit it again") from error
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         self._noise = Noise(rng)
-        shown = (persona.device_mac, persona.device_ip, "fe80::1")
+        own = (persona.device_ip, "fe80::1")
+        if ":" in persona.device_ip:
+            own = (_NO_IP4, persona.device_ip)
+        shown = (persona.device_mac, *own)
         self._fuzzer = Fuzzer(rng, Home(*shown, persona.gateway_mac, persona.gateway_ip))
         self._memory = Memory()
         self._remembered: Rows | None = None

@@ -1,6 +1,6 @@
 """The nouns: protocols, a trace (one capture as columns), a session (generated), and windows."""
 
-from iotflowgen.traffic.pieces import quiet_places
+from iotflowgen.traffic.pieces import quiet_places, spread_stretches
 from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
 from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.trace import STATES, State, Trace, check_columns
@@ -31,5 +31,6 @@ __all__ = [
     "pack_protocols",
     "protocol_mask",
     "quiet_places",
+    "spread_stretches",
     "unpack_protocols",
 ]

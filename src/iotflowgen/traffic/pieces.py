@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["quiet_places"]
+__all__ = ["quiet_places", "spread_stretches"]
 
 _LONG_NS: Final = 3600 * 10**9
 """Setting up a device takes minutes: what is shorter is a session."""
@@ -41,6 +41,30 @@ def quiet_places(time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     else:
         pieces = min(_MOST, packets // _PACKETS)
         position = pieces * np.arange(packets) / packets
+    return _longest_silences(time_ns, position, pieces)
+
+
+def spread_stretches(time_ns: NDArray[np.int64], most: int) -> list[slice]:
+    """Stretches of a capture (P) with about so many packets together, spread over all of it.
+
+    They begin after the longest silence near where they would have equally many packets.
+    """
+    packets = len(time_ns)
+    if packets <= most:
+        return [slice(0, packets)]
+    count = min(_MOST, most)
+    pieces = packets * count // most
+    places = _longest_silences(time_ns, pieces * np.arange(packets) / packets, pieces)
+    ends = np.concatenate([[0], places, [packets]])
+    chosen = (np.arange(count) + 0.5) / count * (len(ends) - 1)
+    return [slice(int(ends[i]), int(ends[i + 1])) for i in np.unique(chosen.astype(np.int64))]
+
+
+def _longest_silences(
+    time_ns: NDArray[np.int64], position: NDArray[np.float64], pieces: int
+) -> NDArray[np.int64]:
+    """The packets after the longest silences near where the position (P) is a whole number."""
+    packets = len(time_ns)
     silence_ns = np.diff(time_ns, prepend=time_ns[0])
     places = []
     for equal in range(1, pieces):

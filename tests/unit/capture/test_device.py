@@ -91,6 +91,14 @@ def test_of_equally_common_addresses_the_private_one_is_the_device():
     assert find_device([capture(ANSWERS, ASKS)]).ip == HOME
 
 
+def test_of_equally_common_public_addresses_who_begins_is_the_device():
+    there = (DEVICE, "2a02:8071::50", "2a00:1450::7")
+    back = (GATEWAY, "2a00:1450::7", "2a02:8071::50")
+    for home in (there, back):
+        away = back if home is there else there
+        assert find_device([capture(home, away)]).ip == home[1]
+
+
 def test_packets_without_an_address_go_by_mac():
     dissection = capture(
         (DEVICE, "", ""),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iotflowgen.capture import CaptureWarning, copies, doubt
-from iotflowgen.traffic import quiet_places
+from iotflowgen.traffic import quiet_places, spread_stretches
 from iotflowgen.wire import Frames
 from tests.conftest import make_trace
 
@@ -126,3 +126,23 @@ def test_a_set_up_is_not_cut():
     time_ns = np.sort(np.random.default_rng(0).integers(0, HOUR // 2, 5000))
     assert not len(quiet_places(time_ns))
     assert not len(quiet_places(time_ns[:0]))
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=400), st.integers(1, 400))
+def test_stretches_are_apart_in_order_and_not_much_more_than_asked_for(gaps, most):
+    time_ns = np.cumsum(np.array(gaps, dtype=np.int64))
+    stretches = spread_stretches(time_ns, most)
+    edges = [edge for each in stretches for edge in (each.start, each.stop)]
+    assert edges == sorted(edges)
+    assert all(each.start < each.stop for each in stretches)
+    if most >= len(gaps):
+        assert stretches == [slice(0, len(gaps))]
+
+
+def test_stretches_are_spread_over_all_of_a_capture():
+    time_ns = np.sort(np.random.default_rng(0).integers(0, DAY, 100_000))
+    stretches = spread_stretches(time_ns, 10_000)
+    assert len(stretches) == 16
+    assert 8_000 < sum(each.stop - each.start for each in stretches) < 12_000
+    # each hour and a half has one
+    assert {int(time_ns[each.start] // (DAY / 16)) for each in stretches} == {*range(16)}

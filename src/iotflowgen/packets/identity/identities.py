@@ -26,6 +26,7 @@ from iotflowgen.wire.layers import ARP, IP4, IP6
 __all__ = ["learn_identities"]
 
 _IP: Final = ((IP4, 12, 4, 4), (IP6, 8, 16, 16))
+_IP4_SIZE: Final = 4
 _ARP: Final = ((ARP, 14, 4, 10),)
 """EtherType, where a header has the first address, bytes of it, and from there to the second."""
 
@@ -70,6 +71,8 @@ def learn_identities(packets: Packets) -> tuple[Identities, Places]:
 def _device(macs: Bytes, ends: Bytes) -> tuple[str, str, tuple[str, ...]]:
     """MAC and IP address that the device mostly sends from, and all of its IP addresses.
 
+    The IP address is of IPv4, if it has one.
+
     Args:
         macs: Where packets come from (P, 6) that the device sent.
         ends: Their sources as `_addresses` gives them (P, 17).
@@ -78,7 +81,9 @@ def _device(macs: Bytes, ends: Bytes) -> tuple[str, str, tuple[str, ...]]:
     named = [row for row in sent if is_host(_text(row[:17]))]
     device = max(named or sent, key=sent.__getitem__)
     own = dict.fromkeys(_text(row[:17]) for row in named)
-    return device[17:].hex(":"), _text(device[:17]) if named else "", tuple(own)
+    of_mac = [row for row in named if row[17:] == device[17:]]
+    usual = max(of_mac, key=lambda row: (row[0] == _IP4_SIZE, sent[row]), default=b"\0")
+    return device[17:].hex(":"), _text(usual[:17]), tuple(own)
 
 
 def _macs(frames: Frames) -> Bytes:

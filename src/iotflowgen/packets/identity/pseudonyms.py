@@ -100,7 +100,8 @@ class Pseudonyms:
         if not keep:
             given_macs = {known.device_mac: mac, known.gateway_mac: gateway_mac}
             self._macs = self._draw_macs(known, macs, _given(given_macs))
-            self._draw_ips(addresses, _given({known.device_ip: ip, known.gateway_ip: gateway}))
+            own_ip4 = ip if "." in known.device_ip else None
+            self._draw_ips(addresses, _given({known.device_ip: own_ip4, known.gateway_ip: gateway}))
             # a device that had several addresses has one
             if "." in known.device_ip:
                 own = {each for each in own_ips if "." in each}
