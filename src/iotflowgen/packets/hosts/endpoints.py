@@ -63,7 +63,7 @@ class Endpoints:
         frames = recording.frames.take(self._answers.packet)
         self._address = frames.number(self._answers.at, 4)
         hosts, taken = _movable(self._captured, self._address)
-        self._mentions = Mentions(recording.frames, hosts)
+        self._mentions = Mentions(recording, hosts)
         self._substitutes = SubstituteAddresses(hosts, taken, self._mentions.address)
 
     @staticmethod

@@ -304,7 +304,8 @@ def _is_whole(data: bytes, a: int, b: int) -> bool:
     """Whether no letter or digit stands beside a text, but for its length."""
     before, after = data[a - 1 : a], data[b : b + 1]
     is_length = before == bytes([(b - a) & 0xFF])
-    return not (_WORD.match(before) and not is_length) and not _WORD.match(after)
+    goes_back = _WORD.match(before) and _WORD.match(data, a) and not is_length
+    return not goes_back and not (_WORD.match(after) and _WORD.match(data, b - 1))
 
 
 def _goes_on(data: bytes, a: int, b: int) -> bool:

@@ -18,6 +18,7 @@ from iotflowgen.wire.arrays import Bytes
 
 __all__ = [
     "AUTOKEY",
+    "LETTERWISE",
     "NOTATIONS",
     "OPAQUE",
     "REVERSED",
@@ -121,5 +122,7 @@ OPAQUE: Final = 0
 ROTATED: Final = range(1, 8)
 SHIFTED: Final = range(8, 15)
 XORED: Final = range(15, 270)
+LETTERWISE: Final = (*ROTATED, *XORED)
+"""That write each letter by itself, wherever it stands."""
 REVERSED, AUTOKEY, STUN, TUYA = range(270, 274)
 """Places in `NOTATIONS`."""

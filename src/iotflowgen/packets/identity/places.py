@@ -91,6 +91,22 @@ class Places:
             if ((at < 0) | (many <= 0) | (at + many > size[packet])).any():
                 raise ValueError("an identifier is not within its frame")
 
+    def notations(self) -> Integers:
+        """In which notation each text is (M); -1 of those that stand as they are."""
+        found = np.full(len(self.mark_packet), -1)
+        rows = np.flatnonzero(np.isin(self.mark_packet, self.region_packet))
+        # few packets hide anything
+        order = np.argsort(self.region_packet, kind="stable")
+        packet = self.region_packet[order]
+        first = np.searchsorted(packet, self.mark_packet[rows])
+        last = np.searchsorted(packet, self.mark_packet[rows], side="right")
+        for row, begin, end in zip(rows.tolist(), first.tolist(), last.tolist(), strict=True):
+            for region in order[begin:end].tolist():
+                after = self.mark_at[row] - self.region_at[region]
+                if 0 <= after < self.region_size[region]:
+                    found[row] = self.region_notation[region]
+        return found
+
     def decode(self, frames: Frames) -> None:
         """Make readable what notations hide, in place."""
         for place, notation in zip(

@@ -136,6 +136,16 @@ def test_who_connects_by_mqtt_is_another(name):
     assert told[-len(fields[2]) - 2 :][:2] == len(fields[2]).to_bytes(2)
 
 
+def test_names_of_addresses_are_others_whatever_stands_before():
+    name = b"\x0220\x011\x03168\x03192\x07in-addr\x04arpa\0"
+    message = bytes(12) + b"\4plug\0\0\1\0\1\0\0\0\1\0\4" + bytes([192, 168, 1, 72]) + name
+    (told, *_), someone = shown(says(message, kinds=("ip", "udp", "mdns")))
+    labels = someone.device_ip.split(".")[::-1]
+    assert told.endswith(
+        b"".join(bytes([len(each)]) + each.encode() for each in labels) + name[-14:]
+    )
+
+
 def test_a_version_is_no_address_and_bytes_like_one_stay():
     query = b"\x12\x34\1\0\0\1\0\0\0\0\0\0\4plug\5local\0\0\1\0\1"
     ssdp = b"NOTIFY * HTTP/1.1\r\nSERVER: Linux/3.14.0 UPnP/1.0 Plug/1.0.0.1\r\n\r\n"
