@@ -1,6 +1,6 @@
 """Search honeydata for what identifies the owners of the captures that it was learnt from.
 
-Nothing here comes from the package, which is run as a command: what that overlooks must not be
+What searches is not of the package, which is run as a command: what that overlooks must not be
 overlooked here as well. Values that identify are read by tshark's dissectors, and found by what
 they do: they stay the same over the captures of a device, and no other device has them.
 
@@ -14,6 +14,7 @@ what was compressed.
 
 import base64
 import ipaddress
+import json
 import re
 import subprocess
 import sys
@@ -29,6 +30,8 @@ import numpy as np
 from by_device import arguments, taken
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+
+from iotflowgen.files import whole_file
 
 Bytes = NDArray[np.uint8]
 
@@ -87,7 +90,9 @@ def readings(payload: bytes) -> Iterator[bytes]:
     """Ways to read a message: as it is, and where others make text of it, these."""
     yield payload
     letters = np.bincount(np.frombuffer(payload, np.uint8), minlength=256)
-    # text has many letters, none too often
+    # text has many letters, none too often or again and again
+    if re.search(rb"(.)\1{7}", payload, re.DOTALL):
+        return
     if len(payload) >= 16 and 3 * letters.max() < len(payload) > 2 * (letters @ READABLE_AS[0]):
         for way in np.flatnonzero(READABLE_AS @ letters > 0.85 * len(payload)).tolist():
             yield payload.translate(WAYS[way])
@@ -97,9 +102,10 @@ def readings(payload: bytes) -> Iterator[bytes]:
 
 
 def is_random(token: bytes) -> bool:
-    """Whether a token has as many digits as words have not."""
+    """Whether a token has digits as words have not, and no letter too often."""
     digits = sum(48 <= letter < 58 for letter in token)
-    return digits >= 3 and len({*token}) >= 5 and (digits < len(token) or len(token) >= 10)
+    often = max(map(token.count, {*token}))
+    return digits >= 3 and 3 * often <= len(token) and (digits < len(token) or len(token) >= 10)
 
 
 def told(folder: Path) -> dict[str, Any]:
@@ -124,6 +130,19 @@ def told(folder: Path) -> dict[str, Any]:
                 seen["labelled"].add(value.decode("latin-1"))
             seen["quads"].update(quad.decode() for quad in QUAD.findall(text))
     return {"seen": dict(seen), "values": dict(values), "captures": len([*folder.glob("*.pcap*")])}
+
+
+def read(folder: Path, out: Path) -> dict[str, Any]:
+    """What `told` says of a device, kept in a file."""
+    path = out / f"{folder.name}.json"
+    if not path.exists():
+        new = told(folder)
+        new["seen"] = {field: sorted(texts) for field, texts in new["seen"].items()}
+        new["values"] = {v.decode("latin-1"): sorted(w) for v, w in new["values"].items()}
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(new))
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found | {"values": {v.encode("latin-1"): w for v, w in found["values"].items()}}
 
 
 def identifiers(name: str, of: Mapping[str, dict[str, Any]]) -> dict[str, set[bytes]]:
@@ -345,6 +364,7 @@ def measure(folder: Path, of: Mapping[str, dict[str, Any]], command: str) -> dic
         needles = written(found)
         left = leaks(streams(out), needles)
         fields = spoken(out) & found["IP address"]
+        kept = leaks(model.read_bytes(), needles)
         # the same search finds what is there to be found
         some = sorted(folder.glob("*.pcap*"))[:3]
         captured = sum((leaks(streams(path), needles) for path in some), Counter())
@@ -355,6 +375,7 @@ def measure(folder: Path, of: Mapping[str, dict[str, Any]], command: str) -> dic
         "device": folder.name,
         "sought": {kind: len(values) for kind, values in found.items()},
         "captured": len({(kind, value) for kind, *_, value in captured}),
+        "in_model": len({(kind, value) for kind, *_, value in kept}),
         "found": dict(kinds),
         "addresses_in_fields": len(fields),
         "how": sorted({f"{kind}: {name} {view}".strip() for kind, name, view, _ in left}),
@@ -366,7 +387,8 @@ if __name__ == "__main__":
     parser.add_argument("--command", default=str(Path(sys.executable).parent / "iotflowgen"))
     chosen = parser.parse_args()
     folders = [each for each in sorted(chosen.root.iterdir()) if each.is_dir()]
-    read = Parallel(chosen.processes)(delayed(told)(folder) for folder in folders)
-    of = {folder.name: each for folder, each in zip(folders, read, strict=True)}
+    kept = chosen.out / "read"
+    each = Parallel(chosen.processes)(delayed(read)(folder, kept) for folder in folders)
+    of = {folder.name: found for folder, found in zip(folders, each, strict=True)}
     step = partial(measure, of=of, command=chosen.command)
     taken(step, chosen, sessions=SESSIONS, seed=SEED)
