@@ -18,6 +18,7 @@
     │   └── ModeCollapse      the generator repeats itself
     ├── OutputError           a file cannot be written
     ├── NetworkError          decoys cannot be on a network, or may not
+    ├── LedgerError           a ledger of fake flows cannot be read
     ├── ExtraMissing          a library is not installed that an extra brings
     └── PluginError           what another distribution adds cannot be loaded
 """
@@ -30,6 +31,7 @@ __all__ = [
     "ExtraMissing",
     "HeadersMissing",
     "IoTFlowGenError",
+    "LedgerError",
     "ModeCollapse",
     "ModelError",
     "NetworkError",
@@ -115,6 +117,10 @@ class OutputError(IoTFlowGenError):
 
 class NetworkError(IoTFlowGenError):
     """Decoys cannot be on a network (no right, no interface), or may not (somebody else's)."""
+
+
+class LedgerError(IoTFlowGenError):
+    """A ledger of fake flows cannot be read, or does not go with a capture."""
 
 
 class ExtraMissing(IoTFlowGenError, ImportError):

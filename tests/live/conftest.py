@@ -30,9 +30,9 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture
-def network():
+def network(tmp_path):
     with site() as made:
-        started = []
+        made.started = started = []
 
         def start(*words):
             """Put decoys on the network; they end with the test."""
@@ -45,7 +45,8 @@ def network():
         made.plug_in(made.host, "near0")
         made.plug_in(made.host, "far0")
         made.live = lambda *words: made.host.command(
-            Path(sys.executable).with_name("iotflowgen"), "live", *words
+            *(Path(sys.executable).with_name("iotflowgen"), "live"),
+            *("--socket", tmp_path / "live.sock", *words),
         )
         yield made
         for process in started:

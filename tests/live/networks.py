@@ -63,9 +63,10 @@ class Namespace:
 class Observer:
     """Sees every frame that the switch hears, once, in order, and notes when it came."""
 
-    def __init__(self, opened):
+    def __init__(self, opened, *, outgoing=False):
         self._socket = opened
-        opened.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
+        self.close = opened.close
+        opened.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, not outgoing)
         opened.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 2**25)
         opened.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
         self.frames = []

@@ -1,14 +1,17 @@
 """What decoys are going to send: always the same, in one home, within its network."""
 
+import json
 from ipaddress import ip_address, ip_network
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from iotflowgen.errors import ArgumentError
 from iotflowgen.live import Composer, Decoy, Home, Network, read_home
-from iotflowgen.live.due import DueFrame
-from iotflowgen.live.guard import Guard, Host
+from iotflowgen.live.emitting.due import DueFrame
+from iotflowgen.live.emitting.guard import Guard, Host
+from tests.end_to_end.invoke import invoke
 
 START_NS = 1_767_225_600 * 10**9
 SUBNET = "192.168.20.0/24"
@@ -115,6 +118,43 @@ def test_a_home_that_cannot_be_is_refused_in_one_line(tmp_path, text, said):
         read_home(path)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_decoy_with_a_schedule_is_off_otherwise_and_boots_each_time(models):
+    decoy = {
+        "name": "hall",
+        "model": models / "plug.model",
+        "schedule": ["00:01-00:02", "23:59-00:00"],
+    }
+    scheduled = Home(network=Network(**NETWORK), decoys=[decoy])
+    _, frames, time_ns, *_ = composed(scheduled, 59, 61, 150, 86_400 + 130)
+    minute = (time_ns - START_NS) // (60 * 10**9)
+    assert {*minute.tolist()} == {1, 1439, 1441}
+    # what it begins with is said three times, each time with another number
+    discovers = [frame for frame in frames if b"\x35\x01\x01" in frame and frame[23] == 17]
+    assert len({frame[46:50] for frame in discovers}) == 3
+
+
+@pytest.mark.parametrize("hours", ["7-9", "07:00-24:00", "07:60-08:00"])
+def test_hours_that_no_clock_has_are_refused(hours):
+    with pytest.raises(ValidationError, match="schedule"):
+        Decoy(name="a", model="m", schedule=[hours])
+
+
+def test_a_home_is_written_to_a_file(models, tmp_path):
+    text = f'[[decoys]]\nname = "hall"\nmodel = "{models}/plug.model"\n'
+    home, file, other = (tmp_path / name for name in ("home.toml", "a.pcap", "b.pcap"))
+    home.write_text(text)
+    words = ("--duration", "30s", "--start", "2026-01-01")
+    written = invoke(
+        "generate", tmp_path / "home.toml", *words, "-o", tmp_path / "a.pcap", "--json"
+    )
+    assert json.loads(written.stdout)["packets"] > 50
+    planned = invoke("live", home, "--dry-run", *words, "-o", other)
+    assert planned.returncode == 0
+    assert file.read_bytes() == other.read_bytes()
+    refused = invoke("generate", home, "--sessions", 3, "-o", file)
+    assert refused.returncode == 2
 
 
 def test_models_lie_beside_the_home(tmp_path):

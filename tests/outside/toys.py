@@ -26,7 +26,7 @@ class ToyGenerator(Recorded):
         starts = np.cumsum([0, *map(len, self._traces)])
         return [self._session(i, starts) for i in rng.integers(len(self._traces), size=n)]
 
-    def stream(self, rng):
+    def stream(self, rng, *, at_once=None):
         while True:
             yield from self.sessions(1, rng)
 

@@ -11,6 +11,7 @@ from iotflowgen.cli.extract import extract
 from iotflowgen.cli.fit import fit
 from iotflowgen.cli.generate import generate
 from iotflowgen.cli.info import info
+from iotflowgen.cli.ledger import ledger
 from iotflowgen.cli.live import live
 from iotflowgen.cli.report import report
 
@@ -28,6 +29,7 @@ app.command()(info)
 app.command()(fit)
 app.command()(generate)
 app.command()(live)
+app.command()(ledger)
 app.command(cls=SeveralValues)(evaluate)
 app.command()(report)
 app.command()(extract)

@@ -1,7 +1,7 @@
 """`iotflowgen generate`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from iotflowgen.cli.console import (
     reports_errors,
     say,
 )
+from iotflowgen.cli.live import home_to_file
 from iotflowgen.cli.options import (
     HOW_MUCH,
     WHEN,
@@ -31,7 +32,13 @@ __all__ = ["generate"]
 
 @reports_errors
 def generate(
-    model: Annotated[Path, typer.Argument(help="Model file of `iotflowgen fit`.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL|HOME.toml",
+            help="Model file of `iotflowgen fit`; or a home of decoys, as of `iotflowgen live`.",
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option(
@@ -150,9 +157,15 @@ def generate(
     iotflowgen generate plug.model --duration 24h --start 2026-01-01 -o day.pcap
     iotflowgen generate plug.model --sessions 10 --persona decoy.toml -o a.pcap
     iotflowgen generate plug.model --windows 500 --seed 1 --out windows.parquet
+    iotflowgen generate home.toml --duration 24h --out home.pcap
     ```
     """
     check_not_read(out, model, persona)
+    if model.suffix.lower() == ".toml":
+        amounts: dict[str, Any] = {"sessions": sessions, "packets": packets, "windows": windows}
+        others = {**amounts, "mac": mac, "ip": ip, "gateway": gateway, "persona": persona}
+        found = home_to_file(model, out, start, duration, {**others, "seed": seed})
+        return show_summary("generated", found, as_json=as_json)
     flags = {"mac": mac, "ip": ip, "gateway": gateway, "start": start}
     shown, start = who_and_when(persona, flags)
     one_thread()
@@ -183,3 +196,4 @@ def generate(
     if written.stopped:
         say("interrupted; the file is whole up to there", "stopped", "yellow")
         raise typer.Exit(interrupted_status())
+    return None

@@ -1,25 +1,36 @@
 """`iotflowgen live`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import iotflowgen as iot
 from iotflowgen.cli.console import interrupted_status, reports_errors, say
-from iotflowgen.cli.options import HOW_MUCH, WHEN, WHO, JsonOption, Seed
+from iotflowgen.cli.options import HOW_MUCH, WHEN, WHO, JsonOption, Seed, check_not_read
 from iotflowgen.cli.summary import show_summary
 
-__all__ = ["live"]
+if TYPE_CHECKING:
+    from iotflowgen.live import Home, Place
+
+__all__ = ["home_to_file", "live"]
 
 WHERE = "Where"
+VERBS = ("status", "pause", "resume", "stop")
 
 
 @reports_errors
 def live(
     what: Annotated[
-        Path, typer.Argument(metavar="MODEL|HOME.toml", help="One decoy, or a home of them.")
+        Path,
+        typer.Argument(
+            metavar="MODEL|HOME.toml|VERB",
+            help="One decoy, or a home of them; or to those that run: status, pause, resume, stop.",
+        ),
     ],
+    decoy: Annotated[
+        str | None, typer.Argument(metavar="DECOY", help="Which one to pause or resume.")
+    ] = None,
     near: Annotated[
         str | None,
         typer.Option(
@@ -33,6 +44,15 @@ def live(
         typer.Option(
             metavar="INTERFACE",
             help="Where the gateway is; frames of the decoys' peers are sent there.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    bridge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BRIDGE",
+            help="Instead of both, where this computer is the gateway: its bridge, on which decoys "
+            "get a port of their own.",
             rich_help_panel=WHERE,
         ),
     ] = None,
@@ -55,6 +75,19 @@ def live(
             help="How long: 90s, 30m, 24h or 7d; of device time with --dry-run.",
             show_default="until Ctrl-C; 1h with --dry-run",
             rich_help_panel=HOW_MUCH,
+        ),
+    ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for the ledger of fake flows: JSON lines, and Zeek's conn.log.",
+        ),
+    ] = None,
+    socket: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="UNIX socket of the verbs.", show_default="/run/iotflowgen.sock"
         ),
     ] = None,
     dry_run: Annotated[
@@ -105,22 +138,51 @@ def live(
     ```
     iotflowgen live plug.model --dry-run --duration 10m --out check.pcap
     iotflowgen live plug.model --near lan0 --far gw0 --ip 192.168.20.31
-    iotflowgen live home.toml --near lan0 --far gw0
+    iotflowgen live home.toml --bridge br0 --ledger /var/log/iotflowgen
+    iotflowgen live pause plug
     ```
     """
+    if str(what) in VERBS:
+        return show_summary("decoys", _ask(str(what), decoy, socket), as_json=as_json)
     one = {"mac": mac, "address": ip, "seed": seed}
     home = _home(what, one, {"gateway": gateway, "gateway_mac": gateway_mac})
     when = _start(start), duration
     if dry_run:
         summary = _write(home, out, *when)
     else:
-        summary = _send(home, {"near": near, "far": far}, rate, confirm or [], pace, *when)
+        how = {"rate": rate, "confirmed": confirm or [], "ledger": ledger, "socket": socket}
+        summary = _send(home, _place(near, far, bridge, how), pace, *when)
     show_summary("sent" if not dry_run else "would be sent", summary, as_json=as_json)
     if summary.get("stopped"):
         raise typer.Exit(interrupted_status())
+    return None
 
 
-def _home(what: Path, decoy: dict[str, Any], network: dict[str, Any]) -> Any:  # noqa: ANN401 - lazy
+def _ask(verb: str, decoy: str | None, socket: Path | None) -> dict[str, Any]:
+    from iotflowgen.live import DEFAULT_SOCKET, ask
+
+    if (verb in ("pause", "resume")) != (decoy is not None):
+        raise iot.ArgumentError("pause and resume take the name of a decoy, the others none")
+    return ask(socket or DEFAULT_SOCKET, {"ask": verb, "decoy": decoy})
+
+
+def home_to_file(
+    home: Path,
+    out: Path,
+    start: str | None,
+    duration: str | None,
+    others: dict[str, Any],
+) -> dict[str, Any]:
+    """Write the traffic of a home to a capture file; `others` are options that have no place.
+
+    Raises:
+        ArgumentError: One of these is given, or the home cannot be.
+        OutputError: The file cannot be written.
+    """
+    return _write(_home(home, others, {}), out, _start(start), duration)
+
+
+def _home(what: Path, decoy: dict[str, Any], network: dict[str, Any]) -> "Home":
     from iotflowgen.live import read_home
     from iotflowgen.live.home import one_decoy
 
@@ -138,31 +200,38 @@ def _start(start: str | None) -> int | None:
     return None if start in (None, "now") else nanoseconds_of(start)
 
 
-def _write(home: Any, out: Path | None, start_ns: int | None, duration: str | None) -> Any:  # noqa: ANN401
+def _write(
+    home: "Home", out: Path | None, start_ns: int | None, duration: str | None
+) -> dict[str, Any]:
     from iotflowgen.library.times import nanoseconds_of, seconds_of
     from iotflowgen.live import dry_run
 
     if out is None or out.suffix.lower() not in (".pcap", ".pcapng"):
         raise iot.ArgumentError("name a file that ends in .pcap or .pcapng", "out")
+    check_not_read(out, *(decoy.model for decoy in home.decoys))
     start_ns = nanoseconds_of(None) if start_ns is None else start_ns
     return dry_run(home, out, start_ns=start_ns, seconds=seconds_of(duration or "1h"))
 
 
-def _send(
-    home: Any,  # noqa: ANN401
-    ends: dict[str, str | None],
-    rate: int,
-    confirm: list[str],
-    pace: float,
-    start_ns: int | None,
-    duration: str | None,
-) -> Any:  # noqa: ANN401
-    from iotflowgen.library.times import seconds_of
-    from iotflowgen.live import Place, run
+def _place(near: str | None, far: str | None, bridge: str | None, how: dict[str, Any]) -> "Place":
+    from iotflowgen.live import Place
 
-    if missing := [name for name, interface in ends.items() if not interface]:
-        raise iot.ArgumentError("name an interface, or say --dry-run", *missing)
-    place = Place(near=ends["near"] or "", far=ends["far"] or "", rate=rate, confirmed=confirm)
+    if bridge and (near or far):
+        raise iot.ArgumentError("a bridge takes the place of both ends", "bridge")
+    if not bridge and not (near and far):
+        raise iot.ArgumentError(
+            "name an interface for each, or --bridge; or say --dry-run", "near", "far"
+        )
+    said = {name: value for name, value in how.items() if value is not None}
+    return Place(near=near or "", far=far or "", bridge=bridge or "", **said)
+
+
+def _send(
+    home: "Home", place: "Place", pace: float, start_ns: int | None, duration: str | None
+) -> dict[str, Any]:
+    from iotflowgen.library.times import seconds_of
+    from iotflowgen.live import run
+
     seconds = seconds_of(duration) if duration else float("inf")
 
     return run(home, place, start_ns=start_ns, pace=pace, seconds=seconds, say=say)

@@ -80,5 +80,8 @@ class SessionGenerator(Protocol):
     def sessions(self, n: int, rng: np.random.Generator) -> list[Session]:
         """Draw `n` sessions, each from its first packet, at time 0, to its last."""
 
-    def stream(self, rng: np.random.Generator) -> Iterator[Session]:
-        """One session that never ends, from time 0 on, piece by piece under one name."""
+    def stream(self, rng: np.random.Generator, *, at_once: int | None = None) -> Iterator[Session]:
+        """One session that never ends, from time 0 on, piece by piece under one name.
+
+        About `at_once` packets are drawn together: as many as is quick, by default.
+        """

@@ -264,19 +264,24 @@ class Sessions(Recorded):
             sessions.append(Session(name=str(len(sessions)), **own))
         return sessions
 
-    def stream(self, rng: np.random.Generator) -> Iterator[Session]:
+    def stream(self, rng: np.random.Generator, *, at_once: int | None = None) -> Iterator[Session]:
         """Yield one session that never ends, from time 0 on, piece by piece under one name.
 
         It starts up as the captures do. Where a walk ends, it is silent for about as long as the
         longest gap of a capture; then another walk starts at the last place in the first half of a
         capture where no connection is open. So activity after start-up repeats, with connections
         from their openings on, where these were captured.
+
+        Args:
+            rng: Draws.
+            at_once: About so many packets are drawn together; fewer take less memory, and more
+                time. Another number is another session.
         """
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
         end_ns = flows = 0
         for piece in count():
-            together = _TOGETHER if piece else _AT_FIRST
+            together = at_once or (_TOGETHER if piece else _AT_FIRST)
             start = rng.choice(self._resumes, max(1, round(together / self._remaining)))
             kind = rng.integers(len(self._resumes), size=len(start))
             idle_ns = _nanoseconds(self._idle.draw(kind, rng))

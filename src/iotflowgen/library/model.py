@@ -134,7 +134,13 @@ class Model:
         )
         return OfSessions(sessions_of, self.recording, seed=numbers, name=name, end_ns=end_ns)
 
-    def stream(self, *, seed: Seed = 0, start: str | datetime | None = None) -> Iterator[Session]:
+    def stream(
+        self,
+        *,
+        seed: Seed = 0,
+        start: str | datetime | None = None,
+        at_once: int | None = None,
+    ) -> Iterator[Session]:
         """One session without end, piece by piece; memory does not grow.
 
         Pieces share their name, and a connection has the same number in all of them. The first are
@@ -143,13 +149,16 @@ class Model:
         Args:
             seed: The same seed, the same session.
             start: As for `generate`.
+            at_once: About so many packets are drawn together, a piece: many, by default. Where many
+                sessions go on beside each other, fewer take less memory.
 
         Raises:
             ArgumentError: The model draws windows only, or the seed is negative.
             OutputError: Time has gone on beyond 2262, which 64 bits do not hold.
         """
         rng = np.random.default_rng(seed_numbers(seed))
-        return shifted_to(self._of_sessions("stream").stream(rng), nanoseconds_of(start))
+        drawn = self._of_sessions("stream").stream(rng, at_once=at_once)
+        return shifted_to(drawn, nanoseconds_of(start))
 
     def summary(self) -> dict[str, Any]:
         """What it was made from, in types that JSON has."""

@@ -10,19 +10,24 @@ from iotflowgen.extras import lazy_names
 
 if TYPE_CHECKING:
     from iotflowgen.live.compose import Composer, Stretch, dry_run
+    from iotflowgen.live.control import DEFAULT_SOCKET, ask
     from iotflowgen.live.home import Decoy, Home, Network, read_home
+    from iotflowgen.live.ledger import without_fakes
     from iotflowgen.live.supervise import Place, run
 
 __all__ = [
+    "DEFAULT_SOCKET",
     "Composer",
     "Decoy",
     "Home",
     "Network",
     "Place",
     "Stretch",
+    "ask",
     "dry_run",
     "read_home",
     "run",
+    "without_fakes",
 ]
 
 # the process that emits imports from here, and is to stay small
@@ -30,7 +35,9 @@ __getattr__ = lazy_names(
     __name__,
     {
         "compose": ("Composer", "Stretch", "dry_run"),
+        "control": ("DEFAULT_SOCKET", "ask"),
         "home": ("Decoy", "Home", "Network", "read_home"),
+        "ledger": ("without_fakes",),
         "supervise": ("Place", "run"),
     },
 )

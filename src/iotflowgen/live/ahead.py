@@ -3,18 +3,17 @@
 It reads what to do as JSON from standard input, and tells who the decoys are before it begins.
 """
 
-import contextlib
-import json
 import select
 import socket
 import sys
 import time
-from typing import Any, Final
+from typing import Final
 
 from iotflowgen.errors import IoTFlowGenError
 from iotflowgen.live.compose import Composer, Stretch
-from iotflowgen.live.due import DueFrame, encode
+from iotflowgen.live.emitting.due import DueFrame, encode
 from iotflowgen.live.home import Home
+from iotflowgen.live.process import hear, tell
 
 __all__ = ["main"]
 
@@ -39,11 +38,15 @@ class _Clock:
         self.shift_ns = 0
         """How much later than drawn packets are sent, in device time."""
 
-    def begin(self) -> None:
-        """Everything is ready; it starts from here."""
+    def plan(self) -> None:
+        """Models are ready: it starts a little later from now."""
         self.begin_ns = time.monotonic_ns() + _LEAD_NS
         if self._is_now:
             self.shift_ns = time.time_ns() + _LEAD_NS - self.start_ns
+
+    def begin(self) -> None:
+        """The first frames are ready: it starts as planned, or now where that has passed."""
+        self.begin_ns = max(self.begin_ns, time.monotonic_ns() + _LEAD_NS // 10)
 
     def due(self, stretch: Stretch) -> list[DueFrame]:
         """The frames of a stretch, with due times."""
@@ -54,16 +57,17 @@ class _Clock:
 
 def main() -> None:
     """Compose until the given time is over, or nobody wants more."""
-    asked = json.loads(sys.stdin.readline())
+    asked = hear()
     try:
         composer = Composer(Home.model_validate(asked["home"]))
-        _tell({"decoys": composer.identities(), "gateway": composer.gateway()})
+        found = {"decoys": composer.identities(), "gateway": composer.gateway()}
+        tell({**found, "reflexes": composer.reflexes()})
         # whoever started this looks at that first
         if sys.stdin.readline():
             frames = socket.socket(fileno=asked["frames"])
             _compose(composer, _Clock(asked["start_ns"], asked["pace"]), frames, asked["seconds"])
     except IoTFlowGenError as error:
-        _tell({"error": str(error), "kind": type(error).__name__})
+        tell({"error": str(error), "kind": type(error).__name__})
     except ConnectionError:
         # who emits has ended, and says why
         pass
@@ -71,12 +75,16 @@ def main() -> None:
 
 def _compose(composer: Composer, clock: _Clock, frames: socket.socket, seconds: float) -> None:
     composer.switch_on(clock.start_ns)
-    clock.begin()
+    clock.plan()
     done_ns, end_ns = 0, int(min(seconds, 1e9) * 1e9)
     while done_ns < end_ns:
+        is_first = not done_ns
         done_ns = min(done_ns + _AT_ONCE_NS, end_ns)
         until_ns = clock.start_ns + int(done_ns * clock.pace)
-        for message in encode(clock.due(composer.until(until_ns, clock.shift_ns))):
+        stretch = composer.until(until_ns, clock.shift_ns)
+        if is_first:
+            clock.begin()
+        for message in encode(clock.due(stretch)):
             frames.sendall(message)
         _wait(clock, frames, clock.begin_ns + done_ns - _AHEAD_NS)
 
@@ -88,12 +96,6 @@ def _wait(clock: _Clock, frames: socket.socket, until_ns: int) -> None:
             if not (message := frames.recv(64)):
                 raise ConnectionError
             clock.shift_ns += int(int(message) * clock.pace)
-
-
-def _tell(found: dict[str, Any]) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.write(json.dumps(found) + "\n")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 from iotflowgen.errors import ArgumentError
 from iotflowgen.files import whole_file
 from iotflowgen.library import Model, load
+from iotflowgen.live.answering.reflexes import learn_reflexes
 from iotflowgen.live.home import Decoy, Home, Network
 from iotflowgen.packets import Pseudonyms, Renderer, Rows, check_time
 from iotflowgen.traffic import Session
@@ -27,6 +28,8 @@ from iotflowgen.wire.pcap import FORMATS, records_bytes
 
 __all__ = ["Composer", "Stretch", "dry_run"]
 
+_PIECE: Final = 2000
+"""Packets of a decoy that are drawn together: there may be a thousand decoys."""
 _VLAN: Final = 0x8100
 _AT_ONCE_NS: Final = 60 * 10**9
 """Of a file, so much is composed together."""
@@ -83,6 +86,11 @@ class Composer:
         pairs = zip(self._decoys, self.pseudonyms, strict=True)
         return [{"name": d.name, "mac": p.device_mac, "ip": p.device_ip} for (d, _), p in pairs]
 
+    def reflexes(self) -> list[dict[str, Any]]:
+        """How decoys answer, decoy by decoy, in types that JSON has."""
+        of_model = cache(lambda model: learn_reflexes(model.recording).model_dump(mode="json"))
+        return [of_model(model) for _, model in self._decoys]
+
     def summary(self) -> dict[str, str]:
         """Addresses of decoys by name, to be read."""
         return {each["name"]: f"{each['mac']}, {each['ip']}" for each in self.identities()}
@@ -133,22 +141,38 @@ def dry_run(home: Home, path: Path, *, start_ns: int, seconds: float) -> dict[st
 
 
 class _Player:
-    """One decoy, whose session goes on for as long as it is asked."""
+    """One decoy: a session that goes on for as long as it is asked, or one each time it is on."""
 
     def __init__(self, decoy: Decoy, model: Model, pseudonyms: Pseudonyms, start_ns: int) -> None:
-        # another start is another session: nobody is to see one again
-        seed = (*_seed(decoy), start_ns // 10**9)
-        self._pieces: Iterator[Session] = (
-            replace(piece, time_ns=piece.time_ns + start_ns)
-            for piece in model.stream(seed=seed, start=datetime.fromtimestamp(0, UTC))
-        )
-        self._rest = next(self._pieces)
-        self._done = 0
-        assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
-        self._renderer = Renderer(model.recording, pseudonyms, np.random.default_rng([*seed, 1]))
+        self._seed, self._model, self._pseudonyms = _seed(decoy), model, pseudonyms
+        self._powered = decoy.powered(start_ns)
+        self._boot()
 
     def until(self, end_ns: int, shift_ns: int) -> tuple[Rows, Frames]:
         """Packets before a time, with their frames; times are as much later."""
+        rows, frames = self._session(min(end_ns, self._off_ns), shift_ns)
+        if end_ns <= self._off_ns:
+            return rows, frames
+        self._boot()
+        more, others = self.until(end_ns, shift_ns)
+        return rows.then(more), Frames.concatenate([frames, others])
+
+    def _boot(self) -> None:
+        on_ns, self._off_ns = next(self._powered)
+        # another start is another session: nobody is to see one again
+        seed = (*self._seed, on_ns // 10**9)
+        epoch = datetime.fromtimestamp(0, UTC)
+        self._pieces: Iterator[Session] = (
+            replace(piece, time_ns=piece.time_ns + on_ns)
+            for piece in self._model.stream(seed=seed, start=epoch, at_once=_PIECE)
+        )
+        self._rest = next(self._pieces)
+        self._done = 0
+        assert self._model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
+        rng = np.random.default_rng([*seed, 1])
+        self._renderer = Renderer(self._model.recording, self._pseudonyms, rng)
+
+    def _session(self, end_ns: int, shift_ns: int) -> tuple[Rows, Frames]:
         parts = []
         while True:
             inside = int(np.searchsorted(self._rest.time_ns, end_ns))

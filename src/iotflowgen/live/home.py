@@ -15,10 +15,11 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
+from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -35,6 +36,11 @@ def _checked_mac(text: str) -> str:
 
 
 _Mac = Annotated[str, AfterValidator(_checked_mac)]
+
+
+_HOURS: Final = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
+_MINUTE_NS: Final = 60 * 10**9
+_DAY_NS: Final = 1440 * _MINUTE_NS
 
 
 class _Strict(BaseModel):
@@ -77,6 +83,23 @@ class Decoy(_Strict):
     """IPv4 address; by default drawn."""
     seed: Annotated[int, Field(ge=0)] = 0
     """The same seed and start, the same traffic."""
+    schedule: tuple[Annotated[str, Field(pattern=_HOURS)], ...] = ()
+    """When it is switched on each day, such as `["07:00-09:30", "17:00-01:00"]`, UTC; by default
+    always."""
+
+    def powered(self, start_ns: int) -> Iterator[tuple[int, int]]:
+        """From when to when it is on, one time after another, nanoseconds since the epoch."""
+        if not self.schedule:
+            yield start_ns, 2**63 - 1
+            return
+        hours = sorted(tuple(map(_minutes, each.split("-"))) for each in self.schedule)
+        # one that began yesterday may last until today
+        for day in count(start_ns // _DAY_NS - 1):
+            for on, off in hours:
+                on_ns = day * _DAY_NS + on * _MINUTE_NS
+                off_ns = day * _DAY_NS + (off + 1440 * (off <= on)) * _MINUTE_NS
+                if off_ns > start_ns:
+                    yield max(on_ns, start_ns), off_ns
 
 
 class Home(_Strict):
@@ -126,6 +149,12 @@ def _first(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     said = first["msg"].removeprefix("Value error, ")
     return f"{where}: {said}" if where else said
+
+
+def _minutes(time: str) -> int:
+    """Of a day, by the clock."""
+    hour, minute = map(int, time.split(":"))
+    return 60 * hour + minute
 
 
 def _is_host(address: IPv4Address, subnet: IPv4Network) -> bool:

@@ -5,14 +5,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Collection
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from iotflowgen.errors import NetworkError
 
-__all__ = ["Interfaces", "silence", "survey"]
+__all__ = ["PLACES", "Interfaces", "silence", "survey"]
 
-_PLACES: Final = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
+PLACES: Final = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
 """Where programs of the system are; usual users do not look into all of these."""
 _SETTING: Final = "/proc/sys/net/ipv6/conf/{}/disable_ipv6"
 
@@ -22,8 +23,8 @@ class Interfaces(NamedTuple):
 
     macs: dict[str, str]
     """MAC addresses, by the interface's name."""
-    addresses: dict[str, tuple[str, ...]]
-    """IP addresses of each."""
+    addresses: dict[str, tuple[IPv4Interface | IPv6Interface, ...]]
+    """IP addresses of each, with their networks."""
     uplinks: frozenset[str]
     """Interfaces that have a default route."""
 
@@ -42,6 +43,11 @@ class Interfaces(NamedTuple):
                 f"{name} if decoys are to be there"
             )
 
+    def ip4(self, name: str) -> IPv4Interface | None:
+        """The first address of IPv4 of an interface."""
+        own = self.addresses[name]
+        return next((each for each in own if isinstance(each, IPv4Interface)), None)
+
     def check_unlike(self, mac: str, ip: str) -> None:
         """Check that a decoy has no address of this computer.
 
@@ -50,7 +56,7 @@ class Interfaces(NamedTuple):
         """
         for name, own in self.macs.items():
             for address in (mac, ip):
-                if address in (own, *self.addresses[name]):
+                if address in (own, *(str(each.ip) for each in self.addresses[name])):
                     raise NetworkError(
                         f"{address} is an address of this computer, on {name}; give the decoy "
                         "another"
@@ -68,7 +74,11 @@ def survey() -> Interfaces:
     return Interfaces(
         macs={link["ifname"]: link.get("address", "") for link in links},
         addresses={
-            link["ifname"]: tuple(each["local"] for each in link["addr_info"] if "local" in each)
+            link["ifname"]: tuple(
+                ip_interface(f"{each['local']}/{each['prefixlen']}")
+                for each in link["addr_info"]
+                if "local" in each
+            )
             for link in links
         },
         uplinks=frozenset(route["dev"] for route in routes if "dev" in route),
@@ -88,7 +98,7 @@ def silence(name: str, interfaces: Interfaces) -> bool:
         NetworkError: It is on, and there is no right to switch it off.
     """
     setting = Path(_SETTING.format(name))
-    is_used = any("." in address for address in interfaces.addresses[name])
+    is_used = interfaces.ip4(name) is not None
     if is_used or not setting.exists() or setting.read_text().strip() == "1":
         return False
     try:
@@ -102,7 +112,7 @@ def silence(name: str, interfaces: Interfaces) -> bool:
 
 
 def _ip(*words: str) -> list[dict[str, Any]]:
-    program = shutil.which("ip", path=_PLACES)
+    program = shutil.which("ip", path=PLACES)
     if program is None:
         raise NetworkError("the program ip is missing; install iproute2")
     done = subprocess.run([program, "-json", *words], capture_output=True, text=True, check=False)

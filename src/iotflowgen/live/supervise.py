@@ -1,33 +1,32 @@
 """Starts the processes that put decoys on a network, and ends them."""
 
-import json
-import os
 import select
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
-from iotflowgen import errors
 from iotflowgen.errors import NetworkError
+from iotflowgen.live.children import Child
+from iotflowgen.live.control import DEFAULT_SOCKET, Control
+from iotflowgen.live.emitting.guard import Host
+from iotflowgen.live.fence import bridge_port, fence, probe
 from iotflowgen.live.home import Home
 from iotflowgen.live.interfaces import Interfaces, silence, survey
+from iotflowgen.live.ledger import Ledger
 
 __all__ = ["MOST_RATE", "Place", "run"]
 
 MOST_RATE: Final = 50_000
 """Frames a second, beyond which no decoys are to go."""
 
-_SHORT_S: Final = 5.0
+_SHORT_S: Final = 2.0
 """Who crashes sooner than this does so again."""
-_END_S: Final = 0.8
-"""Whoever is asked for an end has so long for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +37,20 @@ class Place:
         NetworkError: The rate is none that decoys may have.
     """
 
-    near: str
+    near: str = ""
     """The interface where decoys are plugged in."""
-    far: str
+    far: str = ""
     """The interface where the gateway is: there, frames of the decoys' peers come from."""
+    bridge: str = ""
+    """Instead of both: a bridge on this computer, which is the gateway; decoys get a port there."""
     rate: int = 1000
     """Frames a second, at most."""
     confirmed: Collection[str] = field(default=())
     """Interfaces that decoys may use although they have a default route."""
+    ledger: Path | None = None
+    """The folder of the ledger of fake flows; None for no ledger."""
+    socket: Path = DEFAULT_SOCKET
+    """Where decoys can be asked how they are, and be stopped."""
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= MOST_RATE:
@@ -77,75 +82,179 @@ def run(
         ModelError: A model is absent or damaged.
         ArgumentError: A decoy does not fit the network.
     """
-    interfaces = survey()
-    for name in (place.near, place.far):
-        interfaces.check(name, place.confirmed)
-    begun = time.monotonic()
-    for restarts in count():
-        passed = time.monotonic() - begun
-        if restarts and start_ns is not None:
-            start_ns += int(passed * pace * 1e9)
-        told = {"start_ns": start_ns, "pace": pace, "seconds": min(seconds, 1e9) - passed}
-        with ExitStack() as stack:
-            found = _attempt(stack, home, place, interfaces, told, say)
-        if found is not None:
-            return {**found, "restarts": restarts}
-        if time.monotonic() - begun - passed < _SHORT_S:
-            raise NetworkError("a process ends again and again; see above")
-        say("a process has ended before its time; decoys are switched on again")
-    raise AssertionError
+    with ExitStack() as whole:
+        control = whole.enter_context(Control(place.socket))
+        if place.bridge:
+            near = whole.enter_context(bridge_port(place.bridge))
+            place = replace(place, near=near, far=place.bridge)
+        interfaces = survey()
+        for name in (place.near, place.far):
+            interfaces.check(name, place.confirmed)
+            if silence(name, interfaces):
+                say(f"{name}: IPv6 of its own is off from now on")
+        home = _behind(home, place.far, interfaces)
+        begun = time.monotonic()
+        for restarts in count():
+            passed = time.monotonic() - begun if restarts else 0.0
+            told = {
+                "home": home.model_dump(mode="json"),
+                "start_ns": None if start_ns is None else start_ns + int(passed * pace * 1e9),
+                "pace": pace,
+                "seconds": min(seconds, 1e9) - passed,
+            }
+            with ExitStack() as stack:
+                attempt = _Attempt(stack, place, interfaces, say)
+                attempt.begin(told)
+                found = attempt.wait(control)
+            if found is not None:
+                return {**found, "restarts": restarts}
+            if time.monotonic() - begun - passed < _SHORT_S:
+                break
+            say("a process has ended before its time; decoys are switched on again")
+    raise NetworkError("a process ends again and again; see above")
 
 
-def _attempt(
-    stack: ExitStack,
-    home: Home,
-    place: Place,
-    interfaces: Interfaces,
-    told: Mapping[str, Any],
-    say: Callable[[str], object],
-) -> dict[str, Any] | None:
-    """Start both processes and wait for them; what they tell in the end, None if one crashed."""
-    theirs, ours = map(stack.enter_context, socket.socketpair(type=socket.SOCK_SEQPACKET))
-    composing = stack.enter_context(_process("ahead", theirs))
-    _ask(composing, {**told, "home": home.model_dump(mode="json"), "frames": theirs.fileno()})
-    found = _hear(composing, "compose")
-    asked = _checked(home, found, interfaces, place)
-    for name in {place.near, place.far}:
-        if silence(name, interfaces):
-            say(f"{name}: IPv6 of its own is off from now on")
-    emitting = stack.enter_context(_process("emit", ours))
-    _ask(emitting, {**asked, "frames": ours.fileno()})
-    # each is to notice when the other is gone
-    theirs.close()
-    ours.close()
-    _hear(emitting, "emit")
-    _ask(composing, {})
-    for each in found["decoys"]:
-        say(f"{each['name']} is on: {each['mac']}, {each['ip']}")
-    stopped = False
-    try:
-        if any(_first_status(composing, emitting)) or emitting.wait():
+def _behind(home: Home, far: str, interfaces: Interfaces) -> Home:
+    """A home behind the gateway that this computer is, where that has an address at the far end."""
+    own = interfaces.ip4(far)
+    if own is None:
+        return home
+    here = {"subnet": own.network, "gateway": own.ip, "gateway_mac": interfaces.macs[far]}
+    said = {name: value for name, value in home.network if value is not None}
+    return home.model_copy(update={"network": home.network.model_copy(update={**here, **said})})
+
+
+class _Attempt:
+    """All processes, from their start to an end.
+
+    Args:
+        stack: Ends them.
+        place: Where decoys are.
+        interfaces: Those that there are.
+        say: Told what happens, in lines.
+    """
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        place: Place,
+        interfaces: Interfaces,
+        say: Callable[[str], object],
+    ) -> None:
+        self._stack, self._place, self._interfaces, self._say = stack, place, interfaces, say
+        self._names: list[str] = []
+        self._muted: set[int] = set()
+        self._found: dict[str, Any] = {}
+        self._stopped = False
+
+    def begin(self, told: Mapping[str, Any]) -> None:
+        """Start the processes one after another, with what each has to know."""
+        stack, place = self._stack, self._place
+        theirs, ours = map(stack.enter_context, socket.socketpair(type=socket.SOCK_SEQPACKET))
+        said, heard = map(stack.enter_context, socket.socketpair(type=socket.SOCK_SEQPACKET))
+        self._composing = stack.enter_context(Child("ahead", theirs))
+        self._composing.ask({**told, "frames": theirs.fileno()})
+        found = self._composing.hear()
+        asked = _checked(told["home"]["network"], found, self._interfaces, place)
+        self._fence(found)
+        self._answering = stack.enter_context(Child("answering.process", heard))
+        self._answering.ask({**asked, "reflexes": found["reflexes"], "marks": heard.fileno()})
+        self._emitting = stack.enter_context(Child("emitting.process", ours, said))
+        self._emitting.ask({**asked, "frames": ours.fileno(), "marks": said.fileno()})
+        # each is to notice when another is gone
+        for end in (theirs, ours, said, heard):
+            end.close()
+        self._answering.hear()
+        self._emitting.hear()
+        self._composing.ask({})
+        self._names = [each["name"] for each in found["decoys"]]
+        for each in found["decoys"]:
+            self._say(f"{each['name']} is on: {each['mac']}, {each['ip']}")
+        if place.ledger is not None:
+            self._ledger = Ledger(place.ledger, self._names, self._say)
+            stack.callback(self._ledger.close)
+
+    def wait(self, control: Control) -> dict[str, Any] | None:
+        """Wait for an end or for Ctrl-C; what it tells who emits, None if a process crashed."""
+        children = (self._composing, self._emitting, self._answering)
+        ends = {child.ends: child for child in children}
+        try:
+            while "end" not in self._found and not self._stopped:
+                sources: list[Any] = [*ends, self._emitting, self._answering, control]
+                ready, _, _ = select.select(sources, [], [])
+                self._hear(ready)
+                if control in ready:
+                    control.answer(self._obey)
+                if self._composing.ends in ready and not self._composing.status():
+                    # all is composed
+                    ends.pop(self._composing.ends)
+                elif ends.keys() & {*ready}:
+                    break
+        except KeyboardInterrupt:
+            self._stopped = True
+        if self._stopped:
+            self._emitting.stop()
+        elif self._composing.status() != 0:
             return None
-    except KeyboardInterrupt:
-        stopped = True
-        emitting.terminate()
-    return {**_hear(emitting, "emit"), "stopped": stopped}
+        # whoever answers ends when nobody sends any more
+        if self._emitting.status() != 0:
+            return None
+        while not self._emitting.is_mute:
+            self._hear([self._emitting])
+        return {**self._found["end"], "stopped": self._stopped}
 
+    def _hear(self, ready: Collection[object]) -> None:
+        """Take note of what those say who have said something."""
+        for child in (self._emitting, self._answering):
+            for line in child.lines() if child in ready else ():
+                self._found |= line
+                if "flows" in line and self._place.ledger is not None:
+                    self._ledger.add(line["flows"], time.time_ns())
+                if "conflict" in line:
+                    self._conflict(line)
 
-def _first_status(*processes: "subprocess.Popen[str]") -> Iterator[int]:
-    """The exit status of what ends first."""
-    ends = {os.pidfd_open(process.pid): process for process in processes}
-    try:
-        ready, _, _ = select.select([*ends], [], [])
-        for end in ready:
-            yield ends[end].wait()
-    finally:
-        for end in ends:
-            os.close(end)
+    def _conflict(self, line: Mapping[str, Any]) -> None:
+        name = self._names[line["conflict"]]
+        self._say(f"{name} falls silent: {line['mac']} has its address, too")
+        self._mute(name, muted=True)
+
+    def _obey(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what somebody asks."""
+        what, name = asked.get("ask"), asked.get("decoy")
+        if what == "stop":
+            self._stopped = True
+            return {"stopping": True}
+        if what in ("pause", "resume"):
+            if name not in self._names:
+                return {"error": f"there is no decoy {name}; there are {', '.join(self._names)}"}
+            self._mute(name, muted=what == "pause")
+        self._emitting.ask({"status": True})
+        self._found.pop("status", None)
+        while "status" not in self._found and not self._emitting.is_mute:
+            self._hear([self._emitting])
+        on = {name: "silent" if i in self._muted else "on" for i, name in enumerate(self._names)}
+        return {**self._found.get("status", {}), "decoys": on}
+
+    def _mute(self, name: str, *, muted: bool) -> None:
+        change = self._muted.add if muted else self._muted.discard
+        change(self._names.index(name))
+        for child in (self._emitting, self._answering):
+            child.ask({"muted": sorted(self._muted)})
+
+    def _fence(self, found: Mapping[str, Any]) -> None:
+        """Keep what decoys say from leaving, where this computer is the gateway."""
+        gateway, far = _bytes(found["gateway"]["mac"]), self._place.far
+        if self._interfaces.macs[far] != found["gateway"]["mac"]:
+            self._say("the gateway is not this computer: have it drop what comes from decoys")
+            return
+        macs = [each["mac"] for each in found["decoys"]]
+        table = self._stack.enter_context(fence(far, macs))
+        decoy = Host(_bytes(macs[0]), _bytes(found["decoys"][0]["ip"]))
+        probe(table, self._place.near, gateway, decoy, self._interfaces.uplinks)
 
 
 def _checked(
-    home: Home, found: Mapping[str, Any], interfaces: Interfaces, place: Place
+    network: Mapping[str, Any], found: Mapping[str, Any], interfaces: Interfaces, place: Place
 ) -> dict[str, Any]:
     """What the process that emits is to know, if decoys may be where they are to be."""
     for decoy in found["decoys"]:
@@ -153,13 +262,14 @@ def _checked(
     gateway = found["gateway"]
     own = {_bytes(each) for each in interfaces.macs.values() if each != gateway["mac"]}
     for addresses in interfaces.addresses.values():
-        own |= {_bytes(each) for each in addresses if "." in each and each != gateway["ip"]}
-    subnet = home.network.subnet or IPv4Network(f"{found['decoys'][0]['ip']}/24", strict=False)
+        own |= {each.ip.packed for each in addresses if str(each.ip) != gateway["ip"]}
+    subnet = network["subnet"] or f"{found['decoys'][0]['ip']}/24"
     return {
         "near": place.near,
         "far": place.far,
         "rate": place.rate,
-        "subnet": str(subnet),
+        "vlan": network["vlan"],
+        "subnet": str(IPv4Network(subnet, strict=False)),
         "decoys": [
             [_bytes(each["mac"]).hex(), _bytes(each["ip"]).hex()] for each in found["decoys"]
         ],
@@ -172,53 +282,3 @@ def _bytes(address: str) -> bytes:
     if "." in address:
         return bytes(map(int, address.split(".")))
     return bytes.fromhex(address.replace(":", ""))
-
-
-@contextmanager
-def _process(module: str, frames: socket.socket) -> "Iterator[subprocess.Popen[str]]":
-    """A process of this package, which ends when this does."""
-    process = subprocess.Popen(
-        # without what lies in the working directory: it may run as root
-        [sys.executable, "-P", "-m", f"iotflowgen.live.{module}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        pass_fds=[frames.fileno()],
-        # Ctrl-C is for this process, which passes it on
-        process_group=0,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        process.communicate()
-
-
-def _ask(process: "subprocess.Popen[str]", words: Mapping[str, Any]) -> None:
-    assert process.stdin is not None  # noqa: S101 - it is a pipe
-    try:
-        process.stdin.write(json.dumps(words) + "\n")
-        process.stdin.flush()
-    except BrokenPipeError as error:
-        raise NetworkError("a process has ended before it began; see above") from error
-
-
-def _hear(process: "subprocess.Popen[str]", name: str) -> dict[str, Any]:
-    """What a process says, in a line of JSON.
-
-    Raises:
-        IoTFlowGenError: It says what is wrong.
-    """
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
-    line = process.stdout.readline()
-    if not line:
-        raise NetworkError(f"the process that should {name} has ended before its time")
-    found: dict[str, Any] = json.loads(line)
-    if "error" in found:
-        raise getattr(errors, found.get("kind", "NetworkError"))(found["error"])
-    return found

@@ -7,24 +7,23 @@ before all usual processes (SCHED_FIFO).
 
 import contextlib
 import errno
-import gc
 import json
 import os
 import select
 import signal
 import socket
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from iotflowgen.live.due import MOST_BYTES, DueFrame, decode
-from iotflowgen.live.guard import Guard, Host
-from iotflowgen.live.lateness import Lateness
+from iotflowgen.live.emitting.due import MOST_BYTES, DueFrame, decode, mark_of
+from iotflowgen.live.emitting.flows import Flows
+from iotflowgen.live.emitting.guard import Guard, Host
+from iotflowgen.live.emitting.lateness import Lateness
+from iotflowgen.live.process import be_quick, cannot_use, hear, say, tell
 
 __all__ = ["Emitter", "main"]
 
@@ -37,6 +36,10 @@ _NAP_NS: Final = 2_000_000
 """Waits longer than this are used to listen."""
 _LISTEN_NS: Final = 50_000_000
 """So often it listens to whoever controls it, however much there is to send."""
+_LONG_NS: Final = 20_000_000
+"""Waits longer than this are used to tell of flows."""
+_TELL_NS: Final = 5 * 10**9
+"""Not more often than this."""
 _WAIT_S: Final = 0.1
 """Between tries to send where the interface is down."""
 _BURST_NS: Final = 10**9
@@ -73,6 +76,10 @@ class Emitter:
         self._apart_ns = 10**9 // rate
         self._free_ns = 0
         self.lateness = Lateness()
+        self.flows = Flows()
+        """What was sent since it was told last."""
+        self.muted: frozenset[int] = frozenset()
+        """Decoys that are silent for now."""
         self.sent = [0, 0]
         """Frames, near and far."""
         self.withheld: Counter[str] = Counter()
@@ -86,6 +93,9 @@ class Emitter:
 
     def emit(self, due: DueFrame) -> None:
         """Wait the rest of the time, and send a frame; or withhold it, and count why."""
+        if due.decoy in self.muted:
+            self.withheld["the decoy is silent"] += 1
+            return
         if complaint := self._guard.complaint(due):
             if complaint not in self.withheld:
                 self._say(f"withheld: {complaint} ({due.frame[:38].hex(' ')})")
@@ -100,6 +110,7 @@ class Emitter:
             self.withheld[_DROPPED[error.errno]] += 1
             return
         self.lateness.add(time.monotonic_ns() - due.due_ns - self.shift_ns)
+        self.flows.add(due.decoy, due.far, due.frame, time.time_ns())
         self.sent[due.far] += 1
 
     def _wait(self, due: DueFrame) -> None:
@@ -126,8 +137,10 @@ class Emitter:
 class _Port:
     """A way out: one socket of an interface, opened again where that went and came back."""
 
-    def __init__(self, name: str, say: Callable[[str], object]) -> None:
-        self._name, self._say = name, say
+    def __init__(
+        self, name: str, say: Callable[[str], object], marks: socket.socket | None = None
+    ) -> None:
+        self._name, self._say, self._marks = name, say, marks
         self._socket = self._open()
 
     def _open(self) -> socket.socket:
@@ -137,7 +150,10 @@ class _Port:
         return port
 
     def send(self, frame: bytes) -> None:
-        """Send, once the interface is up."""
+        """Send, once the interface is up; who answers hears of it before."""
+        if self._marks is not None:
+            with contextlib.suppress(ConnectionError):
+                self._marks.send(mark_of(frame))
         try:
             self._socket.send(frame)
         except OSError as error:
@@ -164,7 +180,8 @@ class _Loop:
         self._emitter, self._frames = emitter, frames
         self._queue: deque[DueFrame] = deque()
         self._shift_ns = 0
-        self._listened_ns = 0
+        self._listened_ns = self._told_ns = 0
+        self._asked = b""
         self._ended = False
 
     def run(self) -> None:
@@ -173,6 +190,9 @@ class _Loop:
         while queue or not self._ended:
             now_ns = time.monotonic_ns()
             left_ns = emitter.ready_ns(queue[0], now_ns) - now_ns if queue else 10**9
+            if left_ns > _LONG_NS and now_ns - self._told_ns > _TELL_NS:
+                self._tell_flows()
+                continue
             if left_ns > _NAP_NS or now_ns - self._listened_ns > _LISTEN_NS:
                 self._listen(max(0, left_ns - _NAP_NS // 2))
                 continue
@@ -184,12 +204,30 @@ class _Loop:
         sources: list[Any] = [0] if self._ended else [0, self._frames]
         ready, _, _ = select.select(sources, [], [], wait_ns / 1e9)
         self._listened_ns = time.monotonic_ns()
-        if 0 in ready and not os.read(0, 4096):
-            raise _Stop
+        if 0 in ready:
+            self._obey()
         if self._frames in ready:
             message = self._frames.recv(2 * MOST_BYTES)
             self._ended = not message
             self._queue.extend(decode(message))
+
+    def _obey(self) -> None:
+        """Do what is asked on standard input."""
+        said = os.read(0, 2**16)
+        if not said:
+            raise _Stop
+        *lines, self._asked = (self._asked + said).split(b"\n")
+        for line in lines:
+            asked = json.loads(line)
+            if "muted" in asked:
+                self._emitter.muted = frozenset(asked["muted"])
+            else:
+                tell({"status": self._emitter.summary()})
+
+    def _tell_flows(self) -> None:
+        self._told_ns = time.monotonic_ns()
+        if len(self._emitter.flows):
+            tell({"flows": self._emitter.flows.take()})
 
     def _tell_shift(self) -> None:
         self._shift_ns = self._emitter.shift_ns
@@ -199,33 +237,27 @@ class _Loop:
 
 def main() -> None:
     """Send until there is no more, or until asked for an end; then tell how late it was."""
-    asked = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[union-attr]
+    asked = hear()
+    marks = socket.socket(fileno=asked["marks"])
     try:
-        ports = [_Port(name, _say) for name in (asked["near"], asked["far"])]
+        ports = [_Port(asked["near"], say), _Port(asked["far"], say, marks)]
     except OSError as error:
-        _tell({"error": f"cannot send on {asked['near']}, {asked['far']}: {error.strerror}"})
+        cannot_use(f"{asked['near']}, {asked['far']}", error)
         return
-    _be_quick()
+    if not be_quick(10):
+        say("not allowed to run before other processes (CAP_SYS_NICE); packets may be later")
     decoys = [Host(bytes.fromhex(mac), bytes.fromhex(ip)) for mac, ip in asked["decoys"]]
     guard = Guard(IPv4Network(asked["subnet"]), decoys, [*map(bytes.fromhex, asked["others"])])
     for number in _ENDS:
         signal.signal(number, _stop)
-    emitter = Emitter([port.send for port in ports], guard, asked["rate"], _say)
-    _tell({"ready": True})
+    emitter = Emitter([port.send for port in ports], guard, asked["rate"], say)
+    tell({"ready": True})
     with contextlib.suppress(_Stop, ConnectionError):
         _Loop(emitter, socket.socket(fileno=asked["frames"])).run()
-    _tell(emitter.summary())
-
-
-def _be_quick() -> None:
-    """Wake up on time: before usual processes, without slack, without collections of garbage."""
-    gc.disable()
-    with contextlib.suppress(OSError):
-        Path("/proc/self/timerslack_ns").write_text("1")
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-    except PermissionError:
-        _say("not allowed to run before other processes (CAP_SYS_NICE); packets may be later")
+    for number in _ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    tell({"flows": emitter.flows.take()})
+    tell({"end": emitter.summary()})
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
@@ -233,16 +265,6 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     for number in _ENDS:
         signal.signal(number, signal.SIG_IGN)
     raise _Stop
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"emit: {line}\n")
-    sys.stderr.flush()
-
-
-def _tell(found: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(found) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

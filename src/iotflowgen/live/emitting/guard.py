@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from ipaddress import IPv4Network
 from typing import Final, NamedTuple
 
-from iotflowgen.live.due import DueFrame
+from iotflowgen.live.emitting.due import DueFrame
 
 __all__ = ["Guard", "Host"]
 

@@ -1,0 +1,213 @@
+"""Answers whoever asks decoys: a process of its own, which listens at the near end.
+
+It sees all that is sent there, too, and so knows what decoys have said by themselves. What their
+peers are made to say at the far end arrives here; the process that emits announces it, so that it
+is not taken for a question.
+"""
+
+import contextlib
+import heapq
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from ipaddress import IPv4Network
+from typing import Any, Final
+
+from iotflowgen.live.answering.replies import Responder
+from iotflowgen.live.emitting.due import DueFrame, mark_of
+from iotflowgen.live.emitting.guard import Guard, Host
+from iotflowgen.live.process import be_quick, cannot_use, hear, tell
+
+__all__ = ["Announced", "main"]
+
+MARK: Final = 0x107F
+"""Of packets that are answers (SO_MARK): where the gateway is this computer, it may hear them."""
+
+_ALL: Final = 0x0003
+_SOL_PACKET, _ADD_MEMBERSHIP, _AUXDATA, _PROMISCUOUS = 263, 1, 8, 1
+_SO_MARK: Final = 36
+_NOT_CHECKED, _HAS_VLAN = 1 << 3, 1 << 4
+_OUTGOING: Final = 4
+_STALE_S: Final = 2.0
+"""What was announced so long ago has been lost."""
+
+
+class Announced:
+    """Frames that are on their way here, by their marks; lost ones are forgotten."""
+
+    def __init__(self) -> None:
+        self._since: dict[bytes, float] = {}
+
+    def add(self, mark: bytes) -> None:
+        """One is about to be sent."""
+        now = time.monotonic()
+        self._since.pop(mark, None)
+        self._since[mark] = now
+        while (first := next(iter(self._since))) != mark and self._since[first] < now - _STALE_S:
+            del self._since[first]
+
+    def __contains__(self, frame: bytes) -> bool:
+        since = self._since.get(mark_of(frame))
+        return since is not None and since > time.monotonic() - _STALE_S
+
+
+class _Answers:
+    """Answers that wait for their time."""
+
+    def __init__(self, responders: Mapping[bytes, Responder], delays: Mapping[bytes, Any]) -> None:
+        self._responders, self._delays = responders, delays
+        self._waiting: list[tuple[int, bytes]] = []
+        self._muted: frozenset[bytes] = frozenset()
+
+    def mute(self, places: Collection[int]) -> None:
+        """Let only some decoys answer, all but those at these places."""
+        self._muted = frozenset(mac for i, mac in enumerate(self._responders) if i in places)
+        self._waiting = [each for each in self._waiting if each[1][6:12] not in self._muted]
+        heapq.heapify(self._waiting)
+
+    def notice(self, frame: bytes) -> None:
+        """A frame was sent at the near end."""
+        if (responder := self._responders.get(frame[6:12])) is not None:
+            responder.notice(frame)
+
+    def ask(self, frame: bytes, *, checks: bool) -> None:
+        """A frame has come for one decoy, or for all."""
+        now_ns = time.monotonic_ns()
+        mac = frame[:6]
+        some = self._responders.keys() if mac[0] & 1 else self._responders.keys() & {mac}
+        for asked in some - self._muted:
+            responder = self._responders[asked]
+            if responder.is_claimed(frame):
+                place = [*self._responders].index(asked)
+                tell({"conflict": place, "mac": frame[22:28].hex(":")})
+            elif reply := responder.reply(frame, checks=checks):
+                delays = self._delays[asked][reply.kind]
+                due_ns = now_ns + delays[secrets.randbelow(len(delays))]
+                heapq.heappush(self._waiting, (due_ns, reply.frame))
+
+    def wait_s(self) -> float:
+        """Until the next is due."""
+        if not self._waiting:
+            return 1.0
+        return max(0.0, (self._waiting[0][0] - time.monotonic_ns()) / 1e9)
+
+    def due(self) -> Iterator[bytes]:
+        """Those that are to be sent by now."""
+        while self._waiting and self._waiting[0][0] <= time.monotonic_ns():
+            yield heapq.heappop(self._waiting)[1]
+
+
+class _Near:
+    """The near end, where decoys hear and are heard."""
+
+    def __init__(self, name: str, vlan: int | None) -> None:
+        self._vlan = vlan
+        port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
+        port.bind((name, 0))
+        number = socket.if_nametoindex(name)
+        asked = struct.pack("iHH8s", number, _PROMISCUOUS, 0, b"")
+        port.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, asked)
+        port.setsockopt(_SOL_PACKET, _AUXDATA, 1)
+        port.setsockopt(socket.SOL_SOCKET, _SO_MARK, MARK)
+        self.socket = port
+
+    def receive(self) -> tuple[bytes, bool, bool] | None:
+        """A frame without tag, whether it was sent here, and whether its checksums are there."""
+        frame, notes, _, (_, _, direction, *_) = self.socket.recvmsg(2**16, 256)
+        status, _, _, _, _, tag, _ = struct.unpack("=IIIHHHH", notes[0][2][:20])
+        vlan = tag & 0xFFF if status & _HAS_VLAN else None
+        if frame[12:14] == b"\x81\x00":
+            vlan, frame = int.from_bytes(frame[14:16]) & 0xFFF, frame[:12] + frame[16:]
+        if vlan != self._vlan:
+            return None
+        return frame, direction == _OUTGOING, not status & _NOT_CHECKED
+
+    def send(self, frame: bytes) -> None:
+        """Send an answer, with the tag of the network; one that does not get through is lost."""
+        if self._vlan is not None:
+            frame = frame[:12] + b"\x81\x00" + self._vlan.to_bytes(2) + frame[12:]
+        with contextlib.suppress(OSError):
+            self.socket.send(frame)
+
+
+class _Loop:
+    """Listens, and answers when it is time."""
+
+    def __init__(
+        self, near: _Near, marks: socket.socket, answers: _Answers, guard: Callable[[bytes], bool]
+    ) -> None:
+        self._near, self._marks, self._answers, self._guard = near, marks, answers, guard
+        self._announced = Announced()
+        self._asked = b""
+
+    def run(self) -> None:
+        """Until whoever controls it, or who sends, is gone."""
+        sources: list[Any] = [0, self._marks, self._near.socket]
+        while True:
+            ready, _, _ = select.select(sources, [], [], self._answers.wait_s())
+            if 0 in ready and not self._obey():
+                return
+            came = self._near.receive() if self._near.socket in ready else None
+            # what came was announced before it was sent
+            if not self._hear_marks():
+                return
+            if came is not None:
+                self._take(*came)
+            for frame in self._answers.due():
+                if self._guard(frame):
+                    self._near.send(frame)
+
+    def _obey(self) -> bool:
+        """Do what is asked on standard input, as long as somebody is there."""
+        said = os.read(0, 2**16)
+        *lines, self._asked = (self._asked + said).split(b"\n")
+        for line in lines:
+            self._answers.mute(json.loads(line)["muted"])
+        return bool(said)
+
+    def _hear_marks(self) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            while mark := self._marks.recv(64, socket.MSG_DONTWAIT):
+                self._announced.add(mark)
+            return False
+        return True
+
+    def _take(self, frame: bytes, is_own: bool, checks: bool) -> None:
+        if is_own:
+            self._answers.notice(frame)
+        elif frame not in self._announced:
+            self._answers.ask(frame, checks=checks)
+
+
+def main() -> None:
+    """Answer until asked for an end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asked = hear()
+    hosts = [Host(bytes.fromhex(mac), bytes.fromhex(ip)) for mac, ip in asked["decoys"]]
+    learnt = dict(zip((host.mac for host in hosts), asked["reflexes"], strict=True))
+    responders = {host.mac: Responder(host, learnt[host.mac]) for host in hosts}
+    guard = Guard(IPv4Network(asked["subnet"]), hosts)
+    places = {host.mac: place for place, host in enumerate(hosts)}
+    try:
+        near = _Near(asked["near"], asked["vlan"])
+    except OSError as error:
+        cannot_use(asked["near"], error)
+        return
+    be_quick(5)
+    tell({"ready": True})
+    answers = _Answers(responders, {mac: how["delays_ns"] for mac, how in learnt.items()})
+
+    def may_be_sent(frame: bytes) -> bool:
+        return not guard.complaint(DueFrame(0, places[frame[6:12]], far=False, frame=frame))
+
+    _Loop(near, socket.socket(fileno=asked["marks"]), answers, may_be_sent).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""A port for decoys on a Linux bridge, and a rule that keeps what they say from leaving.
+
+Where this computer is the gateway, its kernel would take packets of decoys for those of anybody: it
+would answer them, and send them on to the Internet. A rule of nftables drops them where they come
+in, behind those who capture there. Answers of decoys to this computer itself pass: they are marked.
+"""
+
+import json
+import secrets
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from iotflowgen.errors import NetworkError
+from iotflowgen.live.answering.process import MARK
+from iotflowgen.live.answering.replies import with_checksum
+from iotflowgen.live.emitting.guard import Host
+from iotflowgen.live.interfaces import PLACES
+
+__all__ = ["bridge_port", "fence", "probe"]
+
+_ALL: Final = 0x0003
+_NOBODY: Final = bytes([192, 0, 2, 1])
+"""An address that nobody on the Internet has (RFC 5737)."""
+_PROBE_S: Final = 0.5
+_RULES: Final = """
+table netdev {table} {{
+  set decoys {{
+    type ether_addr
+    elements = {{ {macs} }}
+  }}
+  counter kept {{ }}
+  chain from_decoys {{
+    type filter hook ingress device "{interface}" priority -500; policy accept;
+    ether saddr @decoys meta mark != {mark} counter name kept drop
+  }}
+}}
+"""
+
+
+@contextmanager
+def bridge_port(bridge: str) -> Iterator[str]:
+    """Give a bridge another port for as long as this lasts.
+
+    Yields:
+        The interface behind the port, where decoys are plugged in.
+
+    Raises:
+        NetworkError: It is no bridge, has such a port already, or a right is missing.
+    """
+    if not (Path("/sys/class/net") / bridge / "bridge").is_dir():
+        raise NetworkError(f"{bridge} is no bridge; name one, or say --near and --far")
+    number = socket.if_nametoindex(bridge)
+    near, port = f"decoys{number}", f"decoys{number}p"
+    with _alone(near, bridge):
+        # of a run that was killed
+        _try("ip", "link", "del", near)
+        # a bridge without an address of its own takes the lowest of its ports
+        mac = (b"\xfe" + secrets.token_bytes(5)).hex(":")
+        _do("ip", "link", "add", near, "type", "veth", "peer", "name", port, "address", mac)
+        try:
+            for name in (near, port):
+                setting = Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6")
+                if setting.exists():
+                    setting.write_text("1")
+            _do("ip", "link", "set", port, "master", bridge)
+            for name in (near, port):
+                _do("ip", "link", "set", name, "up")
+            yield near
+        finally:
+            _try("ip", "link", "del", near)
+
+
+@contextmanager
+def fence(interface: str, macs: Collection[str]) -> Iterator[str]:
+    """Have the kernel drop what comes in from decoys on an interface, for as long as this lasts.
+
+    Yields:
+        The table of nftables that does it.
+
+    Raises:
+        NetworkError: nftables are not to be had, or a right is missing.
+    """
+    table = f"iotflowgen_{interface}".replace("-", "_").replace(".", "_")
+    rules = _RULES.format(table=table, interface=interface, macs=", ".join(sorted(macs)), mark=MARK)
+    _try("nft", "delete", "table", "netdev", table)
+    _do("nft", "-f", "-", said=rules)
+    try:
+        yield table
+    finally:
+        _try("nft", "delete", "table", "netdev", table)
+
+
+def probe(table: str, near: str, gateway_mac: bytes, decoy: Host, uplinks: Collection[str]) -> None:
+    """Send one packet as a decoy would to the Internet, and check that it is dropped.
+
+    Raises:
+        NetworkError: The rule did not see it, or it left on an uplink.
+    """
+    secret = secrets.token_bytes(16)
+    datagram = struct.pack("!HHHH", 49_152 + secrets.randbelow(2**13), 9, 24, 0) + secret
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 44, 0, 0x4000, 64, 17, 0) + decoy.ip + _NOBODY
+    frame = gateway_mac + decoy.mac + b"\x08\x00" + with_checksum(header, 10) + datagram
+    before = _dropped(table)
+    with ExitStack() as stack:
+        listening = [stack.enter_context(_raw(name, _ALL)) for name in sorted(uplinks)]
+        stack.enter_context(_raw(near, 0)).send(frame)
+        end = time.monotonic() + _PROBE_S
+        while (left := end - time.monotonic()) > 0:
+            for each in select.select(listening, [], [], left)[0]:
+                if secret in each.recv(2**16):
+                    name = each.getsockname()[0]
+                    raise NetworkError(f"what decoys say would leave on {name}; nothing was begun")
+    if _dropped(table) == before:
+        raise NetworkError(
+            f"a packet from {near} to the gateway did not arrive where it is to be dropped; is "
+            "that interface in the gateway's network?"
+        )
+
+
+def _raw(name: str, protocol: int) -> socket.socket:
+    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+    opened.bind((name, 0))
+    return opened
+
+
+@contextmanager
+def _alone(name: str, bridge: str) -> Iterator[None]:
+    """Be the only one who has the port of this name, in this network namespace."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
+        try:
+            lock.bind(f"\0iotflowgen-{name}")
+        except OSError as error:
+            raise NetworkError(f"decoys are on {bridge} already; stop them first") from error
+        yield
+
+
+def _dropped(table: str) -> int:
+    said = _do("nft", "-j", "list", "counter", "netdev", table, "kept")
+    found: list[dict[str, Any]] = json.loads(said)["nftables"]
+    return sum(each["counter"]["packets"] for each in found if "counter" in each)
+
+
+def _do(program: str, *words: str, said: str = "") -> str:
+    path = shutil.which(program, path=PLACES)
+    if path is None:
+        package = {"ip": "iproute2", "nft": "nftables"}[program]
+        raise NetworkError(f"the program {program} is missing; install {package}")
+    done = subprocess.run([path, *words], input=said, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NetworkError(f"{program} {' '.join(words)}: {done.stderr.strip().splitlines()[0]}")
+    return done.stdout
+
+
+def _try(program: str, *words: str) -> None:
+    """Remove what may be there or not."""
+    path = shutil.which(program, path=PLACES)
+    if path is not None:
+        subprocess.run([path, *words], capture_output=True, check=False)

@@ -1,0 +1,140 @@
+"""Decoys on the bridge of a gateway: seen inside, never outside, and gone at the end."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.live.networks import Observer, run
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(not shutil.which("nft"), reason="nft is not installed"),
+]
+
+HOME = """
+[[decoys]]
+name = "hall"
+model = "plug.model"
+address = "192.168.20.30"
+
+[[decoys]]
+name = "door"
+model = "camera.model"
+address = "192.168.20.31"
+"""
+RULE = "ether saddr @decoys"
+
+
+@pytest.fixture
+def gateway(network):
+    """A gateway with a bridge for its network and an uplink, and a computer on the bridge."""
+    host = network.host
+    host.run("ip", "link", "add", "name", "lan0", "type", "bridge", "mcast_snooping", 0)
+    network.mute(host, "lan0")
+    # so that the switch sees what is on the bridge
+    host.run("ip", "link", "set", "far0", "master", "lan0")
+    host.run("ip", "link", "set", "lan0", "up")
+    host.run("ip", "address", "add", "192.168.20.1/24", "dev", "lan0")
+    outside = network.namespace("outside")
+    network.mute(outside, "lo")
+    run("ip", "link", "add", "wan0", "netns", host.name, "type", "veth",
+        "peer", "name", "net0", "netns", outside.name, check=True)  # fmt: skip
+    for where, name, address in ((host, "wan0", "203.0.113.2"), (outside, "net0", "203.0.113.1")):
+        network.mute(where, name)
+        where.run("ip", "address", "add", f"{address}/24", "dev", name)
+        where.run("ip", "link", "set", name, "up")
+    host.run("ip", "route", "add", "default", "via", "203.0.113.1")
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    network.outside = Observer(outside.packet_socket("net0"))
+    yield network
+    network.outside.close()
+
+
+@pytest.fixture
+def home(models):
+    path = models / "bridge.toml"
+    path.write_text(HOME)
+    return path
+
+
+def mac_of(gateway, interface):
+    links = json.loads(gateway.host.run("ip", "-j", "link", "show", interface).stdout)
+    return bytes.fromhex(links[0]["address"].replace(":", ""))
+
+
+def test_the_uplink_hears_nothing_and_the_gateway_sees_both_halves(gateway, home):
+    bridge = Observer(gateway.host.packet_socket("lan0"), outgoing=True)
+    mac = mac_of(gateway, "lan0")
+    process = gateway.start(home, "--bridge", "lan0", "--pace", 10)
+    bridge.watch(frames=600, quiet=30)
+    ruled = gateway.host.run("nft", "list", "ruleset").stdout
+    assert RULE in ruled
+    dropped = int(ruled.split("packets ")[1].split()[0])
+    pinged = gateway.host.run("ping", "-c", 2, "-i", 0.2, "192.168.20.31").stdout
+    assert "2 received" in pinged
+    process.terminate()
+    found, said = process.communicate(timeout=10)
+    sent = json.loads(found)
+    assert sent["withheld"] == {}, said
+    to_gateway = [frame for frame in bridge.watch() if frame[:6] == mac]
+    from_gateway = [frame for frame in bridge.frames if frame[6:12] == mac]
+    assert len(to_gateway) > 100
+    assert len(from_gateway) > 100
+    assert dropped > 100
+    assert gateway.outside.watch() == []
+    # nothing is left
+    assert gateway.host.run("nft", "list", "ruleset").stdout == ""
+    assert "decoys" not in gateway.host.run("ip", "link").stdout
+    bridge.close()
+    assert mac_of(gateway, "lan0") == mac
+
+
+def test_without_the_rule_it_would_have_left(gateway, home):
+    """What the rule is for: the same packets reach the uplink of a gateway that lacks it."""
+    process = gateway.start(home, "--bridge", "lan0", "--pace", 10)
+    table = None
+    while table is None:
+        assert process.poll() is None, process.communicate()
+        tables = gateway.host.run("nft", "list", "tables").stdout.split()
+        table = tables[-1] if "netdev" in tables else None
+    observer = gateway.observer
+    observer.watch(frames=20, quiet=30)
+    gateway.host.run("nft", "flush", "table", "netdev", table)
+    assert len(gateway.outside.watch(frames=3, quiet=20)) == 3
+
+
+def test_what_is_no_bridge_is_refused_and_two_runs_are_one_too_many(gateway, home, tmp_path):
+    done = run(*gateway.live(home, "--bridge", "near0"))
+    assert done.returncode == 1
+    assert "near0 is no bridge" in done.stderr
+    first = gateway.start(home, "--bridge", "lan0")
+    gateway.observer.watch(frames=5, quiet=30)
+    second = gateway.live(home, "--bridge", "lan0")
+    for more, said in (
+        ((), "other decoys are asked there"),
+        (("--socket", tmp_path / "x"), "lan0"),
+    ):
+        done = run(*second, *more)
+        assert done.returncode == 1
+        assert said in done.stderr
+    assert "decoys are on lan0 already" in done.stderr
+    assert first.poll() is None
+
+
+def test_what_a_killed_run_has_left_is_no_obstacle(gateway, home):
+    first = gateway.start(home, "--bridge", "lan0")
+    observer = gateway.observer
+    observer.watch(frames=5, quiet=30)
+    first.kill()
+    first.communicate()
+    assert RULE in gateway.host.run("nft", "list", "ruleset").stdout
+    gateway.start(home, "--bridge", "lan0")
+    observer.watch(quiet=1)
+    seen = len(observer.frames)
+    assert len(observer.watch(frames=5, quiet=30)) == seen + 5
+
+
+def test_a_gateway_elsewhere_is_said(network, home):
+    process = network.start(home, "--near", "near0", "--far", "far0")
+    assert "the gateway is not this computer" in process.stderr.readline()
