@@ -22,6 +22,7 @@ from iotflowgen.capture import is_capture, other_format
 from iotflowgen.compression import LARGEST_FILE
 from iotflowgen.errors import ModelError
 from iotflowgen.files import whole_file
+from iotflowgen.plugins import GENERATORS
 from iotflowgen.recording import Identities, Recording
 from iotflowgen.traffic import Trace, check_columns
 
@@ -152,6 +153,8 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
         metadata = ModelMetadata.model_validate_json(said)
     except (ValidationError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} has unknown entries; fit it again") from error
+    if metadata.generator not in GENERATORS:
+        raise ModelError(f"{path} is a model of {metadata.generator}, which this version lacks")
     if of and metadata.generator != of:
         raise ModelError(f"{path} is a model of {metadata.generator}, not of {of}")
     if metadata.sha256 != digest(tensors):

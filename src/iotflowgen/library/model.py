@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from iotflowgen.capture import CaptureWarning, Dissector
-from iotflowgen.errors import ArgumentError, ModelError
+from iotflowgen.errors import ArgumentError
 from iotflowgen.generators import (
     GENERATORS,
     Generator,
@@ -262,8 +262,6 @@ def load(path: AnyPath, *, accelerator: Accelerator = "auto") -> Model:
     check_choice(accelerator, get_args(Accelerator), "accelerator")
     stored = read_model(Path(path))
     said = stored.metadata
-    if said.generator not in GENERATORS:
-        raise ModelError(f"{path} is a model of {said.generator}, which this version lacks")
     fitted = GENERATORS[said.generator].restore(stored, accelerator=accelerator)
     learnt = tuple(Learnt(each.name, each.sha256, each.packets) for each in said.captures)
     return Model(fitted, stored.recording, learnt)
