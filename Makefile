@@ -59,6 +59,7 @@ benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be t
 	$(VENV)/bin/python benchmarks/headers.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/fields.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/round_trip.py $(ROOT) --devices $(DEVICES)
+	$(VENV)/bin/python benchmarks/membership.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
 	$(VENV)/bin/python benchmarks/audit.py $(ROOT) --devices $$(ls $(ROOT) | paste -sd,)
 	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["round_trip", "speed", "startup", "streaming"]
+__all__ = ["membership", "round_trip", "speed", "startup", "streaming"]
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -75,3 +75,21 @@ def round_trip(results: dict[str, Any]) -> Table:
 def _references(name: str, counts: dict[str, Any], counted: Sequence[str]) -> Sequence[str]:
     share = counts["on_an_edge"] / counts["mentions"]
     return name, *(f"{counts[each]:,}" for each in counted), f"{share:.2%}"
+
+
+def membership(results: dict[str, Any]) -> Table:
+    """How well captures that were learnt from are told from others."""
+    heads = "device, captures, own strings, AUC (honeydata), of G, of H, AUC (model), of G, of H"
+    rows = []
+    for device in results["devices"]:
+        row = [device["device"], str(device["captures"]), f"{device['own']:,}"]
+        for place in ("output", "model"):
+            splits = [split[place] for split in device["splits"]]
+            aucs = ", ".join(f"{split['auc']:.2f}" for split in splits)
+            means = (
+                sum(split[half] for split in splits) / len(splits) for half in ("learnt", "unseen")
+            )
+            row += [aucs, *(f"{mean:.3%}" for mean in means)]
+        rows.append(tuple(row))
+    targets = ["", "", "0.60", "", "", "0.60", "", ""]
+    return heads.split(", "), [*rows, ("**target, at most**", *targets)]

@@ -75,11 +75,15 @@ def parsed_text(path: Path, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, private: bool = False) -> Iterator[Path]:
     """A path to write to, which takes the name `path` only if the block ends well.
 
+    Args:
+        path: Of the file; folders that are missing are made.
+        private: Whether nobody but its owner may read it, whatever the umask.
+
     Yields:
-        A temporary path in the same folder; folders that are missing are made.
+        A temporary path in the same folder.
 
     Raises:
         OutputError: The folder or the file cannot be written (no right, no room, a folder).
@@ -92,7 +96,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             raise OSError(errno.EINVAL, "it is a folder, a pipe or a device")
         path.parent.mkdir(parents=True, exist_ok=True)
         unused = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        os.close(os.open(unused, os.O_CREAT | os.O_EXCL, 0o666))
+        os.close(os.open(unused, os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666))
         temporary = unused
         yield temporary
         temporary.replace(path)

@@ -96,7 +96,7 @@ def test_a_model_says_what_made_it(name, fitted, traces, tmp_path):
     fitted[name].save(tmp_path / "device.model")
     metadata = read_model(tmp_path / "device.model").metadata
     assert metadata.generator == name
-    assert [(c.name, c.packets) for c in metadata.captures] == [(t.name, len(t)) for t in traces]
+    assert list(metadata.captures) == [len(trace) for trace in traces]
     assert {"iotflowgen", "torch", "numpy"} <= set(metadata.versions)
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pyarrow.csv import read_csv
 from pyarrow.parquet import read_table as read_parquet
 from typer.testing import CliRunner
 
+import iotflowgen as iot
 from iotflowgen.cli.app import app
 from tests.conftest import REPOSITORY
 from tests.end_to_end.invoke import invoke
@@ -168,12 +170,20 @@ def test_a_persona_file_that_cannot_be_gets_one_line(chain, tmp_path, text, word
 
 
 def test_packets_are_fuzzed_or_keep_their_identifiers_on_request(chain, tmp_path):
-    fuzzed, kept = tmp_path / "fuzzed.pcap", tmp_path / "kept.pcap"
+    fuzzed, kept, model = (tmp_path / name for name in ("a.pcap", "b.pcap", "plug.model"))
     assert run("generate", chain, "-n", 5, "--payload", "fuzz", "--out", fuzzed).returncode == 0
-    assert run("generate", chain, "-n", 5, "--keep-identifiers", "--out", kept).returncode == 0
+    iot.fit(PLUG, generator="markov", keep_identifiers=True).save(model)
+    assert run("generate", model, "-n", 5, "--keep-identifiers", "--out", kept).returncode == 0
     own = bytes.fromhex("5ecf7f513f2a")
     assert own not in fuzzed.read_bytes()
     assert own in kept.read_bytes()
+
+
+def test_a_model_is_its_owners_and_names_neither_home_nor_captures(chain):
+    assert stat.S_IMODE(chain.stat().st_mode) == 0o600
+    held = chain.read_bytes()
+    for known in (bytes.fromhex("5ecf7f513f2a"), b"5e:cf:7f:51:3f:2a", b"plug-01", b"3f2a"):
+        assert known not in held
 
 
 @pytest.mark.parametrize(
@@ -271,10 +281,11 @@ def test_another_seed_gives_other_honeydata(chain, tmp_path):
 def test_info_says_what_a_model_and_captures_hold(model):
     done = run("info", model)
     assert done.returncode == 0, done.stderr
-    words = ["iotflow", "16 with 2237 packets", "plug-01.pcapng", "reconstruction", "rollouts"]
-    words += ["5e:cf:7f:51:3f:2a", "packets kept", "--windows 500"]
+    words = ["iotflow", "16 with 2237 packets", "reconstruction", "rollouts"]
+    words += ["packets kept", "drawn, none was captured", "names looked up", "--windows 500"]
     for word in words:
         assert word in done.stdout
+    assert "5e:cf:7f:51:3f:2a" not in done.stdout
     done = run("info", PLUG)
     assert "2237" in done.stdout
     assert "192.168.31.138, 5e:cf:7f:51:3f:2a" in done.stdout

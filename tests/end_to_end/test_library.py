@@ -247,7 +247,7 @@ def test_captures_are_read_once_and_dealt_out(captures, tmp_path):
     assert [trace.name for trace in half] == [trace.name for trace in captures][1::2]
     assert len(half.frames) == len(half) == 8
     learnt = iot.fit(half)
-    assert [each.name for each in learnt.captures] == [trace.name for trace in half]
+    assert learnt.captures == tuple(len(trace) for trace in half)
     learnt.save(tmp_path / "a.model")
     iot.fit(sorted(PLUG.iterdir())[1::2]).save(tmp_path / "b.model")
     assert (tmp_path / "a.model").read_bytes() == (tmp_path / "b.model").read_bytes()

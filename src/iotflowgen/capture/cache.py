@@ -68,7 +68,7 @@ def dissect_cached(capture: Path, sha256: str, cache: Path | None) -> Dissection
     dissection = _load(entry)
     if dissection is None:
         dissection = dissect_by_tshark(capture)
-        with suppress(OutputError):
+        with suppress(OutputError, OSError):
             _save(dissection, entry)
     return dissection
 
@@ -82,7 +82,9 @@ def _key(sha256: str) -> str:
 
 
 def _save(dissection: Dissection, entry: Path) -> None:
-    with whole_file(entry) as path, path.open("wb") as file:
+    # for nobody else to see which captures there are
+    entry.parent.mkdir(0o700, parents=True, exist_ok=True)
+    with whole_file(entry, private=True) as path, path.open("wb") as file:
         np.savez(file, **asdict(dissection))
 
 

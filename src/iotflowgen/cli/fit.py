@@ -44,6 +44,14 @@ def fit(
     window: WindowOption = None,
     dissector: DissectorOption = "builtin",
     config: Settings = None,
+    keep_identifiers: Annotated[
+        bool,
+        typer.Option(
+            "--keep-identifiers",
+            help="Keep captured addresses, serial numbers and names in the model.",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
     seed: Seed = 0,
     accelerator: AcceleratorOption = "auto",
     as_json: JsonOption = False,
@@ -69,6 +77,7 @@ def fit(
             window=window,
             deduplicate=deduplicate,
             dissector=dissector,
+            keep_identifiers=keep_identifiers,
             config=read_toml(config, "--config"),
             seed=seed,
             accelerator=accelerator,

@@ -121,7 +121,7 @@ def generate(
         bool,
         typer.Option(
             "--keep-identifiers",
-            help="Keep the captured addresses, serial numbers and names.",
+            help="Show the addresses, serial numbers and names that the model has.",
             rich_help_panel=WHO,
         ),
     ] = False,

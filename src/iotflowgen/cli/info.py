@@ -63,26 +63,22 @@ def _describe_captures(path: Path, device: str | None, dissector: "Dissector") -
 
 def _describe_model(path: Path) -> None:
     from iotflowgen.generators import read_model
+    from iotflowgen.packets import remaining
 
     _, model, _, recording = read_model(path)
     rows = {
         "generator": model.generator,
         "made by": ", ".join(f"{name} {number}" for name, number in model.versions.items()),
         "seed": str(model.seed),
-        "captures": f"{len(model.captures)} with "
-        f"{sum(capture.packets for capture in model.captures)} packets",
+        "captures": f"{len(model.captures)} with {sum(model.captures)} packets",
     }
     if recording is not None:
-        known = recording.identities
-        rows["device"] = f"{known.device_ip}, {known.device_mac}"
-        rows["packets kept"] = (
-            f"{len(recording)} with {len(recording.frames.data)} bytes, of "
-            f"{len(known.addresses)} addresses"
-        )
-    for capture in model.captures:
-        rows[f"  {capture.name}"] = f"{capture.packets} packets, SHA-256 {capture.sha256[:16]}…"
+        rows["packets kept"] = f"{len(recording)} with {len(recording.frames.data)} bytes"
     show_table(str(path), rows)
-    show_table("how the fit went", _flat(model.report))
+    if recording is not None:
+        show_table("what it holds of the home it was learnt in", remaining(recording))
+    if model.report:
+        show_table("how the fit went", _flat(model.report))
     show_table("settings", _flat(model.config))
     out.print(printable(f"next: {next_step(path, model.generator)}"), markup=False)
 

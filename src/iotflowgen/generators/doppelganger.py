@@ -29,10 +29,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from iotflowgen.encoding import PortConfig, PortEncoder, ProtocolEncoder
 from iotflowgen.errors import ModelError
 from iotflowgen.generators.model_file import (
-    Capture,
     ModelMetadata,
     StoredModel,
-    captures_of,
     read_model,
     versions,
     write_model,
@@ -126,7 +124,7 @@ class DoppelGANger:
             progress=progress,
         )
         self._ports = PortNumbers.fit(traces, self._features.ports, config.window)
-        self._captures: tuple[Capture, ...] = captures_of(traces)
+        self._captures: tuple[int, ...] = tuple(map(len, traces))
         self.report = DoppelGANgerReport(windows=n, vocabulary=sizes, training=training)
         return self
 

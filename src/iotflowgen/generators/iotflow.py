@@ -25,10 +25,8 @@ from torch import Tensor, nn
 from iotflowgen.encoding import Codec, CodecConfig
 from iotflowgen.errors import ModeCollapse, ModelError, TooShort
 from iotflowgen.generators.model_file import (
-    Capture,
     ModelMetadata,
     StoredModel,
-    captures_of,
     read_model,
     versions,
     write_model,
@@ -150,7 +148,7 @@ class IoTFlow:
         self.config = config or IoTFlowConfig()
         self.seed = seed
         self._device = device_for(accelerator)
-        self._captures: tuple[Capture, ...] = ()
+        self._captures: tuple[int, ...] = ()
         self.codec: Codec
         """How packets become tokens, once it is fitted."""
 
@@ -199,7 +197,7 @@ class IoTFlow:
         self.codec, self._vq_stae = codec, vq_stae
         self._ports = PortNumbers.fit(usable, codec.ports, config.window)
         self._generator, self._frame_length = generator, frame_length
-        self._captures = captures_of(usable)
+        self._captures = tuple(map(len, usable))
         self._floor = _CHANCE * config.seqgan.variety_floor * variety(rows.codes[:_CHECKED])
         self.report = IoTFlowReport(
             windows=len(starts),

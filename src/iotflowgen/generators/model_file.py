@@ -6,7 +6,7 @@ Nothing is ever unpickled. A file of another schema version is refused by name.
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,13 +24,11 @@ from iotflowgen.errors import ModelError
 from iotflowgen.files import whole_file
 from iotflowgen.plugins import GENERATORS
 from iotflowgen.recording import Identities, Recording
-from iotflowgen.traffic import Trace, check_columns
+from iotflowgen.traffic import check_columns
 
 __all__ = [
-    "Capture",
     "ModelMetadata",
     "StoredModel",
-    "captures_of",
     "digest",
     "read_model",
     "versions",
@@ -43,19 +41,6 @@ _RECORDING = "recording."
 _OF_PACKETS = ("", "packets.", _RECORDING)
 """How the names of columns of packets begin: a generator's own, those that ports are drawn from,
 and the recorded ones."""
-
-
-class Capture(BaseModel):
-    """One capture that a generator was fitted on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    """File name."""
-    sha256: str
-    """Of the file's bytes; empty where the packets did not come from a file."""
-    packets: NonNegativeInt
-    """How many it holds."""
 
 
 class ModelMetadata(BaseModel):
@@ -74,8 +59,8 @@ class ModelMetadata(BaseModel):
     """What tokens stand for, and whatever else the generator learnt that is not a tensor."""
     report: dict[str, Any]
     """How the fit went."""
-    captures: tuple[Capture, ...]
-    """What it was fitted on."""
+    captures: tuple[NonNegativeInt, ...]
+    """Packets of each capture that it was fitted on; nothing says which captures these were."""
     versions: dict[str, str]
     """What made it."""
     identities: Identities | None = None
@@ -95,11 +80,6 @@ class StoredModel(NamedTuple):
     """The captured packets; None where no frames were at hand."""
 
 
-def captures_of(traces: Sequence[Trace]) -> tuple[Capture, ...]:
-    """The captures as a model file names them."""
-    return tuple(Capture(name=t.name, sha256=t.sha256, packets=len(t)) for t in traces)
-
-
 def versions() -> dict[str, str]:
     """The versions that results depend on, of what is installed."""
     packages = ("iotflowgen", "numpy", "scapy", "scikit-learn", "torch", "vector-quantize-pytorch")
@@ -116,7 +96,7 @@ def write_model(
     tensors: Mapping[str, NDArray[Any]],
     recording: Recording | None = None,
 ) -> None:
-    """Write a model file, whole or not at all.
+    """Write a model file, whole or not at all, for its owner alone to read.
 
     Raises:
         OutputError: The file cannot be written.
@@ -127,7 +107,7 @@ def write_model(
         held |= {_RECORDING + name: tensor for name, tensor in recording.tensors().items()}
     plain = {name: np.ascontiguousarray(tensor) for name, tensor in held.items()}
     metadata = metadata.model_copy(update={"sha256": digest(plain)})
-    with whole_file(path) as temporary:
+    with whole_file(path, private=True) as temporary:
         # not save_file, whose errors of a full disk are no OSError
         temporary.write_bytes(save(plain, metadata={_KEY: metadata.model_dump_json()}))
 
@@ -172,7 +152,7 @@ def read_model(path: Path, of: str | None = None) -> StoredModel:
         if metadata.identities is not None:
             columns = {name.removeprefix(_RECORDING): each for name, each in recorded.items()}
             recording = Recording.of_tensors(columns, metadata.identities)
-            if len(recording) != sum(capture.packets for capture in metadata.captures):
+            if len(recording) != sum(metadata.captures):
                 raise ValueError("the recording has other packets than the captures")
     except (ValueError, KeyError) as error:
         raise ModelError(f"{path} holds parts that do not fit; fit it again") from error

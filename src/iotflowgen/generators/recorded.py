@@ -13,10 +13,8 @@ from pydantic import Field, ValidationError
 
 from iotflowgen.errors import ModelError, TooShort
 from iotflowgen.generators.model_file import (
-    Capture,
     ModelMetadata,
     StoredModel,
-    captures_of,
     read_model,
     versions,
     write_model,
@@ -79,7 +77,7 @@ class Recorded:
             config=self.config.model_dump(mode="json"),
             vocabularies={},
             report={},
-            captures=captures_of(self._traces),
+            captures=tuple(map(len, self._traces)),
             versions=versions(),
         )
         columns = {
@@ -119,22 +117,20 @@ class Recorded:
             raise ModelError(f"{stored.path} holds parts that do not fit; fit it again") from error
 
 
-def _traces(tensors: Mapping[str, NDArray[Any]], captures: Sequence[Capture]) -> list[Trace]:
+def _traces(tensors: Mapping[str, NDArray[Any]], captures: Sequence[int]) -> list[Trace]:
     names = *Windows.columns(), *(set(_OF_BYTES) & tensors.keys())
     columns = {name: tensors[name] for name in names}
-    sizes = [capture.packets for capture in captures]
-    if any(column.shape[:1] != (sum(sizes),) for column in columns.values()):
-        raise ValueError(f"the columns do not hold the {sum(sizes)} packets of the captures")
+    if any(column.shape[:1] != (sum(captures),) for column in columns.values()):
+        raise ValueError(f"the columns do not hold the {sum(captures)} packets of the captures")
     traces = []
-    for capture, end in zip(captures, np.cumsum(sizes), strict=True):
-        packets = {name: column[end - capture.packets : end] for name, column in columns.items()}
+    for number, (size, end) in enumerate(zip(captures, np.cumsum(captures), strict=True)):
+        packets: dict[str, Any] = {n: column[end - size : end] for n, column in columns.items()}
         duration_ns = packets.pop("duration_ns")
         traces.append(
             Trace(
-                name=capture.name,
-                sha256=capture.sha256,
+                name=str(number),
                 time_ns=np.cumsum(duration_ns) - duration_ns,
-                tcp_payload=np.zeros(capture.packets, dtype=np.int32),
+                tcp_payload=np.zeros(size, dtype=np.int32),
                 **packets,
             )
         )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -36,7 +36,7 @@ from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator
 from iotflowgen.traffic import Session
 
-__all__ = ["Learnt", "Model", "Seed", "fit", "load"]
+__all__ = ["Model", "Seed", "fit", "load"]
 
 Seed = int | Sequence[int]
 """As `numpy.random.default_rng` takes it: the same seed, the same result."""
@@ -45,16 +45,6 @@ _FEW: Final = 5  # captures
 _MOST_LEARNT: Final = 500_000
 """Packets: what is learnt of more of them takes memory and time, and is the same."""
 _MOST: Final = {"windows": 10**6}
-
-
-class Learnt(NamedTuple):
-    """A capture that a model was fitted on."""
-
-    name: str
-    sha256: str
-    """Of the file's bytes."""
-    packets: int
-    """How many it holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +62,8 @@ class Model:
     recording: Recording | None
     """The captured packets; None where they are not read as Ethernet: generated ones are
     fuzzed."""
-    captures: tuple[Learnt, ...]
-    """What it was fitted on."""
+    captures: tuple[int, ...]
+    """Packets of each capture that it was fitted on."""
 
     @property
     def report(self) -> dict[str, Any]:
@@ -165,10 +155,9 @@ class Model:
         found: dict[str, Any] = {
             "generator": self.generator.name,
             "captures": len(self.captures),
-            "files": len({capture.sha256 or capture.name for capture in self.captures}),
-            "packets": sum(capture.packets for capture in self.captures),
+            "packets": sum(self.captures),
         }
-        if self.recording is not None:
+        if self.recording is not None and not self.recording.identities.drawn:
             known = self.recording.identities
             found |= {"ip": known.device_ip, "mac": known.device_mac}
         return found
@@ -189,6 +178,7 @@ def fit(
     config: Mapping[str, Any] | BaseModel | None = None,
     deduplicate: bool = False,
     dissector: Dissector = "builtin",
+    keep_identifiers: bool = False,
     seed: int = 0,
     accelerator: Accelerator = "auto",
     progress: Progress = silent,
@@ -208,6 +198,8 @@ def fit(
         config: Settings of the method: those of its `Config` that are to be others than usual.
         deduplicate: Whether packets that stand twice, as of mirrored ports, are taken once.
         dissector: Who tells what packets are, as in `read_captures`.
+        keep_identifiers: Whether the model keeps captured addresses, serial numbers and names, and
+            what a single capture says. By default it knows others only, drawn in their place.
         seed: The same seed, the same model.
         accelerator: Where PyTorch runs; auto takes a GPU if there is one.
         progress: Told after each step.
@@ -235,7 +227,8 @@ def fit(
     captures = captures.at_most(_MOST_LEARNT)
     if len(captures) < _FEW:
         captures = captures.in_pieces()
-    traces, recording = learn(captures.with_frames())
+    anonymous = None if keep_identifiers else np.random.default_rng([seed, 1])
+    traces, recording = learn(captures.with_frames(), anonymous=anonymous)
     fitted.fit(traces, progress=progress)
     if recording is None:
         _warn(
@@ -244,8 +237,9 @@ def fit(
         )
     if len(captures) < _FEW:
         _warn("few captures to learn from; with 5 to 20 what it generates is much more varied")
-    learnt = tuple(Learnt(trace.name, trace.sha256, len(trace)) for trace in traces)
-    return Model(fitted, recording, learnt)
+    if len(captures) == 1 and recording is not None and not keep_identifiers:
+        _warn("nothing recurs in one capture, so what only one connection says is drawn anew")
+    return Model(fitted, recording, tuple(map(len, traces)))
 
 
 def load(path: AnyPath, *, accelerator: Accelerator = "auto") -> Model:
@@ -263,8 +257,7 @@ def load(path: AnyPath, *, accelerator: Accelerator = "auto") -> Model:
     stored = read_model(Path(path))
     said = stored.metadata
     fitted = GENERATORS[said.generator].restore(stored, accelerator=accelerator)
-    learnt = tuple(Learnt(each.name, each.sha256, each.packets) for each in said.captures)
-    return Model(fitted, stored.recording, learnt)
+    return Model(fitted, stored.recording, said.captures)
 
 
 def _method(name: str) -> type[Generator]:

@@ -5,6 +5,7 @@ connections; a `Renderer` makes packets that repeat captured ones. A `Fuzzer` ne
 as in the paper (section 4.5).
 """
 
+from iotflowgen.packets.anonymise import remaining
 from iotflowgen.packets.fuzz import Fuzzer
 from iotflowgen.packets.identity import Pseudonyms
 from iotflowgen.packets.record import record
@@ -31,6 +32,7 @@ __all__ = [
     "check_time",
     "learn",
     "record",
+    "remaining",
     "sessions_of",
     "with_states",
     "write_sessions",

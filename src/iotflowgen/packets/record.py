@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.anonymise import anonymise
 from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.codecs import all_codecs
 from iotflowgen.packets.identity import learn_identities
+from iotflowgen.packets.uniques import reorder
 from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.traffic import Trace
 from iotflowgen.wire import Frames, copy_ranges, find_layers
@@ -21,21 +23,34 @@ __all__ = ["as_captured", "encoded", "record"]
 
 
 def record(
-    captures: Iterable[tuple[Trace, Frames]], codecs: Sequence[type[Codec]] | None = None
+    captures: Iterable[tuple[Trace, Frames]],
+    codecs: Sequence[type[Codec]] | None = None,
+    *,
+    anonymous: np.random.Generator | None = None,
 ) -> Recording | None:
     """Keep the frames of traces, as `capture.read_frames` gives them, and what refers to what.
 
     Args:
         captures: All traces that were given to a generator's `fit`, in that order.
         codecs: Of linked fields, in the order in which they write; by default all.
+        anonymous: Draws what is kept instead of identifiers, and of what a single capture says; by
+            default these are kept as captured.
 
     Returns:
         None where the device sent no frame: there is nothing to keep.
     """
-    return encoded(as_captured(captures), codecs)
+    recording = as_captured(captures)
+    if anonymous is not None:
+        reorder(recording, anonymous)
+    return encoded(recording, codecs, anonymous=anonymous)
 
 
-def encoded(recording: Recording, codecs: Sequence[type[Codec]] | None = None) -> Recording | None:
+def encoded(
+    recording: Recording,
+    codecs: Sequence[type[Codec]] | None = None,
+    *,
+    anonymous: np.random.Generator | None = None,
+) -> Recording | None:
     """A recording of which codecs have taken out what refers to other packets, as `record` has it.
 
     Its frames are written to.
@@ -47,7 +62,8 @@ def encoded(recording: Recording, codecs: Sequence[type[Codec]] | None = None) -
         told = codec.encode(recording.packets)
         references |= {f"{codec.name}.{name}": column for name, column in told.items()}
     identities, places = learn_identities(recording.packets)
-    return replace(recording, references=references | places.columns(), identities=identities)
+    recording = replace(recording, references=references | places.columns(), identities=identities)
+    return recording if anonymous is None else anonymise(recording, anonymous)
 
 
 def as_captured(captures: Iterable[tuple[Trace, Frames]]) -> Recording:

@@ -13,6 +13,7 @@ from iotflowgen.packets.payload import handshakes, messages, says_its_length
 from iotflowgen.packets.record import as_captured, encoded
 from iotflowgen.packets.tcp import agreed_options, closed_sides, find_references, outstanding
 from iotflowgen.packets.transactions import open_transactions
+from iotflowgen.packets.uniques import reorder
 from iotflowgen.recording import Packets, Recording
 from iotflowgen.traffic import STATES, Trace
 from iotflowgen.wire import Frames, payload_size
@@ -26,13 +27,17 @@ def with_states(captures: Iterable[tuple[Trace, Frames]]) -> list[Trace]:
     return _stated([trace for trace, _ in found], as_captured(found).packets)
 
 
-def learn(captures: Iterable[tuple[Trace, Frames]]) -> tuple[list[Trace], Recording | None]:
+def learn(
+    captures: Iterable[tuple[Trace, Frames]], *, anonymous: np.random.Generator | None = None
+) -> tuple[list[Trace], Recording | None]:
     """What `with_states` and `record` make of captures, whose frames are parsed once for both."""
     found = list(captures)
     recording = as_captured(found)
+    if anonymous is not None:
+        reorder(recording, anonymous)
     # codecs take fields out of frames: states come first
     traces = _stated([trace for trace, _ in found], recording.packets)
-    return traces, encoded(recording)
+    return traces, encoded(recording, anonymous=anonymous)
 
 
 def _stated(traces: Sequence[Trace], packets: Packets) -> list[Trace]:

@@ -32,6 +32,8 @@ class Identities(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    drawn: bool = False
+    """Whether none of them was captured: others were drawn in their place."""
     device_mac: _MacOrNone = ""
     device_ip: _IpOrNone = ""
     """The address that the device mostly sends from; empty where it was seen under none."""

@@ -15,12 +15,13 @@ from iotflowgen.wire import Frames, Layers, dst_port, src_port
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.dns import read_headers
 
-__all__ = ["Lookups", "find_lookups", "open_questions"]
+__all__ = ["Lookups", "find_lookups", "open_questions", "questions"]
 
 _DNS: Final = protocol_mask(["dns"])
 _HEADER: Final = 12
 _RESPONSE: Final = 0x8000
 _MIXER: Final = 0x9E3779B1
+_POINTER: Final = 0xC0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,25 @@ def find_lookups(frames: Frames, layers: Layers, protocols: NDArray[np.uint16]) 
         asks=headers.flags & _RESPONSE == 0,
         question=question,
     )
+
+
+def questions(frames: Frames, layers: Layers, protocols: NDArray[np.uint16]) -> list[str]:
+    """The names that messages of packets (P) ask for, in the order of the alphabet."""
+    place = find_lookups(frames, layers, protocols).place
+    start = frames.start[place] + layers.payload[place] + _HEADER
+    headers = read_headers(frames.data, start - _HEADER, frames.start[place] + layers.end[place])
+    sizes = np.maximum(headers.name_end - start, 0)
+    names = {_labels(name) for name in {*Frames(frames.data, start, sizes).tolist()}}
+    return sorted(names - {""})
+
+
+def _labels(name: bytes) -> str:
+    """A name as a text; as far as it goes, where it points elsewhere."""
+    labels, at = [], 0
+    while at < len(name) and 0 < name[at] < _POINTER:
+        labels.append(name[at + 1 : at + 1 + name[at]].decode("ascii", "replace"))
+        at += 1 + name[at]
+    return ".".join(labels)
 
 
 def open_questions(packets: Packets) -> Integers:

@@ -5,6 +5,7 @@ another for each, and replaces them in frames.
 """
 
 from iotflowgen.packets.identity.identities import learn_identities
+from iotflowgen.packets.identity.places import Places
 from iotflowgen.packets.identity.pseudonyms import Pseudonyms
 
-__all__ = ["Pseudonyms", "learn_identities"]
+__all__ = ["Places", "Pseudonyms", "learn_identities"]

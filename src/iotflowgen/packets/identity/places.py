@@ -1,6 +1,6 @@
 """Where the frames of a recording hold identifiers: found once, and written from these columns.
 
-Shapes: M marks, T different texts of these, R regions.
+Shapes: M marks, T different texts of these, R regions, B bytes.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.identity.notations import NOTATIONS, OPAQUE
 from iotflowgen.wire import Frames, copy_ranges
-from iotflowgen.wire.arrays import Bytes, Integers
+from iotflowgen.wire.arrays import Bytes, Flags, Integers
 
 __all__ = ["Places"]
 
@@ -122,6 +122,15 @@ class Places:
         for place, notation in zip(places[::-1], self.region_notation[::-1].tolist(), strict=True):
             code = draw if notation == OPAQUE else NOTATIONS[notation].encode
             frames.data[place] = code(frames.data[place])
+
+    def marked(self, frames: Frames) -> Flags:
+        """Which bytes of the frames' data are of identifiers (B)."""
+        begin = frames.start[self.mark_packet] + self.mark_at
+        change = np.zeros(len(frames.data) + 1, np.int64)
+        np.add.at(change, begin, 1)
+        np.add.at(change, begin + self.text_size[self.mark_text], -1)
+        found: Flags = np.cumsum(change[:-1]) > 0
+        return found
 
     def rename(self, frames: Frames, other: Callable[[bytes], bytes]) -> None:
         """Put others in the place of all texts, as many bytes, in place."""

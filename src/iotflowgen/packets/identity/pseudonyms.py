@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -87,7 +87,7 @@ class Pseudonyms:
         taken: Iterable[str] = (),
         keep: bool = False,
     ) -> None:
-        known = identities
+        known = self._identities = identities
         own_ips = {*known.own_addresses, known.device_ip}
         addresses = sorted({*known.addresses, *own_ips, known.gateway_ip} - {""})
         macs = _macs(known, addresses)
@@ -119,8 +119,30 @@ class Pseudonyms:
         """All MAC and IP addresses that are shown."""
         return [*self._macs.values(), *self._ips.values()]
 
-    def pseudonymise(self, recording: Recording) -> Frames:
+    @property
+    def identities(self) -> Identities:
+        """Who is shown, as if they had been captured; of a persona that does not keep them."""
+        known, macs, ips = self._identities, self._macs, self._ips | {"": ""}
+        return Identities(
+            drawn=True,
+            device_mac=self.device_mac,
+            device_ip=ips[known.device_ip],
+            own_addresses=tuple(dict.fromkeys(map(ips.__getitem__, known.own_addresses))),
+            gateway_mac=macs.get(known.gateway_mac, ""),
+            gateway_ip=ips[known.gateway_ip],
+            macs=tuple(sorted({*macs.values()})),
+            addresses=tuple(sorted({*self._ips.values()} | {*self._shown.values()})),
+            words=tuple(sorted({*self._words.values()})),
+        )
+
+    def pseudonymise(
+        self, recording: Recording, also: Callable[[Frames], None] | None = None
+    ) -> Frames:
         """A copy of its frames with every identifier replaced by one of the same length.
+
+        Args:
+            recording: The frames, and where they have identifiers.
+            also: What else is to be written into the copy, while all that can be is readable.
 
         Raises:
             KeyError, ValueError: The recording does not say where they are.
@@ -132,6 +154,8 @@ class Pseudonyms:
         self._other_bytes(replace(recording.packets, frames=copied))
         places.decode(copied)
         places.rename(copied, self.other)
+        if also is not None:
+            also(copied)
         places.encode(copied, self._alike)
         return copied
 
