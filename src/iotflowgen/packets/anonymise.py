@@ -35,7 +35,7 @@ def anonymise(recording: Recording, rng: np.random.Generator) -> Recording:
     places = Places.of(recording.references, recording.frames)
 
     def also(frames: Frames) -> None:
-        redraw(replace(recording, frames=frames), places.marked(frames), rng)
+        redraw(replace(recording, frames=frames), places.marked(frames), rng, pseudonyms.other)
 
     return replace(
         recording,

@@ -3,7 +3,7 @@
 Shapes: M messages, those of a capture one after another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from iotflowgen.packets.uniques.shingles import recurring_bytes
 from iotflowgen.packets.uniques.values import Kind, Value, values_in
 from iotflowgen.recording import Recording
 from iotflowgen.wire import dst_port, payload_size, src_port
-from iotflowgen.wire.arrays import Flags
+from iotflowgen.wire.arrays import Bytes, Flags
 
 __all__ = ["redraw"]
 
@@ -23,7 +23,12 @@ _Key = tuple[int, Kind, bytes]
 """A value of a capture."""
 
 
-def redraw(recording: Recording, keep: Flags, rng: np.random.Generator) -> None:
+def redraw(
+    recording: Recording,
+    keep: Flags,
+    rng: np.random.Generator,
+    known: Callable[[bytes], bytes] = bytes,
+) -> None:
     """Draw values anew that one capture alone has, in the frames of a recording, in place.
 
     With one capture alone, it is connections that are compared instead.
@@ -32,6 +37,7 @@ def redraw(recording: Recording, keep: Flags, rng: np.random.Generator) -> None:
         recording: Of which the codecs have taken out what they write.
         keep: Bytes of its frames' data that are to stay (B).
         rng: Draws.
+        known: What has been drawn already for a text; the same where nothing has.
     """
     places = _messages(recording)
     messages = sorted(places, key=lambda each: each[0])
@@ -40,15 +46,19 @@ def redraw(recording: Recording, keep: Flags, rng: np.random.Generator) -> None:
     for (of, _, _, text), value, own in uniques:
         key = of, value.kind, text[value.first : value.last]
         free[key] = free.get(key, False) | own
-    drawn = {key: draw(*key[1:], own, rng) for key, own in free.items()}
+    drawn: dict[_Key, Bytes] = {}
+    for key, own in free.items():
+        new = known(key[-1])
+        is_new = new == key[-1]
+        drawn[key] = draw(*key[1:], own, rng) if is_new else np.frombuffer(new, np.uint8)
     data = recording.frames.data
     for message, value, _ in uniques:
         of, _, _, text = message
-        new = drawn[of, value.kind, text[value.first : value.last]]
+        other = drawn[of, value.kind, text[value.first : value.last]]
         for at in places[message]:
             where = slice(at + value.first, at + value.last)
             if not keep[where].any():
-                data[where] = new
+                data[where] = other
 
 
 def _messages(recording: Recording) -> dict[_Message, list[int]]:
