@@ -16,6 +16,10 @@ _STUN_TYPES: Final = frozenset({1, 0x101, 0x111, 2, 0x102, 0x112})
 _INTEGRITY: Final = frozenset({0x0008, 0x001C})
 _DATA: Final = 0x0013
 _RTCP: Final = range(192, 224)
+_REPORTS: Final = (200, 201)
+_INDEX: Final = 4
+_SECURED: Final = 8
+"""Bytes of a report that are never encrypted."""
 _RECORDS: Final = range(20, 26)
 _VERSIONS: Final = (b"\xfe\xff", b"\xfe\xfd")
 _HANDSHAKE: Final = 22
@@ -57,11 +61,24 @@ def _stun(payload: bytes) -> Ranges | None:
 
 
 def _rtcp(payload: bytes) -> Ranges | None:
-    """RFC 3550, section 6: packets one after another, all of them said by their lengths."""
-    at = 0
-    while at + 4 <= len(payload) and payload[at] >> 6 == 2 and payload[at + 1] in _RTCP:
-        at += 4 + 4 * _number(payload, at + 2, 2)
-    return [] if at and at == len(payload) else None
+    """RFC 3550, section 6: packets one after another, all of them said by their lengths.
+
+    What is encrypted of them (RFC 3711, section 3.4) is drawn, but for what is taken for the head
+    of the next one.
+    """
+    ends = [0]
+    while payload[ends[-1] : ends[-1] + 1] and payload[ends[-1]] >> 6 == 2:
+        at = ends[-1]
+        if at + 4 > len(payload) or payload[at + 1] not in _RTCP:
+            break
+        ends.append(at + 4 + 4 * _number(payload, at + 2, 2))
+    if ends[-1] == len(payload) and len(ends) > 1:
+        return []
+    if len(ends) == 1 or payload[1] not in _REPORTS or not _SECURED <= ends[1] < len(payload):
+        return None
+    # the index at the end says whether it is encrypted (RFC 7714, section 17)
+    last = len(payload) - _INDEX * (payload[-_INDEX:-2] == b"\x80\0")
+    return [(_SECURED, ends[1]), (min(ends[1] + _INDEX, last), last)]
 
 
 def _rpc(payload: bytes) -> Ranges | None:

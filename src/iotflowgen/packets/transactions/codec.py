@@ -163,6 +163,7 @@ def read_ids(packets: Packets) -> dict[str, NDArray[Any]]:
     constant = recurring(told_apart, some.session) & (
         (ids.form == LETTERS) | (ids.size > 8) | ids.stays
     )
+    constant &= ~np.isin(ids.kind, protocols.RANDOM)
     if constant.any():
         ids = Mentions(**{k: v[~constant] for k, v in vars(ids).items()})
         some = packets.take(ids.packet)

@@ -15,7 +15,7 @@ import numpy as np
 from iotflowgen.packets.transactions.payloads import BER, DIGITS, LETTERS, Mentions, Payloads
 from iotflowgen.wire.arrays import Flags
 
-__all__ = ["FINDERS", "STUN", "is_stun"]
+__all__ = ["FINDERS", "RANDOM", "STUN"]
 
 _COOKIE: Final = 0x2112A442
 _CLASS, _INDICATION = 0x0110, 0x0010
@@ -25,6 +25,8 @@ STUN, _STUN_OLD, _RPC, _MODBUS, _S7, _COAP_ID, _COAP_TOKEN, _NAMES, _DHCP6, _SNM
 _CIP_CONTEXT, _CIP_SESSION, _RADIUS, _CALL_ID, _BRANCH, _TAG, _SESSION, _SEQUENCE, _NONCE = range(
     10, 19
 )
+RANDOM: Final = (STUN, _STUN_OLD)
+"""Ids that only what was said twice can have in two captures."""
 _HEAD: Final = re.compile(rb"\A(?:SIP/2\.0|RTSP/1\.0|[A-Z_]+ [^\r\n]+ (?:SIP/2\.0|RTSP/1\.0)\r\n)")
 _FIELDS: Final = re.compile(
     rb"(?im)^(?:call-id|i)[ \t]*:[ \t]*(?P<call>[^\s@;]+)"
@@ -45,7 +47,7 @@ _LONGEST: Final = 2**12
 Finder = Callable[[Payloads], Iterator[Mentions]]
 
 
-def is_stun(payloads: Payloads) -> Flags:
+def _is_stun(payloads: Payloads) -> Flags:
     """Whether payloads (N) are messages of STUN (RFC 8489, section 5)."""
     found: Flags = payloads.number(4, 4) == _COOKIE
     found &= payloads.number(0, 2) & _RESERVED == 0
@@ -56,7 +58,7 @@ def is_stun(payloads: Payloads) -> Flags:
 def _stun(payloads: Payloads) -> Iterator[Mentions]:
     kind = payloads.number(0, 2)
     asks = (kind & _CLASS == 0) | (kind & _CLASS == _INDICATION)
-    is_new = is_stun(payloads)
+    is_new = _is_stun(payloads)
     which = np.flatnonzero(is_new)
     yield Mentions.found(payloads, which, 8, 12, STUN, asks=asks[which])
     found = [(row, *place) for row in which.tolist() for place in _nonces(payloads.bytes_of(row))]
