@@ -14,6 +14,9 @@ that of the captured connection before the packet. The state of a connection is:
   was payload. By their lengths alone, a FIN and an acknowledgment, or an answered and an unanswered
   SYN, would be the same.
 
+Between two ports that are the same in all captures, a walk opens no more connections than the
+capture has up to there: one more would use both ports again.
+
 Connections that were open before their capture began have no opening, and their numbers of packets
 are unknown. A walk resumes one with any packet like the first captured packet of such a connection,
 unless it has as many of them as the capture has up to there, or as many that began alike. What the
@@ -27,7 +30,7 @@ Connections are identified by their ports, as features have no addresses (paper,
 
 Shapes: P places, as in `chain`; S kinds of states; N walks; X pairs of a walk and a place; M
 connections of a walk; K kinds of packets that connections begin with which were there before their
-capture.
+capture; V services.
 """
 
 from typing import TypeVar
@@ -36,6 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.redrawn import numbered
+from iotflowgen.recording import Groups
 
 __all__ = ["ConnectionStates", "WalkConnections"]
 
@@ -46,6 +50,7 @@ _COUNTED = 4  # packets: SYN, SYN-ACK, ACK, and whatever comes then
 _LEFT = 4  # packets: FIN, FIN, ACK, and whatever comes before
 _UNHEARD = 4  # segments: a server's first flight of TLS has as many
 _KEPT = 32  # M
+_ANY = 2**40  # connections that a walk may have had
 _NOTHING = 2  # a state from which no packet goes on, after all that packets may require
 
 
@@ -62,6 +67,7 @@ class ConnectionStates:
         outgoing: NDArray[np.bool_],
         payload: NDArray[np.bool_],
         may_open: NDArray[np.bool_],
+        same_ports: NDArray[np.bool_],
         states: NDArray[np.int64],
     ) -> None:
         """Follow the connections of the captures.
@@ -75,6 +81,7 @@ class ConnectionStates:
             outgoing: Whether the device sent it (P).
             payload: Whether there is any in it (P).
             may_open: Whether it may be the first one that a connection ever had (P).
+            same_ports: Whether another connection of its service would have the same ports (P).
             states: What else the packet leaves its connection in (P, S); 0 for nothing.
         """
         self.service, self.rank = np.where(connection == 0, _NONE, service), rank
@@ -117,12 +124,27 @@ class ConnectionStates:
         self.strict = (self.before != _NONE) & (self.state_before > 0)
         """Whether it would be wrong in a connection in another state (P)."""
         older = _in_place(was_there, by_connection)
-        first_there = older & (self.before == _NONE)
-        spoken = numbered([service, message])
+        self._begins = (connection > 0) & (self.before == _NONE)
+        self._start = _latest(np.diff(capture, prepend=-1) != 0)
+        begun = Groups(numbered([self._start, service])).sum(self._begins.astype(np.int64))
+        self.most = np.where(self._begins & same_ports, begun - 1, _ANY)
+        """How many connections of its service a walk may have had before it (P)."""
+        self._count_older(older, numbered([service, message]))
+        self._number_states()
+
+    def _count_older(self, older: NDArray[np.bool_], spoken: NDArray[np.int64]) -> None:
+        """Count the connections that were there before (P), by what is `spoken` (P)."""
+        first_there = older & self._begins
         kinds = np.unique(spoken[first_there])
         resumes = older & ~self.strict & np.isin(spoken, kinds)
         self.resumes = np.where(resumes, np.searchsorted(kinds, spoken), _NONE)
         """Which kind it is of, if it may resume a connection that was there before (P); else -1."""
+        began_PK = first_there[:, None] & (spoken[:, None] == kinds)
+        self.older = _so_far(began_PK, self._start)
+        """How many of these began earlier in its capture, of each kind (P, K)."""
+
+    def _number_states(self) -> None:
+        """Number what packets require and produce."""
         known = np.unique(self.before[self.before != _NONE])
         self.requirements = len(known)
         """How many different states packets require: 0, 1 and so on."""
@@ -135,9 +157,15 @@ class ConnectionStates:
         """Which of them it produces (P); two more than `requirements` if no packet requires it."""
         goes_on = np.isin(self.after, known)
         self.produced[goes_on] = np.searchsorted(known, self.after[goes_on])
-        began_PK = first_there[:, None] & (spoken[:, None] == kinds)
-        self.older = _so_far(began_PK, capture)
-        """How many of these began earlier in its capture, of each kind (P, K)."""
+
+    def had(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many connections of each service (N, V) captures have before places (N) in them."""
+        had = np.zeros((len(place), 2 + self.service.max()), dtype=np.int64)
+        for end in np.unique(place).tolist():
+            before = slice(self._start[end], end)
+            service = self.service[before][self._begins[before]]
+            had[place == end] = np.bincount(service, minlength=had.shape[1])
+        return had
 
 
 class WalkConnections:
@@ -165,12 +193,15 @@ class WalkConnections:
         """How many connections are in a required state (N, by its number); what always fits counts
         as one, and the last is never required."""
         self._having[:, states.requirements] = 1
+        self._had = states.had(first)
+        """Connections of each service (N, V)."""
         self._resumed = states.older[first]
         """Connections that were there before, of each kind (N, K)."""
 
     def fits(self, walk: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether walks (X) can continue with the packets at places (X)."""
         fits: NDArray[np.bool_] = self._having[walk, self._of.required[place]] > 0
+        fits &= self._had[walk, self._of.service[place]] <= self._of.most[place]
         older = (~fits & (self._of.resumes[place] != _NONE)).nonzero()[0]
         if len(older):
             fits[older] = self._can_resume(walk[older], place[older])
@@ -242,6 +273,7 @@ class WalkConnections:
         forgotten = np.where(over == over.any(axis=1, keepdims=True), used, self._steps)
         at: NDArray[np.int64] = forgotten.argmin(axis=1)
         self._opened[walk] += 1
+        self._had[walk, self._of.service[place]] += 1
         kind = self._of.resumes[place]
         older = (kind != _NONE).nonzero()[0]
         self._resumed[walk[older], kind[older]] += 1
@@ -270,7 +302,7 @@ def _in_place(along: NDArray[_T], by_connection: NDArray[np.int64]) -> NDArray[_
     return column
 
 
-def _so_far(counts: NDArray[np.bool_], capture: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many places of its capture count, before each (P, K)."""
+def _so_far(counts: NDArray[np.bool_], start: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many places count, from the `start` (P) of its capture up to each (P, K)."""
     before: NDArray[np.int64] = np.cumsum(counts, axis=0) - counts
-    return before - before[_latest(np.diff(capture, prepend=-1) != 0)]
+    return before - before[start]

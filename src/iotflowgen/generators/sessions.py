@@ -226,6 +226,7 @@ class Sessions(Recorded):
             | ~has_payload
             & (packets["length"] > _ETHERNET_IPV4_TCP)
             & _mostly_first(message, connection),
+            "same_ports": (told_by == len(tokens)) & (packets["protocols"] & _TCP > 0),
             "states": self._states,
         }
         self._connection_states = ConnectionStates(

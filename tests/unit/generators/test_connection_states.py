@@ -9,7 +9,7 @@ SYN, ACK, ASK, ANSWER = range(4)
 START = np.array([0])
 
 
-def states(rows, *, may_open=True, capture=None, states=None):
+def states(rows, *, may_open=True, same_ports=False, capture=None, states=None):
     """Of rows: connection, rank, what is said, whether the device says it, whether it carries."""
     connection, rank, said, outgoing, payload = np.array(rows).T
     return ConnectionStates(
@@ -21,6 +21,7 @@ def states(rows, *, may_open=True, capture=None, states=None):
         outgoing=outgoing.astype(bool),
         payload=payload.astype(bool),
         may_open=np.full(len(rows), may_open),
+        same_ports=np.full(len(rows), same_ports),
         states=np.zeros((len(rows), 0)) if states is None else np.array(states)[:, None],
     )
 
@@ -48,6 +49,15 @@ TWO = states(
 
 def test_what_opens_a_connection_or_is_of_none_always_fits():
     assert fitting(TWO, WalkConnections(TWO, START)) == [0, 1, 6]
+
+
+def test_between_the_same_ports_a_walk_opens_no_more_connections_than_captures():
+    of = states([(1, NEW, SYN, 1, 0), (2, NEW, SYN, 1, 0)], same_ports=True)
+    assert fitting(of, WalkConnections(of, START)) == [0, 1]
+    assert fitting(of, used(of, 0)[0]) == [1]
+    assert fitting(of, used(of, 0, 1)[0]) == []
+    # where a walk begins, it has had what the capture has
+    assert fitting(of, WalkConnections(of, np.array([1]))) == [1]
 
 
 def test_what_goes_on_fits_a_connection_that_has_come_as_far():
