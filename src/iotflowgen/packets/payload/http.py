@@ -37,12 +37,12 @@ _WAITING: Final = 3
 _BODILESS: Final = (b"1", b"204", b"304")
 """Status codes of responses that have no body begin so (RFC 9112, section 6.3)."""
 _STATUS_AT: Final = len(b"HTTP/1.1 ")
-_OPAQUE: Final = re.compile(
-    rb"(?im)^content-type:[ \t]*(?:application/(?:octet-stream|x-www)|image/jpe?g|audio/|video/)"
-)
-"""Bodies that are read by nobody who does not know them, or as far as they are kept."""
 _CODED: Final = re.compile(rb"(?im)^(?:content-encoding|transfer-encoding|content-range):")
-_TYPED: Final = re.compile(rb"(?im)^content-type:")
+_READ: Final = re.compile(
+    rb"(?im)^content-type:[ \t]*(?:text/|multipart/|message/|image/(?!jpe?g)|application/[\w.+-]*"
+    rb"(?:xml|json|javascript|soap|sdp|ocsp|pkix|pkcs|timestamp|proto|grpc|dns|ipp|cbor|msgpack))"
+)
+"""Types of bodies that Wireshark reads; of others nobody sees what they are, so they are drawn."""
 _HEX_DIGITS: Final = string.hexdigits.encode()
 
 
@@ -204,7 +204,7 @@ def _read(joined: Joined) -> Integers:
 
 def _is_kept(head: bytes) -> bool:
     """Whether a body is of a form that whoever shows it reads: it is kept whole, or not at all."""
-    return bool(_CODED.search(head)) or bool(_TYPED.search(head) and not _OPAQUE.search(head))
+    return bool(_CODED.search(head) or _READ.search(head))
 
 
 def _after_chunks(data: bytes, at: int, stop: int) -> int:
