@@ -95,7 +95,10 @@ def readings(payload: bytes) -> Iterator[bytes]:
         return
     if len(payload) >= 16 and 3 * letters.max() < len(payload) > 2 * (letters @ READABLE_AS[0]):
         for way in np.flatnonzero(READABLE_AS @ letters > 0.85 * len(payload)).tolist():
-            yield payload.translate(WAYS[way])
+            text = payload.translate(WAYS[way])
+            # capitals and digits alone are what XOR makes of other text
+            if way < 8 or 4 * sum(97 <= letter < 123 for letter in text) > len(text):
+                yield text
         plain = np.frombuffer(changes(b"\xab" + payload), np.uint8)
         if READABLE[plain].mean() > 0.85:
             yield plain.tobytes()

@@ -17,7 +17,8 @@ from iotflowgen.recording import Packets
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import dst_port, src_port
 from iotflowgen.wire.arrays import Flags, Integers
-from iotflowgen.wire.layers import ARP, ICMP, ICMP6, IP4, IP6
+from iotflowgen.wire.dns import A, find_addresses
+from iotflowgen.wire.layers import ARP, ICMP, ICMP6, IP4, IP6, UDP
 
 __all__ = ["PLAIN", "Field", "Kind", "fields_in", "header_fields", "kinds_of", "words_of_mqtt"]
 
@@ -180,8 +181,26 @@ def _icmp(message: bytes) -> Iterator[Field]:
     """What errors quote (RFC 792), and the gateway of a redirection."""
     if message[:1] in b"\x03\x04\x05\x0b\x0c":
         yield from ((20, 4, PLAIN), (24, 4, PLAIN))
+        if message[17:18] == bytes([UDP]):
+            yield from _quoted(message, 8 + 4 * (message[8] & 15))
     if message[:1] == b"\x05":
         yield 4, 4, PLAIN
+
+
+def _quoted(message: bytes, at: int) -> Iterator[Field]:
+    """What a datagram of UDP carries whose header is quoted at a place."""
+    ports = {int.from_bytes(message[at + i : at + i + 2]) for i in (0, 2)}
+    kind = next((_ON_PORT[port] for port in ports if port in _ON_PORT), Kind.OTHER)
+    for first, size, notation in fields_in(kind, message[at + 8 :]):
+        yield at + 8 + first, size, notation
+
+
+def _dns(message: bytes) -> Iterator[Field]:
+    """Addresses in one message; `Messages` reads many at once."""
+    data = np.frombuffer(message, np.uint8)
+    found = find_addresses(data, np.zeros(1, np.int64), np.array([len(data)]))
+    for at, kind in zip(found.address.tolist(), found.type.tolist(), strict=True):
+        yield at, 4 if kind == A else 16, PLAIN
 
 
 def _icmp6(message: bytes) -> Iterator[Field]:
@@ -189,6 +208,8 @@ def _icmp6(message: bytes) -> Iterator[Field]:
     kind = message[0] if message else 0
     if kind in (1, 2, 3, 4):
         yield from ((16, 16, PLAIN), (32, 16, PLAIN))
+        if message[14:15] == bytes([UDP]):
+            yield from _quoted(message, 48)
     elif kind in (131, 132):
         yield 8, 16, PLAIN
     elif kind == 143:
@@ -240,7 +261,14 @@ def _other(message: bytes) -> Iterator[Field]:
         yield 0, len(message), TUYA
 
 
+_ON_PORT: Final = {
+    **dict.fromkeys((67, 68), Kind.BOOTP),
+    **dict.fromkeys((546, 547), Kind.DHCP6),
+    **dict.fromkeys((53, 5353, 5355), Kind.DNS),
+    **{123: Kind.NTP, 137: Kind.NETBIOS, 138: Kind.DATAGRAM},
+}
 _READERS: Final = {
+    Kind.DNS: _dns,
     Kind.BOOTP: _bootp,
     Kind.DHCP6: _dhcp6,
     Kind.ICMP: _icmp,

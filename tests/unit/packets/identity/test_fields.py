@@ -73,6 +73,21 @@ def test_the_hardware_address_as_client_and_as_interface():
     assert then == other.replace(MAC, new).replace(MAC[2:], new[2:])
 
 
+def test_errors_quote_messages_whose_fields_are_read():
+    answer = bytes([0, 7, 0x81, 0x80, 0, 0, 0, 1, 0, 0, 0, 0]) + b"\4home\0\0\1\0\1\0\0\0\x3c\0\4"
+    for ports, quoted, inside in (
+        (b"\0\x43\0\x44", dhcp(option(50, bytes([10, 0, 0, 5]))), {MAC, bytes([10, 0, 0, 5])}),
+        (b"\0\x35\xc0\0", answer + bytes([93, 184, 216, 34]), {bytes([93, 184, 216, 34])}),
+    ):
+        udp = ports + (8 + len(quoted)).to_bytes(2) + bytes(2) + quoted
+        header = b"\x45\0" + bytes(7) + b"\x11\0\0" + bytes([10, 0, 0, 1, 10, 0, 0, 2])
+        message = b"\3\3" + bytes(6) + header + udp
+        found = {message[a : a + n] for a, n, _ in fields_in(Kind.ICMP, message)}
+        assert found >= inside | {bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])}
+        for end in range(len(message)):
+            assert {*fields_in(Kind.ICMP, message[:end])} <= {*fields_in(Kind.ICMP, message)}
+
+
 def test_clients_of_dhcp6_are_others():
     address = ipaddress.ip_address("2001:db8::17").packed
     lease = b"\x12\x34\x56\x78" + bytes(8) + option6(5, address + bytes(8))
