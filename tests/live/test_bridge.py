@@ -1,10 +1,16 @@
 """Decoys on the bridge of a gateway: seen inside, never outside, and gone at the end."""
 
 import json
+import os
+import re
 import shutil
+import socket
+import subprocess
 
 import pytest
 
+from tests.conftest import REPOSITORY
+from tests.live.conftest import PIPES
 from tests.live.networks import Observer, run
 
 pytestmark = [
@@ -133,6 +139,37 @@ def test_what_a_killed_run_has_left_is_no_obstacle(gateway, home):
     observer.watch(quiet=1)
     seen = len(observer.frames)
     assert len(observer.watch(frames=5, quiet=30)) == seen + 5
+
+
+def test_three_capabilities_are_enough_and_systemd_hears_of_it(gateway, home, tmp_path):
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(tmp_path / "notify"))
+    heard.settimeout(60)
+    unit = (REPOSITORY / "share" / "systemd" / "iotflowgen-live.service").read_text()
+    (named,) = re.findall(r"^AmbientCapabilities=(.*)$", unit, re.M)
+    kept = ",".join(f"+{each.removeprefix('CAP_').lower()}" for each in named.split())
+    words = gateway.live(home, "--bridge", "lan0", "--json")
+    at = words.index(gateway.host.name) + 1
+    limited = ["setpriv", "--bounding-set", f"-all,{kept}", "--inh-caps", f"-all,{kept}"]
+    told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+    process = subprocess.Popen(
+        [*words[:at], *limited, *words[at:]], env={**os.environ, **told}, text=True, **PIPES
+    )
+    try:
+        assert heard.recv(100) == b"READY=1"
+        assert [heard.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        gateway.observer.watch(frames=5, quiet=30)
+        process.terminate()
+        found, said = process.communicate(timeout=10)
+        while (last := heard.recv(100)) == b"WATCHDOG=1":
+            pass
+        assert last == b"STOPPING=1"
+        assert json.loads(found)["stopped"], said
+        assert "CAP_" not in said
+    finally:
+        process.kill()
+        process.communicate()
+        heard.close()
 
 
 def test_a_gateway_elsewhere_is_said(network, home):

@@ -19,6 +19,7 @@ from iotflowgen.live.fence import bridge_port, fence, probe
 from iotflowgen.live.home import Home
 from iotflowgen.live.interfaces import Interfaces, silence, survey
 from iotflowgen.live.ledger import Ledger
+from iotflowgen.live.notify import notify, watchdog_s
 
 __all__ = ["MOST_RATE", "Place", "run"]
 
@@ -178,10 +179,12 @@ class _Attempt:
         """Wait for an end or for Ctrl-C; what it tells who emits, None if a process crashed."""
         children = (self._composing, self._emitting, self._answering)
         ends = {child.ends: child for child in children}
+        notify("READY=1")
         try:
             while "end" not in self._found and not self._stopped:
                 sources: list[Any] = [*ends, self._emitting, self._answering, control]
-                ready, _, _ = select.select(sources, [], [])
+                ready, _, _ = select.select(sources, [], [], watchdog_s())
+                notify("WATCHDOG=1")
                 self._hear(ready)
                 if control in ready:
                     control.answer(self._obey)
@@ -193,6 +196,7 @@ class _Attempt:
         except KeyboardInterrupt:
             self._stopped = True
         if self._stopped:
+            notify("STOPPING=1")
             self._emitting.stop()
         elif self._composing.status() != 0:
             return None
