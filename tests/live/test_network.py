@@ -114,21 +114,25 @@ def test_decoys_come_back_as_after_a_power_cut(network, home):
     observer = network.observer
     process = network.start(home, *ENDS, *WHEN, "--pace", 20, "--duration", "150s")
     wait_for(process, "door is on")
-    seen = []
-    for module in ("ahead", "emitting.process", "answering.process"):
-        # whoever crashes at once is not started again
-        observer.watch(frames=20, quiet=30)
+
+    def settle():
+        """Watch for longer than a run takes that is not started again."""
         until = time.time() + 2.5
+        observer.watch(frames=20, quiet=30)
         while time.time() < until:
             observer.watch(frames=10)
+
+    for module in ("ahead", "emitting.process", "answering.process"):
+        settle()
         os.kill(child(process, module), signal.SIGKILL)
         wait_for(process, "switched on again")
         said = wait_for(process, "door is on")
         assert "192.168.20.31" in said
-        seen.append(len(observer.watch(frames=30, quiet=20)))
+    settle()
     process.send_signal(signal.SIGTERM)
     found, said = process.communicate(timeout=10)
-    assert json.loads(found)["restarts"] == 3, said
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert json.loads(found)["restarts"] == 3
     frames = observer.watch()
     # DHCP's discovery is what the plug begins with, each time another one
     begins = [frame for frame in frames if frame[23:24] == b"\x11" and b"\x35\x01\x01" in frame]
@@ -204,3 +208,18 @@ def test_missing_rights_are_said_in_one_line(network, home):
     said = "cannot use near0: Operation not permitted; run as root, or with CAP_NET_RAW"
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_who_does_not_end_when_asked_is_killed_and_not_started_again(network, home):
+    observer = network.observer
+    process = network.start(home, *ENDS, "--pace", 20)
+    observer.watch(frames=20, quiet=30)
+    os.kill(child(process, "emitting.process"), signal.SIGSTOP)
+    asked = time.time()
+    process.send_signal(signal.SIGTERM)
+    found, said = process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert json.loads(found)["stopped"]
+    assert "again" not in said
+    observer.watch()
+    assert observer.times[-1] < asked + 1

@@ -197,15 +197,17 @@ class _Attempt:
             self._stopped = True
         if self._stopped:
             notify("STOPPING=1")
-            self._emitting.stop()
+            for child in children:
+                child.stop()
         elif self._composing.status() != 0:
             return None
         # whoever answers ends when nobody sends any more
-        if self._emitting.status() != 0:
+        if self._emitting.status() == 0:
+            while not self._emitting.is_mute:
+                self._hear([self._emitting])
+        elif not self._stopped:
             return None
-        while not self._emitting.is_mute:
-            self._hear([self._emitting])
-        return {**self._found["end"], "stopped": self._stopped}
+        return {**self._found.get("end", {}), "stopped": self._stopped}
 
     def _hear(self, ready: Collection[object]) -> None:
         """Take note of what those say who have said something."""
