@@ -381,6 +381,21 @@ def headers() -> str:
     return _table(heads, rows)
 
 
+def audit() -> str:
+    """What identifies owners, in captures and in honeydata."""
+    rows = [
+        (
+            d["device"],
+            *(f"{d['sought'][kind]:,}" for kind in d["sought"]),
+            f"{d['captured']:,}",
+            f"{sum(d['found'].values()) + d['addresses_in_fields']:,}",
+        )
+        for d in _devices("audit.json")
+    ]
+    heads = ["device", "MAC addresses", "IP addresses", "names", "other values"]
+    return _table([*heads, "of these found in 3 captures", "found in honeydata"], rows)
+
+
 def packets(name: str) -> str:
     """A table of what writing packets takes."""
     file = "packets.json" if name == "speed" else f"{name}.json"
@@ -414,6 +429,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ablation": ablation,
     "known-source": known_source,
     "baseline": baseline,
+    "audit": audit,
     "headers": headers,
     "fuzzing": fuzzing,
     "fit": partial(of_devices, fit_tables.fit, "fit.json"),
