@@ -33,6 +33,7 @@ _ORDERS = {  # by the magic number of the file: byte order, and nanoseconds a un
 _VLAN, _IP4, _IP6, _TCP, _UDP = 0x8100, 0x0800, 0x86DD, 6, 17
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
 _DHCP = 67, 68
+_APART_NS = 60 * 10**9
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 Column = NDArray[np.int64]
@@ -70,8 +71,7 @@ class Packets:
         self.source_mac = self._number(np.full(len(table), 6), 6)
         rows = np.flatnonzero(told)
         rows = rows[np.argsort(self.time_ns[rows], kind="stable")]
-        for name, column in (("source", source), ("target", target), ("protocol", of)):
-            setattr(self, name, column[rows])
+        self.source, self.target, self.protocol = source[rows], target[rows], of[rows]
         self._at, self.time_ns, self.l4 = self._at[rows], self.time_ns[rows], self.l4[rows]
         self.source_mac, self._size = self.source_mac[rows], size[rows]
         self.src_port, self.dst_port = self.number(0, 2), self.number(2, 2)
@@ -82,7 +82,8 @@ class Packets:
 
     def holds(self, size: int) -> NDArray[np.bool_]:
         """Whether so many bytes from that header on were captured (P)."""
-        return self.l4 + size <= self._size
+        held: NDArray[np.bool_] = self.l4 + size <= self._size
+        return held
 
     def _number(self, at: Column, width: int) -> Column:
         number = np.zeros(len(at), dtype=np.int64)
@@ -153,21 +154,26 @@ def connections(packets: Packets) -> dict[str, Column]:
 
 
 def exchanges(packets: Packets) -> dict[str, Column]:
-    """What there is to say of each exchange of DHCP, the messages of one transaction id (X)."""
+    """What there is to say of each exchange of DHCP (X).
+
+    Messages of one transaction id are one, unless there is a minute between them: hosts that renew
+    a lease say the id again that they got it by.
+    """
     ports = np.isin(packets.src_port, _DHCP) & np.isin(packets.dst_port, _DHCP)
     rows = np.flatnonzero((packets.protocol == _UDP) & ports & packets.holds(8 + 16))
-    asks, number = packets.number(8, 1)[rows] == 1, packets.number(12, 4)[rows]
+    number, time_ns = packets.number(12, 4)[rows], packets.time_ns[rows]
+    order = np.argsort(number, kind="stable")
+    begins = (np.diff(number[order], prepend=-1) != 0) | (
+        np.diff(time_ns[order], prepend=0) > _APART_NS
+    )
+    asks = packets.number(8, 1)[rows] == 1
     has_address = packets.number(20, 4)[rows] > 0
-    _, of = np.unique(number, return_inverse=True)
-    time_ns, exchange = packets.time_ns[rows], []
-    for each in np.argsort(np.unique(of, return_index=True)[1]):
-        own = np.flatnonzero(of == each)
-        asked, heard = own[asks[own]], own[~asks[own]]
+    exchange = []
+    for own in np.split(order, np.flatnonzero(begins)[1:]) if len(rows) else ():
+        asked = own[asks[own]]
         if len(asked):
-            answered = len(heard) > 0 and heard[-1] > asked[-1]
-            renews = has_address[asked[0]]
-            exchange.append((time_ns[asked[0]], renews, answered))
-    table = np.array(exchange, dtype=np.int64).reshape(-1, 3)
+            exchange.append((time_ns[asked[0]], has_address[asked[0]], not asks[own[-1]]))
+    table = np.array(sorted(exchange), dtype=np.int64).reshape(-1, 3)
     return dict(zip(("time_ns", "renews", "answered"), table.T, strict=True))
 
 
@@ -178,9 +184,7 @@ def told(paths: Iterable[Path]) -> dict[str, Any]:
     for path in paths:
         read = Packets(path)
         packets += read.packets
-        if not len(read.time_ns):
-            continue
-        seconds += float(np.ptp(read.time_ns)) / 1e9
+        seconds += float(np.ptp(read.time_ns)) / 1e9 if len(read.time_ns) else 0
         opened, leased = connections(read), exchanges(read)
         order = np.lexsort((opened["time_ns"], opened["pair"]))
         same = np.diff(opened["pair"][order]) == 0

@@ -11,6 +11,7 @@ after another.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ class Connections:
         self._over: set[tuple[int, int, int]] = set()
         """Session, service and port of connections that are over and still count."""
         self._together: dict[int, int] = defaultdict(lambda: -1)
+        self._recurred: set[tuple[int, int, int]] = set()
         self.runs: dict[tuple[int, int], list[int]] = defaultdict(list)
         """The last ports of a session and service to count on from, latest first."""
         self._opened: dict[tuple[int, int], dict[int, None]] = defaultdict(dict)
@@ -82,12 +84,10 @@ class Connections:
         what a packet was read as when captured, it is only read as on a port of the same kind.
         """
         opened, claimed = self._opened[session, service], PORTS_ALIKE["udp" if udp else "tcp"]
-        if captured in claimed:  # these are few, and far apart
-            rising = claimed[captured]
-            alike = iter(rising[bisect_left(rising, drawn) :])
-        else:
-            alike = (port for port in range(drawn, _LONGEST + 1) if port not in claimed)
-        port = next((port for port in alike if port not in opened), captured)
+        alike = claimed.get(captured, ())  # these are few, and far apart: none may be left
+        others = (port for port in range(drawn, _LONGEST + 1) if port not in claimed)
+        near = chain(alike[bisect_left(alike, drawn) :], others)
+        port = next((port for port in near if port not in opened), captured)
         opened[port] = None
         if len(opened) > _OPENED:
             del opened[next(iter(opened))]
@@ -97,12 +97,14 @@ class Connections:
         """Whether a port that these captures (a bit set) opened may recur; it is noted if so.
 
         Ports recur together, as random numbers from the same seed do, or connections that outlast a
-        capture; no capture shows ports of two such occasions.
+        capture; no capture shows ports of two such occasions. None recurs again in a session.
         """
-        together = self._together[session] & captures
-        if not together or port in self._of_any[session] or port in self._opened[session, service]:
+        together, key = self._together[session] & captures, (session, service, port)
+        taken = self._of_any[session], self._opened[session, service]
+        if not together or key in self._recurred or any(port in ports for ports in taken):
             return False
         self._together[session] = together
+        self._recurred.add(key)
         self._opened[session, service][port] = None
         return True
 
@@ -197,6 +199,16 @@ class Ports:
         self._opening = np.full(len(self._port), -1)
         self._opening[place] = np.arange(len(place))
         self._step, self._shared = step, shared
+        counted = numbered([service, capture[place]])
+        begun = np.bincount(counted[step == 0], minlength=counted.max(initial=-1) + 1)
+        self._steps: dict[int, list[int]] = {}
+        """How far a service counts on, each time."""
+        self._runs: dict[int, int] = {}
+        """Most runs of ports of a service in one capture."""
+        for each in np.unique(service[step > 0]).tolist():
+            own = service == each
+            self._steps[each] = step[own & (step > 0)].tolist()
+            self._runs[each] = min(int(begun[counted[own]].max()), _RUNS)
         kind = numbered([service, step > 0, shared > 0])
         # a port that comes again counts once: others are not drawn from itself
         _, one, like = np.unique(
@@ -223,7 +235,8 @@ class Ports:
             session: The session of each (E).
             rng: Draws the ports opened.
             fresh: Whether these are new ones, or the packets' own.
-            connections: What is open from before, where sessions go on.
+            connections: What is open from before, where sessions go on: a host that counts does
+                so from where it was, once it has begun as many runs as in a capture.
         """
         ports = self.token[packet].astype(np.int32)
         open_ = connections or Connections(self.slots)
@@ -240,9 +253,10 @@ class Ports:
         columns = (
             *(session[ephemeral], among, service, ports[ephemeral], own, drawn),
             *(self._shared[opening], self._step[opening], ends, self._udp[like]),
+            rng.random(len(like)) if connections else np.zeros(len(like)),
         )
         numbers, known = list[int](), dict[int, int]()
-        for of, each, serves, token, same, new, shared, step, over, udp in zip(
+        for of, each, serves, token, same, new, shared, step, over, udp, turn in zip(
             *(column[used].tolist() for column in columns), strict=True
         ):
             number = known.get(each) or open_.others(of, serves, -1 - token)
@@ -250,7 +264,11 @@ class Ports:
                 number = same
             elif number is None:
                 runs = open_.runs[of, serves]
-                on = runs.pop(0) + step if runs and step else new
+                if connections and not step and len(runs) >= self._runs.get(serves, _RUNS + 1):
+                    # the one that was not counted on for longest
+                    on = runs.pop() + self._steps[serves][int(turn * len(self._steps[serves]))]
+                else:
+                    on = runs.pop(0) + step if runs and step else new
                 number = open_.open(of, serves, on if on <= _LONGEST else new, same, udp=udp)
                 runs.insert(0, number)
                 del runs[_RUNS:]

@@ -22,9 +22,9 @@ from iotflowgen.generators.model_file import (
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator, Settings
-from iotflowgen.traffic import Trace, Windows, every_window_start
+from iotflowgen.traffic import STATES, State, Trace, Windows, every_window_start
 
-__all__ = ["Recorded", "RecordedConfig"]
+__all__ = ["Recorded", "RecordedConfig", "known_fixed", "known_states"]
 
 _OF_BYTES = ("states", "fixed")  # columns of traces that are known where packets were read
 
@@ -135,3 +135,22 @@ def _traces(tensors: Mapping[str, NDArray[Any]], captures: Sequence[int]) -> lis
             )
         )
     return traces
+
+
+def known_states(traces: Sequence[Trace], protocols: Sequence[State]) -> NDArray[np.int64]:
+    """Protocol states, a column each (P, S); none if some traces lack them."""
+    columns = [STATES.index(protocol) for protocol in protocols]
+    known = [trace.states[:, columns] for trace in traces if trace.states is not None]
+    if len(known) < len(traces):
+        return np.zeros((sum(map(len, traces)), 0), dtype=np.int64)
+    return np.concatenate(known)
+
+
+def known_fixed(traces: Sequence[Trace]) -> NDArray[np.bool_]:
+    """Packets (P) that are known to have no other length than the captured one."""
+    return np.concatenate(
+        [
+            np.zeros(len(trace), dtype=bool) if trace.fixed is None else trace.fixed
+            for trace in traces
+        ]
+    )

@@ -32,8 +32,9 @@ from iotflowgen.generators.chain import END, magnitude, padded
 from iotflowgen.generators.connection_states import ConnectionStates, WalkConnections
 from iotflowgen.generators.nearby import NearbyChain
 from iotflowgen.generators.ports import Connections, Ports, open_connections
-from iotflowgen.generators.recorded import Recorded, RecordedConfig
+from iotflowgen.generators.recorded import Recorded, RecordedConfig, known_fixed, known_states
 from iotflowgen.generators.redrawn import Lengths, Order, Spread, numbered
+from iotflowgen.generators.streams import Closings
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Groups
 from iotflowgen.traffic import (
@@ -116,8 +117,8 @@ class Sessions(Recorded):
             for name in Windows.columns()
         }
         of_host = [each for each in config.agree if each == "fragments"]
-        of_connections = [each for each in config.agree if each not in of_host]
-        self._states = _states(traces, of_connections)
+        self._kinds = [each for each in config.agree if each not in of_host]
+        self._states = known_states(traces, self._kinds)
         # the last packet of a capture has a duration of 0, so the first has a gap of 0
         self._gap_ns = np.roll(self._packets["duration_ns"], 1)
         capture = self._capture = np.repeat(np.arange(len(traces)), sizes)
@@ -138,7 +139,7 @@ class Sessions(Recorded):
         )
         self._sides = side(device, peer), side(peer, device)
         tokens = [ports.token for ports in self._sides]
-        fixed = _fixed(traces)
+        fixed = known_fixed(traces)
         kind = numbered(
             [outgoing, self._packets["protocols"], fixed, *(np.maximum(t, -1) for t in tokens)]
         )
@@ -154,7 +155,7 @@ class Sessions(Recorded):
         self._order = Order(message, service, capture)
         times = magnitude(self._gap_ns, config.magnitudes)
         left = _unfinished(self._states, numbered([capture, device, peer]))
-        left += _unfinished(_states(traces, of_host), capture)
+        left += _unfinished(known_states(traces, of_host), capture)
         left = numbered([left != 0, left])
         symbol = numbered([left, message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
@@ -232,15 +233,26 @@ class Sessions(Recorded):
         self._connection_states = ConnectionStates(
             **{name: self._at_places(column) for name, column in columns.items()}
         )
+        self._closings = Closings(
+            np.where(packets["protocols"] & _TCP > 0, connection, 0),
+            columns["service"],
+            has_payload,
+            *(self._state(of) for of in ("tcp", "outstanding", "options")),
+        )
         followed = np.flatnonzero(has)
         self._resumes = self._after_start_up(open_connections(connection[has], followed, len(has)))
 
     def _begun(self, between: Groups) -> NDArray[np.int64]:
         """How many connections of TCP there were between the same ports up to each packet (P)."""
-        if "tcp" not in self.config.agree or not self._states.size:
-            return np.zeros(len(between), dtype=np.int64)
-        closed = self._states[:, self.config.agree.index("tcp")] > 0
+        closed = self._state("tcp") > 0
         return between.sum((between.previous(closed, first=False) & ~closed).astype(np.int64))
+
+    def _state(self, of: State) -> NDArray[np.int64]:
+        """What each packet leaves its connection in (P), by one kind; 0 where it is not known."""
+        if of not in self._kinds or not self._states.size:
+            return np.zeros(len(self._states), dtype=np.int64)
+        column: NDArray[np.int64] = self._states[:, self._kinds.index(of)]
+        return column
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
         """Draw `n` windows of as many sessions, up to `sessions`; of more if these are short."""
@@ -270,8 +282,8 @@ class Sessions(Recorded):
 
         It starts up as the captures do. Where a walk ends, it is silent for about as long as the
         longest gap of a capture; then another walk starts at the last place in the first half of a
-        capture where no connection is open. So activity after start-up repeats, with connections
-        from their openings on, where these were captured.
+        capture where no connection is open. What it left open is closed. So activity after
+        start-up repeats, with connections from their openings on, where these were captured.
 
         Args:
             rng: Draws.
@@ -287,11 +299,16 @@ class Sessions(Recorded):
             kind = rng.integers(len(self._resumes), size=len(start))
             idle_ns = _nanoseconds(self._idle.draw(kind, rng))
             if not piece:
-                start[0], idle_ns[0] = rng.choice(self._firsts), 0
-            packet, connection, walk = self._walk(start, rng)
+                start[0] = rng.choice(self._firsts)
+            packet, connection, walk = self._closings.close(*self._walk(start, rng), rng)
+            if not len(packet):
+                continue
+            if not flows:
+                idle_ns[walk[0]] = 0
             columns = self._columns(packet, connection, walk, rng, open_)
             gaps_ns = np.diff(columns["time_ns"], prepend=0)
-            gaps_ns[np.diff(walk, prepend=-1) > 0] = idle_ns
+            begins = np.diff(walk, prepend=-1) > 0
+            gaps_ns[begins] = idle_ns[walk[begins]]
             columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
             flow = columns["flow"]
             columns["flow"] = np.where(flow < 0, -1, flow + flows)
@@ -412,25 +429,6 @@ def _unfinished(states: NDArray[np.int64], pair: NDArray[np.int64]) -> NDArray[n
     none = np.all(states >= 0, axis=1) | is_last
     number = np.where(none, 0, (1 + number) * _MIXER >> 8)
     return np.cumsum(number - groups.previous(number, 0))
-
-
-def _states(traces: Sequence[Trace], protocols: Sequence[State]) -> NDArray[np.int64]:
-    """Protocol states, a column each (P, S); none if some traces lack them."""
-    columns = [STATES.index(protocol) for protocol in protocols]
-    known = [trace.states[:, columns] for trace in traces if trace.states is not None]
-    if len(known) < len(traces):
-        return np.zeros((sum(map(len, traces)), 0), dtype=np.int64)
-    return np.concatenate(known)
-
-
-def _fixed(traces: Sequence[Trace]) -> NDArray[np.bool_]:
-    """Packets (P) that are known to have no other length than the captured one."""
-    return np.concatenate(
-        [
-            np.zeros(len(trace), dtype=bool) if trace.fixed is None else trace.fixed
-            for trace in traces
-        ]
-    )
 
 
 def _stretches(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:

@@ -1,22 +1,47 @@
 """Sessions in sequence: a number of them, of packets, or of seconds.
 
 Each function maps an iterator to an iterator, so memory does not grow with the amount.
+
+A capture ends while connections are open, and so do walks. Of a session that is right; a stream
+goes on, and sooner or later uses the same ports again. So what is left open when a walk ends gets
+the last segments of a captured connection: all from its first FIN or RST (RFC 9293, section 3.6)
+on, or only these and the last one if payload or many segments follow. It is one of the same
+service, whose SYNs had the same options and of which the same ends were closed; with as many
+segments unacknowledged, where there is one. Where only one end has sent a SYN there is nothing to
+close; if captures have an answer, it is left out.
+
+Shapes: P packets of all captures; E packets of walks; R segments of connections that were closed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iotflowgen.errors import OutputError
 from iotflowgen.generators.generator import SessionGenerator
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Session
 
-__all__ = ["check_representable", "first_packets", "first_seconds", "shifted_to", "spaced"]
+__all__ = [
+    "Closings",
+    "check_representable",
+    "first_packets",
+    "first_seconds",
+    "shifted_to",
+    "spaced",
+]
 
 _AT_ONCE = 64  # sessions drawn together
 _APART_NS = 60 * 10**9
+_BOTH = 3  # of `tcp` states: either end has sent a FIN; greater: a RST was sent
+_MOST = 8  # segments that close a connection
+_COUNTED = 64  # times what is unacknowledged of the device's, in `outstanding` states
+_SIDE = 16  # times what the device has offered, in `options` states
+
+_Key = tuple[int, ...]
 
 
 def spaced(
@@ -83,3 +108,108 @@ def shifted_to(sessions: Iterable[Session], start_ns: int) -> Iterator[Session]:
             check_representable(start_ns)
             check_representable(start_ns + int(session.time_ns[-1]))
         yield replace(session, time_ns=session.time_ns + start_ns)
+
+
+class Closings:
+    """Last segments of captured connections, by what was there before them."""
+
+    def __init__(
+        self,
+        connection: NDArray[np.int64],
+        service: NDArray[np.int64],
+        payload: NDArray[np.bool_],
+        closed: NDArray[np.int64],
+        outstanding: NDArray[np.int64],
+        options: NDArray[np.int64],
+    ) -> None:
+        """Find the last segments of captured connections.
+
+        Args:
+            connection: Which connection of TCP a packet is of, by numbers from 1 on (P); else 0.
+            service: What it is used for (P).
+            payload: Whether there is any in it (P).
+            closed: Which ends have closed it afterwards (P), as the state `tcp`.
+            outstanding: What is unacknowledged afterwards (P), as the state of that name.
+            options: What SYNs have offered (P), as the state of that name.
+        """
+        self._service, self._closed = service, closed
+        self._outstanding, self._options = outstanding, options
+        self._is_tcp = connection > 0
+        rows = np.flatnonzero(self._is_tcp)
+        rows = rows[np.argsort(connection[rows], kind="stable")]
+        ends = np.flatnonzero(np.diff(connection[rows], append=-1) != 0)
+        end = ends[np.searchsorted(ends, np.arange(len(rows)))]  # of each one's connection (R)
+        bare, is_over = ~payload[rows], _over(closed[rows])
+        before = np.roll(rows, 1)
+        goes_on = np.diff(connection[rows], prepend=-1) == 0
+        self._half_open = _half_open(options)
+        self._was_answered = np.zeros(len(closed), dtype=bool)
+        self._was_answered[rows] = ~self._half_open[rows[end]]
+        changes = goes_on & ~_over(closed[before]) & (closed[rows] != closed[before])
+        self._known: dict[_Key, list[NDArray[np.int64]]] = defaultdict(list)
+        """Packets that close a connection, by all that may be asked for."""
+        for r in np.flatnonzero(changes & is_over[end]).tolist():
+            last = slice(r, 1 + end[r])
+            if not bare[last].all() or end[r] - r >= _MOST:
+                own = changes[last].copy()
+                own[-1] = True
+            else:
+                own = bare[last]
+            if bare[last][own].all():
+                for key in self._keys(int(before[r])):
+                    self._known[key].append(rows[last][own])
+
+    def _keys(self, packet: int) -> tuple[_Key, _Key, _Key]:
+        """What a closing after a packet should agree with, the strictest first."""
+        columns = self._service, self._closed, self._options
+        agreed, outstanding = tuple(int(of[packet]) for of in columns), self._outstanding[packet]
+        sides = int(outstanding % _COUNTED > 0), int(outstanding // _COUNTED > 0)
+        return (*agreed, int(outstanding)), (*agreed, *sides), agreed
+
+    def close(
+        self,
+        packet: NDArray[np.int64],
+        connection: NDArray[np.int64],
+        walk: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Walks (E) with what closes their connections at the end of each.
+
+        Args:
+            packet: Which packets they consist of (E).
+            connection: Which connection each is of (E); -1 for none.
+            walk: Of which walk, rising (E).
+            rng: Draws which connection is closed like which.
+        """
+        of_tcp = np.flatnonzero(self._is_tcp[packet] & (connection >= 0))
+        _, last = np.unique(connection[of_tcp][::-1], return_index=True)
+        last = np.sort(of_tcp[len(of_tcp) - 1 - last])
+        half_open = self._half_open[packet[last]]
+        left_open = last[~_over(self._closed[packet[last]]) & ~half_open]
+        dropped = connection[last[half_open & self._was_answered[packet[last]]]]
+        after, more = list[int](), [np.empty(0, dtype=np.int64)]
+        share = rng.random(len(left_open))
+        for at, place, of in zip(
+            left_open.tolist(), packet[left_open].tolist(), share.tolist(), strict=True
+        ):
+            known = next(filter(None, map(self._known.get, self._keys(place))), None)
+            if known:
+                more.append(known[int(of * len(known))])
+                after += [at] * len(more[-1])
+        packet = np.concatenate([packet, *more])
+        connection, walk = (np.append(each, each[after]) for each in (connection, walk))
+        order = np.argsort(walk, kind="stable")
+        order = order[~np.isin(connection[order], dropped)]
+        return packet[order], connection[order], walk[order]
+
+
+def _over(closed: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether connections in these states are closed."""
+    over: NDArray[np.bool_] = closed >= _BOTH
+    return over
+
+
+def _half_open(options: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether one end alone has sent a SYN."""
+    half: NDArray[np.bool_] = (options > 0) & ((options < _SIDE) | (options % _SIDE == 0))
+    return half

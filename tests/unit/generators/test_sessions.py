@@ -494,6 +494,37 @@ def test_a_stream_starts_up_once_and_goes_on():
     assert np.mean(lengths == 60) > 0.3
 
 
+def opened(pieces):
+    """The device's port of each flow, in the order of their first packets."""
+    return [int(device_ports(p)[np.flatnonzero(p.flow == f)[0]]) for p in pieces for f in _flows(p)]
+
+
+def _flows(piece):
+    return [flow for flow in dict.fromkeys(piece.flow.tolist()) if flow >= 0]
+
+
+def test_a_device_that_counts_its_ports_counts_on_over_a_whole_stream():
+    def counting(seed):
+        first = int(np.random.default_rng(seed).integers(40_000, 41_000))
+        return with_ports(capture(seed), np.repeat(first + np.arange(6), [2] * 5 + [1]), [443] * 11)
+
+    stream = fitted(list(map(counting, range(6)))).stream(np.random.default_rng(0))
+    ports = np.array(opened(first_packets(stream, 5000)))
+    assert len(np.unique(ports)) == len(ports) > 500
+    assert np.mean(np.diff(ports) == 1) > 0.9
+
+
+def test_a_port_that_all_captures_have_comes_once_in_a_stream():
+    # of one that Wireshark claims only few others stand for it
+    captures = [
+        with_ports(capture(i), [4880] * 2 + [9000 + 900 * i] * 9, [443] * 11) for i in range(6)
+    ]
+    stream = fitted(captures).stream(np.random.default_rng(0))
+    ports = opened(first_packets(stream, 3000))
+    assert len(ports) > 300
+    assert ports.count(4880) == 1
+
+
 def test_as_much_of_a_stream_as_asked_for():
     generator = fitted([capture(i) for i in range(6)])
     some = list(first_packets(generator.stream(np.random.default_rng(0)), 1234))
