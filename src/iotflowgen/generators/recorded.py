@@ -19,13 +19,15 @@ from iotflowgen.generators.model_file import (
     versions,
     write_model,
 )
+from iotflowgen.generators.redrawn import numbered
 from iotflowgen.progress import Progress, silent
-from iotflowgen.recording import Recording
+from iotflowgen.recording import Groups, Recording
 from iotflowgen.settings import Accelerator, Settings
 from iotflowgen.traffic import STATES, State, Trace, Windows, every_window_start
 
-__all__ = ["Recorded", "RecordedConfig", "known_fixed", "known_states"]
+__all__ = ["Recorded", "RecordedConfig", "known_fixed", "known_states", "unfinished"]
 
+_MIXER = 0x9E3779B97F4A7C1
 _OF_BYTES = ("states", "fixed")  # columns of traces that are known where packets were read
 
 
@@ -154,3 +156,18 @@ def known_fixed(traces: Sequence[Trace]) -> NDArray[np.bool_]:
             for trace in traces
         ]
     )
+
+
+def unfinished(states: NDArray[np.int64], pair: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for all that is unfinished after each packet, between all `pair`s of ports (P).
+
+    A walk that goes over while others wait for what is to come has to find it there.
+    """
+    groups = Groups(pair)
+    is_last = np.zeros(len(pair), dtype=bool)
+    is_last[np.unique(pair[::-1], return_index=True)[1]] = True
+    is_last = is_last[::-1]
+    number = numbered([np.zeros_like(pair), *np.minimum(states, 0).T])
+    none = np.all(states >= 0, axis=1) | is_last
+    number = np.where(none, 0, (1 + number) * _MIXER >> 8)
+    return np.cumsum(number - groups.previous(number, 0))

@@ -32,9 +32,15 @@ from iotflowgen.generators.chain import END, magnitude, padded
 from iotflowgen.generators.connection_states import ConnectionStates, WalkConnections
 from iotflowgen.generators.nearby import NearbyChain
 from iotflowgen.generators.ports import Connections, Ports, open_connections
-from iotflowgen.generators.recorded import Recorded, RecordedConfig, known_fixed, known_states
+from iotflowgen.generators.recorded import (
+    Recorded,
+    RecordedConfig,
+    known_fixed,
+    known_states,
+    unfinished,
+)
 from iotflowgen.generators.redrawn import Lengths, Order, Spread, numbered
-from iotflowgen.generators.streams import Closings
+from iotflowgen.generators.streams import Closings, Leases
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Groups
 from iotflowgen.traffic import (
@@ -53,6 +59,7 @@ __all__ = ["Sessions", "SessionsConfig"]
 _WELL_KNOWN = range(1024)  # ports of services (RFC 6335), constant even if rare
 _TCP = protocol_mask(["tcp"])
 _UDP = protocol_mask(["udp"])
+_DHCP = protocol_mask(["dhcp", "bootp"])
 _STRETCHED = protocol_mask(["tcp", "udp"])
 _WHOLE = protocol_mask(["arp", "icmp", "icmpv6", "dhcp", "bootp", "dns", "mdns", "ntp"])
 """Whose messages are of a form that nothing can be put into."""
@@ -63,7 +70,6 @@ _SHORTEST = 60  # bytes that a frame is padded to
 _RESOLUTION_NS = 1000  # of captures
 _LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
-_MIXER = 0x9E3779B97F4A7C1
 _NOWHERE = 0  # a place between captures
 _AT_FIRST = 2**16  # packets of a stream that are drawn together, about: so many take no second
 _TOGETHER = 2**18  # and of those after them
@@ -154,8 +160,8 @@ class Sessions(Recorded):
         service = numbered([ports.service for ports in self._sides])
         self._order = Order(message, service, capture)
         times = magnitude(self._gap_ns, config.magnitudes)
-        left = _unfinished(self._states, numbered([capture, device, peer]))
-        left += _unfinished(known_states(traces, of_host), capture)
+        left = unfinished(self._states, numbered([capture, device, peer]))
+        left += unfinished(known_states(traces, of_host), capture)
         left = numbered([left != 0, left])
         symbol = numbered([left, message, times])
         logs = np.log(np.maximum(self._gap_ns, _RESOLUTION_NS))
@@ -239,6 +245,8 @@ class Sessions(Recorded):
             has_payload,
             *(self._state(of) for of in ("tcp", "outstanding", "options")),
         )
+        is_dhcp, time_ns = packets["protocols"] & _DHCP > 0, np.cumsum(self._gap_ns)
+        self._leases = Leases(is_dhcp, packets["outgoing"], self._capture, time_ns)
         followed = np.flatnonzero(has)
         self._resumes = self._after_start_up(open_connections(connection[has], followed, len(has)))
 
@@ -268,7 +276,8 @@ class Sessions(Recorded):
     def sessions(self, n: int, rng: np.random.Generator) -> list[Session]:
         """Draw `n` sessions, each from its first packet, at time 0, to its last."""
         packet, connection, session = self._walk(rng.choice(self._firsts, n), rng)
-        columns = self._columns(packet, connection, session, rng)
+        time_ns = np.cumsum(self._times(packet, rng))
+        columns = self._columns(packet, connection, session, time_ns, rng)
         bounds = [0, *(np.flatnonzero(np.diff(session)) + 1), len(session)]
         sessions: list[Session] = []
         for first, last in pairwise(bounds):
@@ -292,7 +301,7 @@ class Sessions(Recorded):
         """
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
-        end_ns = flows = 0
+        end_ns, flows, renewal = 0, 0, None
         for piece in count():
             together = at_once or (_TOGETHER if piece else _AT_FIRST)
             start = rng.choice(self._resumes, max(1, round(together / self._remaining)))
@@ -300,16 +309,24 @@ class Sessions(Recorded):
             idle_ns = _nanoseconds(self._idle.draw(kind, rng))
             if not piece:
                 start[0] = rng.choice(self._firsts)
-            packet, connection, walk = self._closings.close(*self._walk(start, rng), rng)
+            walked = self._closings.close(*self._walk(start, rng), rng)
+            packet, connection, walk = self._leases.without(*walked)
             if not len(packet):
                 continue
             if not flows:
                 idle_ns[walk[0]] = 0
-            columns = self._columns(packet, connection, walk, rng, open_)
-            gaps_ns = np.diff(columns["time_ns"], prepend=0)
+            gaps_ns = self._times(packet, rng)
             begins = np.diff(walk, prepend=-1) > 0
             gaps_ns[begins] = idle_ns[walk[begins]]
-            columns["time_ns"] = end_ns + np.cumsum(gaps_ns)
+            time_ns = end_ns + np.cumsum(gaps_ns)
+            own, own_ns, renewal = self._leases.due(packet, time_ns, renewal, rng)
+            at = np.searchsorted(time_ns, own_ns)
+            columns = self._columns(
+                *(np.insert(packet, at, own), np.insert(connection, at, -1)),
+                *(np.insert(walk, at, walk[at - 1]), np.insert(time_ns, at, own_ns)),
+                rng,
+                open_,
+            )
             flow = columns["flow"]
             columns["flow"] = np.where(flow < 0, -1, flow + flows)
             yield Session(name="stream", **columns)
@@ -352,14 +369,14 @@ class Sessions(Recorded):
         packet: NDArray[np.int64],
         connection: NDArray[np.int64],
         walk: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
         rng: np.random.Generator,
         open_: tuple[Connections, Connections] | None = None,
     ) -> dict[str, Any]:
-        """Columns (E) of packets like `packet` (E), with capture-specific values redrawn.
+        """Columns (E) of packets like `packet` (E) at `time_ns` (E), other specific values redrawn.
 
         A walk (E) is a session, unless connections are `open_` from before: then all continue them.
         """
-        time_ns = np.cumsum(self._times(packet, rng))
         if "order" in self.config.redraw:
             order = self._order.draw(packet, walk, rng)
             packet, connection = packet[order], connection[order]
@@ -414,21 +431,6 @@ def _mostly_first(message: NDArray[np.int64], connection: NDArray[np.int64]) -> 
     _, has = np.unique(np.stack([connection, message]), axis=1)
     mostly: NDArray[np.bool_] = (2 * begins >= np.bincount(has))[message]
     return mostly
-
-
-def _unfinished(states: NDArray[np.int64], pair: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A number for all that is unfinished after each packet, between all `pair`s of ports (P).
-
-    A walk that goes over while others wait for what is to come has to find it there.
-    """
-    groups = Groups(pair)
-    is_last = np.zeros(len(pair), dtype=bool)
-    is_last[np.unique(pair[::-1], return_index=True)[1]] = True
-    is_last = is_last[::-1]
-    number = numbered([np.zeros_like(pair), *np.minimum(states, 0).T])
-    none = np.all(states >= 0, axis=1) | is_last
-    number = np.where(none, 0, (1 + number) * _MIXER >> 8)
-    return np.cumsum(number - groups.previous(number, 0))
 
 
 def _stretches(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
