@@ -4,13 +4,19 @@ import gzip
 import os
 import shutil
 import signal
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
+import iotflowgen as iot
 from iotflowgen.cli.console import reports_errors
 from iotflowgen.files import INTERRUPTS
+from iotflowgen.wire import Frames
+from iotflowgen.wire.pcap import FORMATS, records_bytes
 from tests.conftest import REPOSITORY
 from tests.end_to_end.invoke import invoke
 
@@ -154,3 +160,62 @@ def test_an_interrupt_that_a_library_makes_an_error_of_is_one(
         command()
     assert stopped.value.exit_code == 128 + INTERRUPTS[1]
     assert capfd.readouterr().err.count("\n") == 1
+
+
+def stun(attributes: bytes) -> bytes:
+    return struct.pack("!HHI", 1, len(attributes), 0x2112A442) + bytes(range(12)) + attributes
+
+
+def relayed(count: int) -> bytes:
+    """Messages of STUN, each carried in the one before."""
+    message = b""
+    for _ in range(count):
+        message = stun(struct.pack("!HH", 0x0013, len(message)) + message)
+    return message
+
+
+def associated(count: int) -> bytes:
+    """Associations of DHCPv6, each in the one before."""
+    option = b""
+    for _ in range(count):
+        option = struct.pack("!HH", 3, 12 + len(option)) + bytes(12) + option
+    return option
+
+
+LIES = {
+    "a pointer of DNS to itself": (17, 53, b"\0\1\x81\x80\0\1\0\0\0\0\0\0\1a\xc0\x0c\0\1\0\1"),
+    "a record of DTLS without a message": (17, 5684, b"\x16\xfe\xfd" + bytes(10)),
+    "a nonce of STUN without a byte": (17, 3478, stun(b"\0\x15\0\0")),
+    "STUN in STUN": (17, 3478, relayed(1500)),
+    "DHCPv6 in DHCPv6": (17, 547, b"\1abc" + associated(3000)),
+    "a number of a hundred digits": (6, 554, b"OPTIONS * RTSP/1.0\r\nCSeq: " + b"9" * 100),
+    "a number of 6000 digits": (17, 8888, b"a text with a number in it: " + b"7" * 6000),
+    "an id of MQTT behind its message": (6, 1883, b"\x32\x02\0\x01"),
+    "an id of S7 behind its message": (6, 102, b"\3\0\0\x08\2\xf0\x80\x32"),
+}
+
+
+def talk(protocol: int, port: int, message: bytes) -> Iterator[bytes]:
+    """Frames of a message that two hosts say to each other, again and again."""
+    macs, ips = (b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"), (bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
+    for number in range(30):
+        way = number % 2
+        ports = struct.pack("!HH", *((40_000, port)[:: -1 if way else 1]))
+        head = ports + struct.pack("!HH", 8 + len(message), 0)
+        if protocol == 6:
+            head = ports + struct.pack("!IIBBHI", number * len(message), 1, 0x50, 0x18, 9000, 0)
+        size = 20 + len(head) + len(message)
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, size, 1, 0, 64, protocol, 0)
+        ends = ips[way] + ips[1 - way]
+        yield macs[1 - way] + macs[way] + b"\x08\0" + ip + ends + head + message
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_messages_that_say_what_cannot_be_are_learnt_from(tmp_path: Path, lie: str) -> None:
+    frames = Frames.of([*talk(*LIES[lie])])
+    form, times = FORMATS[".pcap"], np.arange(len(frames)) * 10**8
+    (tmp_path / "a.pcap").write_bytes(form.header + records_bytes(form, times, frames))
+    with pytest.warns(iot.CaptureWarning):
+        model = iot.fit(tmp_path / "a.pcap", device="10.0.0.1")
+    written = model.generate(packets=40, seed=1).to_pcap(tmp_path / "b.pcap")
+    assert written.packets == 40

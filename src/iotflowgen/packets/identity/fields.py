@@ -159,17 +159,17 @@ def _duid(message: bytes, at: int, size: int) -> Iterator[Field]:
         yield at + 2, size - 2, OPAQUE
 
 
-def _dhcp6(message: bytes, at: int = 4) -> Iterator[Field]:
-    """DHCPv6 (RFC 8415), but for messages of relays."""
+def _dhcp6(message: bytes, at: int = 4, *, is_inner: bool = False) -> Iterator[Field]:
+    """DHCPv6 (RFC 8415), but for messages of relays; associations hold no others."""
     while at + 4 <= len(message):
         code, size = (int.from_bytes(message[i : i + 2]) for i in (at, at + 2))
         body = at + 4
         if code in (1, 2):
             yield from _duid(message, body, size)
-        elif code in (_NA, _TA, _PD):
+        elif code in (_NA, _TA, _PD) and not is_inner:
             yield body, 4, OPAQUE
             inner = message[: body + size]
-            yield from _dhcp6(inner, body + (4 if code == _TA else 12))
+            yield from _dhcp6(inner, body + (4 if code == _TA else 12), is_inner=True)
         elif code == _ADDRESS:
             yield body, 16, PLAIN
         elif code == _SERVERS:

@@ -15,6 +15,8 @@ _STUN_TYPES: Final = frozenset({1, 0x101, 0x111, 2, 0x102, 0x112})
 """Of messages before the cookie (RFC 3489, section 11.1)."""
 _INTEGRITY: Final = frozenset({0x0008, 0x001C})
 _DATA: Final = 0x0013
+_MOST_RELAYED: Final = 2048
+"""Bytes that are read of what a relay carries: it may be messages in messages."""
 _RTCP: Final = range(192, 224)
 _REPORTS: Final = (200, 201)
 _INDEX: Final = 4
@@ -54,7 +56,7 @@ def _stun(payload: bytes) -> Ranges | None:
         if attribute in _INTEGRITY:
             found.append((first, last))
         elif attribute == _DATA:
-            inner = drawn_in_known(payload[first:last])
+            inner = drawn_in_known(payload[first:last]) if size <= _MOST_RELAYED else None
             found += [(first, last)] if inner is None else _moved(inner, first)
         at = first + (size + 3) // 4 * 4
     return found
@@ -101,7 +103,7 @@ def _dtls(payload: bytes) -> Ranges | None:
             return None
         if epoch or kind > _HANDSHAKE:
             found.append((first, last))
-        elif kind == _HANDSHAKE and payload[first] in _HELLOS:
+        elif kind == _HANDSHAKE and _number(payload, first, 1) in _HELLOS:
             # after type, length, place in the handshake, and version
             found.append((first + 14, min(first + 46, last)))
         at = last

@@ -118,32 +118,32 @@ class Mentions:
         form: int = RAW,
         stays: bool = False,
     ) -> Self:
-        """One id each in some of the payloads, `which` (M).
+        """One id each in some of the payloads, `which`; those that are not whole are left out.
 
         Args:
             payloads: N of them.
-            which: In which (M).
-            at: From where in them on, one for all or each its own (M).
+            which: In which (W).
+            at: From where in them on, one for all or each its own (W).
             size: Bytes, the same.
             kind: Of which field.
-            asks: Whether the message is a question, or an answer (M); if it says so.
+            asks: Whether the message is a question, or an answer (W); if it says so.
             form: How ids are written.
             stays: Whether they are used more than once.
         """
-        count = len(which)
-
-        def column(value: Integers | int) -> Integers:
-            return np.broadcast_to(np.asarray(value, np.int64), count)
-
-        asker = column(ANYONE) if asks is None else (payloads.outgoing[which] == asks) + 0
+        asker = ANYONE if asks is None else (payloads.outgoing[which] == asks) + 0
+        columns = (at, size, kind, asker, form)
+        table = np.stack([np.broadcast_to(each, len(which)) for each in columns]).astype(np.int64)
+        # what messages say of their lengths need not be so
+        whole = (table[1] > 0) & (table[0] + table[1] <= payloads.size[which])
+        rows = table[:, whole]
         return cls(
-            packet=payloads.row[which],
-            at=column(at),
-            size=column(size),
-            kind=column(kind),
-            asker=asker,
-            form=column(form),
-            stays=np.full(count, stays),
+            packet=payloads.row[which[whole]],
+            at=rows[0],
+            size=rows[1],
+            kind=rows[2],
+            asker=rows[3],
+            form=rows[4],
+            stays=np.full(rows.shape[1], stays),
         )
 
     @classmethod

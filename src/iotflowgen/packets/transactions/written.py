@@ -43,7 +43,7 @@ def read_id_values(frames: Frames, at: Integers, size: Integers, form: Integers)
         value[row] = int.from_bytes(digest, signed=True)
     for row in np.flatnonzero(form == DIGITS).tolist():
         digits = _bytes_of(frames, at, size, row)
-        value[row] = int(digits) if digits.isdigit() else 0
+        value[row] = int(digits) % 2**63 if digits.isdigit() else 0
     return value
 
 

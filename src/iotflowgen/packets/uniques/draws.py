@@ -42,11 +42,12 @@ def draw(kind: Kind, old: bytes, free: Flags, rng: np.random.Generator) -> Bytes
 
 
 def _digits(old: bytes, rng: np.random.Generator) -> bytes:
-    size, number = len(old), int(old)
-    most = min((cap for cap in _CAPS if number <= cap), default=10**size - 1)
-    least = 10 ** (size - 1) if size > 1 and old[:1] != b"0" else 0
+    size = len(old)
     if size > 18:  # more than 64 bits have
         return old[:1] + bytes((rng.integers(10, size=size - 1) + ord("0")).tolist())
+    number = int(old)
+    most = min((cap for cap in _CAPS if number <= cap), default=10**size - 1)
+    least = 10 ** (size - 1) if size > 1 and old[:1] != b"0" else 0
     new = int(rng.integers(min(least, number), min(most, 10**size - 1), endpoint=True))
     return b"%0*d" % (size, new)
 

@@ -124,14 +124,15 @@ def _parse(message: bytes) -> Iterator[list[_Record]]:
 def _name(message: bytes, at: int) -> tuple[_Name, int]:
     """The labels of a name, and where it ends."""
     labels: list[bytes] = []
-    end = 0
+    begin, end = at, 0
     while size := message[at]:
         if size >= _POINTER:
             end = end or at + 2
             target = int.from_bytes(message[at : at + 2]) % _FARTHEST
-            if target >= at:
-                raise ValueError("a pointer to what comes later")
-            at = target
+            # to before what has been read of the name, so that this has an end
+            if target >= begin:
+                raise ValueError("a pointer to what does not come before")
+            at = begin = target
         else:
             labels.append(message[at + 1 : at + 1 + size])
             at += 1 + size
