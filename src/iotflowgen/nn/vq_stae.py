@@ -46,7 +46,7 @@ class VQSTAEConfig(Settings):
     """Transformer layers of the encoder, and as many of the decoder."""
     heads: int = Field(4, gt=0, le=64)
     """Attention heads; divides `width`."""
-    context: bool = True
+    context: bool = False
     """Whether a code may tell of the rest of its window, too; if not, the encoder sees each packet
     by itself, wherever it stands, and the decoder alone sees windows."""
     codebook_size: int = Field(1024, gt=1, le=2**16)
