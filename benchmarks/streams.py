@@ -5,7 +5,7 @@ the captures are read by the code of this file alone. Leases need no more than t
 a DHCP message, so captures that were cut behind them can be told as well.
 
 python benchmarks/streams.py CAPTURES/D-LinkCam CAPTURES/WeMoLink --packets 3000000
-python benchmarks/streams.py WEEKS/schlage-lock-01.pcap --seconds 604800
+python benchmarks/streams.py WEEKS/schlage-lock-01.pcap --duration 7d
 """
 
 import argparse
@@ -34,6 +34,7 @@ _VLAN, _IP4, _IP6, _TCP, _UDP = 0x8100, 0x0800, 0x86DD, 6, 17
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
 _DHCP = 67, 68
 _APART_NS = 60 * 10**9
+_SYN_NS = 180 * 10**9  # that a SYN may wait for its answer (RFC 9293, section 3.8.3)
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 Column = NDArray[np.int64]
@@ -178,7 +179,11 @@ def exchanges(packets: Packets) -> dict[str, Column]:
 
 
 def told(paths: Iterable[Path]) -> dict[str, Any]:
-    """The figures of captures, or of a stream: numbers add up, and intervals are within one."""
+    """The figures of captures, or of a stream: numbers add up, and intervals are within one.
+
+    Of a connection that nobody closed, or of a SYN that may still be answered, ports and addresses
+    are in use: another SYN there is one that is opened while open.
+    """
     found, leases, seconds, packets = [], [], 0.0, 0
     gaps_s, again_s = [], []
     for path in paths:
@@ -188,8 +193,9 @@ def told(paths: Iterable[Path]) -> dict[str, Any]:
         opened, leased = connections(read), exchanges(read)
         order = np.lexsort((opened["time_ns"], opened["pair"]))
         same = np.diff(opened["pair"][order]) == 0
-        still_open = same & ~opened["closed"][order][:-1].astype(bool)
         gap_ns = opened["time_ns"][order][1:] - opened["last_ns"][order][:-1]
+        waits = opened["answered"][order][:-1] | (gap_ns < _SYN_NS)
+        still_open = same & ~opened["closed"][order][:-1] & waits
         again_s.append(gap_ns[still_open] / 1e9)
         gaps_s.append(np.diff(leased["time_ns"]) / 1e9)
         found.append(opened)
@@ -260,12 +266,12 @@ def main() -> None:
     parser.add_argument("captures", type=Path, nargs="+", help="a folder or a file a device")
     much = parser.add_mutually_exclusive_group(required=True)
     much.add_argument("--packets", help="of each stream")
-    much.add_argument("--seconds", help="of each stream")
+    much.add_argument("--duration", help="of each stream, as `generate` takes it")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/streams.json"))
     parser.add_argument("--scratch", type=Path, default=Path("out/benchmark/streams"))
     chosen = parser.parse_args()
     chosen.scratch.mkdir(parents=True, exist_ok=True)
-    how_much = ["--packets", chosen.packets] if chosen.packets else ["--seconds", chosen.seconds]
+    how_much = ["--packets", chosen.packets] if chosen.packets else ["--duration", chosen.duration]
     # devices that were measured before, with another amount perhaps, stay
     devices = {each["device"]: each for each in known(chosen.out)}
     for captures in chosen.captures:

@@ -16,6 +16,7 @@ from typing import Any
 import fit_tables
 import packet_tables
 import realism_tables
+import stream_tables
 
 from iotflowgen.evaluation import Results, read_results
 from iotflowgen.report import PAPER_TABLE_1
@@ -440,6 +441,7 @@ TABLES: dict[str, Callable[[], str]] = {
         name: partial(of_devices, getattr(realism_tables, name), "realism.json")
         for name in realism_tables.__all__
     },
+    "long-streams": partial(of_devices, stream_tables.long_streams, "streams.json"),
     **{name: partial(packets, name) for name in packet_tables.__all__},
 }
 

@@ -23,6 +23,8 @@ __all__ = ["Connections", "Ports", "open_connections"]
 
 _SHORTEST = 1024  # of ephemeral ports
 _LONGEST = 65535
+_STARTS, _ENDS = (_SHORTEST, 32768, 49152), (5000, 61000, _LONGEST)
+"""Of the ranges of BSD, of Linux, and of IANA (RFC 6056, section 2.1)."""
 _APART = 16384  # two ranges of a host are at least so far from each other
 _FEW = 64  # a stack that counts opens ports at most so far from one before (RFC 6056)
 _COUNTS = 0.2  # share of ports opened near one before, below which it is chance
@@ -75,17 +77,26 @@ class Connections:
         return None if port in self._opened[session, service] else port
 
     def open(
-        self, session: int, service: int, drawn: int, captured: int, *, udp: bool = False
+        self,
+        session: int,
+        service: int,
+        drawn: int,
+        captured: int,
+        *,
+        udp: bool = False,
+        ends: Sequence[int] = (_SHORTEST, _LONGEST),
     ) -> int:
         """The port that is opened if this one is drawn, where another one was captured.
 
-        It is the next one that was not opened for the service of late, and that Wireshark gives to
-        a protocol of TCP, or of UDP, if it gave the captured one. Hosts know of no such ports. But
-        what a packet was read as when captured, it is only read as on a port of the same kind.
+        It is the next one in the host's range, beyond the end from the beginning on, that was not
+        opened for the service of late, and that Wireshark gives to a protocol of TCP, or of UDP, if
+        it gave the captured one. Hosts know of no such ports. But what a packet was read as when
+        captured, it is only read as on a port of the same kind.
         """
         opened, claimed = self._opened[session, service], PORTS_ALIKE["udp" if udp else "tcp"]
         alike = claimed.get(captured, ())  # these are few, and far apart: none may be left
-        others = (port for port in range(drawn, _LONGEST + 1) if port not in claimed)
+        in_range = chain(range(drawn, ends[1] + 1), range(ends[0], drawn))
+        others = (port for port in in_range if port not in claimed)
         near = chain(alike[bisect_left(alike, drawn) :], others)
         port = next((port for port in near if port not in opened), captured)
         opened[port] = None
@@ -199,6 +210,13 @@ class Ports:
         self._opening = np.full(len(self._port), -1)
         self._opening[place] = np.arange(len(place))
         self._step, self._shared = step, shared
+        least = np.full(service.max(initial=-1) + 1, _LONGEST)
+        greatest = np.full(len(least), _SHORTEST)
+        np.minimum.at(least, service, port)
+        np.maximum.at(greatest, service, port)
+        self._start = np.array(_STARTS)[np.searchsorted(_STARTS[1:], least, side="right")]
+        self._end = np.array(_ENDS)[np.searchsorted(_ENDS, greatest)]
+        """Between which the host opens ports, by service."""
         counted = numbered([service, capture[place]])
         begun = np.bincount(counted[step == 0], minlength=counted.max(initial=-1) + 1)
         self._steps: dict[int, list[int]] = {}
@@ -245,7 +263,11 @@ class Ports:
         own = self._port[like]
         opening = self._opening[like]
         drawn = np.rint(self._spread.draw(self._like[opening], rng)).astype(np.int64)
-        drawn = np.clip(drawn, _SHORTEST, _LONGEST)
+        start, end = (bound[self.service[like]] for bound in (self._start, self._end))
+        drawn = np.where(
+            drawn < start, 2 * start - drawn, drawn
+        )  # as likely as others, not as ends
+        drawn = np.clip(np.where(drawn > end, 2 * end - drawn, drawn), start, end)
         of_packets = connection, self.service[packet], self._ends[packet]
         among, service, ends = (column[ephemeral] for column in of_packets)
         like_last = _like_last([among, service, ends])
@@ -253,10 +275,10 @@ class Ports:
         columns = (
             *(session[ephemeral], among, service, ports[ephemeral], own, drawn),
             *(self._shared[opening], self._step[opening], ends, self._udp[like]),
-            rng.random(len(like)) if connections else np.zeros(len(like)),
+            *(rng.random(len(like)) if connections else np.zeros(len(like)), start, end),
         )
         numbers, known = list[int](), dict[int, int]()
-        for of, each, serves, token, same, new, shared, step, over, udp, turn in zip(
+        for of, each, serves, token, same, new, shared, step, over, udp, turn, *within in zip(
             *(column[used].tolist() for column in columns), strict=True
         ):
             number = known.get(each) or open_.others(of, serves, -1 - token)
@@ -269,7 +291,9 @@ class Ports:
                     on = runs.pop() + self._steps[serves][int(turn * len(self._steps[serves]))]
                 else:
                     on = runs.pop(0) + step if runs and step else new
-                number = open_.open(of, serves, on if on <= _LONGEST else new, same, udp=udp)
+                number = open_.open(
+                    of, serves, on if on <= within[1] else new, same, udp=udp, ends=within
+                )
                 runs.insert(0, number)
                 del runs[_RUNS:]
             open_.use(of, serves, number, ends=over)

@@ -52,3 +52,9 @@ def test_a_port_that_a_service_opened_is_no_other_services_to_it() -> None:
     open_.use(SESSION, SERVICE, port, ends=True)
     assert open_.others(SESSION, OTHER, SLOTS + 1) == port
     assert open_.others(SESSION, SERVICE, SLOTS + 1) is None
+
+
+def test_a_host_that_has_opened_the_last_port_of_its_range_goes_on_with_the_first() -> None:
+    open_ = Connections(SLOTS)
+    ports = [open_.open(SESSION, SERVICE, 60_999, 50_000, ends=(32_768, 61_000)) for _ in range(3)]
+    assert ports == [60_999, 61_000, 32_768]
