@@ -90,6 +90,7 @@ def test_what_no_switch_forwards_is_left_out(models):
     ("text", "said"),
     [
         ("[network", "is no TOML"),
+        ("decoys = " + "[" * 5000, "is no TOML: too many levels"),
         ("x = 1", "x"),
         ("decoys = []", "decoys"),
         ('[network]\nsubnet = "8.8.8.0/24"', "no private network"),
@@ -153,8 +154,43 @@ def test_a_home_is_written_to_a_file(models, tmp_path):
     planned = invoke("live", home, "--dry-run", *words, "-o", other)
     assert planned.returncode == 0
     assert file.read_bytes() == other.read_bytes()
-    refused = invoke("generate", home, "--sessions", 3, "-o", file)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("generate", "--sessions", 3), "--sessions: not with"),
+        (("generate", "--payload", "fuzz"), "--payload: not with"),
+        (("generate", "--start", "1960-01-01"), "before 1970"),
+        (("live", "--dry-run", "--ip", "192.168.20.9"), "--ip: not with"),
+        (("live",), "--out: a file is written with --dry-run only"),
+    ],
+)
+def test_what_a_home_has_no_place_for_is_refused(models, tmp_path, words, said):
+    home = tmp_path / "home.toml"
+    home.write_text(f'[[decoys]]\nname = "hall"\nmodel = "{models}/plug.model"\n')
+    command, *options = words
+    refused = invoke(command, home, *options, "--out", tmp_path / "a.pcap")
     assert refused.returncode == 2
+    assert said in " ".join(refused.stderr.replace("│", " ").split())
+    assert not (tmp_path / "a.pcap").exists()
+
+
+def test_a_model_of_any_name_is_a_decoy(models, tmp_path):
+    model = tmp_path / "my (new) plug.model"
+    model.write_bytes((models / "plug.model").read_bytes())
+    words = ("--dry-run", "--duration", "1s", "--json", "-o", tmp_path / "a.pcap")
+    assert [*json.loads(invoke("live", model, *words).stdout)["decoys"]] == ["my--new--plug"]
+
+
+def test_a_file_is_no_socket_and_stays(models, tmp_path):
+    precious = tmp_path / "notes.txt"
+    precious.write_text("mine")
+    ends = ("--near", "lo", "--far", "lo", "--socket", precious)
+    refused = invoke("live", models / "plug.model", *ends)
+    assert refused.returncode == 1
+    assert "something else is there" in refused.stderr
+    assert precious.read_text() == "mine"
 
 
 def test_models_lie_beside_the_home(tmp_path):

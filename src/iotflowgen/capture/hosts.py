@@ -92,7 +92,7 @@ class Host:
         answers = [f"answers on {shown}"] if shown else []
         called = [f"calls itself {self.name}"] if self.name else []
         gateway = ["a gateway"] if self.is_gateway else []
-        counted = f"{self.packets} packets with {self.peers} others"
+        counted = f"{self.packets} packets with {self.peers} other{'s' * (self.peers != 1)}"
         return ", ".join([self.ip, *of_mac, counted, *answers, *called, *gateway])
 
 
@@ -235,7 +235,9 @@ def find_names(dissection: Dissection, found: Ethernet) -> dict[str, str]:
 
 def _name_in_dhcp(message: bytes) -> str:
     """Of a client: servers repeat it."""
-    _, _, options = message.partition(_COOKIE if message[:1] == _REQUEST else message)
+    if not message.startswith(_REQUEST):
+        return ""
+    _, _, options = message.partition(_COOKIE)
     while len(options) > 1 and options[0] != _END:
         if options[0] == 0:
             options = options[1:]

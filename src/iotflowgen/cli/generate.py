@@ -162,9 +162,10 @@ def generate(
     """
     check_not_read(out, model, persona)
     if model.suffix.lower() == ".toml":
-        amounts: dict[str, Any] = {"sessions": sessions, "packets": packets, "windows": windows}
-        others = {**amounts, "mac": mac, "ip": ip, "gateway": gateway, "persona": persona}
-        found = home_to_file(model, out, start, duration, {**others, "seed": seed})
+        others: dict[str, Any] = {"sessions": sessions, "packets": packets, "windows": windows}
+        others |= {"mac": mac, "ip": ip, "gateway": gateway, "persona": persona, "seed": seed}
+        others |= {"payload": payload == "fuzz", "keep_identifiers": keep_identifiers}
+        found = home_to_file(model, out, start, duration, others)
         return show_summary("generated", found, as_json=as_json)
     flags = {"mac": mac, "ip": ip, "gateway": gateway, "start": start}
     shown, start = who_and_when(persona, flags)

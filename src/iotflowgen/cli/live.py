@@ -144,6 +144,10 @@ def live(
     """
     if str(what) in VERBS:
         return show_summary("decoys", _ask(str(what), decoy, socket), as_json=as_json)
+    if decoy is not None:
+        raise iot.ArgumentError(f"only pause and resume take the name of a decoy, not {what}")
+    if out is not None and not dry_run:
+        raise iot.ArgumentError("a file is written with --dry-run only", "out")
     one = {"mac": mac, "address": ip, "seed": seed}
     home = _home(what, one, {"gateway": gateway, "gateway_mac": gateway_mac})
     when = _start(start), duration
@@ -187,9 +191,9 @@ def _home(what: Path, decoy: dict[str, Any], network: dict[str, Any]) -> "Home":
     from iotflowgen.live.home import one_decoy
 
     if what.suffix.lower() == ".toml":
-        given = [name for name, value in {**decoy, **network}.items() if value]
-        if given:
-            raise iot.ArgumentError(f"{what} says this", *given)
+        given = {"ip" if name == "address" else name: decoy[name] for name in decoy} | network
+        if options := [name for name, value in given.items() if value]:
+            raise iot.ArgumentError(f"not with {what}, which says who decoys are", *options)
         return read_home(what)
     return one_decoy(what, decoy, network)
 

@@ -77,7 +77,13 @@ class Composer:
         self._players: list[_Player] = []
 
     def switch_on(self, start_ns: int) -> None:
-        """Switch all decoys on, at a time in nanoseconds since the epoch."""
+        """Switch all decoys on, at a time in nanoseconds since the epoch.
+
+        Raises:
+            ArgumentError: That is before it.
+        """
+        if start_ns < 0:
+            raise ArgumentError("decoys cannot be switched on before 1970", "start")
         pairs = zip(self._decoys, self.pseudonyms, strict=True)
         self._players = [_Player(decoy, model, who, start_ns) for (decoy, model), who in pairs]
 
@@ -197,7 +203,7 @@ def _pseudonyms(
 ) -> Pseudonyms:
     """Who a decoy is, unlike those there are, and behind the same gateway."""
     if model.recording is None:
-        raise ArgumentError(f"{decoy.model} knows no packets; fit it on Ethernet captures", "model")
+        raise ArgumentError(f"{decoy.model} knows no packets; fit it on Ethernet captures")
     gateway, gateway_mac = network.gateway, network.gateway_mac
     pseudonyms = Pseudonyms(
         model.recording.identities,
@@ -211,8 +217,7 @@ def _pseudonyms(
     if network.subnet and ip_address(pseudonyms.device_ip) not in network.subnet:
         raise ArgumentError(
             f"decoy {decoy.name}: say its address in {network.subnet}; it would be "
-            f"{pseudonyms.device_ip}",
-            "address",
+            f"{pseudonyms.device_ip}"
         )
     return pseudonyms
 

@@ -30,6 +30,8 @@ class Control:
             with contextlib.suppress(NetworkError):
                 ask(path, {"ask": "status"})
                 raise FileExistsError(17, "other decoys are asked there; name another --socket")
+            if path.exists() and not path.is_socket():
+                raise FileExistsError(17, "something else is there; name another --socket")
             path.unlink(missing_ok=True)
             mask = os.umask(0o177)
             try:
@@ -57,7 +59,8 @@ class Control:
         with self._socket.accept()[0] as asker, contextlib.suppress(OSError, ValueError):
             asker.settimeout(1)
             with asker.makefile("rw") as lines:
-                lines.write(json.dumps(reply(json.loads(lines.readline()))) + "\n")
+                if isinstance(asked := json.loads(lines.readline()), dict):
+                    lines.write(json.dumps(reply(asked)) + "\n")
 
 
 def ask(path: Path, words: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,6 +77,8 @@ def ask(path: Path, words: Mapping[str, Any]) -> dict[str, Any]:
                 lines.write(json.dumps(words) + "\n")
                 lines.flush()
                 found: dict[str, Any] = json.loads(lines.readline())
+        except PermissionError as error:
+            raise NetworkError(f"only who runs the decoys may ask at {path}") from error
         except (OSError, ValueError) as error:
             raise NetworkError(f"no decoys are asked at {path}; name their --socket") from error
     if "error" in found:

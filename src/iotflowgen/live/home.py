@@ -24,6 +24,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from iotflowgen.errors import ArgumentError
+from iotflowgen.files import parsed_text
 
 __all__ = ["Decoy", "Home", "Network", "one_decoy", "read_home"]
 
@@ -131,14 +132,13 @@ def read_home(path: Path) -> Home:
         ArgumentError: It cannot be read, or says what cannot be.
     """
     try:
-        said = tomllib.loads(path.read_text())
-        home = Home.model_validate(said)
+        home = Home.model_validate(parsed_text(path, tomllib.loads))
     except OSError as error:
-        raise ArgumentError(f"cannot read {path}: {error.strerror}", "home") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"{path} is no TOML: {error}", "home") from error
+        raise ArgumentError(f"cannot read {path}: {error.strerror}") from error
     except ValidationError as error:
-        raise ArgumentError(f"{path}: {_first(error)}", "home") from error
+        raise ArgumentError(f"{path}: {_first(error)}") from error
+    except ValueError as error:
+        raise ArgumentError(f"{path} is no TOML: {error}") from error
     placed = (d.model_copy(update={"model": path.parent / d.model}) for d in home.decoys)
     return home.model_copy(update={"decoys": tuple(placed)})
 
@@ -163,7 +163,7 @@ def _is_host(address: IPv4Address, subnet: IPv4Network) -> bool:
 
 
 def one_decoy(model: Path, decoy: Mapping[str, Any], network: Mapping[str, Any]) -> Home:
-    """A home of one decoy, which has the name of its model.
+    """A home of one decoy, which has the name of its model, as far as that can be one.
 
     Args:
         model: Its model file.
@@ -173,7 +173,8 @@ def one_decoy(model: Path, decoy: Mapping[str, Any], network: Mapping[str, Any])
     Raises:
         ArgumentError: One of them cannot be.
     """
-    said = {"network": network, "decoys": [{"name": model.stem[:40], "model": model, **decoy}]}
+    name = re.sub(r"[^\w.-]", "-", model.stem)[:40]
+    said = {"network": network, "decoys": [{"name": name, "model": model, **decoy}]}
     try:
         return Home.model_validate(said)
     except ValidationError as error:

@@ -268,9 +268,7 @@ def _without_check_sequence(
     held = np.flatnonzero(is_ethernet & (frames.size == length) & (says >= 0))
     held = held[(says[held] + _FCS <= length[held]) & (length[held] > 60)]
     tried = frames.take(held[:: max(1, len(held) // _SAMPLE)]).tolist()
-    if tried and all(
-        zlib.crc32(each[:-_FCS]) == int.from_bytes(each[-_FCS:], "little") for each in tried
-    ):
+    if tried and all(map(_ends_in_check_sequence, tried)):
         length = np.where(is_ethernet & (frames.size == length), length - _FCS, length)
         frames = Frames(frames.data, frames.start, np.minimum(frames.size, length))
     return frames, length
