@@ -189,7 +189,7 @@ def fit(
     than 500,000 packets, so many are learnt from (`Captures.at_most`).
 
     Args:
-        captures: pcap or pcapng, either gzipped, or folders of them; or what `read_captures` read.
+        captures: pcap or pcapng, plain or packed, or folders of them; or what `read_captures` read.
         generator: The method that learns: `sessions`; `iotflow`, the paper's; `doppelganger`;
             `markov`; `replay`.
         device: MAC or IP address of the device; by default the most common IP address (section
@@ -278,10 +278,11 @@ def _settings(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
-        reason = f"{where}: {first['msg']}"
+        reason = f"{where}: {first['msg'].removeprefix('Value error, ')}"
         if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
             reason = f"{where!r} is none of: {', '.join(method.Config.model_fields)}"
-        raise ArgumentError(reason, "config") from error
+        by_itself = where == "window" and window is not None
+        raise ArgumentError(reason, "window" if by_itself else "config") from error
 
 
 def _amount(**asked: float | None) -> tuple[str, float]:

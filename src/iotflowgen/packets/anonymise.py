@@ -49,7 +49,7 @@ def anonymise(recording: Recording, rng: np.random.Generator) -> Recording:
 def remaining(recording: Recording) -> dict[str, str]:
     """What a recording still tells of the home that it was made in, by what it is."""
     known = recording.identities
-    of = "drawn, none was captured" if known.drawn else "as captured"
+    of = "drawn for all that were recognised" if known.drawn else "as captured"
     count = f"{len(known.macs)} MAC and {len(known.addresses)} IP addresses"
     names = questions(recording.frames, recording.layers, recording.protocols)
     return {

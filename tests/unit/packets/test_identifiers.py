@@ -15,6 +15,7 @@ SAMPLES = Path(__file__).parents[3] / "samples"
 _KEPT_TEXTS = {
     *("currentfw=881", "duration=300", "mfgid=294928"),  # of a model, not of one scale
     *("version=0106", "version=0124", "duration=180000"),
+    "Q0VUAAAKAAMAAA4QQ0VTVAADAAIAABwg",  # a time zone, in Base64
 }
 """What looks random and does not tell one device from the next; docs/packets.md says why."""
 
