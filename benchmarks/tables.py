@@ -389,12 +389,14 @@ def audit() -> str:
             d["device"],
             *(f"{d['sought'][kind]:,}" for kind in d["sought"]),
             f"{d['captured']:,}",
+            f"{d['in_model']:,}",
             f"{sum(d['found'].values()) + d['addresses_in_fields']:,}",
         )
         for d in _devices("audit.json")
     ]
     heads = ["device", "MAC addresses", "IP addresses", "names", "other values"]
-    return _table([*heads, "of these found in 3 captures", "found in honeydata"], rows)
+    heads += ["of these found in 3 captures", "in the model", "in honeydata"]
+    return _table(heads, rows)
 
 
 def packets(name: str) -> str:
