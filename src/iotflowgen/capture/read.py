@@ -80,7 +80,7 @@ def read_captures(
     """Read captures of one device.
 
     Args:
-        paths: Captures (pcap, pcapng, either gzipped), or folders of them.
+        paths: Captures (pcap or pcapng, plain or packed), or folders of them.
         device: MAC or IP address of the device; by default the most common IP address.
         dissector: Who tells what packets are: `builtin`, or the program `tshark`.
         processes: How many tsharks run at a time; by default as many as there are cores.

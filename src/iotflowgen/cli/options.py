@@ -60,7 +60,7 @@ Captures = Annotated[
     list[Path],
     typer.Argument(
         metavar="CAPTURE...",
-        help="pcap or pcapng, either gzipped, or a folder of them.",
+        help="pcap or pcapng, plain or packed, or a folder of them.",
         show_default=False,
     ),
 ]

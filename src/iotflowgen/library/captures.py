@@ -220,7 +220,7 @@ def read_captures(
     """Read captures of one device.
 
     Args:
-        captures: pcap or pcapng, either gzipped, or folders of them.
+        captures: pcap or pcapng, plain or packed, or folders of them.
         device: MAC or IP address of the device; by default the most common IP address (section
             4.2 of the paper).
         deduplicate: Whether packets that stand twice are taken once (`Captures.deduplicated`).
