@@ -94,6 +94,9 @@ def table_1() -> str:
         "paper: IoTG": {name: found.iotg for name, found in PAPER_TABLE_1.items()},
         "paper: DG": {name: found.dg for name, found in PAPER_TABLE_1.items()},
     }
+    columns["`iotflow`, as their code measures"] = _by_device(
+        "paper", "iotflow", "published", "accuracy"
+    )
     for name in generators:
         columns[f"`{name}`"] = _by_device("paper", name, "packet-metadata", "accuracy")
     for name in generators:
@@ -119,11 +122,13 @@ def adversaries() -> str:
         ("held-out", "excess"),
     ):
         for adversary in made_with["adversaries"]:
+            if not any(_benchmark().select(protocol=protocol, adversary=adversary)):
+                continue
             row = [f"{protocol}, {figure}", f"`{adversary}`"]
             for name in made_with["generators"]:
                 found = list(_by_device(protocol, name, adversary, figure).values())
                 worst = _share(figure, max(found, default=None))
-                row.append(f"{_share(figure, _mean(found))} ({worst})")
+                row.append(f"{_share(figure, _mean(found))} ({worst})" if found else "")
             row.append(_share("", _mean(_controls(protocol, adversary))))
             rows.append(row)
     heads = [f"`{name}`" for name in made_with["generators"]]
@@ -439,6 +444,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "budgets": partial(of_devices, fit_tables.budgets, "fit.json"),
     "reconstruction": partial(of_devices, fit_tables.reconstruction, "fit.json"),
     "settings": partial(of_devices, fit_tables.settings, "fit.json", "authors.json"),
+    "stages": partial(of_devices, fit_tables.stages, "stages.json"),
     **{
         name: partial(of_devices, getattr(realism_tables, name), "realism.json")
         for name in realism_tables.__all__
