@@ -210,12 +210,25 @@ def talk(protocol: int, port: int, message: bytes) -> Iterator[bytes]:
         yield macs[1 - way] + macs[way] + b"\x08\0" + ip + ends + head + message
 
 
+def learnt_from(frames: list[bytes], folder: Path) -> int:
+    """How many of 40 packets come out of a model of these frames."""
+    form, times = FORMATS[".pcap"], np.arange(len(frames)) * 10**8
+    records = records_bytes(form, times, Frames.of(frames))
+    (folder / "a.pcap").write_bytes(form.header + records)
+    with pytest.warns(iot.CaptureWarning):
+        model = iot.fit(folder / "a.pcap", device="10.0.0.1")
+    return model.generate(packets=40, seed=1).to_pcap(folder / "b.pcap").packets
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_messages_that_say_what_cannot_be_are_learnt_from(tmp_path: Path, lie: str) -> None:
-    frames = Frames.of([*talk(*LIES[lie])])
-    form, times = FORMATS[".pcap"], np.arange(len(frames)) * 10**8
-    (tmp_path / "a.pcap").write_bytes(form.header + records_bytes(form, times, frames))
-    with pytest.warns(iot.CaptureWarning):
-        model = iot.fit(tmp_path / "a.pcap", device="10.0.0.1")
-    written = model.generate(packets=40, seed=1).to_pcap(tmp_path / "b.pcap")
-    assert written.packets == 40
+    assert learnt_from([*talk(*LIES[lie])], tmp_path) == 40
+
+
+def test_fragments_that_end_within_their_headers_are_learnt_from(tmp_path: Path) -> None:
+    frames = [*talk(17, 9999, b"hello")]
+    link, ends = frames[0][:12], bytes(32)
+    of_ip4 = frames[0][:20] + b"\x20\0" + frames[0][22:]
+    of_ip6 = link + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, 8, 44, 64) + ends + bytes(8)
+    cut = [frame[:size] for frame in (of_ip4, of_ip6) for size in range(14, len(frame))]
+    assert learnt_from(frames + cut, tmp_path) == 40

@@ -27,6 +27,8 @@ _HEADER6: Final = 40
 _EXTENSION: Final = 8
 _FRAGMENT: Final = 44
 """The number of IPv6's extension header for fragments."""
+_MOST: Final = 256
+"""Fragments that are put together: the largest datagram has no more where links are usual."""
 _CHECKSUM: Final = 6
 """Where UDP has it."""
 
@@ -106,7 +108,9 @@ def _datagrams(packets: Packets) -> list[list[_Fragment]]:
     frames, layers = packets.frames, packets.layers
     network = layers.network
     torn = layers.is_ip4 & (frames.number(network + 6, 2) & 0x3FFF > 0)
-    torn |= layers.is_ip6 & (frames.number(network + 6, 1) == _FRAGMENT)
+    torn &= network + _HEADER4 <= frames.size
+    torn6 = layers.is_ip6 & (frames.number(network + 6, 1) == _FRAGMENT)
+    torn |= torn6 & (network + _HEADER6 + _EXTENSION <= frames.size)
     found: defaultdict[tuple[Any, ...], list[_Fragment]] = defaultdict(list)
     whole: list[list[_Fragment]] = []
     for packet in np.flatnonzero(torn).tolist():
@@ -125,6 +129,7 @@ def _datagrams(packets: Packets) -> list[list[_Fragment]]:
             key = frame[at + 8 : head], frame[head + 4 : first], carried
         own = found[(int(packets.session[packet]), *key)]
         own.append(_Fragment(packet, offset, not more, (first, end), carried))
+        del own[:-_MOST]
         ordered = sorted(own, key=lambda each: each.offset)
         if _is_whole(ordered):
             whole.append(ordered)
