@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from iotflowgen.capture import CaptureWarning
 from iotflowgen.live import Composer, Home, Network, without_fakes
 from iotflowgen.live.emitting.flows import Flows
 from iotflowgen.live.ledger import Ledger
@@ -120,12 +121,33 @@ def test_a_capture_without_fakes_has_all_else(tmp_path, models):
 
 def test_what_is_no_ledger_is_said_in_one_line(tmp_path, models):
     (tmp_path / "x.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "deep.jsonl").write_text("[" * 5000)
+    (tmp_path / "never.jsonl").write_text('{"ts": Infinity, "end": 1, "key": ""}\n')
     (tmp_path / "empty").mkdir()
     (tmp_path / "x.pcap").write_bytes(FORMATS[".pcap"].header)
-    for path, said in (("x.jsonl", "no ledger of"), ("none", "cannot read"), ("empty", "no flow")):
+    for path, said in (
+        *((name, "no ledger of") for name in ("x.jsonl", "deep.jsonl", "never.jsonl")),
+        *(("none", "cannot read"), ("empty", "no flow")),
+    ):
         done = invoke("ledger", tmp_path / "x.pcap", tmp_path / path)
         assert done.returncode == 1
         assert said in done.stderr
+
+
+def test_packets_that_were_captured_in_part_stay_so(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"ts": 1, "end": 2, "key": "00"}\n')
+    pcap, out = FORMATS[".pcap"], tmp_path / "out.pcap"
+    frames = [segment(True, SYN)[:size] for size in (5, 20, 30, 54)]
+    whole = np.full(len(frames), 54)
+    times = np.full(len(frames), START_NS)
+    records = records_bytes(pcap, times, Frames.of(frames), length=whole)
+    (tmp_path / "a.pcap").write_bytes(pcap.header + records + b"cut")
+    with pytest.warns(CaptureWarning, match="cut short"):
+        found = without_fakes(tmp_path / "a.pcap", [tmp_path / "a.jsonl"], out)
+    assert (found["packets"], found["fake"]) == (4, 0)
+    left = read_records(out)
+    assert left.frames.tolist() == frames
+    assert left.length.tolist() == whole.tolist()
 
 
 HOME = """

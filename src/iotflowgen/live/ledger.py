@@ -8,6 +8,7 @@ Shapes: P packets of a capture.
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -17,8 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from iotflowgen.capture import CaptureWarning
 from iotflowgen.errors import LedgerError, OutputError
-from iotflowgen.files import whole_file
+from iotflowgen.files import parsed_text, whole_file
 from iotflowgen.live.emitting.flows import key_of
 from iotflowgen.wire import read_records
 from iotflowgen.wire.pcap import ETHERNET, FORMATS, records_bytes
@@ -163,6 +165,9 @@ def without_fakes(capture: Path, ledgers: Sequence[Path], out: Path | None) -> d
         ledgers: Files of lines of JSON, or folders of them.
         out: Ends in `.pcap` or `.pcapng`; None to write nothing.
 
+    Warns:
+        CaptureWarning: A part of the capture cannot be read, and is left out.
+
     Raises:
         UnreadableCapture: The capture cannot be read.
         LedgerError: A ledger cannot be read.
@@ -170,15 +175,20 @@ def without_fakes(capture: Path, ledgers: Sequence[Path], out: Path | None) -> d
     """
     times = _times(ledgers)
     records = read_records(capture)
-    pairs = zip(records.frames.tolist(), records.time_ns.tolist(), strict=True)
-    fake = np.fromiter((_is_fake(frame, time_ns, times) for frame, time_ns in pairs), bool)
+    if records.complaint:
+        warnings.warn(f"{capture}: {records.complaint}", CaptureWarning, stacklevel=2)
+    sound = np.flatnonzero(records.is_sound)
+    frames, time_ns, length = records.frames.take(sound), records.time_ns[sound], records.length
+    pairs = zip(frames.tolist(), time_ns.tolist(), strict=True)
+    fake = np.fromiter((_is_fake(frame, at, times) for frame, at in pairs), bool)
     if out is not None:
-        if (records.link != ETHERNET).any():
+        if (records.link[sound] != ETHERNET).any():
             raise LedgerError(f"{capture} has frames of another link than Ethernet")
-        form = FORMATS[out.suffix.lower()]
+        form, left = FORMATS[out.suffix.lower()], np.flatnonzero(~fake)
+        content = records_bytes(form, time_ns[left], frames.take(left), length=length[sound[left]])
         with whole_file(out) as temporary, temporary.open("wb") as file:
             file.write(form.header)
-            file.write(records_bytes(form, records.time_ns[~fake], records.frames.take(~fake)))
+            file.write(content)
     share = float(fake.mean()) if len(fake) else 0.0
     return {"packets": len(fake), "fake": int(fake.sum()), "share": f"{share:.1%}"}
 
@@ -192,14 +202,14 @@ def _times(ledgers: Iterable[Path]) -> _Times:
     for path in ledgers:
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
             try:
-                for line in file.read_text().splitlines():
+                for line in parsed_text(file, str.splitlines):
                     said = json.loads(line)
                     first, last = int(said["ts"] * 1e9), int(said["end"] * 1e9)
                     times = (first - _SLACK_NS, last + _SLACK_NS)
                     found.setdefault(bytes.fromhex(said["key"]), []).append(times)
             except OSError as error:
                 raise LedgerError(f"cannot read {file}: {error.strerror}") from error
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
                 raise LedgerError(f"{file} is no ledger of `iotflowgen live`") from error
     if not found:
         raise LedgerError("there is no flow in the ledger; name its folder, or its .jsonl files")
@@ -207,7 +217,11 @@ def _times(ledgers: Iterable[Path]) -> _Times:
 
 
 def _is_fake(frame: bytes, time_ns: int, times: _Times) -> bool:
-    keys = {key_of(frame)[0], key_of(frame, swap=True)[0]}
+    try:
+        keys = {key_of(frame)[0], key_of(frame, swap=True)[0]}
+    except IndexError:
+        # captured in part: not all of its header
+        return False
     return any(first <= time_ns <= last for key in keys for first, last in times.get(key, ()))
 
 
