@@ -188,8 +188,8 @@ def test_a_capture_that_scapy_wrote(tmp_path):
     back = {"src": there["dst"], "dst": there["src"]}
     packets = []
     for i in range(200):
-        out = i % 3 != 2
-        ip = IP(src="10.0.0.5", dst="10.0.0.1") if out else IP(src="10.0.0.1", dst="10.0.0.5")
+        out, other = i % 3 != 2, f"192.0.2.{1 + i // 100}"
+        ip = IP(src="10.0.0.5", dst=other) if out else IP(src=other, dst="10.0.0.5")
         tcp = TCP(sport=50_000, dport=443) if out else TCP(sport=443, dport=50_000)
         packet = Ether(**(there if out else back)) / ip / tcp / Raw(bytes(i % 40))
         packet.time = 1_700_000_000 + i / 10

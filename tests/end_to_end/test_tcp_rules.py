@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from scipy.stats import poisson
 from tcp_checker import check, rates
 
 from tests.conftest import REPOSITORY
@@ -17,5 +18,9 @@ def test_sessions_break_rules_no_more_often_than_captures(name, tmp_path):
     assert invoke("generate", model, "--sessions", "16", *start, "--out", out).returncode == 0
     generated = check(out)
     assert generated.segments > 500
-    real = rates([check(path) for path in sorted(Path(captures).iterdir())])
-    assert all(rate <= real.get(rule, 0) for rule, rate in rates([generated]).items())
+    real = [check(path) for path in sorted(Path(captures).iterdir())]
+    broken, expected = rates([generated]), rates(real)
+    for rule, rate in broken.items():
+        # captures break a rule once or not at all: a rate of theirs has chance in it
+        events = expected.get(rule, 0) * generated.segments / 1000
+        assert rate * generated.segments / 1000 <= poisson.ppf(0.99, events), rule

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Final, Literal, NamedTuple
 
 from iotflowgen.packets.identity.notations import STUN_COOKIE
+from iotflowgen.packets.payload.known import drawn_in_known
 from iotflowgen.packets.payload.text import is_text
 from iotflowgen.traffic import protocol_mask
 
@@ -43,6 +44,7 @@ _DNS: Final = protocol_mask(["dns", "mdns"])
 _NTP: Final = protocol_mask(["ntp"])
 _BOOTP: Final = protocol_mask(["bootp"])
 _TLS: Final = protocol_mask(["https"])
+_UDP: Final = protocol_mask(["udp"])
 _KEPT: Final = (
     rb"\A[A-Z-]+ |HTTP/1\.\d(?: \d{3})?"  # RFC 9110
     rb"|(?i:^(?:content-length|transfer-encoding|content-type|connection|cache-control):[^\r\n]*)"
@@ -70,6 +72,9 @@ _TXT: Final = 16
 def values_in(message: bytes, protocols: int, *, is_expected: bool) -> Values:
     """The values of a message, in their order.
 
+    A message that is known by its content has none: what is of one capture alone in it, each packet
+    draws anew.
+
     Args:
         message: Payload of a packet.
         protocols: Protocol configuration, a bit each.
@@ -88,7 +93,7 @@ def values_in(message: bytes, protocols: int, *, is_expected: bool) -> Values:
     elif is_expected or protocols & _BOOTP or message[4:8] == STUN_COOKIE:
         for run in _RUN.finditer(message):
             yield from _in_text(message, *run.span())
-    else:
+    elif drawn_in_known(message, "udp" if protocols & _UDP else "tcp") is None:
         told = bytearray(message)
         for at, width in _lengths(message):
             told[at : at + width] = bytes(width)
