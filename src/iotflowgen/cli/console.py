@@ -60,7 +60,9 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
                     return command(*args, **kwargs)
             except ArgumentError as error:
                 options = [f"--{argument.replace('_', '-')}" for argument in error.arguments]
-                raise typer.BadParameter(str(error), param_hint=", ".join(options)) from error
+                raise typer.BadParameter(
+                    str(error), param_hint=", ".join(options) or None
+                ) from error
             except IoTFlowGenError as error:
                 say(str(error), "error", "red")
                 raise typer.Exit(1) from error
