@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import iotflowgen as iot
 from tests.conftest import REPOSITORY
 from tests.live.conftest import PIPES
 from tests.live.networks import Observer, run
@@ -175,3 +176,13 @@ def test_three_capabilities_are_enough_and_systemd_hears_of_it(gateway, home, tm
 def test_a_gateway_elsewhere_is_said(network, home):
     process = network.start(home, "--near", "near0", "--far", "far0")
     assert "the gateway is not this computer" in process.stderr.readline()
+
+
+def test_a_device_that_has_ipv6_alone_is_a_decoy(gateway, tmp_path):
+    samples = REPOSITORY / "samples" / "protocols" / "ipv6"
+    with pytest.warns(iot.CaptureWarning):
+        iot.fit(samples).save(tmp_path / "six.model")
+    gateway.start(tmp_path / "six.model", "--bridge", "lan0", "--pace", 10)
+    kinds = {frame[12:14] for frame in gateway.observer.watch(frames=10, quiet=30)}
+    assert b"\x86\xdd" in kinds
+    assert b"\x08\x00" not in kinds

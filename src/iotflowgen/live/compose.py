@@ -214,10 +214,11 @@ def _pseudonyms(
         gateway_mac=gateway_mac or next((other.gateway_mac for other in others), None),
         taken=[address for other in others for address in other.addresses],
     )
-    if network.subnet and ip_address(pseudonyms.device_ip) not in network.subnet:
+    ip = pseudonyms.device_ip
+    # a device may have IPv6 alone
+    if network.subnet and "." in ip and ip_address(ip) not in network.subnet:
         raise ArgumentError(
-            f"decoy {decoy.name}: say its address in {network.subnet}; it would be "
-            f"{pseudonyms.device_ip}"
+            f"decoy {decoy.name}: say its address in {network.subnet}; it would be {ip}"
         )
     return pseudonyms
 

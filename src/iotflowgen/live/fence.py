@@ -106,7 +106,9 @@ def probe(table: str, near: str, gateway_mac: bytes, decoy: Host, uplinks: Colle
     """
     secret = secrets.token_bytes(16)
     datagram = struct.pack("!HHHH", 49_152 + secrets.randbelow(2**13), 9, 24, 0) + secret
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 44, 0, 0x4000, 64, 17, 0) + decoy.ip + _NOBODY
+    # a device may have IPv6 alone
+    ends = (decoy.ip or _NOBODY[:3] + b"\2") + _NOBODY
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 44, 0, 0x4000, 64, 17, 0) + ends
     frame = gateway_mac + decoy.mac + b"\x08\x00" + with_checksum(header, 10) + datagram
     before = _dropped(table)
     with ExitStack() as stack:

@@ -269,7 +269,9 @@ def _checked(
     own = {_bytes(each) for each in interfaces.macs.values() if each != gateway["mac"]}
     for addresses in interfaces.addresses.values():
         own |= {each.ip.packed for each in addresses if str(each.ip) != gateway["ip"]}
-    subnet = network["subnet"] or f"{found['decoys'][0]['ip']}/24"
+    # of devices that have IPv6 alone nobody is in a network of IPv4
+    first = next((each["ip"] for each in found["decoys"] if "." in each["ip"]), "")
+    subnet = network["subnet"] or (f"{first}/24" if first else "0.0.0.0/32")
     return {
         "near": place.near,
         "far": place.far,
@@ -287,4 +289,5 @@ def _bytes(address: str) -> bytes:
     """A MAC address, or one of IPv4; empty for others."""
     if "." in address:
         return bytes(map(int, address.split(".")))
-    return bytes.fromhex(address.replace(":", ""))
+    parts = address.split(":")
+    return bytes.fromhex("".join(parts)) if [*map(len, parts)] == [2] * 6 else b""
