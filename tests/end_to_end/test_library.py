@@ -311,3 +311,8 @@ def test_what_cannot_be_evaluated_is_refused_before_captures_are_read(options, a
 def test_few_captures_are_said_to_be_few(captures):
     with pytest.warns(iot.CaptureWarning, match="few captures"):
         iot.fit(captures[:3])
+
+
+def test_no_captures_are_too_few(captures):
+    with pytest.raises(iot.TooShort, match="no captures"):
+        iot.fit(captures[:0])

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from iotflowgen.capture import CaptureWarning, Dissector
-from iotflowgen.errors import ArgumentError
+from iotflowgen.errors import ArgumentError, TooShort
 from iotflowgen.generators import (
     GENERATORS,
     Generator,
@@ -221,6 +221,8 @@ def fit(
     fitted = method(_settings(method, config, window), seed=seed, accelerator=accelerator)
     if not isinstance(captures, Captures):
         captures = read_captures(captures, device=device, dissector=dissector, progress=progress)
+    if not captures:
+        raise TooShort("there are no captures to learn from")
     if deduplicate:
         captures = captures.deduplicated()
     captures.doubt()
