@@ -135,6 +135,10 @@ def test_ipv6_only(tmp_path: Path) -> None:
     assert "choose a smaller --window" in refused("fit", captures, "--out", tmp_path / "x.model")
     _, fake = carried_through(captures, "--window", "4")
     assert {frame[12:14] for frame in frames_of(fake)} == {b"\x86\xdd"}
+    model, again = fake.with_suffix(".model"), tmp_path / "again.pcap"
+    status, said = run("generate", model, "--ip", "192.168.7.7", "--out", again)
+    assert status == 0
+    assert "192.168.7.7 is not shown" in said
 
 
 def mostly_six(rows: Rows) -> Rows:

@@ -161,7 +161,8 @@ class Honeydata(ABC):
             progress: Told after each block of packets.
 
         Warns:
-            HoneydataWarning: There is no captured packet to repeat, so that packets are fuzzed.
+            HoneydataWarning: There is no captured packet to repeat, so that packets are fuzzed; or
+                an IPv4 address is given, and the device has none.
 
         Raises:
             ArgumentError: An address is none, or has no place, as with `keep_identifiers`; or there
@@ -371,6 +372,8 @@ def _renderer(
 ) -> SupportsRender:
     if recording is None:
         return Fuzzer(rng)
+    if shown.ip and ":" in recording.identities.device_ip:
+        _warn(f"{shown.ip} is not shown, for the device has IPv6 addresses alone")
     pseudonyms = Pseudonyms(
         recording.identities, rng, mac=shown.mac, ip=shown.ip, gateway=shown.gateway, keep=keep
     )
