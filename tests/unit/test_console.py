@@ -10,6 +10,16 @@ from iotflowgen.cli.console import progress_display, reports_errors
 from iotflowgen.files import INTERRUPTS
 
 
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """Whoever runs the tests may ignore interrupts, as nohup does; commands then ignore them, too."""
+    before = {interrupt: signal.signal(interrupt, signal.SIG_DFL) for interrupt in INTERRUPTS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for interrupt, handler in before.items():
+        signal.signal(interrupt, handler)
+
+
 @pytest.mark.parametrize("interrupt", INTERRUPTS)
 def test_an_interrupt_stops_a_command_even_where_a_library_swallows_it(capfd, interrupt):
     done = []
