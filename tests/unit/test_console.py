@@ -12,7 +12,7 @@ from iotflowgen.files import INTERRUPTS
 
 @pytest.fixture(autouse=True)
 def not_ignored():
-    """Whoever runs the tests may ignore interrupts, as nohup does; commands then ignore them, too."""
+    """Whoever runs the tests may ignore interrupts, as nohup does; then commands do so, too."""
     before = {interrupt: signal.signal(interrupt, signal.SIG_DFL) for interrupt in INTERRUPTS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
