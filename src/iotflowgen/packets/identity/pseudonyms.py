@@ -256,6 +256,8 @@ class Pseudonyms:
             else:
                 if network not in networks:
                     networks[network] = self._draws.private(network)
+                # who keeps the end of an address shares it with nobody
+                self._draws.take(f"{networks[network]}.{end}" for end in _KEPT_ENDS)
                 kept = f"{networks[network]}.{last}"
                 is_kept = last in _KEPT_ENDS and kept not in given.values()
                 found[old] = kept if is_kept else self._draws.in_network(networks[network], last)

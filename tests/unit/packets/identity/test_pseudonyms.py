@@ -187,6 +187,19 @@ def test_nobody_else_has_an_address_that_was_asked_for(seed):
         assert len({*shown}) == len(shown)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_a_device_does_not_get_the_address_that_its_gateway_keeps(seed):
+    home = Identities(
+        device_mac="00:17:88:24:76:ff",
+        device_ip="10.10.10.6",
+        gateway_mac="00:b5:6d:06:08:ba",
+        gateway_ip="10.10.10.1",
+        addresses=("10.10.10.1", "10.10.10.6"),
+    )
+    shown = Pseudonyms(home, np.random.default_rng(seed))
+    assert shown.device_ip != shown.gateway_ip
+
+
 def test_a_device_without_an_address_has_the_one_that_is_given():
     known = Identities(device_mac=DEVICE, macs=(DEVICE,))
     assert persona(known, ip="10.0.0.9").device_ip == "10.0.0.9"
