@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from iotflowgen.compression import beginning
+from iotflowgen.wire.pcap import MAGIC_NUMBERS
 
 __all__ = ["is_capture", "other_format"]
 
-_PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
-_PCAP: Final = (
-    *(b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"),
-    *(b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d"),
-)
-"""Microseconds and nanoseconds, in both orders of bytes."""
 _UNPACK: Final = "unpack it first"
 _CONVERT: Final = "make a pcapng of it: editcap {name} {stem}.pcapng"
 _OTHERS: Final = (
@@ -49,8 +44,7 @@ def is_capture(path: Path) -> bool:
         NotRegular: It is a pipe or a device.
         OSError: It cannot be read.
     """
-    magic = beginning(path, 4)
-    return magic == _PCAPNG or magic in _PCAP
+    return beginning(path, 4) in MAGIC_NUMBERS
 
 
 def other_format(path: Path) -> str:

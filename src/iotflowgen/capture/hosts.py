@@ -24,6 +24,7 @@ from iotflowgen.capture.ethernet import Ethernet
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.layers import find_layers
+from iotflowgen.wire.messages import DHCP_COOKIE
 from iotflowgen.wire.ports import TCP_SERVICES, UDP_SERVICES
 
 __all__ = ["Host", "find_hosts", "find_names", "rivals"]
@@ -49,7 +50,6 @@ _MANUF: Final = (
     "/Applications/Wireshark.app/Contents/Resources/share/wireshark/manuf",
 )
 _OUI: Final = 24  # bits
-_COOKIE: Final = bytes.fromhex("63825363")
 _REQUEST: Final = b"\1"
 _HOST_NAME, _END = 12, 255
 """Options of DHCP (RFC 2132)."""
@@ -237,7 +237,7 @@ def _name_in_dhcp(message: bytes) -> str:
     """Of a client: servers repeat it."""
     if not message.startswith(_REQUEST):
         return ""
-    _, _, options = message.partition(_COOKIE)
+    _, _, options = message.partition(DHCP_COOKIE)
     while len(options) > 1 and options[0] != _END:
         if options[0] == 0:
             options = options[1:]

@@ -9,7 +9,7 @@ __all__ = ["BLOCKS", "NO_TIME", "Damage", "Place", "find_in_blocks"]
 BLOCKS: Final = b"\x0a\x0d\x0d\x0a"
 """How a section begins, and so a file, in either order of bytes."""
 
-_SECTION, _INTERFACE = 0x0A0D0D0A, 1
+_SECTION, _INTERFACE = int.from_bytes(BLOCKS), 1
 _OBSOLETE, _SIMPLE, _ENHANCED = 2, 3, 6
 """Blocks that hold a packet."""
 _LEAST: Final = {_SECTION: 28, _INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, _ENHANCED: 32}

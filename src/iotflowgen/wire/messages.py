@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from iotflowgen.wire.frames import Frames
 
 __all__ = [
+    "DHCP_COOKIE",
+    "OLD_STUN_TYPES",
+    "STUN_COOKIE",
     "has_dhcp_type",
     "http_kind",
     "is_dns",
@@ -50,9 +53,15 @@ _CLIENT_HELLO: Final = 1
 
 _DNS_HEADER: Final = 12
 _BOOTP: Final = 236
-_COOKIE: Final = 0x63825363
+DHCP_COOKIE: Final = b"\x63\x82\x53\x63"
+"""What options of DHCP begin with (RFC 2131, section 3)."""
 _PAD, _END, _MESSAGE_TYPE = 0, 255, 53
 """Options of DHCP (RFC 2132)."""
+
+STUN_COOKIE: Final = b"\x21\x12\xa4\x42"
+"""The second word of each message of STUN (RFC 8489, section 5)."""
+OLD_STUN_TYPES: Final = (1, 0x101, 0x111, 2, 0x102, 0x112)
+"""Types of messages before there was that cookie (RFC 3489, section 11.1)."""
 
 
 def http_kind(frames: Frames, start: Offsets, end: Offsets) -> NDArray[np.int64]:
@@ -157,7 +166,7 @@ def has_dhcp_type(frames: Frames, start: Offsets, end: Offsets) -> Found:
     """Whether messages (P) of BOOTP have the option of a DHCP message type (RFC 2131)."""
     found = np.zeros(len(frames), np.bool_)
     at = start + _BOOTP + 4
-    index = np.flatnonzero(frames.number(start + _BOOTP, 4) == _COOKIE)
+    index = np.flatnonzero(frames.number(start + _BOOTP, 4) == int.from_bytes(DHCP_COOKIE))
     while len(index):
         some, place = frames.take(index), at[index]
         kind, size, value = (some.number(place + i, 1) for i in range(3))

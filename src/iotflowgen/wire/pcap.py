@@ -25,6 +25,7 @@ __all__ = [
     "FORMATS",
     "LATEST_NS",
     "LONGEST_FRAME",
+    "MAGIC_NUMBERS",
     "MOST_PACKETS",
     "CaptureFormat",
     "Records",
@@ -50,6 +51,8 @@ _PCAP: Final = {
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 """Order of bytes and nanoseconds of a unit, by how a file of pcap begins."""
+MAGIC_NUMBERS: Final = frozenset({*_PCAP, BLOCKS})
+"""First four bytes of the files that are read."""
 _FILE, _RECORD = 24, 16
 """Bytes of the header of a file, and of a record."""
 
@@ -163,7 +166,7 @@ def pcapng_bytes(records: Records, time_ns: Integers, which: Integers) -> tuple[
         which: (M) places of the packets.
     """
     links, interface = np.unique(records.link[which], return_inverse=True)
-    head = _block(0x0A0D0D0A, _SECTION) + b"".join(map(_interface, links.tolist()))
+    head = _block(int.from_bytes(BLOCKS), _SECTION) + b"".join(map(_interface, links.tolist()))
     frames, length = records.frames.take(which), records.length[which]
     form = FORMATS[".pcapng"]
     return head, records_bytes(form, time_ns, frames, length=length, interface=interface)
@@ -255,7 +258,7 @@ def _interface(link: int) -> bytes:
     return _block(1, struct.pack("<HHI", link, 0, LONGEST_FRAME) + options)
 
 
-_PCAPNG_HEADER: Final = _block(0x0A0D0D0A, _SECTION) + _interface(ETHERNET)
+_PCAPNG_HEADER: Final = _block(int.from_bytes(BLOCKS), _SECTION) + _interface(ETHERNET)
 
 FORMATS: Final = {
     ".pcap": CaptureFormat(_PCAP_HEADER, end_ns=2**32 * 10**9, in_blocks=False),

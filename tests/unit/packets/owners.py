@@ -5,10 +5,11 @@ Nothing here comes from `packets`: what that overlooks must not be overlooked he
 
 import ipaddress
 import re
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from audit import dissect
 
 MACS = ("eth.addr", "arp.src.hw_mac", "arp.dst.hw_mac", "dhcp.hw.mac_addr")
 ADDRESSES = (
@@ -37,19 +38,6 @@ LABELLED = re.compile(
 RUN = re.compile(rb"[0-9A-Za-z+=]{10,}")
 DIGITS = re.compile(r"(?:[0-9].*){5}")
 EVERYBODYS = {"admin", "Admin", "AdminPassword", "none", "null", "false", "multipart"}
-
-
-def dissect(path: Path, fields: Iterable[str], shown: str = "") -> Iterator[list[list[str]]]:
-    """The values of fields, frame by frame."""
-    fields = list(fields)
-    command = ["tshark", "-r", str(path), "-n", "-T", "fields", "-E", "separator=/t"]
-    command += ["-E", "occurrence=a", "-E", "aggregator=\x1f", "-Y", shown]
-    command += [part for field in fields for part in ("-e", field)]
-    done = subprocess.run(command, capture_output=True, check=True, text=True, errors="replace")
-    for line in done.stdout.split("\n"):
-        values = [value.split("\x1f") if value else [] for value in line.split("\t")]
-        if len(values) == len(fields):
-            yield values
 
 
 def identifiers(paths: Iterable[Path]) -> dict[str, set[bytes]]:

@@ -12,13 +12,14 @@ from typing import Final
 
 import numpy as np
 
-from iotflowgen.packets.identity.notations import OPAQUE, STUN, STUN_COOKIE, TUYA, TUYA_PREFIX
+from iotflowgen.packets.identity.notations import OPAQUE, STUN, TUYA, TUYA_PREFIX
 from iotflowgen.recording import Packets
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import dst_port, src_port
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.dns import A, find_addresses
 from iotflowgen.wire.layers import ARP, ICMP, ICMP6, IP4, IP6, UDP
+from iotflowgen.wire.messages import STUN_COOKIE
 
 __all__ = ["PLAIN", "Field", "Kind", "fields_in", "header_fields", "kinds_of", "words_of_mqtt"]
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from iotflowgen.packets.identity.aes import decrypt, encrypt
 from iotflowgen.wire.arrays import Bytes
+from iotflowgen.wire.messages import STUN_COOKIE
 
 __all__ = [
     "AUTOKEY",
@@ -25,15 +26,12 @@ __all__ = [
     "ROTATED",
     "SHIFTED",
     "STUN",
-    "STUN_COOKIE",
     "TUYA",
     "TUYA_PREFIX",
     "XORED",
     "Notation",
 ]
 
-STUN_COOKIE: Final = b"\x21\x12\xa4\x42"
-"""The magic cookie (RFC 8489, section 5)."""
 TUYA_PREFIX: Final = b"\x00\x00\x55\xaa"
 _TUYA_KEY: Final = bytes.fromhex("6c1ec8e2bb9bb59ab50b0daf649b410a")
 """MD5 of `yGAdlopoPVldABfn`, the same in all devices (tinytuya, `message_helper.py`)."""

@@ -7,12 +7,11 @@ formed. What is encrypted or random is drawn, all else stays.
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from iotflowgen.wire.messages import OLD_STUN_TYPES, STUN_COOKIE
+
 __all__ = ["QuicPacket", "drawn_in_known", "quic_packets"]
 
 Ranges = list[tuple[int, int]]
-_COOKIE: Final = (0x2112A442).to_bytes(4)
-_STUN_TYPES: Final = frozenset({1, 0x101, 0x111, 2, 0x102, 0x112})
-"""Of messages before the cookie (RFC 3489, section 11.1)."""
 _INTEGRITY: Final = frozenset({0x0008, 0x001C})
 _DATA: Final = 0x0013
 _MOST_RELAYED: Final = 2048
@@ -45,7 +44,7 @@ def _number(payload: bytes, at: int, width: int) -> int:
 def _stun(payload: bytes) -> Ranges | None:
     """RFC 8489, section 5: integrity codes, and what a relay carries."""
     kind, size = _number(payload, 0, 2), _number(payload, 2, 2)
-    is_known = (payload[4:8] == _COOKIE and kind < 0x4000) or kind in _STUN_TYPES
+    is_known = (payload[4:8] == STUN_COOKIE and kind < 0x4000) or kind in OLD_STUN_TYPES
     if size + 20 != len(payload) or not is_known:
         return None
     found: Ranges = []

@@ -14,10 +14,10 @@ import numpy as np
 
 from iotflowgen.packets.transactions.payloads import BER, DIGITS, LETTERS, Mentions, Payloads
 from iotflowgen.wire.arrays import Flags
+from iotflowgen.wire.messages import OLD_STUN_TYPES, STUN_COOKIE
 
 __all__ = ["FINDERS", "RANDOM", "STUN"]
 
-_COOKIE: Final = 0x2112A442
 _CLASS, _INDICATION = 0x0110, 0x0010
 """Which bits of a STUN message say whether it asks, or tells without being asked."""
 _RESERVED = 0xC000
@@ -49,7 +49,7 @@ Finder = Callable[[Payloads], Iterator[Mentions]]
 
 def _is_stun(payloads: Payloads) -> Flags:
     """Whether payloads (N) are messages of STUN (RFC 8489, section 5)."""
-    found: Flags = payloads.number(4, 4) == _COOKIE
+    found: Flags = payloads.number(4, 4) == int.from_bytes(STUN_COOKIE)
     found &= payloads.number(0, 2) & _RESERVED == 0
     found &= payloads.number(2, 2) == payloads.size - 20
     return found
@@ -66,7 +66,7 @@ def _stun(payloads: Payloads) -> Iterator[Mentions]:
     yield Mentions.found(payloads, rows, places, sizes, _NONCE, form=LETTERS, stays=True)
     # as it was before the cookie (RFC 3489)
     is_old = payloads.is_udp & (payloads.number(2, 2) == payloads.size - 20) & ~is_new
-    is_old &= np.isin(kind, [1, 0x101, 0x111, 2, 0x102, 0x112])
+    is_old &= np.isin(kind, OLD_STUN_TYPES)
     which = np.flatnonzero(is_old)
     yield Mentions.found(payloads, which, 4, 16, _STUN_OLD, asks=asks[which])
 

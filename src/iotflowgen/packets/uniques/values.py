@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, Literal, NamedTuple
 
-from iotflowgen.packets.identity.notations import STUN_COOKIE
 from iotflowgen.packets.payload.known import drawn_in_known
 from iotflowgen.packets.payload.text import is_text
 from iotflowgen.traffic import protocol_mask
+from iotflowgen.wire.messages import STUN_COOKIE
 
 __all__ = ["Kind", "Value", "values_in"]
 
