@@ -43,7 +43,7 @@ class Renderer:
     def __init__(
         self,
         recording: Recording,
-        persona: Pseudonyms,
+        pseudonyms: Pseudonyms,
         rng: np.random.Generator,
         codecs: Sequence[type[Codec]] | None = None,
     ) -> None:
@@ -51,7 +51,7 @@ class Renderer:
 
         Args:
             recording: What was captured.
-            persona: Who is shown instead of the captured hosts.
+            pseudonyms: Who is shown instead of the captured hosts.
             rng: Draws what is random.
             codecs: Of linked fields, in the order in which they write; by default those of the
                 recording.
@@ -60,11 +60,11 @@ class Renderer:
             ModelError: The recording lacks what a codec needs, or has it otherwise; or a codec is
                 not installed.
         """
-        self.device_mac, self.device_ip = persona.device_mac, persona.device_ip
+        self.device_mac, self.device_ip = pseudonyms.device_mac, pseudonyms.device_ip
         codecs = codecs_of(recording) if codecs is None else codecs
         try:
             # what is shown instead stays the same, so that captured packets are disguised, and once
-            recording = replace(recording, frames=persona.pseudonymise(recording))
+            recording = replace(recording, frames=pseudonyms.pseudonymise(recording))
             self._frames, self._layers = recording.frames, recording.layers
             check_references(recording, codecs)
             self._codecs = [codec(recording) for codec in codecs]
@@ -72,11 +72,11 @@ class Renderer:
             raise ModelError("the model holds packets that do not fit; fit it again") from error
         self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
         self._noise = Noise(rng)
-        own = (persona.device_ip, "fe80::1")
-        if ":" in persona.device_ip:
-            own = (_NO_IP4, persona.device_ip)
-        shown = (persona.device_mac, *own)
-        self._fuzzer = Fuzzer(rng, Home(*shown, persona.gateway_mac, persona.gateway_ip))
+        own = (pseudonyms.device_ip, "fe80::1")
+        if ":" in pseudonyms.device_ip:
+            own = (_NO_IP4, pseudonyms.device_ip)
+        shown = (pseudonyms.device_mac, *own)
+        self._fuzzer = Fuzzer(rng, Home(*shown, pseudonyms.gateway_mac, pseudonyms.gateway_ip))
         self._memory = Memory()
         self._remembered: Rows | None = None
 

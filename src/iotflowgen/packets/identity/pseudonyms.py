@@ -121,7 +121,7 @@ class Pseudonyms:
 
     @property
     def identities(self) -> Identities:
-        """Who is shown, as if they had been captured; of a persona that does not keep them."""
+        """Who is shown, as if they had been captured; where captured identifiers are not kept."""
         known, macs, ips = self._identities, self._macs, self._ips | {"": ""}
         return Identities(
             drawn=True,
