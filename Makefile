@@ -53,6 +53,8 @@ benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be t
 		--devices Withings,WeMoLink,HomeMaticPlug --out benchmarks/results/authors
 	$(VENV)/bin/iotflowgen benchmark $(ROOT) --devices $(DEVICES) --out benchmarks/results/benchmark
 	cp benchmarks/results/benchmark/results.json benchmarks/results/benchmark.json
+	$(VENV)/bin/python benchmarks/stages.py $(ROOT) \
+		--devices EdimaxPlug1101W,D-LinkDoorSensor,WeMoInsightSwitch2,EdnetGateway
 	$(VENV)/bin/python benchmarks/ablation.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/known_source.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/realism.py $(ROOT) --devices $(DEVICES)
@@ -63,6 +65,8 @@ benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be t
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
 	$(VENV)/bin/python benchmarks/audit.py $(ROOT) --devices $$(ls $(ROOT) | paste -sd,)
 	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink
+	$(VENV)/bin/python benchmarks/streams.py --packets 3000000 \
+		$(ROOT)/D-LinkCam $(ROOT)/EdimaxPlug1101W $(ROOT)/WeMoLink
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/fuzzing.py
 	$(VENV)/bin/python benchmarks/tables.py
