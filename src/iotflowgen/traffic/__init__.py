@@ -1,5 +1,6 @@
-"""The nouns: protocols, a trace (one capture as columns), a session (generated), and windows."""
+"""The nouns: protocols, a trace (one capture as columns), a session (generated), windows, events."""
 
+from iotflowgen.traffic.events import Event
 from iotflowgen.traffic.pieces import quiet_places, spread_stretches
 from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
 from iotflowgen.traffic.session import Session
@@ -17,6 +18,7 @@ from iotflowgen.traffic.windows import (
 __all__ = [
     "PROTOCOLS",
     "STATES",
+    "Event",
     "Session",
     "State",
     "Trace",
