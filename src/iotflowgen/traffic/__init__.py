@@ -1,4 +1,4 @@
-"""The nouns: protocols, a trace (one capture as columns), a session (generated), windows, events."""
+"""The nouns: protocols, traces (captures as columns), generated sessions, windows and events."""
 
 from iotflowgen.traffic.events import Event
 from iotflowgen.traffic.pieces import quiet_places, spread_stretches
