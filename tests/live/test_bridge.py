@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -40,7 +41,8 @@ def gateway(network):
     host.run("ip", "link", "add", "name", "lan0", "type", "bridge", "mcast_snooping", 0)
     network.mute(host, "lan0")
     # so that the switch sees what is on the bridge
-    host.run("ip", "link", "set", "far0", "master", "lan0")
+    # a high address: the bridge has that of its lowest port
+    host.run("ip", "link", "set", "far0", "address", "fe:ff:ff:ff:ff:00", "master", "lan0")
     host.run("ip", "link", "set", "lan0", "up")
     host.run("ip", "address", "add", "192.168.20.1/24", "dev", "lan0")
     outside = network.namespace("outside")
@@ -53,9 +55,8 @@ def gateway(network):
         where.run("ip", "link", "set", name, "up")
     host.run("ip", "route", "add", "default", "via", "203.0.113.1")
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-    network.outside = Observer(outside.packet_socket("net0"))
-    yield network
-    network.outside.close()
+    with closing(Observer(outside.packet_socket("net0"))) as network.outside:
+        yield network
 
 
 @pytest.fixture
@@ -70,8 +71,14 @@ def mac_of(gateway, interface):
     return bytes.fromhex(links[0]["address"].replace(":", ""))
 
 
-def test_the_uplink_hears_nothing_and_the_gateway_sees_both_halves(gateway, home):
-    bridge = Observer(gateway.host.packet_socket("lan0"), outgoing=True)
+@pytest.fixture
+def bridge(gateway):
+    """Sees what the bridge itself hears and says."""
+    with closing(Observer(gateway.host.packet_socket("lan0"), outgoing=True)) as found:
+        yield found
+
+
+def test_the_uplink_hears_nothing_and_the_gateway_sees_both_halves(gateway, bridge, home):
     mac = mac_of(gateway, "lan0")
     process = gateway.start(home, "--bridge", "lan0", "--pace", 10)
     bridge.watch(frames=600, quiet=30)
@@ -93,7 +100,6 @@ def test_the_uplink_hears_nothing_and_the_gateway_sees_both_halves(gateway, home
     # nothing is left
     assert gateway.host.run("nft", "list", "ruleset").stdout == ""
     assert "decoys" not in gateway.host.run("ip", "link").stdout
-    bridge.close()
     assert mac_of(gateway, "lan0") == mac
 
 

@@ -62,8 +62,8 @@ def bridge_port(bridge: str) -> Iterator[str]:
     with _alone(near, bridge):
         # of a run that was killed
         _try("ip", "link", "del", near)
-        # a bridge without an address of its own takes the lowest of its ports
-        mac = (b"\xfe" + secrets.token_bytes(5)).hex(":")
+        # a bridge that was not given an address has the lowest of its ports', and is to keep it
+        mac = _above((Path("/sys/class/net") / bridge / "address").read_text().strip())
         _do("ip", "link", "add", near, "type", "veth", "peer", "name", port, "address", mac)
         try:
             for name in (near, port):
@@ -125,6 +125,12 @@ def probe(table: str, near: str, gateway_mac: bytes, decoy: Host, uplinks: Colle
             f"a packet from {near} to the gateway did not arrive where it is to be dropped; is "
             "that interface in the gateway's network?"
         )
+
+
+def _above(mac: str) -> str:
+    """A local MAC address that is higher than another."""
+    low = max(int.from_bytes(bytes.fromhex(mac.replace(":", ""))) + 1, 0xFE << 40)
+    return (low + secrets.randbelow((0xFF << 40) - low)).to_bytes(6).hex(":")
 
 
 def _raw(name: str, protocol: int) -> socket.socket:
