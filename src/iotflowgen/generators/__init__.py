@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from iotflowgen import plugins
 from iotflowgen.extras import lazy_names
-from iotflowgen.generators.generator import Generator, SessionGenerator
+from iotflowgen.generators.generator import EventGenerator, Generator, SessionGenerator
 from iotflowgen.generators.model_file import ModelMetadata, StoredModel, read_model, versions
 from iotflowgen.generators.streams import (
     check_representable,
@@ -34,6 +34,7 @@ __all__ = [
     "DoppelGANger",
     "DoppelGANgerConfig",
     "DoppelGANgerReport",
+    "EventGenerator",
     "FitWarning",
     "Generator",
     "IoTFlow",

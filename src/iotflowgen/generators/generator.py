@@ -1,6 +1,6 @@
 """What generators do; the contract suite in the tests holds each of them to it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -10,9 +10,9 @@ from iotflowgen.generators.model_file import StoredModel
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator
-from iotflowgen.traffic import Session, Trace, Windows
+from iotflowgen.traffic import Event, Session, Trace, Windows
 
-__all__ = ["Generator", "SessionGenerator"]
+__all__ = ["EventGenerator", "Generator", "SessionGenerator"]
 
 
 class Generator(Protocol):
@@ -84,4 +84,44 @@ class SessionGenerator(Protocol):
         """One session that never ends, from time 0 on, piece by piece under one name.
 
         About `at_once` packets are drawn together: as many as is quick, by default.
+        """
+
+
+@runtime_checkable
+class EventGenerator(SessionGenerator, Protocol):
+    """A generator that knows what its device does because of events."""
+
+    @property
+    def known_events(self) -> Mapping[str, int]:
+        """Names of the events that it knows, and how many of each it has learnt from."""
+
+    def fit(
+        self,
+        traces: Sequence[Trace],
+        *,
+        events: Sequence[Sequence[Event]] = (),
+        progress: Progress = silent,
+    ) -> Self:
+        """Learn from captures, and from the events of each of them, in order of time.
+
+        Events are on the clock of their capture. Without any it knows none.
+        """
+
+    def stream(
+        self,
+        rng: np.random.Generator,
+        *,
+        at_once: int | None = None,
+        events: Iterable[Event] = (),
+    ) -> Iterator[Session]:
+        """As of a `SessionGenerator`, with events at times from the session's first packet on.
+
+        They come in order of time, and may go on for ever. Packets say which they are caused by.
+        """
+
+    def respond(self, ahead: Session, event: Event, rng: np.random.Generator) -> Session:
+        """What is drawn of a stream and not used yet, with what an event in that time causes.
+
+        The event's own packets have the `event` 0; they use the connections that are open, and
+        numbers of flows that no piece of the stream has are above all others.
         """

@@ -41,6 +41,9 @@ class Session:
     flow: NDArray[np.int64]
     """Which of the session's flows (connections) each is of, the same in all pieces of a session;
     -1 for none."""
+    event: NDArray[np.int64] | None = None
+    """Which event caused each, by its place, from 0, among those that it was drawn with; -1 for
+    none. None where it was drawn without events."""
 
     def __post_init__(self) -> None:
         check_packets(self.name, self._columns())
@@ -53,7 +56,8 @@ class Session:
         return Session(name=self.name, **columns)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.type is not str}
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.type is not str}
+        return {name: column for name, column in columns.items() if column is not None}
 
     @property
     def duration_ns(self) -> NDArray[np.int64]:
@@ -63,6 +67,7 @@ class Session:
     def as_trace(self) -> Trace:
         """The features alone, as if they were captured; TCP payload is not known, and 0."""
         columns: dict[str, Any] = self._columns()
-        del columns["source"], columns["flow"]
+        for name in ("source", "flow", "event"):
+            columns.pop(name, None)
         columns["tcp_payload"] = np.zeros(len(self), dtype=np.int32)
         return Trace(name=self.name, **columns)
