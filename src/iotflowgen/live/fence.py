@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from iotflowgen.errors import NetworkError
-from iotflowgen.live.answering.process import MARK
 from iotflowgen.live.answering.replies import with_checksum
 from iotflowgen.live.emitting.guard import Host
 from iotflowgen.live.interfaces import PLACES
+from iotflowgen.live.near import MARK
 
 __all__ = ["bridge_port", "fence", "probe"]
 

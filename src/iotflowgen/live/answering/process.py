@@ -13,7 +13,6 @@ import secrets
 import select
 import signal
 import socket
-import struct
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import IPv4Network
@@ -22,18 +21,11 @@ from typing import Any, Final
 from iotflowgen.live.answering.replies import Responder
 from iotflowgen.live.emitting.due import DueFrame, mark_of
 from iotflowgen.live.emitting.guard import Guard, Host
+from iotflowgen.live.near import Near
 from iotflowgen.live.process import be_quick, cannot_use, hear, tell
 
 __all__ = ["Announced", "main"]
 
-MARK: Final = 0x107F
-"""Of packets that are answers (SO_MARK): where the gateway is this computer, it may hear them."""
-
-_ALL: Final = 0x0003
-_SOL_PACKET, _ADD_MEMBERSHIP, _AUXDATA, _PROMISCUOUS = 263, 1, 8, 1
-_SO_MARK: Final = 36
-_NOT_CHECKED, _HAS_VLAN = 1 << 3, 1 << 4
-_OUTGOING: Final = 4
 _STALE_S: Final = 2.0
 """What was announced so long ago has been lost."""
 
@@ -103,44 +95,11 @@ class _Answers:
             yield heapq.heappop(self._waiting)[1]
 
 
-class _Near:
-    """The near end, where decoys hear and are heard."""
-
-    def __init__(self, name: str, vlan: int | None) -> None:
-        self._vlan = vlan
-        port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
-        port.bind((name, 0))
-        number = socket.if_nametoindex(name)
-        asked = struct.pack("iHH8s", number, _PROMISCUOUS, 0, b"")
-        port.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, asked)
-        port.setsockopt(_SOL_PACKET, _AUXDATA, 1)
-        port.setsockopt(socket.SOL_SOCKET, _SO_MARK, MARK)
-        self.socket = port
-
-    def receive(self) -> tuple[bytes, bool, bool] | None:
-        """A frame without tag, whether it was sent here, and whether its checksums are there."""
-        frame, notes, _, (_, _, direction, *_) = self.socket.recvmsg(2**16, 256)
-        status, _, _, _, _, tag, _ = struct.unpack("=IIIHHHH", notes[0][2][:20])
-        vlan = tag & 0xFFF if status & _HAS_VLAN else None
-        if frame[12:14] == b"\x81\x00":
-            vlan, frame = int.from_bytes(frame[14:16]) & 0xFFF, frame[:12] + frame[16:]
-        if vlan != self._vlan:
-            return None
-        return frame, direction == _OUTGOING, not status & _NOT_CHECKED
-
-    def send(self, frame: bytes) -> None:
-        """Send an answer, with the tag of the network; one that does not get through is lost."""
-        if self._vlan is not None:
-            frame = frame[:12] + b"\x81\x00" + self._vlan.to_bytes(2) + frame[12:]
-        with contextlib.suppress(OSError):
-            self.socket.send(frame)
-
-
 class _Loop:
     """Listens, and answers when it is time."""
 
     def __init__(
-        self, near: _Near, marks: socket.socket, answers: _Answers, guard: Callable[[bytes], bool]
+        self, near: Near, marks: socket.socket, answers: _Answers, guard: Callable[[bytes], bool]
     ) -> None:
         self._near, self._marks, self._answers, self._guard = near, marks, answers, guard
         self._announced = Announced()
@@ -195,7 +154,7 @@ def main() -> None:
     guard = Guard(IPv4Network(asked["subnet"]), hosts)
     places = {host.mac: place for place, host in enumerate(hosts)}
     try:
-        near = _Near(asked["near"], asked["vlan"])
+        near = Near(asked["near"], asked["vlan"])
     except OSError as error:
         cannot_use(asked["near"], error)
         return
