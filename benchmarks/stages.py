@@ -33,7 +33,7 @@ from iotflowgen.capture import read_captures
 from iotflowgen.encoding import Codec, CodecConfig
 from iotflowgen.evaluation import Trial, trials
 from iotflowgen.generators import IoTFlow
-from iotflowgen.generators.chain import END, Chain, padded
+from iotflowgen.generators.walking.chain import END, Chain, padded
 from iotflowgen.generators.port_numbers import PortNumbers
 from iotflowgen.traffic import (
     Windows,

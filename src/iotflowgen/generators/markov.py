@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
-from iotflowgen.generators.chain import END, Chain, magnitude, padded
 from iotflowgen.generators.recorded import Recorded
 from iotflowgen.generators.replay import ReplayConfig, jitter
+from iotflowgen.generators.walking.chain import END, Chain, magnitude, padded
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Trace, Windows, every_window_start, flow_by_ports
 

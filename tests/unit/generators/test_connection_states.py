@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from iotflowgen.generators.connection_states import ConnectionStates, WalkConnections
+from iotflowgen.generators.walking.connection_states import ConnectionStates, WalkConnections
 
 NEW = 4
 SYN, ACK, ASK, ANSWER = range(4)

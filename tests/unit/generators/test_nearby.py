@@ -4,8 +4,8 @@ from itertools import islice
 
 import numpy as np
 
-from iotflowgen.generators.chain import END, padded
-from iotflowgen.generators.nearby import NearbyChain
+from iotflowgen.generators.walking.chain import END, padded
+from iotflowgen.generators.walking.nearby import NearbyChain
 
 ORDER = 2
 CAPTURES = [np.arange(1, 9), np.arange(1, 9), np.arange(1, 9)]

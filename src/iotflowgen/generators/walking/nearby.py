@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.generators.chain import END, Contexts, positions
+from iotflowgen.generators.walking.chain import END, Contexts, positions
 
 __all__ = ["Fits", "NearbyChain"]
 
