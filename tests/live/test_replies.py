@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from iotflowgen import load
-from iotflowgen.live.answering.reflexes import Reflexes, learn_reflexes
+from iotflowgen.live.answering.discovery import Discovery, find_sayings
+from iotflowgen.live.answering.reflexes import Header, Reflexes, learn_reflexes
 from iotflowgen.live.answering.replies import Responder
 from iotflowgen.live.emitting.guard import Host
 
@@ -17,15 +18,25 @@ ARP, ICMP, IP, TCP, UDP, Ether = (
 
 MAC, ADDRESS, IP6 = "02:11:22:33:44:55", "192.168.20.31", "fe80::11:22ff:fe33:4455"
 ASKER, ASKER_MAC, ASKER_IP6 = "192.168.20.77", "02:77:00:00:00:01", "fe80::77"
-OPTIONS = "020405b40103030001010402"
+OPTIONS = "020405b40402080a000000000000000001030307"
 REFLEXES = Reflexes.model_validate(
     {
-        "ttl": 128,
-        "keeps_whole": True,
-        "tcp_ports": {80: {"window": 5840, "options": OPTIONS}},
+        "headers": {
+            "accept": {"ttl": 128},
+            "reset": {"ttl": 128},
+            "echo": {"ttl": 128, "keeps_whole": False, "ids": "host"},
+            "error": {"ttl": 128, "keeps_whole": False, "ids": "host"},
+            "mdns": {"ttl": 255},
+            "datagram": {"ttl": 128},
+        },
+        "tcp_ports": {80: {"window": 65160, "options": OPTIONS}},
         "udp_ports": (5353,),
     }
 )
+
+
+HOST = Host(bytes.fromhex(MAC.replace(":", "")), bytes(map(int, ADDRESS.split("."))))
+NOTHING = Discovery().model_dump(mode="json")
 
 
 def asking(packet):
@@ -37,16 +48,22 @@ def own(packet):
 
 
 def responder(**changes):
-    host = Host(bytes.fromhex(MAC.replace(":", "")), bytes(map(int, ADDRESS.split("."))))
-    found = Responder(host, REFLEXES.model_copy(update=changes).model_dump(mode="json"))
+    said = changes.pop("discovery", Discovery()).model_dump(mode="json")
+    found = Responder(HOST, REFLEXES.model_copy(update=changes).model_dump(mode="json"), said)
     found.notice(own(ARP(op=1, hwsrc=MAC, psrc=ADDRESS, pdst="192.168.20.1")))
     found.notice(own(layers.IPv6(src=IP6, dst="ff02::2") / layers.ICMPv6ND_RS()))
     return found
 
 
 def answer(packet, **changes):
-    reply = responder(**changes).reply(packet)
-    return None if reply is None else parsed(reply.frame)
+    return reply(responder(**changes), packet)
+
+
+def reply(device, packet):
+    """The only one, if there is one."""
+    found = device.replies(packet)
+    assert len(found) < 2
+    return parsed(found[0].frame) if found else None
 
 
 def parsed(frame):
@@ -80,12 +97,12 @@ def test_a_ping_comes_back_whole():
     found = answer(asking(ICMP(id=7, seq=3) / b"0123456789a"))
     assert (found[ICMP].type, found[ICMP].id, found[ICMP].seq) == (0, 7, 3)
     assert bytes(found[ICMP].payload) == b"0123456789a"
-    assert (found[IP].ttl, found[IP].flags, found[IP].id) == (128, "DF", 0)
+    assert (found[IP].ttl, found[IP].flags) == (128, 0)
 
 
 def test_ip_ids_of_who_counts_them_go_on():
-    device = responder(counts_ids=True)
-    numbers = [parsed(device.reply(asking(ICMP())).frame)[IP].id for _ in range(3)]
+    device = responder()
+    numbers = [reply(device, asking(ICMP()))[IP].id for _ in range(3)]
     assert (numbers[1] - numbers[0]) % 2**16 == (numbers[2] - numbers[1]) % 2**16 == 1
 
 
@@ -99,22 +116,113 @@ def test_a_closed_port_resets():
 
 def test_an_open_port_accepts_and_closes_when_it_is_spoken_to():
     device = responder()
-    first = parsed(device.reply(asking(TCP(sport=4000, dport=80, flags="S", seq=9))).frame)[TCP]
-    assert (first.flags, first.ack, first.window) == ("SA", 10, 5840)
-    assert bytes(first)[20:].hex() == OPTIONS
+    first = reply(device, asking(TCP(sport=4000, dport=80, flags="S", seq=9)))[TCP]
+    assert (first.flags, first.ack) == ("SA", 10)
     number = first.seq + 1
-    assert device.reply(asking(TCP(sport=4000, dport=80, flags="A", seq=10, ack=number))) is None
+    assert reply(device, asking(TCP(sport=4000, dport=80, flags="A", seq=10, ack=number))) is None
     said = asking(
         TCP(sport=4000, dport=80, flags="PA", seq=10, ack=number) / b"GET / HTTP/1.0\r\n\r\n"
     )
-    assert parsed(device.reply(said).frame)[TCP].flags == "R"
+    assert reply(device, said)[TCP].flags == "R"
+
+
+# what nmap's tests offer: RFC 9293, 2018, 7323; with what Linux answers where it has all of them
+ALL = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (7, 0)), ("NOP", None), ("WScale", 7)]
+TIME, SCALE = ("Timestamp", (0xFFFFFFFF, 0)), ("WScale", 10)
+
+
+@pytest.mark.parametrize(
+    ("offered", "kinds", "window"),
+    [
+        ([SCALE, ("NOP", None), ("MSS", 1460), TIME, ("SAckOK", b"")], "4 8 1 3", 65160),
+        ([("MSS", 1400), SCALE, ("SAckOK", b""), TIME, ("EOL", None)], "4 8 1 3", 65160),
+        ([TIME, SCALE, ("MSS", 640)], "1 1 8 1 3", 65160),
+        ([("MSS", 265), ("SAckOK", b""), TIME], "4 8", 65160),
+        ([SCALE, ("NOP", None), ("MSS", 1460), ("SAckOK", b"")], "1 1 4 1 3", 64240),
+        ([], "", 64240),
+    ],
+)
+def test_who_connects_gets_what_both_have(offered, kinds, window):
+    found = answer(asking(TCP(dport=80, flags="S", seq=1, options=offered)))[TCP]
+    numbers = {"MSS": 2, "SAckOK": 4, "Timestamp": 8, "NOP": 1, "WScale": 3}
+    assert " ".join(str(numbers[name]) for name, _ in found.options) == f"2 {kinds}".strip()
+    assert found.window == window
+    said = dict(found.options)
+    assert said["MSS"] == 1460
+    if TIME in offered:
+        assert said["Timestamp"][1] == 0xFFFFFFFF
+
+
+def test_options_are_laid_out_as_captured():
+    found = answer(asking(TCP(dport=80, flags="S", options=ALL)))[TCP]
+    said = bytearray(bytes(found)[20:])
+    said[8:16] = bytes(8)
+    assert said.hex() == OPTIONS
+
+
+def test_the_clock_of_timestamps_runs_for_each_host():
+    now = [0]
+    device = Responder(HOST, REFLEXES.model_dump(mode="json"), NOTHING, lambda: now[0])
+    device.notice(own(ARP(op=1, hwsrc=MAC, psrc=ADDRESS, pdst="192.168.20.1")))
+
+    def stamp():
+        said = reply(device, asking(TCP(dport=80, sport=now[0] // 10**9, flags="S", options=ALL)))
+        return dict(said[TCP].options)["Timestamp"][0]
+
+    first = stamp()
+    now[0] += 10**9
+    assert (stamp() - first) % 2**32 == 1000
+
+
+def test_congestion_notification_is_taken_up():
+    assert answer(asking(TCP(dport=80, flags="SEC")))[TCP].flags == "SAE"
+    without = {"tcp": REFLEXES.tcp.model_copy(update={"ecn": False})}
+    assert answer(asking(TCP(dport=80, flags="SEC")), **without)[TCP].flags == "SA"
+
+
+def test_probes_of_nmap():
+    """T2 to T7, as its documentation has them; what Linux answers."""
+    for port, flags, expected in (
+        (80, "", None),
+        (80, "SFUP", None),
+        (80, "A", "R"),
+        (81, "S", "RA"),
+        (81, "A", "R"),
+        (81, "FPU", "RA"),
+    ):
+        found = answer(asking(TCP(dport=port, flags=flags, seq=1, ack=9)))
+        assert (found and str(found[TCP].flags)) == expected, (port, flags)
+        if found:
+            assert (found[IP].flags, found[IP].id, found[TCP].window) == ("DF", 0, 0)
+
+
+def test_a_ping_keeps_code_and_service():
+    asked = bytes(
+        Ether(dst=MAC, src=ASKER_MAC)
+        / IP(src=ASKER, dst=ADDRESS, tos=4)
+        / ICMP(code=9)
+        / bytes(150)
+    )
+    found = parsed(responder().replies(asked)[0].frame)
+    assert (found[ICMP].code, found[IP].tos) == (9, 4)
 
 
 def test_a_closed_port_of_udp_is_unreachable():
-    found = answer(asking(UDP(sport=53000, dport=9) / b"x"))
-    assert (found[ICMP].type, found[ICMP].code) == (3, 3)
-    quoted = IP(bytes(found[ICMP].payload))
+    found = answer(asking(UDP(sport=53000, dport=9) / (b"C" * 300)))
+    assert (found[ICMP].type, found[ICMP].code, found[IP].tos) == (3, 3, 0xC0)
+    quoted = IP(bytes(found)[42:])
     assert (quoted.src, quoted.dst, quoted[UDP].dport) == (ASKER, ADDRESS, 9)
+    assert len(bytes(found)) == 42 + 328
+    assert len(bytes(answer(asking(UDP(dport=9) / (b"C" * 300)), quote=28))) == 42 + 28
+
+
+def test_errors_are_few():
+    now = [0]
+    device = Responder(HOST, REFLEXES.model_dump(mode="json"), NOTHING, lambda: now[0])
+    device.notice(own(ARP(op=1, hwsrc=MAC, psrc=ADDRESS, pdst="192.168.20.1")))
+    assert [len(device.replies(asking(UDP(dport=9)))) for _ in range(8)] == [1] * 6 + [0] * 2
+    now[0] += 1_100_000_000
+    assert [len(device.replies(asking(UDP(dport=9)))) for _ in range(2)] == [1, 0]
 
 
 def test_ping_and_neighbour_solicitation_of_ipv6():
@@ -159,24 +267,25 @@ def test_what_gets_no_answer(packet):
     device = responder()
     device.notice(own(IP(src=ADDRESS, dst=ASKER) / COMPOSED))
     device.notice(own(IP(src=ADDRESS, dst="239.255.255.250") / UDP(sport=50_002, dport=1900)))
-    assert device.reply(packet) is None
+    assert not device.replies(packet)
 
 
 def test_who_has_no_address_yet_says_nothing():
-    host = Host(bytes.fromhex(MAC.replace(":", "")), bytes(map(int, ADDRESS.split("."))))
-    device = Responder(host, REFLEXES.model_dump(mode="json"))
+    device = Responder(HOST, REFLEXES.model_dump(mode="json"), NOTHING)
     probe = own(ARP(op=1, hwsrc=MAC, psrc="0.0.0.0", pdst=ADDRESS))
     device.notice(probe)
-    assert device.reply(asking(ICMP())) is None
+    assert not device.replies(asking(ICMP()))
 
 
 def test_reflexes_are_those_of_the_captures(models):
-    found = learn_reflexes(load(models / "plug.model").recording)
-    assert found.ttl == 128
-    assert found.keeps_whole
+    recording = load(models / "plug.model").recording
+    found = learn_reflexes(recording, find_sayings(recording))
+    assert found.headers["accept"] == Header(ttl=128)
+    assert found.headers["mdns"].ttl == 255
     assert 80 in found.tcp_ports
     assert {1900, 5353} & {*found.udp_ports}
-    assert found.delays_ns["arp"]
+    for name in ("arp", "mdns", "ssdp"):
+        assert found.delays_ns[name]
     for delays in found.delays_ns.values():
         assert list(delays) == sorted(delays)
-        assert all(0 < delay < 10**9 for delay in delays)
+        assert all(0 <= delay < 5 * 10**9 for delay in delays)

@@ -17,7 +17,8 @@ import numpy as np
 from iotflowgen.errors import ArgumentError
 from iotflowgen.files import whole_file
 from iotflowgen.library import Model, load
-from iotflowgen.live.answering.reflexes import learn_reflexes
+from iotflowgen.live.answering.discovery import Sayings, find_sayings
+from iotflowgen.live.answering.reflexes import Reflexes, learn_reflexes
 from iotflowgen.live.home import Decoy, Home, Network
 from iotflowgen.packets import Pseudonyms, Renderer, Rows, check_time
 from iotflowgen.traffic import Session
@@ -94,8 +95,13 @@ class Composer:
 
     def reflexes(self) -> list[dict[str, Any]]:
         """How decoys answer, decoy by decoy, in types that JSON has."""
-        of_model = cache(lambda model: learn_reflexes(model.recording).model_dump(mode="json"))
+        of_model = cache(lambda model: _reflexes(model).model_dump(mode="json"))
         return [of_model(model) for _, model in self._decoys]
+
+    def discovery(self) -> list[dict[str, Any]]:
+        """What decoys say to who looks for them, decoy by decoy, in types that JSON has."""
+        pairs = zip(self._decoys, self.pseudonyms, strict=True)
+        return [_sayings(model).shown(who).model_dump(mode="json") for (_, model), who in pairs]
 
     def summary(self) -> dict[str, str]:
         """Addresses of decoys by name, to be read."""
@@ -191,6 +197,17 @@ class _Player:
         rows = Rows.of(shifted, self._done, [0] * len(parts))
         self._done += len(rows)
         return rows, self._renderer.render(rows)
+
+
+@cache
+def _sayings(model: Model) -> Sayings:
+    assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
+    return find_sayings(model.recording)
+
+
+def _reflexes(model: Model) -> Reflexes:
+    assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
+    return learn_reflexes(model.recording, _sayings(model))
 
 
 def _seed(decoy: Decoy) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from iotflowgen.errors import NetworkError
-from iotflowgen.live.answering.replies import with_checksum
+from iotflowgen.live.answering.headers import with_checksum
 from iotflowgen.live.emitting.guard import Host
 from iotflowgen.live.interfaces import PLACES
 from iotflowgen.live.near import MARK

@@ -159,7 +159,8 @@ class _Attempt:
         asked = _checked(told["home"]["network"], found, self._interfaces, place)
         self._fence(found)
         self._answering = stack.enter_context(Child("answering.process", heard))
-        self._answering.ask({**asked, "reflexes": found["reflexes"], "marks": heard.fileno()})
+        answers = {name: found[name] for name in ("reflexes", "discovery")}
+        self._answering.ask({**asked, **answers, "marks": heard.fileno()})
         self._emitting = stack.enter_context(Child("emitting.process", ours, said))
         self._emitting.ask({**asked, "frames": ours.fileno(), "marks": said.fileno()})
         # each is to notice when another is gone

@@ -78,10 +78,13 @@ class _Answers:
             if responder.is_claimed(frame):
                 place = [*self._responders].index(asked)
                 tell({"conflict": place, "mac": frame[22:28].hex(":")})
-            elif reply := responder.reply(frame, checks=checks):
+                continue
+            for reply in responder.replies(frame, checks=checks):
                 delays = self._delays[asked][reply.kind]
-                due_ns = now_ns + delays[secrets.randbelow(len(delays))]
-                heapq.heappush(self._waiting, (due_ns, reply.frame))
+                delay_ns = delays[secrets.randbelow(len(delays))]
+                if reply.within_ns is not None:
+                    delay_ns = min(delay_ns, reply.within_ns)
+                heapq.heappush(self._waiting, (now_ns + delay_ns, reply.frame))
 
     def wait_s(self) -> float:
         """Until the next is due."""
@@ -150,7 +153,8 @@ def main() -> None:
     asked = hear()
     hosts = [Host(bytes.fromhex(mac), bytes.fromhex(ip)) for mac, ip in asked["decoys"]]
     learnt = dict(zip((host.mac for host in hosts), asked["reflexes"], strict=True))
-    responders = {host.mac: Responder(host, learnt[host.mac]) for host in hosts}
+    says = zip(hosts, asked["discovery"], strict=True)
+    responders = {host.mac: Responder(host, learnt[host.mac], said) for host, said in says}
     guard = Guard(IPv4Network(asked["subnet"]), hosts)
     places = {host.mac: place for place, host in enumerate(hosts)}
     try:

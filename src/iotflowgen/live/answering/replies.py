@@ -5,23 +5,36 @@ Nothing here waits or sends, and nothing answers what belongs to composed traffi
 
 import secrets
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from iotflowgen.live.answering import mdns, ssdp
+from iotflowgen.live.answering.headers import (
+    ARP,
+    ICMP,
+    ICMP6,
+    IP4,
+    IP6,
+    LINK,
+    TCP,
+    UDP,
+    Writer,
+    checksum,
+    pseudo6,
+)
+from iotflowgen.live.answering.memory import remember
+from iotflowgen.live.answering.names import LLMNR, NETBIOS, Names
+from iotflowgen.live.answering.tcp import Connections
 from iotflowgen.live.emitting.guard import Host
 
-__all__ = ["Reply", "Responder", "with_checksum"]
+__all__ = ["Reply", "Responder"]
 
-_ARP, _IP4, _IP6 = b"\x08\x06", b"\x08\x00", b"\x86\xdd"
-_ICMP, _TCP, _UDP, _ICMP6 = 1, 6, 17, 58
-_FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
-_LINK: Final = 14
-"""Bytes of Ethernet's header."""
-_QUOTE: Final = 8
-"""Bytes behind the header of a packet that an error repeats (RFC 792); systems may repeat more."""
-_MOST: Final = 512
-"""Ports, or connections, that are remembered: the last ones."""
+_CONTROL: Final = 0xC0
+"""Internetwork control, the service of errors (RFC 1812, section 4.3.2.5)."""
+_ERRORS, _ERROR_NS = 6, 10**9
+"""Errors that one host gets at once, and how long until it gets one more."""
+_EPHEMERAL: Final = range(49_152, 65_536)
 
 
 class Reply(NamedTuple):
@@ -30,26 +43,8 @@ class Reply(NamedTuple):
     frame: bytes
     kind: str
     """Of question: says how long the answer takes."""
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """TCP, as it came."""
-
-    key: bytes
-    """Own port, address and port of the peer."""
-    port: int
-    sequence: int
-    acknowledgment: int
-    flags: int
-    payload: int
-    """Bytes."""
-
-    @property
-    def next(self) -> int:
-        """The sequence number that acknowledges all of it."""
-        control = (self.flags & _SYN != 0) + (self.flags & _FIN != 0)
-        return (self.sequence + self.payload + control) % 2**32
+    within_ns: int | None = None
+    """The time for which who asks waits, if it says so."""
 
 
 class Responder:
@@ -58,42 +53,57 @@ class Responder:
     Args:
         host: Its addresses.
         reflexes: How its device answers: `Reflexes` in JSON.
+        discovery: What it says to who looks for it: `Discovery` in JSON.
+        now_ns: The clock, nanoseconds, which never jumps.
     """
 
-    def __init__(self, host: Host, reflexes: Mapping[str, Any]) -> None:
-        self._host, self._reflexes = host, reflexes
-        self._open = {int(port): each for port, each in reflexes["tcp_ports"].items()}
+    def __init__(
+        self,
+        host: Host,
+        reflexes: Mapping[str, Any],
+        discovery: Mapping[str, Any],
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._host, self._reflexes, self._now_ns = host, reflexes, now_ns
         self._has_ip = False
         self._ip6: dict[bytes, None] = {}
         self._udp = dict.fromkeys(reflexes["udp_ports"])
-        self._composed: dict[bytes, None] = {}
-        self._accepted: dict[bytes, None] = {}
-        self._next_id = secrets.randbelow(2**16)
+        self._connections = Connections(reflexes)
+        self._writer = Writer(host, reflexes["headers"])
+        self._mdns, self._ssdp = mdns.Mdns(discovery["mdns"]), ssdp.Ssdp(discovery["ssdp"])
+        self._names = Names(discovery["names"])
+        self._errors: dict[bytes, tuple[float, int]] = {}
 
     def notice(self, frame: bytes) -> None:
         """Take note of a frame that the decoy sends by itself: composed, not an answer."""
         kind = frame[12:14]
-        if kind == _ARP:
+        if kind == ARP:
             self._has_ip |= frame[28:32] == self._host.ip
-        elif kind == _IP4 and frame[26:30] == self._host.ip:
+        elif kind == IP4 and frame[26:30] == self._host.ip:
             self._has_ip = True
-            at = _LINK + 4 * (frame[_LINK] & 15)
-            if frame[23] == _UDP:
-                _remember(self._udp, int.from_bytes(frame[at : at + 2]))
-            elif frame[23] == _TCP:
-                _remember(
-                    self._composed, frame[at : at + 2] + frame[30:34] + frame[at + 2 : at + 4]
-                )
-        elif kind == _IP6 and any(frame[22:38]):
-            _remember(self._ip6, frame[22:38])
+            body = frame[LINK + 4 * (frame[LINK] & 15) :]
+            if frame[23] == UDP:
+                self._notice_udp(frame, body)
+            elif frame[23] == TCP:
+                self._connections.notice(body, frame[30:34], self._now_ns())
+        elif kind == IP6 and any(frame[22:38]):
+            remember(self._ip6, frame[22:38])
+
+    def _notice_udp(self, frame: bytes, body: bytes) -> None:
+        source, _, size = struct.unpack_from("!HHH", body)
+        remember(self._udp, source)
+        if source == mdns.PORT and frame[30:34] == mdns.GROUP:
+            self._mdns.notice(body[8:size], self._now_ns())
+        elif ssdp.PORT in struct.unpack_from("!HH", body):
+            self._ssdp.notice(body[8:size])
 
     def is_claimed(self, frame: bytes) -> bool:
         """Whether ARP says that somebody else has the decoy's address (RFC 5227, section 2.4)."""
-        says = frame[12:14] == _ARP and frame[28:32] == self._host.ip
+        says = frame[12:14] == ARP and frame[28:32] == self._host.ip
         return says and frame[22:28] != self._host.mac
 
-    def reply(self, frame: bytes, *, checks: bool = True) -> Reply | None:
-        """The answer to a frame that somebody else has sent to the decoy, if it gets one.
+    def replies(self, frame: bytes, *, checks: bool = True) -> Sequence[Reply]:
+        """The answers to a frame that somebody else has sent to the decoy or to all.
 
         Args:
             frame: Ethernet, without VLAN tag.
@@ -101,143 +111,115 @@ class Responder:
                 namespace of its own leaves them out.
         """
         try:
-            return self._reply(frame, checks=checks)
+            return [*self._replies(frame, checks=checks)]
         except (struct.error, IndexError):
             # cut short: a host drops it
-            return None
+            return []
 
-    def _reply(self, frame: bytes, *, checks: bool) -> Reply | None:
-        kind, for_one = frame[12:14], frame[:6] == self._host.mac
-        if kind == _ARP:
-            return self._arp(frame)
-        if kind == _IP6:
-            return self._icmp6(frame, checks=checks)
-        if kind != _IP4 or not for_one or not self._has_ip or frame[30:34] != self._host.ip:
-            return None
-        size, length = 4 * (frame[_LINK] & 15), int.from_bytes(frame[16:18])
-        header, body = frame[_LINK : _LINK + size], frame[_LINK + size : _LINK + length]
-        if _checksum(header) or len(body) != length - size or header[6] & 0x3F or header[7]:
-            return None
-        answer = {_ICMP: self._echo, _UDP: self._unreachable, _TCP: self._tcp}.get(header[9])
-        pseudo = header[12:20] + struct.pack("!HH", header[9], len(body))
-        is_damaged = checks and _checksum(body if header[9] == _ICMP else pseudo + body)
-        has_sum = header[9] != _UDP or any(body[6:8])
-        if answer is None or (is_damaged and has_sum):
-            return None
-        return answer(frame, header, body)
+    def _replies(self, frame: bytes, *, checks: bool) -> Iterator[Reply]:
+        kind = frame[12:14]
+        if kind == ARP:
+            yield from self._arp(frame)
+        elif kind == IP6:
+            yield from self._icmp6(frame, checks=checks)
+        elif kind == IP4 and self._has_ip:
+            yield from self._ip4(frame, checks=checks)
 
-    def _arp(self, frame: bytes) -> Reply | None:
+    def _ip4(self, frame: bytes, *, checks: bool) -> Iterator[Reply]:
+        target = frame[30:34]
+        is_direct = frame[:6] == self._host.mac and target == self._host.ip
+        if not is_direct and (target not in (mdns.GROUP, ssdp.GROUP) and frame[23] != UDP):
+            return
+        size, length = 4 * (frame[LINK] & 15), int.from_bytes(frame[16:18])
+        header, body = frame[LINK : LINK + size], frame[LINK + size : LINK + length]
+        if checksum(header) or len(body) != length - size or header[6] & 0x3F or header[7]:
+            return
+        protocol = header[9]
+        pseudo = header[12:20] + struct.pack("!HH", protocol, len(body))
+        is_damaged = checks and checksum(body if protocol == ICMP else pseudo + body)
+        if is_damaged and (protocol != UDP or any(body[6:8])):
+            return
+        asker = Host(frame[6:12], frame[26:30])
+        if protocol == UDP:
+            yield from self._datagram(asker, header, body, is_direct=is_direct)
+        elif is_direct and protocol == ICMP:
+            yield from self._echo(asker, header, body)
+        elif is_direct and protocol == TCP:
+            now_ns = self._now_ns()
+            if answer := self._connections.answer(body, asker.ip, now_ns):
+                kind = "accept" if answer.accepts else "reset"
+                said = self._writer.ip4(kind, TCP, answer.body, asker, now_ns=now_ns, asked=header)
+                yield Reply(said, "tcp")
+
+    def _arp(self, frame: bytes) -> Iterator[Reply]:
         is_asked = frame[20:22] == b"\0\1" and frame[38:42] == self._host.ip
-        if not is_asked or not self._has_ip:
-            return None
-        mac, ip = self._host
-        body = frame[14:20] + b"\0\2" + mac + ip + frame[22:32]
-        found = frame[22:28] + mac + _ARP + body
-        return Reply(found.ljust(self._reflexes["arp_size"], b"\0"), "arp")
+        if is_asked and self._has_ip:
+            mac, ip = self._host
+            body = frame[14:20] + b"\0\2" + mac + ip + frame[22:32]
+            said = frame[22:28] + mac + ARP + body
+            yield Reply(said.ljust(self._reflexes["arp_size"], b"\0"), "arp")
 
-    def _echo(self, frame: bytes, _header: bytes, body: bytes) -> Reply | None:
-        if body[:2] != b"\x08\0":
-            return None
-        return Reply(self._ip4(frame, _ICMP, with_checksum(b"\0\0\0\0" + body[4:], 2)), "icmp")
+    def _echo(self, asker: Host, header: bytes, body: bytes) -> Iterator[Reply]:
+        if body[0] == 8:
+            said = b"\0" + body[1:2] + b"\0\0" + body[4:]
+            frame = self._writer.ip4(
+                "echo", ICMP, said, asker, now_ns=self._now_ns(), asked=header, service=header[1]
+            )
+            yield Reply(frame, "icmp")
 
-    def _unreachable(self, frame: bytes, header: bytes, body: bytes) -> Reply | None:
-        if int.from_bytes(body[2:4]) in self._udp:
-            return None
-        said = b"\x03\x03" + bytes(6) + header + body[:_QUOTE]
-        return Reply(self._ip4(frame, _ICMP, with_checksum(said, 2)), "icmp")
+    def _datagram(
+        self, asker: Host, header: bytes, body: bytes, *, is_direct: bool
+    ) -> Iterator[Reply]:
+        """Answers to UDP: of who is looked for, or that there is nobody."""
+        source, port, size = struct.unpack_from("!HHH", body)
+        payload, now_ns = body[8:size], self._now_ns()
+        if port == mdns.PORT:
+            said = self._mdns.answer(payload, port=source, is_direct=is_direct, now_ns=now_ns)
+            if said is not None:
+                to = Host(b"", mdns.GROUP) if said.to_group else asker
+                kind = "mdns" if said.to_group else "datagram"
+                ports = port, source
+                frame = self._writer.udp4(kind, ports, said.payload, to, now_ns=now_ns)
+                yield Reply(frame, "mdns")
+        elif port == ssdp.PORT:
+            found = self._ssdp.answer(payload)
+            for each in found.payloads if found else ():
+                own = port if self._reflexes["ssdp_port"] else secrets.choice(_EPHEMERAL)
+                frame = self._writer.udp4("datagram", (own, source), each, asker, now_ns=now_ns)
+                yield Reply(frame, "ssdp", found.wait_s * 10**9 if found else None)
+        elif port in (LLMNR, NETBIOS) and (answer := self._names.answer(port, payload)):
+            frame = self._writer.udp4("datagram", (port, source), answer, asker, now_ns=now_ns)
+            yield Reply(frame, "names")
+        elif is_direct and port not in self._udp and self._may_complain(asker.ip, now_ns):
+            error = b"\x03\x03" + bytes(6) + (header + body)[: self._reflexes["quote"]]
+            service = header[1] & 0x1E | _CONTROL if self._reflexes["errors_limited"] else 0
+            frame = self._writer.ip4(
+                "error", ICMP, error, asker, now_ns=now_ns, asked=header, service=service
+            )
+            yield Reply(frame, "icmp")
 
-    def _tcp(self, frame: bytes, header: bytes, body: bytes) -> Reply | None:
-        _, port, sequence, acknowledgment, offset, flags = struct.unpack_from("!HHIIBB", body)
-        key = body[2:4] + header[12:16] + body[:2]
-        payload = len(body) - 4 * (offset >> 4)
-        segment = _Segment(key, port, sequence, acknowledgment, flags, payload)
-        if key in self._composed or flags & _RST:
-            self._accepted.pop(key, None)
-            return None
-        if flags & (_SYN | _ACK) == _SYN and port in self._open:
-            _remember(self._accepted, key)
-            first = self._open[port]
-            begin = secrets.randbits(32), segment.next
-            return self._segment(frame, segment, _SYN | _ACK, begin, first)
-        if key in self._accepted and flags & _ACK and not payload and not flags & (_SYN | _FIN):
-            return None
-        # nobody listens here, or whoever did closes
-        self._accepted.pop(key, None)
-        if flags & _ACK:
-            return self._segment(frame, segment, _RST, (acknowledgment, 0))
-        return self._segment(frame, segment, _RST | _ACK, (0, segment.next))
+    def _may_complain(self, ip: bytes, now_ns: int) -> bool:
+        """Whether a host gets one more error: some at once, then one a second, as Linux has it."""
+        if not self._reflexes["errors_limited"]:
+            return True
+        left, since_ns = self._errors.get(ip) or (_ERRORS, now_ns)
+        left = min(_ERRORS, left + (now_ns - since_ns) / _ERROR_NS)
+        remember(self._errors, ip, (max(left - 1, left % 1), now_ns))
+        return left >= 1
 
-    def _segment(
-        self,
-        frame: bytes,
-        to: _Segment,
-        flags: int,
-        numbers: tuple[int, int],
-        first: Mapping[str, Any] | None = None,
-    ) -> Reply:
-        options = bytes.fromhex(first["options"]) if first else b""
-        window = first["window"] if first else 0
-        offset = (20 + len(options)) << 2
-        ports = to.key[:2] + to.key[6:]
-        said = ports + struct.pack("!IIBBHI", *numbers, offset, flags, window, 0) + options
-        pseudo = self._host.ip + frame[26:30] + struct.pack("!HH", _TCP, len(said))
-        total = _checksum(pseudo + said)
-        return Reply(self._ip4(frame, _TCP, said[:16] + total.to_bytes(2) + said[18:]), "tcp")
-
-    def _ip4(self, frame: bytes, protocol: int, body: bytes) -> bytes:
-        """A packet back to who sent a frame."""
-        number = 0
-        if self._reflexes["counts_ids"]:
-            self._next_id = number = (self._next_id + 1) % 2**16
-        whole = 0x4000 * self._reflexes["keeps_whole"]
-        fields = (0x45, 0, 20 + len(body), number, whole, self._reflexes["ttl"], protocol, 0)
-        header = struct.pack("!BBHHHBBH", *fields) + self._host.ip + frame[26:30]
-        return frame[6:12] + self._host.mac + _IP4 + with_checksum(header, 10) + body
-
-    def _icmp6(self, frame: bytes, *, checks: bool) -> Reply | None:
+    def _icmp6(self, frame: bytes, *, checks: bool) -> Iterator[Reply]:
         """Answers to pings, and to who looks for an address of the decoy."""
         header, body = frame[14:54], frame[54 : 54 + int.from_bytes(frame[18:20])]
         source, target = header[8:24], header[24:40]
-        if header[6] != _ICMP6 or (checks and _checksum(_pseudo6(source, target, body) + body)):
-            return None
+        if header[6] != ICMP6 or (checks and checksum(pseudo6(source, target, body) + body)):
+            return
+        mac = frame[6:12]
         if body[0] == 128 and target in self._ip6:
-            return self._packet6(frame, target, source, b"\x81\0\0\0" + body[4:], 64)
+            said = b"\x81\0\0\0" + body[4:]
+            yield Reply(self._writer.icmp6(target, source, mac, said, 64), "icmp6")
         if body[0] == 135 and body[8:24] in self._ip6 and header[7] == 255:
             # who has no address yet is told together with all others
             to = source if any(source) else bytes.fromhex("ff02").ljust(15, b"\0") + b"\1"
             asked = 0x60 if any(source) else 0x20
             said = bytes([136, 0, 0, 0, asked, 0, 0, 0]) + body[8:24] + b"\2\1" + self._host.mac
-            return self._packet6(frame, body[8:24], to, said, 255)
-        return None
-
-    def _packet6(self, frame: bytes, own: bytes, to: bytes, body: bytes, hops: int) -> Reply:
-        total = _checksum(_pseudo6(own, to, body) + body)
-        body = body[:2] + total.to_bytes(2) + body[4:]
-        header = struct.pack("!IHBB", 0x60000000, len(body), _ICMP6, hops) + own + to
-        mac = b"\x33\x33" + to[12:] if to[0] == 255 else frame[6:12]
-        return Reply(mac + self._host.mac + _IP6 + header + body, "icmp6")
-
-
-def _remember(known: dict[Any, None], what: object) -> None:
-    known.pop(what, None)
-    known[what] = None
-    if len(known) > _MOST:
-        del known[next(iter(known))]
-
-
-def _pseudo6(source: bytes, target: bytes, body: bytes) -> bytes:
-    """What checksums cover beside the body (RFC 8200, section 8.1)."""
-    return source + target + struct.pack("!II", len(body), _ICMP6)
-
-
-def _checksum(data: bytes) -> int:
-    """Of the Internet (RFC 1071); 0 of what has its own in it."""
-    padded = data + bytes(len(data) % 2)
-    # 2^16 is 1 in the sums of one's complement
-    rest = int.from_bytes(padded) % 0xFFFF
-    return 0xFFFF - (rest or (0xFFFF if any(data) else 0))
-
-
-def with_checksum(data: bytes, at: int) -> bytes:
-    """The same, with its checksum in the two bytes from an offset on."""
-    return data[:at] + _checksum(data[:at] + b"\0\0" + data[at + 2 :]).to_bytes(2) + data[at + 2 :]
+            yield Reply(self._writer.icmp6(body[8:24], to, mac, said, 255), "icmp6")

@@ -71,6 +71,27 @@ class Places:
         found._check(frames.size)
         return found
 
+    def take(self, packet: Integers) -> "Places":
+        """Those in some packets, rising, which are counted from 0 on."""
+
+        def rows(of: Integers) -> tuple[Flags, Integers]:
+            place = np.searchsorted(packet, of)
+            return np.append(packet, -1)[place] == of, place
+
+        marked, mark_packet = rows(self.mark_packet)
+        inside, region_packet = rows(self.region_packet)
+        text, mark_text = np.unique(self.mark_text[marked], return_inverse=True)
+        return Places(
+            mark_packet=mark_packet[marked],
+            mark_at=self.mark_at[marked],
+            mark_text=mark_text,
+            text_size=self.text_size[text],
+            region_packet=region_packet[inside],
+            region_at=self.region_at[inside],
+            region_size=self.region_size[inside],
+            region_notation=self.region_notation[inside],
+        )
+
     def _check(self, size: Integers) -> None:
         marks = self.mark_packet, self.mark_at, self.mark_text
         regions = self.region_packet, self.region_at, self.region_size, self.region_notation

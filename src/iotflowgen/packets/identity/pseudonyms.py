@@ -35,7 +35,7 @@ from iotflowgen.packets.identity.spellings import (
 )
 from iotflowgen.recording import Identities, Packets, Recording
 from iotflowgen.wire import Frames
-from iotflowgen.wire.arrays import Bytes
+from iotflowgen.wire.arrays import Bytes, Integers
 
 __all__ = ["Pseudonyms"]
 
@@ -136,22 +136,28 @@ class Pseudonyms:
         )
 
     def pseudonymise(
-        self, recording: Recording, also: Callable[[Frames], None] | None = None
+        self,
+        recording: Recording,
+        also: Callable[[Frames], None] | None = None,
+        some: Integers | None = None,
     ) -> Frames:
         """A copy of its frames with every identifier replaced by one of the same length.
 
         Args:
             recording: The frames, and where they have identifiers.
             also: What else is to be written into the copy, while all that can be is readable.
+            some: The packets, rising, whose frames are wanted; all by default.
 
         Raises:
             KeyError, ValueError: The recording does not say where they are.
         """
-        copied = recording.frames.packed()
-        places = Places.of(recording.references, copied)
+        packets, places = recording.packets, Places.of(recording.references, recording.frames)
+        if some is not None:
+            packets, places = packets.take(some), places.take(some)
+        copied = packets.frames.packed()
         if self._keep:
             return copied
-        self._other_bytes(replace(recording.packets, frames=copied))
+        self._other_bytes(replace(packets, frames=copied))
         places.decode(copied)
         places.rename(copied, self.other)
         if also is not None:

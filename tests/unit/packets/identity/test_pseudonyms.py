@@ -160,6 +160,15 @@ def test_the_frames_that_were_given_are_not_written_to():
         assert recording.frames.tolist() == before
 
 
+@given(SEEDS, st.sets(st.integers(0, 60)))
+def test_some_frames_are_shown_as_they_are_among_all(seed, places):
+    recording = recorded(everywhere())
+    some = np.array(sorted(each for each in places if each < len(recording)), np.int64)
+    someone = persona(recording.identities, seed)
+    whole = someone.pseudonymise(recording)
+    assert someone.pseudonymise(recording, some=some).tolist() == whole.take(some).tolist()
+
+
 @settings(max_examples=20, deadline=None)
 @given(SEEDS)
 def test_a_home_that_is_given_comes_out(seed):
