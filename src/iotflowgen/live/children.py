@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Self
 
 from iotflowgen import errors
@@ -22,18 +22,19 @@ class Child:
 
     Args:
         module: Of `iotflowgen.live`.
-        ends: Sockets that it gets.
+        ends: Sockets that it gets, or files.
+        before: Words of a command that starts it, where it is not to be started as usual.
     """
 
-    def __init__(self, module: str, *ends: socket.socket) -> None:
+    def __init__(self, module: str, *ends: socket.socket | int, before: Sequence[str] = ()) -> None:
         self.module = module
         self._process = subprocess.Popen(
             # without what lies in the working directory: it may run as root
-            [sys.executable, "-P", "-m", f"iotflowgen.live.{module}"],
+            [*before, sys.executable, "-P", "-m", f"iotflowgen.live.{module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            pass_fds=[end.fileno() for end in ends],
+            pass_fds=[end if isinstance(end, int) else end.fileno() for end in ends],
             # Ctrl-C is for this process, which passes it on
             process_group=0,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
@@ -41,7 +42,8 @@ class Child:
         self._said = b""
         self.is_mute = False
         """It will say no more."""
-        self.ends = os.pidfd_open(self._process.pid)
+        self.pid = self._process.pid
+        self.ends = os.pidfd_open(self.pid)
         """A file descriptor that can be read from once it has ended."""
 
     def __enter__(self) -> Self:
@@ -60,6 +62,10 @@ class Child:
         """What it says can be read from here."""
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         return self._process.stdout.fileno()
+
+    def has_ended(self) -> bool:
+        """Whether it has."""
+        return self._process.poll() is not None
 
     def stop(self) -> None:
         """Ask it for an end."""

@@ -8,10 +8,8 @@ in, behind those who capture there. Answers of decoys to this computer itself pa
 import json
 import secrets
 import select
-import shutil
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,8 +19,8 @@ from typing import Any, Final
 from iotflowgen.errors import NetworkError
 from iotflowgen.live.answering.headers import with_checksum
 from iotflowgen.live.emitting.guard import Host
-from iotflowgen.live.interfaces import PLACES
 from iotflowgen.live.near import MARK
+from iotflowgen.live.programs import attempt, do
 
 __all__ = ["bridge_port", "fence", "probe"]
 
@@ -61,21 +59,21 @@ def bridge_port(bridge: str) -> Iterator[str]:
     near, port = f"decoys{number}", f"decoys{number}p"
     with _alone(near, bridge):
         # of a run that was killed
-        _try("ip", "link", "del", near)
+        attempt("ip", "link", "del", near)
         # a bridge that was not given an address has the lowest of its ports', and is to keep it
         mac = _above((Path("/sys/class/net") / bridge / "address").read_text().strip())
-        _do("ip", "link", "add", near, "type", "veth", "peer", "name", port, "address", mac)
+        do("ip", "link", "add", near, "type", "veth", "peer", "name", port, "address", mac)
         try:
             for name in (near, port):
                 setting = Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6")
                 if setting.exists():
                     setting.write_text("1")
-            _do("ip", "link", "set", port, "master", bridge)
+            do("ip", "link", "set", port, "master", bridge)
             for name in (near, port):
-                _do("ip", "link", "set", name, "up")
+                do("ip", "link", "set", name, "up")
             yield near
         finally:
-            _try("ip", "link", "del", near)
+            attempt("ip", "link", "del", near)
 
 
 @contextmanager
@@ -90,12 +88,12 @@ def fence(interface: str, macs: Collection[str]) -> Iterator[str]:
     """
     table = f"iotflowgen_{interface}".replace("-", "_").replace(".", "_")
     rules = _RULES.format(table=table, interface=interface, macs=", ".join(sorted(macs)), mark=MARK)
-    _try("nft", "delete", "table", "netdev", table)
-    _do("nft", "-f", "-", said=rules)
+    attempt("nft", "delete", "table", "netdev", table)
+    do("nft", "-f", "-", said=rules)
     try:
         yield table
     finally:
-        _try("nft", "delete", "table", "netdev", table)
+        attempt("nft", "delete", "table", "netdev", table)
 
 
 def probe(table: str, near: str, gateway_mac: bytes, decoy: Host, uplinks: Collection[str]) -> None:
@@ -151,24 +149,6 @@ def _alone(name: str, bridge: str) -> Iterator[None]:
 
 
 def _dropped(table: str) -> int:
-    said = _do("nft", "-j", "list", "counter", "netdev", table, "kept")
+    said = do("nft", "-j", "list", "counter", "netdev", table, "kept")
     found: list[dict[str, Any]] = json.loads(said)["nftables"]
     return sum(each["counter"]["packets"] for each in found if "counter" in each)
-
-
-def _do(program: str, *words: str, said: str = "") -> str:
-    path = shutil.which(program, path=PLACES)
-    if path is None:
-        package = {"ip": "iproute2", "nft": "nftables"}[program]
-        raise NetworkError(f"the program {program} is missing; install {package}")
-    done = subprocess.run([path, *words], input=said, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NetworkError(f"{program} {' '.join(words)}: {done.stderr.strip().splitlines()[0]}")
-    return done.stdout
-
-
-def _try(program: str, *words: str) -> None:
-    """Remove what may be there or not."""
-    path = shutil.which(program, path=PLACES)
-    if path is not None:
-        subprocess.run([path, *words], capture_output=True, check=False)

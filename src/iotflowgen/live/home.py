@@ -39,6 +39,17 @@ def _checked_mac(text: str) -> str:
 _Mac = Annotated[str, AfterValidator(_checked_mac)]
 
 
+def _checked_port(text: str) -> str:
+    number, _, protocol = text.partition("/")
+    is_number = number.isascii() and number.isdecimal() and 0 < int(number) < 2**16
+    if not is_number or protocol not in ("tcp", "udp"):
+        raise ValueError(f"{text} is no port; say it as 443/tcp or 161/udp")
+    return f"{int(number)}/{protocol}"
+
+
+_Port = Annotated[str, AfterValidator(_checked_port)]
+
+
 _HOURS: Final = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 _MINUTE_NS: Final = 60 * 10**9
 _DAY_NS: Final = 1440 * _MINUTE_NS
@@ -87,6 +98,8 @@ class Decoy(_Strict):
     schedule: tuple[Annotated[str, Field(pattern=_HOURS)], ...] = ()
     """When it is switched on each day, such as `["07:00-09:30", "17:00-01:00"]`, UTC; by default
     always."""
+    ports: tuple[_Port, ...] = ()
+    """Handed over, such as `["443/tcp", "161/udp"]`: others serve them, in its namespace."""
 
     def powered(self, start_ns: int) -> Iterator[tuple[int, int]]:
         """From when to when it is on, one time after another, nanoseconds since the epoch."""

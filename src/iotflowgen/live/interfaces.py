@@ -1,20 +1,16 @@
 """Network interfaces of this computer: what they are, and whether decoys may use them."""
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Collection
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from iotflowgen.errors import NetworkError
+from iotflowgen.live.programs import do
 
-__all__ = ["PLACES", "Interfaces", "silence", "survey"]
+__all__ = ["Interfaces", "silence", "survey"]
 
-PLACES: Final = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
-"""Where programs of the system are; usual users do not look into all of these."""
 _SETTING: Final = "/proc/sys/net/ipv6/conf/{}/disable_ipv6"
 
 
@@ -27,6 +23,8 @@ class Interfaces(NamedTuple):
     """IP addresses of each, with their networks."""
     uplinks: frozenset[str]
     """Interfaces that have a default route."""
+    mtus: dict[str, int]
+    """Bytes behind the link layer's header that a frame may have, by the interface's name."""
 
     def check(self, name: str, confirmed: Collection[str]) -> None:
         """Check that decoys may use an interface; one with a default route has to be confirmed.
@@ -82,6 +80,7 @@ def survey() -> Interfaces:
             for link in links
         },
         uplinks=frozenset(route["dev"] for route in routes if "dev" in route),
+        mtus={link["ifname"]: link["mtu"] for link in links},
     )
 
 
@@ -112,11 +111,5 @@ def silence(name: str, interfaces: Interfaces) -> bool:
 
 
 def _ip(*words: str) -> list[dict[str, Any]]:
-    program = shutil.which("ip", path=PLACES)
-    if program is None:
-        raise NetworkError("the program ip is missing; install iproute2")
-    done = subprocess.run([program, "-json", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NetworkError(f"ip {' '.join(words)}: {done.stderr.strip()}")
-    found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    found: list[dict[str, Any]] = json.loads(do("ip", "-json", *words) or "[]")
     return [each for each in found if each]

@@ -3,7 +3,7 @@
 import select
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
@@ -16,6 +16,7 @@ from iotflowgen.live.children import Child
 from iotflowgen.live.control import DEFAULT_SOCKET, Control
 from iotflowgen.live.emitting.guard import Host
 from iotflowgen.live.fence import bridge_port, fence, probe
+from iotflowgen.live.handover.namespaces import Namespaces
 from iotflowgen.live.home import Home
 from iotflowgen.live.interfaces import Interfaces, silence, survey
 from iotflowgen.live.ledger import Ledger
@@ -94,6 +95,7 @@ def run(
             if silence(name, interfaces):
                 say(f"{name}: IPv6 of its own is off from now on")
         home = _behind(home, place.far, interfaces)
+        spaces = whole.enter_context(Namespaces(say))
         begun = time.monotonic()
         for restarts in count():
             passed = time.monotonic() - begun if restarts else 0.0
@@ -104,7 +106,7 @@ def run(
                 "seconds": min(seconds, 1e9) - passed,
             }
             with ExitStack() as stack:
-                attempt = _Attempt(stack, place, interfaces, say)
+                attempt = _Attempt(stack, place, interfaces, spaces, say)
                 attempt.begin(told)
                 found = attempt.wait(control)
             if found is not None:
@@ -132,6 +134,7 @@ class _Attempt:
         stack: Ends them.
         place: Where decoys are.
         interfaces: Those that there are.
+        spaces: Namespaces of decoys that hand ports over.
         say: Told what happens, in lines.
     """
 
@@ -140,9 +143,11 @@ class _Attempt:
         stack: ExitStack,
         place: Place,
         interfaces: Interfaces,
+        spaces: Namespaces,
         say: Callable[[str], object],
     ) -> None:
         self._stack, self._place, self._interfaces, self._say = stack, place, interfaces, say
+        self._spaces = spaces
         self._names: list[str] = []
         self._muted: set[int] = set()
         self._found: dict[str, Any] = {}
@@ -158,8 +163,12 @@ class _Attempt:
         found = self._composing.hear()
         asked = _checked(told["home"]["network"], found, self._interfaces, place)
         self._fence(found)
-        self._answering = stack.enter_context(Child("answering.process", heard))
+        handed = _handed(told["home"]["decoys"], found, asked, self._interfaces.mtus[place.near])
+        taps = self._spaces.have(handed)
+        self._answering = stack.enter_context(Child("answering.process", heard, *taps.values()))
         answers = {name: found[name] for name in ("reflexes", "discovery")}
+        answers["handed"] = [[it["mac"], it["ports"], taps[name]] for name, it in handed.items()]
+        answers["gateway"] = _bytes(found["gateway"]["mac"]).hex()
         self._answering.ask({**asked, **answers, "marks": heard.fileno()})
         self._emitting = stack.enter_context(Child("emitting.process", ours, said))
         self._emitting.ask({**asked, "frames": ours.fileno(), "marks": said.fileno()})
@@ -179,7 +188,7 @@ class _Attempt:
     def wait(self, control: Control) -> dict[str, Any] | None:
         """Wait for an end or for Ctrl-C; what it tells who emits, None if a process crashed."""
         children = (self._composing, self._emitting, self._answering)
-        ends = {child.ends: child for child in children}
+        ends = {child.ends: child for child in (*children, *self._spaces.holders())}
         notify("READY=1")
         try:
             while "end" not in self._found and not self._stopped:
@@ -283,6 +292,29 @@ def _checked(
             [_bytes(each["mac"]).hex(), _bytes(each["ip"]).hex()] for each in found["decoys"]
         ],
         "others": sorted(each.hex() for each in own if any(each)),
+    }
+
+
+def _handed(
+    decoys: Sequence[Mapping[str, Any]],
+    found: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    mtu: int,
+) -> dict[str, dict[str, Any]]:
+    """What the namespaces of decoys that hand ports over are to know, by the decoys' names."""
+    every = zip(decoys, found["decoys"], found["reflexes"], strict=True)
+    return {
+        who["name"]: {
+            "ports": decoy["ports"],
+            "mac": who["mac"],
+            "ip": who["ip"],
+            "subnet": asked["subnet"],
+            "gateway": found["gateway"]["ip"],
+            "mtu": mtu,
+            "reflexes": {name: reflexes[name] for name in ("headers", "tcp", "tcp_ports")},
+        }
+        for decoy, who, reflexes in every
+        if decoy["ports"]
     }
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 from iotflowgen.live.answering.replies import Responder
 from iotflowgen.live.emitting.due import DueFrame, mark_of
 from iotflowgen.live.emitting.guard import Guard, Host
+from iotflowgen.live.handover.relay import Relay
 from iotflowgen.live.near import Near
 from iotflowgen.live.process import be_quick, cannot_use, hear, tell
 
@@ -52,8 +53,14 @@ class Announced:
 class _Answers:
     """Answers that wait for their time."""
 
-    def __init__(self, responders: Mapping[bytes, Responder], delays: Mapping[bytes, Any]) -> None:
-        self._responders, self._delays = responders, delays
+    def __init__(
+        self,
+        responders: Mapping[bytes, Responder],
+        delays: Mapping[bytes, Any],
+        relays: Mapping[bytes, Relay],
+    ) -> None:
+        self._responders, self._delays, self._relays = responders, delays, relays
+        self.relays = [*relays.values()]
         self._waiting: list[tuple[int, bytes]] = []
         self._muted: frozenset[bytes] = frozenset()
 
@@ -79,6 +86,10 @@ class _Answers:
                 place = [*self._responders].index(asked)
                 tell({"conflict": place, "mac": frame[22:28].hex(":")})
                 continue
+            if (relay := self._relays.get(asked)) and relay.takes(frame):
+                if responder.may_hear(frame):
+                    relay.put(frame, checks=checks)
+                continue
             for reply in responder.replies(frame, checks=checks):
                 delays = self._delays[asked][reply.kind]
                 delay_ns = delays[secrets.randbelow(len(delays))]
@@ -88,14 +99,22 @@ class _Answers:
 
     def wait_s(self) -> float:
         """Until the next is due."""
-        if not self._waiting:
-            return 1.0
-        return max(0.0, (self._waiting[0][0] - time.monotonic_ns()) / 1e9)
+        first_ns = [relay.due_ns for relay in self.relays]
+        first_ns += [due_ns for due_ns, _ in self._waiting[:1]]
+        return min(1.0, max(0.0, (min(first_ns) - time.monotonic_ns()) / 1e9)) if first_ns else 1.0
 
     def due(self) -> Iterator[bytes]:
         """Those that are to be sent by now."""
+        for relay in self.relays:
+            relay.deliver()
         while self._waiting and self._waiting[0][0] <= time.monotonic_ns():
             yield heapq.heappop(self._waiting)[1]
+
+    def pass_on(self, ready: Collection[object]) -> Iterator[bytes]:
+        """What servers of decoys have sent, where there is something to be read."""
+        for mac, relay in self._relays.items():
+            if relay in ready and (frame := relay.take()) and mac not in self._muted:
+                yield frame
 
 
 class _Loop:
@@ -110,7 +129,7 @@ class _Loop:
 
     def run(self) -> None:
         """Until whoever controls it, or who sends, is gone."""
-        sources: list[Any] = [0, self._marks, self._near.socket]
+        sources: list[Any] = [0, self._marks, self._near.socket, *self._answers.relays]
         while True:
             ready, _, _ = select.select(sources, [], [], self._answers.wait_s())
             if 0 in ready and not self._obey():
@@ -121,7 +140,7 @@ class _Loop:
                 return
             if came is not None:
                 self._take(*came)
-            for frame in self._answers.due():
+            for frame in (*self._answers.due(), *self._answers.pass_on(ready)):
                 if self._guard(frame):
                     self._near.send(frame)
 
@@ -164,7 +183,13 @@ def main() -> None:
         return
     be_quick(5)
     tell({"ready": True})
-    answers = _Answers(responders, {mac: how["delays_ns"] for mac, how in learnt.items()})
+    delays = {mac: how["delays_ns"] for mac, how in learnt.items()}
+    gateway = bytes.fromhex(asked["gateway"])
+    relays = {}
+    for mac, ports, tap in asked["handed"]:
+        host = next(host for host in hosts if host.mac.hex(":") == mac)
+        relays[host.mac] = Relay(host, ports, gateway, tap, delays[host.mac]["tcp"])
+    answers = _Answers(responders, delays, relays)
 
     def may_be_sent(frame: bytes) -> bool:
         return not guard.complaint(DueFrame(0, places[frame[6:12]], far=False, frame=frame))

@@ -102,6 +102,15 @@ class Responder:
         says = frame[12:14] == ARP and frame[28:32] == self._host.ip
         return says and frame[22:28] != self._host.mac
 
+    def may_hear(self, frame: bytes) -> bool:
+        """Whether whoever serves a port may hear a packet to it: of a composed flow they may not.
+
+        Args:
+            frame: Ethernet with IPv4, without VLAN tag.
+        """
+        body = frame[LINK + 4 * (frame[LINK] & 15) :]
+        return self._has_ip and not self._connections.is_composed(body, frame[26:30])
+
     def replies(self, frame: bytes, *, checks: bool = True) -> Sequence[Reply]:
         """The answers to a frame that somebody else has sent to the decoy or to all.
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from iotflowgen.live.answering.memory import remember
 
-__all__ = ["Answer", "Connections"]
+__all__ = ["Answer", "Connections", "each_option"]
 
 _FIN, _SYN, _RST, _ACK, _ECE, _CWR = 1, 2, 4, 16, 64, 128
 _END, _NOTHING, _SEGMENT_SIZE, _SCALE, _SACK, _STAMPS = 0, 1, 2, 3, 4, 8
@@ -71,6 +71,10 @@ class Connections:
         if value := _options(body).get(_STAMPS):
             self._stamp = int.from_bytes(value[:4]), now_ns
 
+    def is_composed(self, body: bytes, peer: bytes) -> bool:
+        """Whether a segment that has come is of a connection that the decoy has by itself."""
+        return body[2:4] + peer + body[:2] in self._composed
+
     def answer(self, body: bytes, peer: bytes, now_ns: int) -> Answer | None:
         """The answer to a segment, if it gets one.
 
@@ -99,7 +103,7 @@ class Connections:
     def _accept(self, segment: _Segment, peer: bytes, now_ns: int) -> Answer:
         known = self._open[segment.port]
         options = bytes.fromhex(known["options"])
-        usual = dict(_each_option(options))
+        usual = dict(each_option(options))
         asked = segment.options.keys() | {_SEGMENT_SIZE}
         said = {kind: value for kind, value in usual.items() if kind in asked}
         if _STAMPS in said:
@@ -137,10 +141,10 @@ def _parsed(body: bytes, peer: bytes) -> _Segment:
 
 
 def _options(body: bytes) -> dict[int, bytes]:
-    return dict(_each_option(body[20 : 4 * (body[12] >> 4)]))
+    return dict(each_option(body[20 : 4 * (body[12] >> 4)]))
 
 
-def _each_option(options: bytes) -> Iterator[tuple[int, bytes]]:
+def each_option(options: bytes) -> Iterator[tuple[int, bytes]]:
     """Kinds and values, without those that say nothing, as far as they are whole."""
     at = 0
     while at + 1 < len(options) and (kind := options[at]) != _END:
@@ -155,7 +159,7 @@ def _each_option(options: bytes) -> Iterator[tuple[int, bytes]]:
 def _laid_out(options: bytes, said: Mapping[int, bytes]) -> bytes:
     """Options as the device lays them out, with other values of the same size."""
     found, at = bytearray(options), 0
-    for kind, value in _each_option(options):
+    for kind, value in each_option(options):
         at = found.index(bytes([kind, len(value) + 2]), at)
         found[at + 2 : at + 2 + len(value)] = said[kind]
         at += 2 + len(value)

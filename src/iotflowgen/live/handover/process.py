@@ -1,0 +1,111 @@
+"""Stays in the network namespace of one decoy, and sets it up: a process of its own.
+
+In there, the decoy's address is that of a TAP, whose file goes to the process that answers: what
+that writes into it comes to the namespace's kernel, what the kernel sends can be read from it. No
+interface of it is outside. The kernel's headers are made as like the device's as its settings go.
+
+It reads what to do as JSON from standard input, and ends with it.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import Mapping
+from fcntl import ioctl
+from pathlib import Path
+from typing import Any, Final
+
+from iotflowgen.errors import NetworkError
+from iotflowgen.live.answering.tcp import each_option
+from iotflowgen.live.process import hear, tell
+from iotflowgen.live.programs import do
+
+__all__ = ["INTERFACE", "main"]
+
+INTERFACE: Final = "eth0"
+"""What the decoy's interface is called in there."""
+
+_TUNSETIFF: Final = 0x400454CA
+_TAP, _NO_INFO, _OFFLOADS = 0x2, 0x1000, 0x4000
+_SETTINGS: Final = Path("/proc/sys/net")
+_MSS, _SCALE, _SACK, _TIMES = 2, 3, 4, 8
+
+
+def main() -> None:
+    """Set the namespace up, hand its TAP over, and stay until whoever started this is gone."""
+    asked = hear()
+    try:
+        tap = _tap()
+        _set_up(asked)
+    except OSError as error:
+        why = {errno.EBUSY: "other decoys use it", errno.ENOENT: "there is no /dev/net/tun"}
+        tell({"error": why.get(error.errno or 0, f"no TAP can be made: {error.strerror}")})
+        return
+    except NetworkError as error:
+        tell({"error": str(error)})
+        return
+    with socket.socket(fileno=asked["socket"]) as ours:
+        socket.send_fds(ours, [b"tap"], [tap])
+    os.close(tap)
+    tell({"ready": True})
+    # until its end
+    sys.stdin.read()
+
+
+def _tap() -> int:
+    tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    # each frame says whether its checksums are there; none is left to be cut or summed up
+    how = struct.pack("16sH22x", INTERFACE.encode(), _TAP | _NO_INFO | _OFFLOADS)
+    ioctl(tap, _TUNSETIFF, how)
+    return tap
+
+
+def _set_up(asked: Mapping[str, Any]) -> None:
+    reflexes, first = asked["reflexes"], _first_answer(asked)
+    header = reflexes["headers"]["accept"]
+    settings = {
+        "ip_default_ttl": header["ttl"],
+        "ip_no_pmtu_disc": int(not header["keeps_whole"]),
+        # as it is asked for, or never
+        "tcp_ecn": 2 * reflexes["tcp"]["ecn"],
+    }
+    route = f"dev {INTERFACE} src {asked['ip']}"
+    if first is not None:
+        options = dict(each_option(bytes.fromhex(first["options"])))
+        settings |= {
+            "tcp_timestamps": int(_TIMES in options),
+            "tcp_sack": int(_SACK in options),
+            "tcp_window_scaling": int(_SCALE in options),
+        }
+        mss = int.from_bytes(options.get(_MSS, b"")) or 536
+        route += f" advmss {mss}"
+        if not int.from_bytes(options.get(_SCALE, b"")):
+            # without scale, no more is ever advertised than at first
+            route += f" window {first['window']}"
+    for name in ("all", "default", INTERFACE):
+        with contextlib.suppress(FileNotFoundError):
+            (_SETTINGS / "ipv6" / "conf" / name / "disable_ipv6").write_text("1")
+    for name, value in settings.items():
+        (_SETTINGS / "ipv4" / name).write_text(str(value))
+    lines = [
+        "link set lo up",
+        f"link set {INTERFACE} address {asked['mac']} mtu {asked['mtu']} up",
+        f"address add {asked['ip']}/32 dev {INTERFACE} noprefixroute",
+        f"route replace {asked['subnet']} {route}",
+        f"route replace default via {asked['gateway']} {route} onlink",
+    ]
+    do("ip", "-batch", "-", said="\n".join(lines))
+
+
+def _first_answer(asked: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the device says first to who connects, best on a port that is handed over."""
+    known: dict[str, dict[str, Any]] = asked["reflexes"]["tcp_ports"]
+    ports = [port.partition("/")[0] for port in asked["ports"] if port.endswith("tcp")]
+    return next((known[port] for port in (*ports, *known) if port in known), None)
+
+
+if __name__ == "__main__":
+    main()
