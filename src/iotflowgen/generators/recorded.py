@@ -86,6 +86,9 @@ class Recorded:
             name: np.concatenate([getattr(trace, name) for trace in self._traces])
             for name in Windows.columns()
         }
+        # after its last packet a piece of a capture has one, too
+        ends = np.cumsum([*map(len, self._traces)]) - 1
+        columns["duration_ns"][ends] = [trace.silence_ns for trace in self._traces]
         for name in _OF_BYTES:
             known = [getattr(trace, name) for trace in self._traces]
             if all(column is not None for column in known):
@@ -133,6 +136,7 @@ def _traces(tensors: Mapping[str, NDArray[Any]], captures: Sequence[int]) -> lis
                 name=str(number),
                 time_ns=np.cumsum(duration_ns) - duration_ns,
                 tcp_payload=np.zeros(size, dtype=np.int32),
+                silence_ns=int(duration_ns[-1]),
                 **packets,
             )
         )

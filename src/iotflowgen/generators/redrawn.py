@@ -19,12 +19,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Lengths", "Order", "Spread", "numbered"]
+__all__ = ["RESOLUTION_NS", "Durations", "Lengths", "Order", "Spread", "numbered"]
 
 _LONE_BYTES = 4
 _MOST_BYTES = 40
 _NEXT_BYTES = 8  # lengths of one role are no further from each other
 _MOSTLY = 0.9  # of a role's packets in a capture have one length
+
+RESOLUTION_NS = 1000  # of captures
+_LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 
 
 def numbered(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
@@ -75,6 +78,21 @@ class Spread:
         step = np.where(shift < 0, self._down[place], self._up[place])
         drawn: NDArray[np.float64] = self._value[place] + shift * step
         return drawn
+
+
+class Durations:
+    """Times (P), drawn anew between the logarithms of those of the same kind."""
+
+    def __init__(
+        self, time_ns: NDArray[np.int64], kind: NDArray[np.int64], *, most: float = np.inf
+    ) -> None:
+        logs = np.log(np.maximum(time_ns, RESOLUTION_NS))
+        self._logs = Spread(logs, kind, lone=_LONE_LOG, most=most)
+
+    def draw(self, place: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw one like each at `place`, in its shape, as captures resolve them; nanoseconds."""
+        drawn_ns = np.exp(self._logs.draw(place, rng))
+        return np.rint(drawn_ns / RESOLUTION_NS).astype(np.int64) * RESOLUTION_NS
 
 
 class Lengths:

@@ -30,16 +30,9 @@ from pydantic import Field
 from iotflowgen.encoding import PortConfig, PortEncoder
 from iotflowgen.generators.ports import Connections, Ports, open_connections
 from iotflowgen.generators.recorded import Recorded, known_fixed, known_states
-from iotflowgen.generators.redrawn import Lengths, Order, Spread, numbered
-from iotflowgen.generators.streams import Closings, Leases
-from iotflowgen.generators.walking import (
-    RESOLUTION_NS,
-    Spoken,
-    WalkConfig,
-    Walks,
-    headers_alone,
-    nanoseconds,
-)
+from iotflowgen.generators.redrawn import Lengths, Order, numbered
+from iotflowgen.generators.streams import Closings, Resumption
+from iotflowgen.generators.walking import Spoken, WalkConfig, Walks, headers_alone
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import (
     Session,
@@ -59,7 +52,6 @@ _DHCP = protocol_mask(["dhcp", "bootp"])
 _STRETCHED = protocol_mask(["tcp", "udp"])
 _WHOLE = protocol_mask(["arp", "icmp", "icmpv6", "dhcp", "bootp", "dns", "mdns", "ntp"])
 """Whose messages are of a form that nothing can be put into."""
-_LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _AT_FIRST = 2**16  # packets of a stream that are drawn together, about: so many take no second
 _TOGETHER = 2**18  # and of those after them
 
@@ -144,15 +136,12 @@ class Sessions(Recorded):
         message = numbered([self._lengths.role, kind, *tokens])
         self._order = Order(message, numbered([*self._spoken.services]), capture)
         self._walks = Walks(self._spoken, capture, self._kinds, config)
-        self._learn_streams()
-        logs = np.log(np.maximum(self._gap_ns, RESOLUTION_NS))
-        longest = np.array([part.max() for part in np.split(logs, np.cumsum(sizes)[:-1])])
-        self._idle = Spread(longest, np.zeros(len(sizes), dtype=np.int64), lone=_LONE_LOG)
+        self._learn_streams(np.array([trace.silence_ns for trace in traces]))
         progress("count", 1, 1)
         return self
 
-    def _learn_streams(self) -> None:
-        """Learn how connections are closed, leases renewed, and where walks may resume."""
+    def _learn_streams(self, silence_ns: NDArray[np.int64]) -> None:
+        """Learn how connections are closed, and where walks may resume after which silence (N)."""
         of, walks = self._spoken, self._walks
         self._closings = Closings(
             np.where(of.protocols & _TCP > 0, walks.connection, 0),
@@ -160,11 +149,11 @@ class Sessions(Recorded):
             walks.has_payload,
             *(walks.state(of) for of in ("tcp", "outstanding", "options")),
         )
-        is_dhcp, time_ns = of.protocols & _DHCP > 0, np.cumsum(self._gap_ns)
-        self._leases = Leases(is_dhcp, of.outgoing, self._capture, time_ns)
         followed = np.flatnonzero(walks.connection)
-        self._resumes = self._after_start_up(
-            open_connections(walks.connection[followed], followed, len(is_dhcp))
+        is_open = open_connections(walks.connection[followed], followed, len(self._gap_ns)) > 0
+        is_dhcp = of.protocols & _DHCP > 0
+        self._resumption = Resumption(
+            self._capture, self._gap_ns, silence_ns, is_open=is_open, is_dhcp=is_dhcp
         )
 
     def sample(self, n: int, rng: np.random.Generator, *, progress: Progress = silent) -> Windows:
@@ -194,10 +183,10 @@ class Sessions(Recorded):
     def stream(self, rng: np.random.Generator, *, at_once: int | None = None) -> Iterator[Session]:
         """Yield one session that never ends, from time 0 on, piece by piece under one name.
 
-        It starts up as the captures do. Where a walk ends, it is silent for about as long as the
-        longest gap of a capture; then another walk starts at the last place in the first half of a
-        capture where no connection is open. What it left open is closed. So activity after
-        start-up repeats, with connections from their openings on, where these were captured.
+        It starts up as the captures do. Where a walk ends, it is silent for about as long as a long
+        capture is where it was cut into pieces, or else as the longest gap of a capture; then
+        another walk starts after start-up (`Resumption`). What it left open is closed. So activity
+        after start-up repeats, with connections from their openings on, where these were captured.
 
         Args:
             rng: Draws.
@@ -206,16 +195,18 @@ class Sessions(Recorded):
         """
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
-        end_ns, flows, renewal = 0, 0, None
+        end_ns, flows, resumes = 0, 0, self._resumption
         for piece in count():
             together = at_once or (_TOGETHER if piece else _AT_FIRST)
-            start = rng.choice(self._resumes, max(1, round(together / self._remaining)))
-            kind = rng.integers(len(self._resumes), size=len(start))
-            idle_ns = nanoseconds(self._idle.draw(kind, rng))
+            starts = self._walks.places[resumes.packet]
+            start = rng.choice(starts, max(1, round(together / resumes.remaining)))
+            idle_ns = resumes.idle_ns(len(start), rng)
             if not piece:
                 start[0] = rng.choice(self._walks.firsts)
             walked = self._closings.close(*self._walks.draw(start, rng), rng)
-            packet, connection, walk = self._leases.without(*walked)
+            has_lease = (walked[2] > 0) | (piece > 0)
+            kept = ~(resumes.at_start_up[walked[0]] & has_lease)
+            packet, connection, walk = (column[kept] for column in walked)
             if not len(packet):
                 continue
             if not flows:
@@ -224,14 +215,7 @@ class Sessions(Recorded):
             begins = np.diff(walk, prepend=-1) > 0
             gaps_ns[begins] = idle_ns[walk[begins]]
             time_ns = end_ns + np.cumsum(gaps_ns)
-            own, own_ns, renewal = self._leases.due(packet, time_ns, renewal, rng)
-            at = np.searchsorted(time_ns, own_ns)
-            columns = self._columns(
-                *(np.insert(packet, at, own), np.insert(connection, at, -1)),
-                *(np.insert(walk, at, walk[at - 1]), np.insert(time_ns, at, own_ns)),
-                rng,
-                open_,
-            )
+            columns = self._columns(packet, connection, walk, time_ns, rng, open_)
             flow = columns["flow"]
             columns["flow"] = np.where(flow < 0, -1, flow + flows)
             yield Session(name="stream", **columns)
@@ -271,17 +255,6 @@ class Sessions(Recorded):
             "source": packet,
             "flow": connection,
         }
-
-    def _after_start_up(self, open_connections: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The last place in the first half of each capture at which no connection is open."""
-        size = np.bincount(self._capture)
-        start = np.cumsum(size) - size
-        early = np.arange(len(self._capture)) - start[self._capture] <= size[self._capture] / 2
-        free = np.flatnonzero(early & (open_connections == 0))  # the first packet of each at least
-        last = np.searchsorted(self._capture[free], np.arange(len(size)), side="right") - 1
-        after: NDArray[np.int64] = self._walks.places[free[last]]
-        self._remaining = float(np.mean(start + size - free[last]))
-        return after
 
 
 def _stretches(packets: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:

@@ -10,9 +10,8 @@ service, whose SYNs had the same options and of which the same ends were closed;
 segments unacknowledged, where there is one. Where only one end has sent a SYN there is nothing to
 close; if captures have an answer, it is left out.
 
-A walk that goes from one part of a capture to another keeps its messages, but not when a lease is
-due. So renewals are left out of walks, and come as long after the exchange of DHCP before them as
-in captures: at T1 (RFC 2131, section 4.4.5), where these are long enough to show it.
+After a walk, the next goes on where a capture's start-up is over: a stream has its lease, which
+`packets.Leases` renews.
 
 Shapes: P packets of all captures; E packets of walks; R segments of connections that were closed.
 """
@@ -20,19 +19,21 @@ Shapes: P packets of all captures; E packets of walks; R segments of connections
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.errors import OutputError
 from iotflowgen.generators.generator import SessionGenerator
+from iotflowgen.generators.redrawn import Durations
+from iotflowgen.packets import EXCHANGE_NS
 from iotflowgen.progress import Progress, silent
+from iotflowgen.recording import Groups
 from iotflowgen.traffic import Session
 
 __all__ = [
     "Closings",
-    "Leases",
+    "Resumption",
     "check_representable",
     "first_packets",
     "first_seconds",
@@ -42,15 +43,13 @@ __all__ = [
 
 _AT_ONCE = 64  # sessions drawn together
 _APART_NS = 60 * 10**9
-_EXCHANGE_NS = 60 * 10**9  # hosts ask again within less, if nobody answers (RFC 2131, section 4.1)
 _BOTH = 3  # of `tcp` states: either end has sent a FIN; greater: a RST was sent
 _MOST = 8  # segments that close a connection
 _COUNTED = 64  # times what is unacknowledged of the device's, in `outstanding` states
 _SIDE = 16  # times what the device has offered, in `options` states
 
+
 _Key = tuple[int, ...]
-Renewal = tuple[NDArray[np.int64], int]
-"""Packets, and when the first comes."""
 
 
 def spaced(
@@ -212,79 +211,69 @@ class Closings:
         return packet[order], connection[order], walk[order]
 
 
-class Leases:
-    """Renewals of leases, and the times between exchanges of DHCP."""
+class Resumption:
+    """Where in captures a stream goes on after a pause, and how long that is."""
 
     def __init__(
         self,
-        is_dhcp: NDArray[np.bool_],
-        outgoing: NDArray[np.bool_],
         capture: NDArray[np.int64],
-        time_ns: NDArray[np.int64],
+        gap_ns: NDArray[np.int64],
+        silence_ns: NDArray[np.int64],
+        *,
+        is_open: NDArray[np.bool_],
+        is_dhcp: NDArray[np.bool_],
     ) -> None:
-        """Find exchanges of one question and its answer, after another in the same capture.
+        """Find the last place in the first half of each capture at which no connection is open.
+
+        A capture that goes on after another has no start-up, and is taken whole. Captures in which
+        a lease is got only after that place are left out, if others are not: a stream has one.
 
         Args:
-            is_dhcp: Whether packets are messages of DHCP (P).
-            outgoing: Whether the device sent them (P).
-            capture: Which each is of (P).
-            time_ns: When, in its capture (P).
+            capture: Which capture each packet is of (P).
+            gap_ns: Nanoseconds before each, in its capture (P).
+            silence_ns: How long each capture is silent until the next goes on; 0 where none (N).
+            is_open: Whether there is an open connection before each packet (P).
+            is_dhcp: Whether it is a message of DHCP (P).
         """
-        self._is_dhcp, self._time_ns = is_dhcp, time_ns
-        self._renews = np.zeros(len(is_dhcp), dtype=bool)
-        self._known: list[tuple[NDArray[np.int64], int]] = []
-        """Packets of renewals, and how long each began after the exchange before it."""
-        rows = np.flatnonzero(is_dhcp)
-        begins = (np.diff(capture[rows]) != 0) | (np.diff(time_ns[rows]) > _EXCHANGE_NS)
-        exchanges = np.split(rows, 1 + np.flatnonzero(begins))
-        for before, own in pairwise(exchanges):
-            turns = np.count_nonzero(np.diff(outgoing[own]))
-            if capture[before[0]] == capture[own[0]] and outgoing[own[0]] and turns == 1:
-                self._known.append((own, int(time_ns[own[0]] - time_ns[before[0]])))
-                self._renews[own] = True
+        size = np.bincount(capture)
+        start = np.cumsum(size) - size
+        goes_on = np.append(False, silence_ns[:-1] > 0)
+        early = np.arange(len(capture)) - start[capture] <= size[capture] / 2
+        free = np.flatnonzero(early & ~is_open)  # the first packet of each at least
+        last = free[np.searchsorted(capture[free], np.arange(len(size)), side="right") - 1]
+        last = np.where(goes_on, start, last)
+        leases = np.flatnonzero(early & is_dhcp)
+        of = capture[leases]
+        has_lease = goes_on | (np.bincount(of[leases >= last[of]], minlength=len(size)) == 0)
+        some = has_lease if has_lease.any() else slice(None)
+        self.packet: NDArray[np.int64] = last[some]
+        """Packets that it may go on with, one a capture."""
+        self.remaining = float(np.mean((start + size - last)[some]))
+        """Packets that follow, on average."""
+        self.at_start_up = _first_leases(capture, gap_ns, is_dhcp & ~goes_on[capture])
+        """Whether a lease is got by a packet as captures begin (P)."""
+        idle_ns = silence_ns[silence_ns > 0]
+        if not len(idle_ns):
+            idle_ns = np.maximum.reduceat(gap_ns, start)
+        self._idles = len(idle_ns)
+        self._idle = Durations(idle_ns, np.zeros(self._idles, dtype=np.int64))
 
-    def without(self, *columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Columns (E) of walks without renewals; the first one tells the packets."""
-        kept = ~self._renews[columns[0]]
-        return [column[kept] for column in columns]
+    def idle_ns(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Pauses (n), about as long as where a capture was cut, or its longest gap if none was."""
+        return self._idle.draw(rng.integers(self._idles, size=n), rng)
 
-    def due(
-        self,
-        packet: NDArray[np.int64],
-        time_ns: NDArray[np.int64],
-        coming: Renewal | None,
-        rng: np.random.Generator,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Renewal | None]:
-        """The renewals (R packets) that are due in a piece of a stream.
 
-        Args:
-            packet: Which packets the piece consists of (E).
-            time_ns: When (E).
-            coming: The next renewal after the piece before.
-            rng: Draws renewals.
-
-        Returns:
-            Their packets, when these come, and the next renewal.
-        """
-        rows, times = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-        coming = coming or self._after(int(time_ns[0]), rng)
-        asked_ns = time_ns[self._is_dhcp[packet]].tolist() if coming else []
-        for limit_ns in (*asked_ns, None):
-            while coming and coming[1] < (time_ns[-1] if limit_ns is None else limit_ns):
-                own, at_ns = coming
-                rows.append(own)
-                times.append(at_ns + self._time_ns[own] - self._time_ns[own[0]])
-                coming = self._after(at_ns, rng)
-            if limit_ns is not None:  # the lease is renewed by that exchange
-                coming = self._after(limit_ns, rng)
-        return np.concatenate(rows), np.concatenate(times), coming
-
-    def _after(self, time_ns: int, rng: np.random.Generator) -> Renewal | None:
-        """The next renewal after an exchange of DHCP; None where captures have none."""
-        if not self._known:
-            return None
-        own, after_ns = self._known[rng.integers(len(self._known))]
-        return own, time_ns + after_ns
+def _first_leases(
+    capture: NDArray[np.int64], gap_ns: NDArray[np.int64], is_dhcp: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Whether packets (P) are of the first exchange of DHCP in their capture."""
+    rows = np.flatnonzero(is_dhcp)
+    groups = Groups(capture[rows])
+    time_ns = np.cumsum(gap_ns)[rows]
+    later = (time_ns - groups.previous(time_ns, 0) > EXCHANGE_NS) & ~groups.is_first
+    first = np.zeros(len(capture), dtype=bool)
+    first[rows] = groups.sum(later.astype(np.int64)) == 0
+    return first
 
 
 def _over(closed: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -116,12 +116,14 @@ class Captures(Sequence[Trace]):
         for trace, of_trace in self.with_frames():
             places = quiet_places(trace.time_ns)
             pieces = [*pairwise([0, *places.tolist(), len(trace)])]
+            silences_ns = trace.time_ns[places] - trace.time_ns[places - 1]
             for number, (first, last) in enumerate(pieces, 1):
                 name = f"{trace.name} ({number} of {len(pieces)})" if places.size else trace.name
-                traces.append(replace(trace[first:last], name=name))
+                then_ns = int(silences_ns[number - 1]) if number < len(pieces) else 0
+                traces.append(replace(trace[first:last], name=name, silence_ns=then_ns))
                 frames.append(of_trace.take(slice(first, last)))
             if places.size:
-                silences = (trace.time_ns[places] - trace.time_ns[places - 1]) / 1e9
+                silences = silences_ns / 1e9
                 _warn(
                     f"{trace.name} is one long capture: it is learnt from as {len(pieces)} "
                     f"pieces, cut at silences of {min(silences):.0f} to {max(silences):.0f} s"

@@ -30,7 +30,7 @@ from iotflowgen.library.captures import Captures, read_captures
 from iotflowgen.library.files import AnyPath, Paths
 from iotflowgen.library.honeydata import Honeydata, OfSessions, OfWindows
 from iotflowgen.library.times import nanoseconds_of, seconds_of
-from iotflowgen.packets import learn
+from iotflowgen.packets import Leases, learn
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator
@@ -119,9 +119,8 @@ class Model:
         if unit == "windows":
             windows_of = partial(_windows, self.generator, int(amount), numbers)
             return OfWindows(windows_of, self.recording, seed=numbers, name=name, start_ns=start_ns)
-        sessions_of = partial(
-            _sessions, self._of_sessions(unit), unit, amount, numbers, start_ns, end_ns
-        )
+        self._of_sessions(unit)
+        sessions_of = partial(self._sessions, unit, amount, numbers, start_ns, end_ns)
         return OfSessions(sessions_of, self.recording, seed=numbers, name=name, end_ns=end_ns)
 
     def stream(
@@ -147,8 +146,7 @@ class Model:
             OutputError: Time has gone on beyond 2262, which 64 bits do not hold.
         """
         rng = np.random.default_rng(seed_numbers(seed))
-        drawn = self._of_sessions("stream").stream(rng, at_once=at_once)
-        return shifted_to(drawn, nanoseconds_of(start))
+        return shifted_to(self._endless("stream", rng, at_once), nanoseconds_of(start))
 
     def summary(self) -> dict[str, Any]:
         """What it was made from, in types that JSON has."""
@@ -167,6 +165,35 @@ class Model:
             reason = f"a model of {self.generator.name} draws windows only; say --windows"
             raise ArgumentError(reason, asked)
         return self.generator
+
+    def _sessions(
+        self,
+        unit: str,
+        amount: float,
+        seed: Sequence[int],
+        start_ns: int,
+        end_ns: int,
+        progress: Progress,
+    ) -> Iterator[Session]:
+        check_representable(end_ns)
+        rng = np.random.default_rng(seed)
+        if unit == "sessions":
+            drawn = spaced(self._of_sessions(unit), int(amount), rng, progress=progress)
+        elif unit == "packets":
+            drawn = first_packets(self._endless(unit, rng), int(amount), progress=progress)
+        else:
+            drawn = first_seconds(self._endless(unit, rng), amount, progress=progress)
+        return shifted_to(drawn, start_ns)
+
+    def _endless(
+        self, asked: str, rng: np.random.Generator, at_once: int | None = None
+    ) -> Iterator[Session]:
+        """A stream, with the renewals of its lease where captured packets tell of any."""
+        leases_rng = rng.spawn(1)[0]
+        drawn = self._of_sessions(asked).stream(rng, at_once=at_once)
+        if self.recording is None:
+            return drawn
+        return Leases(self.recording).renewed(drawn, leases_rng)
 
 
 def fit(
@@ -297,26 +324,6 @@ def _amount(**asked: float | None) -> tuple[str, float]:
     if not whole or not 0 < amount <= _MOST.get(unit, amount):
         raise ArgumentError(f"{amount!r} is no possible number of {unit}", unit)
     return unit, amount
-
-
-def _sessions(
-    generator: SessionGenerator,
-    unit: str,
-    amount: float,
-    seed: Sequence[int],
-    start_ns: int,
-    end_ns: int,
-    progress: Progress,
-) -> Iterator[Session]:
-    check_representable(end_ns)
-    rng = np.random.default_rng(seed)
-    if unit == "sessions":
-        drawn = spaced(generator, int(amount), rng, progress=progress)
-    elif unit == "packets":
-        drawn = first_packets(generator.stream(rng), int(amount), progress=progress)
-    else:
-        drawn = first_seconds(generator.stream(rng), amount, progress=progress)
-    return shifted_to(drawn, start_ns)
 
 
 def _windows(generator: Generator, n: int, seed: Sequence[int], progress: Progress) -> Any:  # noqa: ANN401

@@ -1,11 +1,12 @@
 """Sessions to frames, and frames to a capture file.
 
 `learn` keeps captured packets and their references, and adds to traces the states of their
-connections; a `Renderer` makes packets that repeat captured ones. A `Fuzzer` needs only features,
-as in the paper (section 4.5).
+connections; a `Renderer` makes packets that repeat captured ones; `Leases` are renewed in streams.
+A `Fuzzer` needs only features, as in the paper (section 4.5).
 """
 
 from iotflowgen.packets.anonymise import remaining
+from iotflowgen.packets.datagrams import EXCHANGE_NS, Leases
 from iotflowgen.packets.fuzz import Fuzzer
 from iotflowgen.packets.identity import Pseudonyms
 from iotflowgen.packets.record import record
@@ -23,7 +24,9 @@ from iotflowgen.packets.write import (
 
 __all__ = [
     "DEFAULT_START_NS",
+    "EXCHANGE_NS",
     "Fuzzer",
+    "Leases",
     "Pseudonyms",
     "Renderer",
     "Rows",

@@ -16,6 +16,7 @@ import numpy as np
 from iotflowgen.errors import ModelError
 from iotflowgen.packets.codec import Codec
 from iotflowgen.packets.codecs import codecs_of
+from iotflowgen.packets.datagrams import Renewals
 from iotflowgen.packets.fuzz import Fuzzer, Home
 from iotflowgen.packets.gather import gather, set_lengths
 from iotflowgen.packets.identity import Pseudonyms
@@ -24,7 +25,7 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.references import check_references
 from iotflowgen.packets.rows import Rows
 from iotflowgen.recording import Groups, Packets, Recording, Told
-from iotflowgen.wire import Frames, set_checksums
+from iotflowgen.wire import Frames, find_layers, set_checksums
 from iotflowgen.wire.arrays import Flags
 
 __all__ = ["Renderer"]
@@ -65,12 +66,16 @@ class Renderer:
         try:
             # what is shown instead stays the same, so that captured packets are disguised, and once
             recording = replace(recording, frames=pseudonyms.pseudonymise(recording))
-            self._frames, self._layers = recording.frames, recording.layers
+            renewals = Renewals.of(recording)
+            self._origin = np.append(np.arange(len(recording)), renewals.origin)
+            self._frames = Frames.concatenate([recording.frames, renewals.frames(recording)])
+            self._layers = find_layers(self._frames)
             check_references(recording, codecs)
             self._codecs = [codec(recording) for codec in codecs]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError("the model holds packets that do not fit; fit it again") from error
-        self._spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
+        spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
+        self._spot = np.append(spot, self._layers.end[len(recording) :])
         self._noise = Noise(rng)
         own = (pseudonyms.device_ip, "fe80::1")
         if ":" in pseudonyms.device_ip:
@@ -116,6 +121,7 @@ class Renderer:
     def _gathered(self, rows: Rows, is_new: Flags, stays: Flags) -> Packets:
         spot = self._spot[rows.source]
         frames, layers = gather(self._frames, self._layers, rows.source, rows.length, spot)
+        told = {each.name: getattr(rows, each.name) for each in fields(Told)}
         return Packets(
             frames=frames,
             layers=layers,
@@ -123,7 +129,7 @@ class Renderer:
             stays=stays,
             position=np.zeros(len(rows), dtype=np.int64),
             original=np.arange(len(rows)),
-            **{each.name: getattr(rows, each.name) for each in fields(Told)},
+            **(told | {"source": self._origin[rows.source]}),
         )
 
 

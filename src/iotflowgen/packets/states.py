@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from iotflowgen.packets.datagrams import open_datagrams, open_questions
+from iotflowgen.packets.datagrams import open_datagrams, open_leases, open_questions
 from iotflowgen.packets.payload import handshakes, messages, says_its_length
 from iotflowgen.packets.record import as_captured, encoded
 from iotflowgen.packets.tcp import agreed_options, closed_sides, find_references, outstanding
@@ -45,7 +45,7 @@ def _stated(traces: Sequence[Trace], packets: Packets) -> list[Trace]:
     tls, in_handshake = handshakes(packets)
     http, in_parts = messages(packets)
     known = {
-        "dns": open_questions(packets) + open_transactions(packets),
+        "dns": open_questions(packets) + open_transactions(packets) + open_leases(packets),
         "tcp": closed_sides(packets),
         "tls": tls,
         "http": http,

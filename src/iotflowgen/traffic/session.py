@@ -1,7 +1,8 @@
 """A session: generated packets of one device, each with the captured packet that it repeats."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,8 @@ class Session:
     """Protocol configuration, a bit each (`traffic.protocols`)."""
     source: NDArray[np.int64]
     """Which captured packet each repeats: its place, from 0, among the packets of all captures, in
-    the order in which these were given to `fit`; -1 for none."""
+    the order in which these were given to `fit`; -1 for none. The places after these are those of
+    packets that are made of captured ones (`packets.datagrams.Renewals`)."""
     flow: NDArray[np.int64]
     """Which of the session's flows (connections) each is of, the same in all pieces of a session;
     -1 for none."""
@@ -51,7 +53,15 @@ class Session:
     def __len__(self) -> int:
         return len(self.time_ns)
 
-    def __getitem__(self, packets: slice) -> "Session":
+    @classmethod
+    def merged(cls, parts: "Sequence[Session]") -> Self:
+        """All packets of the parts, in order of time, under the name of the first."""
+        columns = [part._columns() for part in parts]
+        whole = {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
+        order = np.argsort(whole["time_ns"], kind="stable")
+        return cls(parts[0].name, **{name: column[order] for name, column in whole.items()})
+
+    def __getitem__(self, packets: slice | NDArray[np.bool_]) -> "Session":
         columns = {name: column[packets] for name, column in self._columns().items()}
         return Session(name=self.name, **columns)
 

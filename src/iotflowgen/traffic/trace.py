@@ -96,6 +96,8 @@ class Trace:
     was read, too."""
     sha256: str = ""
     """Of the capture file's bytes; empty where the packets did not come from a file."""
+    silence_ns: int = 0
+    """Until the next trace goes on, where both are pieces of one capture; 0 where it does not."""
 
     def __post_init__(self) -> None:
         check_packets(self.name, self._columns())
@@ -104,11 +106,13 @@ class Trace:
         return len(self.time_ns)
 
     def __getitem__(self, packets: slice | NDArray[np.bool_]) -> "Trace":
-        columns = {name: column[packets] for name, column in self._columns().items()}
+        columns: dict[str, Any] = {
+            name: column[packets] for name, column in self._columns().items()
+        }
         return Trace(name=self.name, sha256=self.sha256, **columns)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
-        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.type is not str}
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.type not in (str, int)}
         return {name: column for name, column in columns.items() if column is not None}
 
     @property

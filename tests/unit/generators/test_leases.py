@@ -5,7 +5,10 @@ import pytest
 
 from iotflowgen.generators import first_seconds
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
+from iotflowgen.packets import Leases, learn
 from iotflowgen.traffic import Trace, protocol_mask
+from iotflowgen.wire import Frames
+from tests.unit.packets.datagrams.said import udp
 
 DHCP, NTP = (protocol_mask(["ip", "udp", of]) for of in ("dhcp", "ntp"))
 T1 = 3600
@@ -16,7 +19,7 @@ def capture(seed, *, acquired=0):
     rng = np.random.default_rng(seed)
     asked = np.cumsum(rng.uniform(100, 300, 100))
     got = [
-        (at + i * 0.01, 300, i % 2 == 0)
+        (at + i * 0.01, 342, i % 2 == 0)
         for at in range(5, 5 + 900 * acquired, 900)
         for i in range(4)
     ]
@@ -24,7 +27,7 @@ def capture(seed, *, acquired=0):
     renewed = since + T1 * np.arange(1, int((asked[-1] - since) / T1) + 1)
     rows = [(at, 90, True, NTP) for at in asked]
     rows += [(*row, DHCP) for row in got]
-    rows += [(at + i * 0.01, 300, i == 0, DHCP) for at in renewed for i in range(2)]
+    rows += [(at + i * 0.01, 342, i == 0, DHCP) for at in renewed for i in range(2)]
     time_s, length, outgoing, protocols = zip(*sorted(rows), strict=True)
     port = np.where(np.array(protocols) == NTP, 123, 68)
     peer = np.where(np.array(protocols) == NTP, 123, 67)
@@ -40,10 +43,19 @@ def capture(seed, *, acquired=0):
     )
 
 
+def frames(trace):
+    ports = zip(trace.src_port.tolist(), trace.dst_port.tolist(), strict=True)
+    ends = (each if out else each[::-1] for each, out in zip(ports, trace.outgoing, strict=True))
+    rows = zip(trace.outgoing.tolist(), ends, trace.length.tolist(), strict=True)
+    return Frames.of([udp(out, *end, bytes(size - 42), "").frame for out, end, size in rows])
+
+
 def streamed(captures, hours):
     """When messages of DHCP come in a stream, in seconds, and whether the device sent them."""
-    generator = Sessions(SessionsConfig(window=5)).fit(captures)
-    pieces = list(first_seconds(generator.stream(np.random.default_rng(0)), 3600 * hours))
+    traces, recording = learn([(each, frames(each)) for each in captures])
+    stream = Sessions(SessionsConfig(window=5)).fit(traces).stream(np.random.default_rng(0))
+    renewed = Leases(recording).renewed(stream, np.random.default_rng(1))
+    pieces = list(first_seconds(renewed, 3600 * hours))
     time_ns = np.concatenate([piece.time_ns for piece in pieces])
     assert (np.diff(time_ns) >= 0).all()
     is_dhcp, outgoing = (

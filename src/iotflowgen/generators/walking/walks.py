@@ -19,23 +19,20 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.generators.recorded import RecordedConfig, unfinished
-from iotflowgen.generators.redrawn import Spread, numbered
+from iotflowgen.generators.redrawn import RESOLUTION_NS, Durations, numbered
 from iotflowgen.generators.walking.chain import END, magnitude, padded
 from iotflowgen.generators.walking.connection_states import ConnectionStates, WalkConnections
 from iotflowgen.generators.walking.nearby import NearbyChain
 from iotflowgen.recording import Groups
 from iotflowgen.traffic import STATES, State, protocol_mask
 
-__all__ = ["RESOLUTION_NS", "Spoken", "WalkConfig", "Walks", "headers_alone", "nanoseconds"]
+__all__ = ["Spoken", "WalkConfig", "Walks", "headers_alone"]
 
-RESOLUTION_NS = 1000
-"""Of captures."""
 _TCP = protocol_mask(["tcp"])
 _BARE_TCP = [protocol_mask(["tcp"]), protocol_mask(["ip", "tcp"])]
 _ETHERNET_IPV4_TCP = 14 + 20 + 20  # bytes of headers without options
 _LONGEST_BARE = _ETHERNET_IPV4_TCP + 40  # with as many options as fit (RFC 9293, section 3.1)
 _SHORTEST = 60  # bytes that a frame is padded to
-_LONE_LOG = 0.15  # half the spread, in logarithms, of a time that is the only one of its kind
 _MOST_LOG = 0.5
 _NOWHERE = 0  # a place between stretches
 _LONGEST = 1.5  # times the longest stretch, should a walk not end
@@ -128,8 +125,7 @@ class Walks:
         left += unfinished(spoken.of_host, stretch)
         left = numbered([left != 0, left])
         symbol = numbered([left, message, times])
-        logs = np.log(np.maximum(spoken.gap_ns, RESOLUTION_NS))
-        self._gaps = Spread(logs, symbol, lone=_LONE_LOG, most=_MOST_LOG)
+        self._gaps = Durations(spoken.gap_ns, symbol, most=_MOST_LOG)
         self._lay_out(symbol, left, sizes)
         self._follow_connections()
 
@@ -256,13 +252,8 @@ class Walks:
         gap_ns = self._gap_ns[packet]
         if "times" not in self._config.redraw:
             return gap_ns
-        drawn_ns = nanoseconds(self._gaps.draw(packet, rng))
+        drawn_ns = self._gaps.draw(packet, rng)
         return np.where(gap_ns <= RESOLUTION_NS, gap_ns, drawn_ns)
-
-
-def nanoseconds(logs: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Times by their logarithms, as captures resolve them."""
-    return np.rint(np.exp(logs) / RESOLUTION_NS).astype(np.int64) * RESOLUTION_NS
 
 
 def headers_alone(protocols: NDArray[np.uint16], length: NDArray[np.int32]) -> NDArray[np.bool_]:
