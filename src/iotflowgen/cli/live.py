@@ -1,12 +1,13 @@
 """`iotflowgen live`."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import iotflowgen as iot
-from iotflowgen.cli.console import interrupted_status, reports_errors, say
+from iotflowgen.cli.console import interrupted_status, out, reports_errors, say
 from iotflowgen.cli.options import HOW_MUCH, WHEN, WHO, JsonOption, Seed, check_not_read
 from iotflowgen.cli.summary import show_summary
 
@@ -25,11 +26,15 @@ def live(
         Path,
         typer.Argument(
             metavar="MODEL|HOME.toml|VERB",
-            help="One decoy, or a home of them; or to those that run: status, pause, resume, stop.",
+            help="One decoy, or a home of them; or to those that run: status, pause, resume, stop; "
+            "or check, which looks whether a network lets them through.",
         ),
     ],
-    decoy: Annotated[
-        str | None, typer.Argument(metavar="DECOY", help="Which one to pause or resume.")
+    of: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DECOY|HOME.toml", help="Which decoy to pause or resume, or what to check."
+        ),
     ] = None,
     near: Annotated[
         str | None,
@@ -139,22 +144,27 @@ def live(
     iotflowgen live plug.model --dry-run --duration 10m --out check.pcap
     iotflowgen live plug.model --near lan0 --far gw0 --ip 192.168.20.31
     iotflowgen live home.toml --bridge br0 --ledger /var/log/iotflowgen
+    iotflowgen live check home.toml --near lan0 --far gw0
     iotflowgen live pause plug
     ```
     """
     if str(what) in VERBS:
-        return show_summary("decoys", _ask(str(what), decoy, socket), as_json=as_json)
-    if decoy is not None:
-        raise iot.ArgumentError(f"only pause and resume take the name of a decoy, not {what}")
+        return show_summary("decoys", _ask(str(what), of, socket), as_json=as_json)
+    if (checks := str(what) == "check") and of is not None:
+        what, of = Path(of), None
+    if of is not None or str(what) == "check":
+        raise iot.ArgumentError("pause and resume take the name of a decoy, check takes a home")
     if out is not None and not dry_run:
         raise iot.ArgumentError("a file is written with --dry-run only", "out")
     one = {"mac": mac, "address": ip, "seed": seed}
     home = _home(what, one, {"gateway": gateway, "gateway_mac": gateway_mac})
     when = _start(start), duration
+    how = {"rate": rate, "confirmed": confirm or [], "ledger": ledger, "socket": socket}
+    if checks:
+        return _check(home, _place(near, far, bridge, how), as_json=as_json)
     if dry_run:
         summary = _write(home, out, *when)
     else:
-        how = {"rate": rate, "confirmed": confirm or [], "ledger": ledger, "socket": socket}
         summary = _send(home, _place(near, far, bridge, how), pace, *when)
     show_summary("sent" if not dry_run else "would be sent", summary, as_json=as_json)
     if summary.get("stopped"):
@@ -168,6 +178,21 @@ def _ask(verb: str, decoy: str | None, socket: Path | None) -> dict[str, Any]:
     if (verb in ("pause", "resume")) != (decoy is not None):
         raise iot.ArgumentError("pause and resume take the name of a decoy, the others none")
     return ask(socket or DEFAULT_SOCKET, {"ask": verb, "decoy": decoy})
+
+
+def _check(home: "Home", place: "Place", *, as_json: bool) -> None:
+    from iotflowgen.live import check
+
+    findings = check(home, place)
+    if as_json:
+        said = [{**each._asdict(), "ok": each.is_well} for each in findings]
+        out.print(json.dumps(said, indent=2), markup=False, soft_wrap=True)
+    for each in () if as_json else findings:
+        line = f"{each.found}: {each.advice}" if each.advice else each.found
+        kind = "ok" if each.is_well else "wrong"
+        out.print(f"{kind:6} {each.check:14} {line}", markup=False, soft_wrap=True)
+    if not all(each.is_well for each in findings):
+        raise typer.Exit(1)
 
 
 def home_to_file(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from iotflowgen.extras import lazy_names
 
 if TYPE_CHECKING:
+    from iotflowgen.live.checking.checks import check
     from iotflowgen.live.compose import Composer, Stretch, dry_run
     from iotflowgen.live.control import DEFAULT_SOCKET, ask
     from iotflowgen.live.home import Decoy, Home, Network, read_home
@@ -24,6 +25,7 @@ __all__ = [
     "Place",
     "Stretch",
     "ask",
+    "check",
     "dry_run",
     "read_home",
     "run",
@@ -34,6 +36,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "checking.checks": ("check",),
         "compose": ("Composer", "Stretch", "dry_run"),
         "control": ("DEFAULT_SOCKET", "ask"),
         "home": ("Decoy", "Home", "Network", "read_home"),

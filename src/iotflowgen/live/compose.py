@@ -103,6 +103,11 @@ class Composer:
         pairs = zip(self._decoys, self.pseudonyms, strict=True)
         return [_sayings(model).shown(who).model_dump(mode="json") for (_, model), who in pairs]
 
+    def longest(self) -> int:
+        """Bytes of the longest frame that the models of decoys know."""
+        known = {id(model): model.recording for _, model in self._decoys}.values()
+        return max(int(each.packets.frames.size.max()) for each in known if each is not None)
+
     def summary(self) -> dict[str, str]:
         """Addresses of decoys by name, to be read."""
         return {each["name"]: f"{each['mac']}, {each['ip']}" for each in self.identities()}

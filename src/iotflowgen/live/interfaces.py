@@ -23,6 +23,8 @@ class Interfaces(NamedTuple):
     """IP addresses of each, with their networks."""
     uplinks: frozenset[str]
     """Interfaces that have a default route."""
+    flags: dict[str, frozenset[str]]
+    """What the kernel says of each, such as `UP`, and `LOWER_UP` where it has a carrier."""
     mtus: dict[str, int]
     """Bytes behind the link layer's header that a frame may have, by the interface's name."""
 
@@ -80,6 +82,7 @@ def survey() -> Interfaces:
             for link in links
         },
         uplinks=frozenset(route["dev"] for route in routes if "dev" in route),
+        flags={link["ifname"]: frozenset(link["flags"]) for link in links},
         mtus={link["ifname"]: link["mtu"] for link in links},
     )
 

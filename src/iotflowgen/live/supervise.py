@@ -22,7 +22,7 @@ from iotflowgen.live.interfaces import Interfaces, silence, survey
 from iotflowgen.live.ledger import Ledger
 from iotflowgen.live.notify import notify, watchdog_s
 
-__all__ = ["MOST_RATE", "Place", "run"]
+__all__ = ["MOST_RATE", "Place", "behind", "run"]
 
 MOST_RATE: Final = 50_000
 """Frames a second, beyond which no decoys are to go."""
@@ -94,7 +94,7 @@ def run(
             interfaces.check(name, place.confirmed)
             if silence(name, interfaces):
                 say(f"{name}: IPv6 of its own is off from now on")
-        home = _behind(home, place.far, interfaces)
+        home = behind(home, place.far, interfaces)
         spaces = whole.enter_context(Namespaces(say))
         begun = time.monotonic()
         for restarts in count():
@@ -117,7 +117,7 @@ def run(
     raise NetworkError("a process ends again and again; see above")
 
 
-def _behind(home: Home, far: str, interfaces: Interfaces) -> Home:
+def behind(home: Home, far: str, interfaces: Interfaces) -> Home:
     """A home behind the gateway that this computer is, where that has an address at the far end."""
     own = interfaces.ip4(far)
     if own is None:
