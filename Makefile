@@ -9,7 +9,10 @@ DEVICES := D-LinkCam,D-LinkDoorSensor,D-LinkHomeHub,D-LinkSensor,D-LinkSiren,D-L
 	D-LinkWaterSensor,EdimaxPlug1101W,EdnetGateway,HomeMaticPlug,HueBridge,HueSwitch,MAXGateway,$\
 	WeMoInsightSwitch,WeMoInsightSwitch2,WeMoLink,WeMoSwitch,Withings
 
-.PHONY: help demo test lint format dist share samples lock benchmark clean tshark
+# those that generators from PyPI, which take minutes a fit, are compared on
+RIVALLED := EdimaxPlug1101W,D-LinkDoorSensor,HomeMaticPlug,WeMoLink,HueBridge,Withings
+
+.PHONY: help demo test lint format dist share samples lock benchmark rivals clean tshark
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -70,6 +73,16 @@ benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be t
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/fuzzing.py
 	$(VENV)/bin/python benchmarks/tables.py
+
+rivals: ## measure generators from PyPI on ROOT=FOLDER, in an environment of their own
+	rm -rf build/rivals && $(PYTHON) -m venv build/rivals
+	build/rivals/bin/pip install --disable-pip-version-check -q torch==2.13.0
+	build/rivals/bin/pip install --disable-pip-version-check -q '.[all]' benchmarks/rivals
+	build/rivals/bin/pip install --disable-pip-version-check -q --no-deps \
+		gretel-synthetics==0.22.20 category-encoders
+	build/rivals/bin/iotflowgen benchmark $(ROOT) --devices $(RIVALLED) --generators par,dgan \
+		--adversaries packet-metadata,published,boosting --out benchmarks/results/rivals
+	cp benchmarks/results/rivals/results.json benchmarks/results/rivals.json
 
 lock: ## resolve the dependencies anew into requirements.lock
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
