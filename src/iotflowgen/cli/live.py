@@ -153,7 +153,7 @@ def live(
     if (checks := str(what) == "check") and of is not None:
         what, of = Path(of), None
     if of is not None or str(what) == "check":
-        raise iot.ArgumentError("pause and resume take the name of a decoy, check takes a home")
+        raise iot.ArgumentError("only pause and resume take the name of a decoy, check a home")
     if out is not None and not dry_run:
         raise iot.ArgumentError("a file is written with --dry-run only", "out")
     one = {"mac": mac, "address": ip, "seed": seed}
