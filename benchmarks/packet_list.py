@@ -5,7 +5,13 @@
     python benchmarks/packet_list.py docs/images/sessions.svg \
         "a capture=samples/plug/plug-01.pcapng" "a generated session=session.pcap"
 
-tshark reads the captures and applies Wireshark's colouring rules.
+tshark reads the captures and applies Wireshark's colouring rules. A text that follows a capture
+after a comma, such as what a scanner said, stands above the list, as in a terminal; the same makes
+the picture of a scan, of what `benchmarks/scanners.py --view out/view` keeps:
+
+    python benchmarks/packet_list.py docs/images/scan.svg --packets 24 \
+        "the device=out/view/plug-device.pcap,out/view/plug-device.txt" \
+        "a decoy of it=out/view/plug-decoy.pcap,out/view/plug-decoy.txt"
 """
 
 import argparse
@@ -55,23 +61,34 @@ def shown(texts: list[str]) -> list[str]:
     ]
 
 
-def drawn(title: str, rows: list[Row], left: float) -> Iterator[str]:
-    """One list, from `left` on: a title, the columns' names, a row a packet."""
+def drawn(title: str, text: list[str], rows: list[Row], left: float) -> Iterator[str]:
+    """From `left` on: a title, lines of text, the columns' names, and a row a packet."""
     width = list_width()
     yield f"<text x='{left + 6}' y='14' font-weight='bold' fill='#24292f'>{escape(title)}</text>"
+    begin = 22 + said_height(text)
+    if text:
+        yield f"<rect x='{left}' y='22' width='{width}' height='{begin - 28}' fill='#24292f'/>"
+    for line, words in enumerate(text):
+        top = 38 + ROW * line
+        yield f"<text x='{left + 8}' y='{top}' fill='#e7e8ea'>{escape(words)}</text>"
     heads = Row("#24292f", "#e7e8ea", list(COLUMNS))
     for line, row in enumerate([heads, *rows]):
-        top = 22 + ROW * line
+        top = begin + ROW * line
         yield f"<rect x='{left}' y='{top}' width='{width}' height='{ROW}' fill='{row.background}'/>"
         x = left + 6
-        for (_, characters), text in zip(COLUMNS.values(), row.texts, strict=True):
-            yield f"<text x='{x:.1f}' y='{top + 12}' fill='{row.foreground}'>{escape(text)}</text>"
+        for (_, characters), cell in zip(COLUMNS.values(), row.texts, strict=True):
+            yield f"<text x='{x:.1f}' y='{top + 12}' fill='{row.foreground}'>{escape(cell)}</text>"
             x += CHARACTER * (characters + 1)
     height = ROW * (len(rows) + 1)
     yield (
-        f"<rect x='{left + 0.5}' y='21.5' width='{width}' height='{height + 1}' "
+        f"<rect x='{left + 0.5}' y='{begin - 0.5}' width='{width}' height='{height + 1}' "
         "fill='none' stroke='#b6babf'/>"
     )
+
+
+def said_height(text: list[str]) -> int:
+    """Pixels that lines of text take."""
+    return ROW * len(text) + 16 if text else 0
 
 
 def list_width() -> int:
@@ -83,23 +100,25 @@ def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("out", type=Path, help="SVG file to write")
-    parser.add_argument("captures", nargs="+", metavar="TITLE=FILE")
+    parser.add_argument("captures", nargs="+", metavar="TITLE=FILE[,TEXT]")
     parser.add_argument("--packets", type=int, default=28)
     given = parser.parse_args()
     lists = []
     for text in given.captures:
-        title, _, file = text.partition("=")
-        lists.append((title, packet_list(Path(file), given.packets)))
+        title, _, files = text.partition("=")
+        file, _, said = files.partition(",")
+        lines = Path(said).read_text().splitlines() if said else []
+        lists.append((title, lines, packet_list(Path(file), given.packets)))
     width = len(lists) * (list_width() + MARGIN) - MARGIN + 1
-    height = 22 + ROW * (1 + max(len(rows) for _, rows in lists)) + 2
-    label = quoteattr("Packet lists of " + " and ".join(title for title, _ in lists))
+    height = 24 + max(said_height(said) + ROW * (1 + len(rows)) for _, said, rows in lists)
+    label = quoteattr("Packet lists of " + " and ".join(title for title, _, _ in lists))
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' width='{width}' "
         f"height='{height}' role='img' aria-label={label} {FONT} xml:space='preserve'>",
         f"<rect width='{width}' height='{height}' fill='#ffffff'/>",
     ]
-    for place, (title, rows) in enumerate(lists):
-        parts += drawn(title, rows, place * (list_width() + MARGIN))
+    for place, (title, said, rows) in enumerate(lists):
+        parts += drawn(title, said, rows, place * (list_width() + MARGIN))
     given.out.write_text("\n".join([*parts, "</svg>\n"]))
 
 

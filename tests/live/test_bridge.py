@@ -103,6 +103,21 @@ def test_the_uplink_hears_nothing_and_the_gateway_sees_both_halves(gateway, brid
     assert mac_of(gateway, "lan0") == mac
 
 
+def test_what_decoys_tell_their_peers_is_not_flooded(gateway, bridge, home):
+    observer, mac = gateway.observer, mac_of(gateway, "lan0")
+
+    def told(frames):
+        """Frames from a decoy, by its vendor, to one host that is not the gateway."""
+        vendors = (b"\x5e\xcf\x7f", b"\x46\x19\xb6")
+        to_one = (frame for frame in frames if not frame[0] & 1 and frame[:6] != mac)
+        return [frame for frame in to_one if frame[6:9] in vendors]
+
+    gateway.start(home, "--bridge", "lan0", "--pace", 10)
+    while len(told(bridge.frames)) < 5:
+        bridge.watch(frames=100, quiet=30)
+    assert told(observer.watch(frames=200)) == []
+
+
 def test_without_the_rule_it_would_have_left(gateway, home):
     """What the rule is for: the same packets reach the uplink of a gateway that lacks it."""
     process = gateway.start(home, "--bridge", "lan0", "--pace", 10)

@@ -160,18 +160,37 @@ def test_options_are_laid_out_as_captured():
     assert said.hex() == OPTIONS
 
 
-def test_the_clock_of_timestamps_runs_for_each_host():
+@pytest.mark.parametrize(
+    ("whose", "of_host", "of_other"), [("host", True, False), ("connection", False, False)]
+)
+def test_clocks_of_timestamps_run_for_each_host_or_connection(whose, of_host, of_other):
     now = [0]
-    device = Responder(HOST, REFLEXES.model_dump(mode="json"), NOTHING, lambda: now[0])
+    tcp = REFLEXES.tcp.model_copy(update={"stamps": whose})
+    learnt = REFLEXES.model_copy(update={"tcp": tcp}).model_dump(mode="json")
+    device = Responder(HOST, learnt, NOTHING, lambda: now[0])
     device.notice(own(ARP(op=1, hwsrc=MAC, psrc=ADDRESS, pdst="192.168.20.1")))
 
-    def stamp():
-        said = reply(device, asking(TCP(dport=80, sport=now[0] // 10**9, flags="S", options=ALL)))
-        return dict(said[TCP].options)["Timestamp"][0]
+    def stamp(port, asker=ASKER):
+        packet = TCP(dport=80, sport=port, flags="S", options=ALL)
+        asked = Ether(dst=MAC, src=ASKER_MAC) / IP(src=asker, dst=ADDRESS) / packet
+        return dict(reply(device, bytes(asked))[TCP].options)["Timestamp"][0]
 
-    first = stamp()
+    first = stamp(1)
     now[0] += 10**9
-    assert (stamp() - first) % 2**32 == 1000
+    assert ((stamp(2) - first) % 2**32 == 1000) is of_host
+    assert ((stamp(1, "192.168.20.78") - first) % 2**32 == 1000) is of_other
+
+
+def test_a_clock_of_timestamps_that_is_one_goes_on_from_what_the_decoy_has_said():
+    now = [5 * 10**9]
+    tcp = REFLEXES.tcp.model_copy(update={"stamps": "one", "stamps_rate": 100.0})
+    learnt = REFLEXES.model_copy(update={"tcp": tcp}).model_dump(mode="json")
+    device = Responder(HOST, learnt, NOTHING, lambda: now[0])
+    said = TCP(sport=50_001, dport=443, flags="A", options=[("Timestamp", (7000, 1))])
+    device.notice(own(IP(src=ADDRESS, dst=ASKER) / said))
+    now[0] += 2 * 10**9
+    found = reply(device, asking(TCP(dport=80, flags="S", options=ALL)))
+    assert dict(found[TCP].options)["Timestamp"] == (7200, 7)
 
 
 def test_congestion_notification_is_taken_up():

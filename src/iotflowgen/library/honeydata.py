@@ -19,7 +19,6 @@ from iotflowgen.packets import (
     Pseudonyms,
     Renderer,
     SupportsRender,
-    Templates,
     check_time,
     sessions_of,
     write_sessions,
@@ -378,7 +377,7 @@ def _renderer(
     pseudonyms = Pseudonyms(
         recording.identities, rng, mac=shown.mac, ip=shown.ip, gateway=shown.gateway, keep=keep
     )
-    return Renderer(Templates(recording), pseudonyms, rng)
+    return Renderer(recording, pseudonyms, rng)
 
 
 def _iso(time_ns: int) -> str:

@@ -61,6 +61,7 @@ def main() -> None:
     try:
         composer = Composer(Home.model_validate(asked["home"]))
         found = {"decoys": composer.identities(), "gateway": composer.gateway()}
+        found["peers"] = composer.peers()
         tell({**found, "reflexes": composer.reflexes(), "discovery": composer.discovery()})
         # whoever started this looks at that first
         if sys.stdin.readline():

@@ -3,8 +3,9 @@
 Shapes: E packets.
 """
 
+import re
 import zlib
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -16,19 +17,11 @@ import numpy as np
 
 from iotflowgen.errors import ArgumentError
 from iotflowgen.files import whole_file
-from iotflowgen.library import load
-from iotflowgen.live.answering.discovery import find_sayings
-from iotflowgen.live.answering.reflexes import learn_reflexes
+from iotflowgen.library import Model, load
+from iotflowgen.live.answering.discovery import Sayings, find_sayings
+from iotflowgen.live.answering.reflexes import Reflexes, learn_reflexes
 from iotflowgen.live.home import Decoy, Home, Network
-from iotflowgen.packets import (
-    Disguise,
-    Pseudonyms,
-    Remembered,
-    Renderer,
-    Rows,
-    Templates,
-    check_time,
-)
+from iotflowgen.packets import Pseudonyms, Renderer, Rows, check_time
 from iotflowgen.traffic import Session
 from iotflowgen.wire import Frames
 from iotflowgen.wire.arrays import Columns, Flags, Integers
@@ -39,8 +32,9 @@ __all__ = ["Composer", "Stretch", "dry_run"]
 
 _PIECE: Final = 2000
 """Packets of a decoy that are drawn together: there may be a thousand decoys."""
-_REMEMBERED: Final = Remembered(packets=2048, keys=2048)
 _VLAN: Final = 0x8100
+_MAC: Final = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
+"""Of a host, not of a group."""
 _AT_ONCE_NS: Final = 60 * 10**9
 """Of a file, so much is composed together."""
 _NOT_FORWARDED: Final = 0x0180C200000
@@ -78,15 +72,12 @@ class Composer:
             ArgumentError: A model draws no sessions, or knows no packets to repeat; or an address
                 does not fit the network.
         """
-        devices = cache(_Device)
-        self._decoys = [(decoy, devices(decoy.model)) for decoy in home.decoys]
+        models = cache(load)
+        self._decoys = [(decoy, models(decoy.model)) for decoy in home.decoys]
         self._vlan = home.network.vlan
         self.pseudonyms: list[Pseudonyms] = []
-        taken: set[str] = set()
-        for decoy, device in self._decoys:
-            first = self.pseudonyms[0] if self.pseudonyms else None
-            self.pseudonyms.append(_pseudonyms(decoy, device, home.network, taken, first))
-            taken.update(self.pseudonyms[-1].addresses)
+        for decoy, model in self._decoys:
+            self.pseudonyms.append(_pseudonyms(decoy, model, home.network, self.pseudonyms))
         self._players: list[_Player] = []
 
     def switch_on(self, start_ns: int) -> None:
@@ -98,7 +89,7 @@ class Composer:
         if start_ns < 0:
             raise ArgumentError("decoys cannot be switched on before 1970", "start")
         pairs = zip(self._decoys, self.pseudonyms, strict=True)
-        self._players = [_Player(decoy, device, who, start_ns) for (decoy, device), who in pairs]
+        self._players = [_Player(decoy, model, who, start_ns) for (decoy, model), who in pairs]
 
     def identities(self) -> list[dict[str, str]]:
         """Names and addresses, decoy by decoy, in types that JSON has."""
@@ -107,16 +98,18 @@ class Composer:
 
     def reflexes(self) -> list[dict[str, Any]]:
         """How decoys answer, decoy by decoy, in types that JSON has."""
-        return [device.reflexes for _, device in self._decoys]
+        of_model = cache(lambda model: _reflexes(model).model_dump(mode="json"))
+        return [of_model(model) for _, model in self._decoys]
 
     def discovery(self) -> list[dict[str, Any]]:
         """What decoys say to who looks for them, decoy by decoy, in types that JSON has."""
         pairs = zip(self._decoys, self.pseudonyms, strict=True)
-        return [device.discovery(who) for (_, device), who in pairs]
+        return [_sayings(model).shown(who).model_dump(mode="json") for (_, model), who in pairs]
 
     def longest(self) -> int:
         """Bytes of the longest frame that the models of decoys know."""
-        return max(int(device.templates.size.max()) for _, device in self._decoys)
+        known = {id(model): model.recording for _, model in self._decoys}.values()
+        return max(int(each.packets.frames.size.max()) for each in known if each is not None)
 
     def summary(self) -> dict[str, str]:
         """Addresses of decoys by name, to be read."""
@@ -126,6 +119,12 @@ class Composer:
         """Addresses of the gateway, as `identities` has them."""
         first = self.pseudonyms[0]
         return {"mac": first.gateway_mac, "ip": first.gateway_ip}
+
+    def peers(self) -> list[str]:
+        """MAC addresses of those whom decoys talk with in their network, but for the gateway."""
+        own = {each["mac"] for each in (*self.identities(), self.gateway())}
+        known = {each for one in self.pseudonyms for each in one.addresses}
+        return sorted(each for each in known - own if _MAC.fullmatch(each))
 
     def until(self, end_ns: int, shift_ns: int = 0) -> Stretch:
         """What comes next, up to a time.
@@ -167,32 +166,11 @@ def dry_run(home: Home, path: Path, *, start_ns: int, seconds: float) -> dict[st
     return {"file": str(path), "packets": packets, "decoys": composer.summary()}
 
 
-class _Device:
-    """What decoys of one model share."""
-
-    def __init__(self, path: Path) -> None:
-        recording = (model := load(path)).recording
-        if recording is None:
-            raise ArgumentError(f"{path} knows no packets; fit it on Ethernet captures")
-        self.identities = recording.identities
-        self.templates = Templates(recording)
-        self.stream = model.streams(at_once=_PIECE)
-        self._sayings = find_sayings(recording)
-        self.reflexes = learn_reflexes(recording, self._sayings).model_dump(mode="json")
-
-    def discovery(self, pseudonyms: Pseudonyms) -> dict[str, Any]:
-        """What a decoy says to who looks for it, in types that JSON has."""
-        disguise = Disguise(self.templates.identified, pseudonyms)
-        return self._sayings.shown(disguise).model_dump(mode="json")
-
-
 class _Player:
     """One decoy: a session that goes on for as long as it is asked, or one each time it is on."""
 
-    def __init__(
-        self, decoy: Decoy, device: _Device, pseudonyms: Pseudonyms, start_ns: int
-    ) -> None:
-        self._seed, self._device, self._pseudonyms = _seed(decoy), device, pseudonyms
+    def __init__(self, decoy: Decoy, model: Model, pseudonyms: Pseudonyms, start_ns: int) -> None:
+        self._seed, self._model, self._pseudonyms = _seed(decoy), model, pseudonyms
         self._powered = decoy.powered(start_ns)
         self._boot()
 
@@ -212,23 +190,23 @@ class _Player:
         epoch = datetime.fromtimestamp(0, UTC)
         self._pieces: Iterator[Session] = (
             replace(piece, time_ns=piece.time_ns + on_ns)
-            for piece in self._device.stream(seed, epoch)
+            for piece in self._model.stream(seed=seed, start=epoch, at_once=_PIECE)
         )
-        self._rest: Session | None = None
+        self._rest = next(self._pieces)
         self._done = 0
+        assert self._model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
         rng = np.random.default_rng([*seed, 1])
-        self._renderer = Renderer(self._device.templates, self._pseudonyms, rng, _REMEMBERED)
+        self._renderer = Renderer(self._model.recording, self._pseudonyms, rng)
 
     def _session(self, end_ns: int, shift_ns: int) -> tuple[Rows, Frames]:
         parts = []
         while True:
-            # the first is drawn when all who share the model have asked, so together
-            rest = next(self._pieces) if self._rest is None else self._rest
-            inside = int(np.searchsorted(rest.time_ns, end_ns))
-            parts.append(rest[:inside])
-            self._rest = rest[inside:] if inside < len(rest) else None
-            if self._rest is not None:
+            inside = int(np.searchsorted(self._rest.time_ns, end_ns))
+            parts.append(self._rest[:inside])
+            self._rest = self._rest[inside:]
+            if len(self._rest):
                 break
+            self._rest = next(self._pieces)
         shifted = [replace(part, time_ns=part.time_ns + shift_ns) for part in parts]
         rows = Rows.of(shifted, self._done, [0] * len(parts))
         self._done += len(rows)
@@ -236,27 +214,36 @@ class _Player:
 
 
 @cache
+def _sayings(model: Model) -> Sayings:
+    assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
+    return find_sayings(model.recording)
+
+
+def _reflexes(model: Model) -> Reflexes:
+    assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
+    return learn_reflexes(model.recording, _sayings(model))
+
+
 def _seed(decoy: Decoy) -> tuple[int, int]:
     """Decoys of one model and seed are not twins."""
     return decoy.seed, zlib.crc32(decoy.name.encode())
 
 
 def _pseudonyms(
-    decoy: Decoy,
-    device: _Device,
-    network: Network,
-    taken: Container[str],
-    first: Pseudonyms | None,
+    decoy: Decoy, model: Model, network: Network, others: Sequence[Pseudonyms]
 ) -> Pseudonyms:
-    """Who a decoy is: with no address that is taken, and behind the gateway of the first one."""
+    """Who a decoy is, unlike those there are, and behind the same gateway."""
+    if model.recording is None:
+        raise ArgumentError(f"{decoy.model} knows no packets; fit it on Ethernet captures")
+    gateway, gateway_mac = network.gateway, network.gateway_mac
     pseudonyms = Pseudonyms(
-        device.identities,
+        model.recording.identities,
         np.random.default_rng(_seed(decoy)),
         mac=decoy.mac,
         ip=_text(decoy.address),
-        gateway=_text(network.gateway) or (first.gateway_ip if first else None),
-        gateway_mac=network.gateway_mac or (first.gateway_mac if first else None),
-        taken=taken,
+        gateway=_text(gateway) or next((other.gateway_ip for other in others), None),
+        gateway_mac=gateway_mac or next((other.gateway_mac for other in others), None),
+        taken=[address for other in others for address in other.addresses],
     )
     ip = pseudonyms.device_ip
     # a device may have IPv6 alone

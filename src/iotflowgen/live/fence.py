@@ -22,7 +22,7 @@ from iotflowgen.live.emitting.guard import Host
 from iotflowgen.live.near import MARK
 from iotflowgen.live.programs import attempt, do
 
-__all__ = ["bridge_port", "fence", "probe"]
+__all__ = ["bridge_port", "fence", "probe", "seated"]
 
 _ALL: Final = 0x0003
 _NOBODY: Final = bytes([192, 0, 2, 1])
@@ -74,6 +74,27 @@ def bridge_port(bridge: str) -> Iterator[str]:
             yield near
         finally:
             attempt("ip", "link", "del", near)
+
+
+@contextmanager
+def seated(bridge: str, macs: Collection[str]) -> Iterator[None]:
+    """Have a bridge take MAC addresses for those of this computer, for as long as this lasts.
+
+    Peers of decoys send from the bridge itself, which learns nothing of that: what they are told
+    would be flooded to all ports, as if they were not there.
+
+    Raises:
+        NetworkError: The bridge does not take them, or a right is missing.
+    """
+
+    def change(what: str) -> str:
+        return "".join(f"fdb {what} {mac} dev {bridge} self permanent\n" for mac in sorted(macs))
+
+    do("bridge", "-batch", "-", said=change("replace"))
+    try:
+        yield
+    finally:
+        attempt("bridge", "-force", "-batch", "-", said=change("del"))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import struct
+import time
 from typing import Final
 
 __all__ = ["MARK", "Near"]
@@ -13,13 +14,17 @@ may hear them."""
 
 _ALL: Final = 0x0003
 _SOL_PACKET, _ADD_MEMBERSHIP, _AUXDATA, _PROMISCUOUS = 263, 1, 8, 1
-_SO_MARK: Final = 36
+_SO_MARK, _TIMESTAMPNS = 36, 35
 _NOT_CHECKED, _HAS_VLAN = 1 << 3, 1 << 4
 _OUTGOING: Final = 4
 
 
 class Near:
-    """The near end, where decoys hear and are heard."""
+    """The near end, where decoys hear and are heard.
+
+    Attributes:
+        came_ns: When the frame that was received last came, of the clock that never jumps.
+    """
 
     def __init__(self, name: str, vlan: int | None) -> None:
         self._vlan = vlan
@@ -30,12 +35,19 @@ class Near:
         port.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, asked)
         port.setsockopt(_SOL_PACKET, _AUXDATA, 1)
         port.setsockopt(socket.SOL_SOCKET, _SO_MARK, MARK)
+        port.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
         self.socket = port
+        self.came_ns = 0
 
     def receive(self) -> tuple[bytes, bool, bool] | None:
         """A frame without tag, whether it was sent here, and whether its checksums are there."""
         frame, notes, _, (_, _, direction, *_) = self.socket.recvmsg(2**16, 256)
-        status, _, _, _, _, tag, _ = struct.unpack("=IIIHHHH", notes[0][2][:20])
+        said = {(level, kind): value for level, kind, value in notes}
+        seconds, nanoseconds = struct.unpack("qq", said[socket.SOL_SOCKET, _TIMESTAMPNS])
+        waited_ns = time.time_ns() - seconds * 10**9 - nanoseconds
+        # a clock that is set meanwhile says anything
+        self.came_ns = time.monotonic_ns() - min(max(waited_ns, 0), 10**9)
+        status, _, _, _, _, tag, _ = struct.unpack("=IIIHHHH", said[_SOL_PACKET, _AUXDATA][:20])
         vlan = tag & 0xFFF if status & _HAS_VLAN else None
         if frame[12:14] == b"\x81\x00":
             vlan, frame = int.from_bytes(frame[14:16]) & 0xFFF, frame[:12] + frame[16:]

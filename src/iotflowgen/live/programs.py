@@ -12,6 +12,7 @@ __all__ = ["attempt", "do", "program"]
 _PLACES: Final = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
 """Usual users do not look into all of these."""
 _PACKAGES: Final = {
+    "bridge": "iproute2",
     "ip": "iproute2",
     "nft": "nftables",
     "nsenter": "util-linux",
@@ -46,10 +47,10 @@ def do(name: str, *words: str, said: str = "") -> str:
     return done.stdout
 
 
-def attempt(name: str, *words: str) -> bool:
+def attempt(name: str, *words: str, said: str = "") -> bool:
     """Whether a program is there, and does what may be possible or not."""
     try:
-        do(name, *words)
+        do(name, *words, said=said)
     except NetworkError:
         return False
     return True

@@ -15,7 +15,7 @@ from iotflowgen.errors import NetworkError
 from iotflowgen.live.children import Child
 from iotflowgen.live.control import DEFAULT_SOCKET, Control
 from iotflowgen.live.emitting.guard import Host
-from iotflowgen.live.fence import bridge_port, fence, probe
+from iotflowgen.live.fence import bridge_port, fence, probe, seated
 from iotflowgen.live.handover.namespaces import Namespaces
 from iotflowgen.live.home import Home
 from iotflowgen.live.interfaces import Interfaces, silence, survey
@@ -163,6 +163,8 @@ class _Attempt:
         found = self._composing.hear()
         asked = _checked(told["home"]["network"], found, self._interfaces, place)
         self._fence(found)
+        if place.bridge:
+            stack.enter_context(seated(place.bridge, found["peers"]))
         handed = _handed(told["home"]["decoys"], found, asked, self._interfaces.mtus[place.near])
         taps = self._spaces.have(handed)
         self._answering = stack.enter_context(Child("answering.process", heard, *taps.values()))

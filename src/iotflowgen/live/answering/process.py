@@ -27,6 +27,8 @@ from iotflowgen.live.process import be_quick, cannot_use, hear, tell
 
 __all__ = ["Announced", "main"]
 
+_WAKING_NS: Final = 60_000
+"""So long before an answer is due, it is waited for without sleep."""
 _STALE_S: Final = 2.0
 """What was announced so long ago has been lost."""
 
@@ -75,9 +77,8 @@ class _Answers:
         if (responder := self._responders.get(frame[6:12])) is not None:
             responder.notice(frame)
 
-    def ask(self, frame: bytes, *, checks: bool) -> None:
+    def ask(self, frame: bytes, came_ns: int, *, checks: bool) -> None:
         """A frame has come for one decoy, or for all."""
-        now_ns = time.monotonic_ns()
         mac = frame[:6]
         some = self._responders.keys() if mac[0] & 1 else self._responders.keys() & {mac}
         for asked in some - self._muted:
@@ -95,20 +96,23 @@ class _Answers:
                 delay_ns = delays[secrets.randbelow(len(delays))]
                 if reply.within_ns is not None:
                     delay_ns = min(delay_ns, reply.within_ns)
-                heapq.heappush(self._waiting, (now_ns + delay_ns, reply.frame))
+                heapq.heappush(self._waiting, (came_ns + delay_ns, reply.frame))
 
     def wait_s(self) -> float:
-        """Until the next is due."""
+        """Until the next is due, but for the time that waking up takes."""
         first_ns = [relay.due_ns for relay in self.relays]
-        first_ns += [due_ns for due_ns, _ in self._waiting[:1]]
+        first_ns += [due_ns - _WAKING_NS for due_ns, _ in self._waiting[:1]]
         return min(1.0, max(0.0, (min(first_ns) - time.monotonic_ns()) / 1e9)) if first_ns else 1.0
 
     def due(self) -> Iterator[bytes]:
-        """Those that are to be sent by now."""
+        """Those that are to be sent by now, or so soon that no sleep would end before."""
         for relay in self.relays:
             relay.deliver()
-        while self._waiting and self._waiting[0][0] <= time.monotonic_ns():
-            yield heapq.heappop(self._waiting)[1]
+        while self._waiting and self._waiting[0][0] - time.monotonic_ns() <= _WAKING_NS:
+            due_ns, frame = heapq.heappop(self._waiting)
+            while time.monotonic_ns() < due_ns:
+                pass
+            yield frame
 
     def pass_on(self, ready: Collection[object]) -> Iterator[bytes]:
         """What servers of decoys have sent, where there is something to be read."""
@@ -163,7 +167,7 @@ class _Loop:
         if is_own:
             self._answers.notice(frame)
         elif frame not in self._announced:
-            self._answers.ask(frame, checks=checks)
+            self._answers.ask(frame, self._near.came_ns, checks=checks)
 
 
 def main() -> None:

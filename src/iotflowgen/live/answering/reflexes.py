@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from iotflowgen.live.answering import mdns, names, ssdp
 from iotflowgen.live.answering.discovery import Sayings
+from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.recording import Packets, Recording
-from iotflowgen.wire import ACK, RST, SYN, dst_port, src_port, tcp_flags, tcp_window
+from iotflowgen.wire import ACK, RST, SYN, dst_port, find_options, src_port, tcp_flags, tcp_window
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import ARP, CWR, ECE, ICMP, ICMP6, ttl
 
@@ -68,8 +69,9 @@ class Tcp(_Learnt):
 
     stamps_rate: float = 1000.0
     """Ticks a second of its clock of timestamps (RFC 7323)."""
-    stamps_apart: bool = True
-    """Whether it has another clock for each host, as Linux has since 4.10."""
+    stamps: Literal["one", "host", "connection"] = "host"
+    """Whether that is one for all, as Linux had it, another for each host (since 4.10), or another
+    for each connection (since 6.18 at the latest)."""
     ecn: bool = True
     """Whether it takes up congestion notification that is offered (RFC 3168)."""
     drops_syn_fin: bool = True
@@ -207,19 +209,46 @@ def _quote(packets: Packets, *, is_linux: bool) -> int:
 
 
 def _tcp(recording: Recording, flags: Integers, *, is_linux: bool) -> Tcp:
-    told, own = recording.of("timestamps"), np.zeros(0, bool)
-    if "clocks.host" in told:
-        own = told["clocks.host"] // 2 == 0
     both = ECE | CWR
     packets = recording.packets
     offered = ~packets.outgoing & (flags & (SYN | ACK | both) == SYN | both)
     taken = packets.outgoing & (flags & (SYN | ACK) == SYN | ACK) & (flags & ECE != 0)
+    rate, stamps = _stamps(recording, flags)
     return Tcp(
-        stamps_rate=float(np.median(told["clocks.rate"][own])) if own.any() else 1000.0,
-        stamps_apart=bool(np.mean(told["clocks.is_apart"][own]) > 0.5) if own.any() else is_linux,
+        stamps_rate=rate,
+        stamps=stamps,
         ecn=bool(taken.any()) if offered.any() else is_linux,
         drops_syn_fin=is_linux,
     )
+
+
+def _stamps(
+    recording: Recording, flags: Integers
+) -> tuple[float, Literal["one", "host", "connection"]]:
+    """Ticks a second of the device's clock of timestamps, and whose clock that is.
+
+    Connections of one clock have begun to count at the same time.
+    """
+    told, packets = recording.of("timestamps"), recording.packets
+    stamped = find_options(packets.frames, packets.layers).timestamps > 0
+    which = np.flatnonzero(packets.outgoing & (flags & SYN != 0) & packets.layers.is_ip4 & stamped)
+    if "clock" not in told or not len(which):
+        return 1000.0, "host"
+    clock = told["clock"][which, 0]
+    rate = float(np.median(told["clocks.rate"][clock]))
+    passed = told["clocks.time_ns"][clock] * (rate / 1e9)
+    began = np.round((told["clocks.value"][clock] - passed) % 2**32 / rate).astype(np.int64)
+    capture, peer = packets.session[which], ip_address(packets, is_src=False)[which]
+
+    def differ(*of: Integers) -> bool:
+        """Whether most further connections of the same ones have another clock."""
+        same = len(np.unique(np.stack(of, axis=1), axis=0))
+        clocks = len(np.unique(np.stack([*of, began], axis=1), axis=0))
+        return 2 * (clocks - same) > len(which) - same
+
+    if not differ(capture):
+        return rate, "one"
+    return rate, "connection" if differ(capture, peer) else "host"
 
 
 def _open_ports(packets: Packets, accepts: Integers) -> dict[int, OpenPort]:

@@ -108,7 +108,7 @@ class Connections:
         said = {kind: value for kind, value in usual.items() if kind in asked}
         if _STAMPS in said:
             echo = segment.options[_STAMPS][:4].ljust(4, b"\0")
-            said[_STAMPS] = struct.pack("!I", self._now(peer, now_ns)) + echo
+            said[_STAMPS] = struct.pack("!I", self._now(segment.key, peer, now_ns)) + echo
         window = known["window"]
         if _STAMPS in usual and _STAMPS not in said and _SEGMENT_SIZE in usual:
             window = _window(window, int.from_bytes(usual[_SEGMENT_SIZE]))
@@ -119,14 +119,15 @@ class Connections:
         options = _laid_out(options, said) if said.keys() == usual.keys() else _arranged(said)
         return Answer(_written(segment, flags, begin, window, options), accepts=True)
 
-    def _now(self, peer: bytes, now_ns: int) -> int:
-        """What the clock of timestamps says: one of its own for each peer, or that of all."""
-        rate = self._tcp["stamps_rate"]
-        if self._tcp["stamps_apart"] or self._stamp is None:
-            seed = hashlib.blake2b(peer * self._tcp["stamps_apart"], key=self._key, digest_size=4)
-            value, since_ns = int.from_bytes(seed.digest()), 0
-        else:
+    def _now(self, connection: bytes, peer: bytes, now_ns: int) -> int:
+        """What a clock of timestamps says: of a connection, of a peer, or of all."""
+        rate, whose = self._tcp["stamps_rate"], self._tcp["stamps"]
+        if whose == "one" and self._stamp is not None:
             value, since_ns = self._stamp
+        else:
+            of = {"one": b"", "host": peer, "connection": connection}[whose]
+            seed = hashlib.blake2b(of, key=self._key, digest_size=4)
+            value, since_ns = int.from_bytes(seed.digest()), 0
         return (value + int((now_ns - since_ns) * rate) // 10**9) % 2**32
 
 
