@@ -21,7 +21,7 @@ from iotflowgen.generators import Sessions, first_packets, shifted_to, spaced
 from iotflowgen.library.honeydata import OfSessions
 from iotflowgen.packets import DEFAULT_START_NS, record, with_states
 from iotflowgen.recording import Recording
-from iotflowgen.traffic import Session, Trace
+from iotflowgen.traffic import Session, Trace, Windows
 from iotflowgen.wire import Frames
 
 __all__ = [
@@ -69,7 +69,7 @@ def field_names(trace: Trace, frames: FramesOf) -> tuple[str, ...]:
     return header_fields(frames[trace.name].take(slice(1)), trace[:1])[0]
 
 
-def grounds(name: str, traces: Sequence[Trace], splits: int = SPLITS) -> tuple[Trial, ...]:
+def grounds(name: str, traces: Sequence[Trace], splits: int = SPLITS) -> tuple[Trial[Windows], ...]:
     """A device's captures in G and H: its name is the seed, so the splits are the benchmark's."""
     rng = np.random.default_rng([SEED, zlib.crc32(name.encode())])
     return trials("held-out", traces, rng, window=SIZE, splits=splits)

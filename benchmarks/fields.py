@@ -154,7 +154,7 @@ def by_kind(generated: Packets, unseen: Packets, train: Packets) -> dict[int, ND
     return found
 
 
-def accuracies(ground: Trial, windows: Windows) -> NDArray[np.float64]:
+def accuracies(ground: Trial[Windows], windows: Windows) -> NDArray[np.float64]:
     """How well a small tree tells windows from those of H by each field alone.
 
     Args:
@@ -183,7 +183,7 @@ def _headers(windows: Windows) -> NDArray[np.float32]:
     return windows.headers
 
 
-def beside(ground: Trial, traces: Sequence[Trace], rng: np.random.Generator) -> Comparison:
+def beside(ground: Trial[Windows], traces: Sequence[Trace], rng: np.random.Generator) -> Comparison:
     """Compare generated traces with G and H.
 
     Packets are compared of as many traces at a time as G has. More of them would be closer to H

@@ -49,7 +49,7 @@ from iotflowgen.evaluation import (
 )
 from iotflowgen.generators import Sessions, shifted_to, spaced, versions
 from iotflowgen.packets import DEFAULT_START_NS
-from iotflowgen.traffic import Session, Trace, cut_windows, draw_window_starts
+from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_window_starts
 
 KNOWN = "known source"
 KINDS = ("recorded", "fuzz", "captures", KNOWN)
@@ -73,7 +73,9 @@ def one_after_another(sessions: Iterable[Session]) -> Iterator[Session]:
         now_ns += int(session.time_ns[-1] - session.time_ns[0]) + 3600 * 10**9
 
 
-def attack(ground: Trial, frames: FramesOf, kind: str, split: int, path: Path) -> Detection:
+def attack(
+    ground: Trial[Windows], frames: FramesOf, kind: str, split: int, path: Path
+) -> Detection:
     """Write one kind of packets in one trial, and have them told from H."""
     train, rng = ground.train, np.random.default_rng([SEED, split])
     recording = recorded(train, frames)

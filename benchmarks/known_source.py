@@ -21,7 +21,7 @@ import torch
 from by_device import measured
 
 import iotflowgen as iot
-from iotflowgen.adversaries import ADVERSARIES, of_features
+from iotflowgen.adversaries import ADVERSARIES, of_windows
 from iotflowgen.evaluation import trials
 from iotflowgen.generators import Sessions
 from iotflowgen.packets import with_states
@@ -40,7 +40,7 @@ def measure(folder: Path) -> dict[str, Any]:
     made = [session.as_trace() for session in source.sessions(2 * fewest, rng)]
     more = [session.as_trace() for session in source.sessions(most - fewest, rng)]
     found: dict[str, Any] = {"device": folder.name, "accuracy": {}}
-    for name in of_features():
+    for name in of_windows():
         found["accuracy"][name] = {each: [] for each in ("control", *map(str, CAPTURES), "source")}
     for trial, ground in enumerate(trials("held-out", made, rng)):
         learnt = {

@@ -93,7 +93,7 @@ def measure(folder: Path, generator: str, settings: dict[str, Any], rounds: int)
 
 
 def select(
-    make: Callable[..., Adversary],
+    make: Callable[..., Adversary[Windows]],
     real: Windows,
     pool: Windows,
     rounds: int,

@@ -33,8 +33,8 @@ from iotflowgen.capture import read_captures
 from iotflowgen.encoding import Codec, CodecConfig
 from iotflowgen.evaluation import Trial, trials
 from iotflowgen.generators import IoTFlow
-from iotflowgen.generators.walking.chain import END, Chain, padded
 from iotflowgen.generators.port_numbers import PortNumbers
+from iotflowgen.generators.walking.chain import END, Chain, padded
 from iotflowgen.traffic import (
     Windows,
     WindowStarts,
@@ -99,7 +99,11 @@ def measure(folder: Path, *, networks: bool) -> dict[str, Any]:
 
 
 def _numbered(
-    windows: Windows, codec: Codec, ground: Trial, starts: WindowStarts, rng: np.random.Generator
+    windows: Windows,
+    codec: Codec,
+    ground: Trial[Windows],
+    starts: WindowStarts,
+    rng: np.random.Generator,
 ) -> Windows:
     """Windows with ephemeral ports of captures other than the one that each was cut from."""
     parts, order = [], []

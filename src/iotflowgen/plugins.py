@@ -95,6 +95,8 @@ ADVERSARIES = Plugins(
         "boosting": "iotflowgen.adversaries.boosting:Boosting",
         "rocket": "iotflowgen.adversaries.rocket:Rocket",
         "headers": "iotflowgen.adversaries.headers:HeaderBoosting",
+        "rhythm": "iotflowgen.adversaries.rhythm:Rhythm",
+        "rhythm-minutes": "iotflowgen.adversaries.rhythm:RhythmOfMinutes",
     },
 )
 """Classes with what `adversaries.Adversary` says, by the names of `evaluate --adversary`."""

@@ -50,6 +50,7 @@ class ToyAdversary:
 
     name = "toy-adversary"
     needs_headers = False
+    stretch_ns = 0
 
     def __init__(self, *, seed=0):
         self.seed = seed

@@ -49,6 +49,7 @@ class LSTMAdversary(ABC):
 
     name: str
     needs_headers = False
+    stretch_ns: int = 0
     CONFIG: ClassVar[LSTMConfig] = LSTMConfig()
 
     def __init__(self, config: LSTMConfig | None = None, *, seed: int = 0) -> None:

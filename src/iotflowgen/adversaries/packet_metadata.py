@@ -25,6 +25,7 @@ class PacketMetadata(LSTMAdversary):
 
     name = "packet-metadata"
     needs_headers = False
+    stretch_ns: int = 0
 
     def _look(
         self,

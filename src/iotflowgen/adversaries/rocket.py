@@ -43,6 +43,7 @@ class Rocket:
 
     name = "rocket"
     needs_headers = False
+    stretch_ns: int = 0
 
     def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed

@@ -24,7 +24,9 @@ def benchmark(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.", callback=no_file)],
     devices: Annotated[str | None, _Names] = None,
     generators: Annotated[str | None, _Names] = None,
-    adversaries: Annotated[str | None, _Names] = None,
+    adversaries: Annotated[
+        str | None, typer.Option(metavar="A,B,...", show_default="all shown windows of packets")
+    ] = None,
     protocols: Annotated[str | None, _Names] = None,
     quick: Annotated[
         bool,
@@ -47,7 +49,7 @@ def benchmark(
     iotflowgen benchmark captures/ --devices plug --generators markov -o out
     ```
     """
-    from iotflowgen.adversaries import of_features
+    from iotflowgen.adversaries import of_features, of_windows
     from iotflowgen.errors import CaptureError
     from iotflowgen.evaluation import PROTOCOLS, Benchmark, BenchmarkConfig
     from iotflowgen.generators import GENERATORS
@@ -61,7 +63,7 @@ def benchmark(
     config = BenchmarkConfig(
         devices=tuple(_chosen(devices, folders, "--devices")),
         generators=tuple(_chosen(generators, GENERATORS, "--generators")),
-        adversaries=tuple(_chosen(adversaries, of_features(), "--adversaries")),
+        adversaries=tuple(_chosen(adversaries, of_features(), "--adversaries", of_windows())),
         protocols=tuple(p for p in PROTOCOLS if p in _chosen(protocols, PROTOCOLS, "--protocols")),
         seed=seed,
     )
@@ -77,8 +79,11 @@ def benchmark(
     say(f"all figures in {out / 'results.json'}; as a page: iotflowgen report {out} -o report.html")
 
 
-def _chosen(asked: str | None, names: Iterable[str], option: str) -> list[str]:
-    return known(asked.split(",") if asked else names, names, option)
+def _chosen(
+    asked: str | None, names: Iterable[str], option: str, usual: Iterable[str] | None = None
+) -> list[str]:
+    by_default = names if usual is None else usual
+    return known(asked.split(",") if asked else by_default, names, option)
 
 
 def _show(results: "Results") -> None:

@@ -75,7 +75,7 @@ def evaluate(
         list[AdversaryName] | None,
         typer.Option(
             help="Who attacks, one or several; packet-metadata is the paper's, published its "
-            "authors' code's, headers reads packets: FILE is a pcap or pcapng then.",
+            "authors' code's; headers reads packets, rhythm looks at hours: FILE is a pcap then.",
             show_default="all that can",
             rich_help_panel=HOW,
         ),

@@ -10,9 +10,10 @@ with naming_extras():
         cross_validate_groups,
     )
     from iotflowgen.evaluation.description import describe, measure
-    from iotflowgen.evaluation.evaluate import evaluate
-    from iotflowgen.evaluation.honeydata import read_honeydata
+    from iotflowgen.evaluation.evaluate import evaluate, long_pairs
+    from iotflowgen.evaluation.honeydata import read_honeydata, read_streams
     from iotflowgen.evaluation.identification import identify
+    from iotflowgen.evaluation.long_trials import as_many_stretches, long_trials
     from iotflowgen.evaluation.profile import Profile, profile
     from iotflowgen.evaluation.results import (
         Attack,
@@ -23,7 +24,13 @@ with naming_extras():
         Sample,
         read_results,
     )
-    from iotflowgen.evaluation.trials import PROTOCOLS, EvaluationWarning, Protocol, Trial, trials
+    from iotflowgen.evaluation.trials import (
+        PROTOCOLS,
+        EvaluationWarning,
+        Protocol,
+        Trial,
+        trials,
+    )
 
 __all__ = [
     "PROTOCOLS",
@@ -40,14 +47,18 @@ __all__ = [
     "Results",
     "Sample",
     "Trial",
+    "as_many_stretches",
     "cross_validate",
     "cross_validate_groups",
     "describe",
     "evaluate",
     "identify",
+    "long_pairs",
+    "long_trials",
     "measure",
     "profile",
     "read_honeydata",
     "read_results",
+    "read_streams",
     "trials",
 ]

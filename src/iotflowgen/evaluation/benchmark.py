@@ -32,20 +32,21 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from pydantic import Field
 
-from iotflowgen.adversaries import ADVERSARIES, of_features
+from iotflowgen.adversaries import ADVERSARIES, of_windows
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.errors import CaptureError, EvaluationError, IoTFlowGenError
 from iotflowgen.evaluation.description import describe, measure
 from iotflowgen.evaluation.identification import identify
+from iotflowgen.evaluation.long_trials import long_trials, streamed_stretches
 from iotflowgen.evaluation.results import Attack, Cell, Device, Identification, Results, Sample
 from iotflowgen.evaluation.trials import PROTOCOLS, Protocol, Trial, trials
 from iotflowgen.files import parsed_text, whole_file
-from iotflowgen.generators import GENERATORS, versions
+from iotflowgen.generators import GENERATORS, SessionGenerator, versions
 from iotflowgen.packets import with_states
 from iotflowgen.progress import Progress, silent
 from iotflowgen.settings import Settings
 from iotflowgen.tables import read_windows, write_windows
-from iotflowgen.traffic import Trace, Windows
+from iotflowgen.traffic import Stretches, Trace, Windows, in_pieces
 
 __all__ = ["Benchmark", "BenchmarkConfig"]
 
@@ -69,7 +70,7 @@ class BenchmarkConfig(Settings):
     devices: tuple[str, ...]
     """Folders of captures, one a device."""
     generators: tuple[str, ...] = Field(default_factory=lambda: tuple(GENERATORS))
-    adversaries: tuple[str, ...] = Field(default_factory=of_features)
+    adversaries: tuple[str, ...] = Field(default_factory=of_windows)
     protocols: tuple[Protocol, ...] = PROTOCOLS
     window: int = Field(default=20, ge=2)
     """L, packets a window."""
@@ -193,7 +194,7 @@ class Benchmark:
         traces = read_captures([folder], progress=progress)
         return with_states(read_frames([folder], traces))
 
-    def trials(self, device: str, protocol: Protocol) -> tuple[Trial, ...]:
+    def trials(self, device: str, protocol: Protocol) -> tuple[Trial[Windows], ...]:
         """The trials of a device, the same whoever asks."""
         config = self.config
         return trials(
@@ -204,6 +205,31 @@ class Benchmark:
             windows=config.windows,
             splits=config.splits,
         )
+
+    def long_trials(
+        self, device: str, protocol: Protocol, length_ns: int
+    ) -> tuple[Trial[Stretches], ...]:
+        """The same for adversaries that are shown stretches of so many nanoseconds."""
+        rng = np.random.default_rng([self.config.seed, length_ns])
+        captures = self._captures(device)
+        return long_trials(protocol, captures, length_ns, rng, splits=self.config.splits)
+
+    def stretches(
+        self, ground: Trial[Stretches], protocol: Protocol, generator: str, trial: int
+    ) -> Stretches:
+        """What a generator draws for a long trial, fitted anew.
+
+        Raises:
+            EvaluationError: It draws windows only.
+        """
+        method = GENERATORS[generator](
+            self.config.method(protocol, generator), seed=self.config.seed
+        )
+        if not isinstance(method, SessionGenerator):
+            raise EvaluationError(f"{generator} draws windows of packets only, and no hours")
+        method.fit([piece for trace in ground.train for piece in in_pieces(trace)])
+        rng = np.random.default_rng([self.config.seed, trial])
+        return streamed_stretches(ground, method, rng)
 
     def synthetic(self, device: str, protocol: Protocol, generator: str, trial: int) -> Windows:
         """What a generator drew.
@@ -370,10 +396,18 @@ def _attack(
 ) -> dict[str, Any]:
     """Tell the windows of a generator, or a control's, from the real ones of each trial."""
     make = partial(ADVERSARIES[adversary], seed=benchmark.config.seed)
+    length_ns = ADVERSARIES[adversary].stretch_ns
+    grounds: Sequence[Trial[Any]] = (
+        benchmark.long_trials(device, protocol, length_ns)
+        if length_ns
+        else benchmark.trials(device, protocol)
+    )
     detections = []
-    for trial, ground in enumerate(benchmark.trials(device, protocol)):
+    for trial, ground in enumerate(grounds):
         if generator == _CONTROL:
             found = ground.attack_control(make)
+        elif length_ns:
+            found = ground.attack(make, benchmark.stretches(ground, protocol, generator, trial))
         else:
             found = ground.attack(make, benchmark.synthetic(device, protocol, generator, trial))
         detections.append(asdict(found))
@@ -397,7 +431,7 @@ def _measure(
 def _identify(benchmark: Benchmark, trial: int) -> dict[str, Any]:
     """Which device's windows are taken for which."""
     config = benchmark.config
-    grounds: dict[str, Trial] = {}
+    grounds: dict[str, Trial[Windows]] = {}
     for device in config.devices:
         # a device that cannot be split or has no windows stands among the failures already
         with suppress(IoTFlowGenError):

@@ -13,6 +13,7 @@ Shapes: N windows, G groups, B resamples.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,13 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from iotflowgen.adversaries import Adversary
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Windows
+from iotflowgen.traffic import Stretches, Windows
 
-__all__ = ["Detection", "cross_validate", "cross_validate_groups"]
+__all__ = ["Detection", "Seen", "cross_validate", "cross_validate_groups"]
 
 _RESAMPLES = 2000
+Seen = TypeVar("Seen", Windows, Stretches)
+"""What an adversary is shown."""
 _Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -49,9 +52,9 @@ class Detection:
 
 
 def cross_validate(
-    make: Callable[[], Adversary],
-    real: Windows,
-    synthetic: Windows,
+    make: Callable[[], Adversary[Seen]],
+    real: Seen,
+    synthetic: Seen,
     rng: np.random.Generator,
     *,
     captures: NDArray[np.integer] | None = None,
@@ -83,9 +86,9 @@ def cross_validate(
 
 
 def cross_validate_groups(
-    make: Callable[[], Adversary],
-    real: Windows,
-    synthetic: Windows,
+    make: Callable[[], Adversary[Seen]],
+    real: Seen,
+    synthetic: Seen,
     rng: np.random.Generator,
     *,
     groups: tuple[NDArray[np.integer], NDArray[np.integer]],
@@ -116,7 +119,7 @@ def cross_validate_groups(
     return _attack(make, (real, synthetic), groups, np.concatenate(fold), rng, progress)
 
 
-def _check(real: Windows, synthetic: Windows) -> None:
+def _check(real: Seen, synthetic: Seen) -> None:
     if len(real) != len(synthetic):
         raise ValueError(f"{len(real)} real and {len(synthetic)} synthetic windows; give as many")
 
@@ -130,15 +133,15 @@ def _fold_of_each(split: Iterable[_Split], n: int) -> NDArray[np.int64]:
 
 
 def _attack(
-    make: Callable[[], Adversary],
-    pair: tuple[Windows, Windows],
+    make: Callable[[], Adversary[Seen]],
+    pair: tuple[Seen, Seen],
     groups: tuple[NDArray[np.integer], NDArray[np.integer]],
     fold: NDArray[np.int64],
     rng: np.random.Generator,
     progress: Progress,
 ) -> Detection:
     """Fit on all folds but one, score that one, for each of them."""
-    windows, n = Windows.concatenate(pair), len(pair[0])
+    windows, n = type(pair[0]).concatenate(pair), len(pair[0])
     labels = np.arange(len(windows)) >= n
     right = np.empty(len(windows), dtype=bool)
     folds = int(fold.max()) + 1

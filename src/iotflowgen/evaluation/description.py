@@ -9,7 +9,7 @@ from iotflowgen.traffic import Windows, cut_windows, every_window_start
 __all__ = ["describe", "measure"]
 
 
-def measure(trial: Trial, synthetic: Windows) -> dict[str, dict[str, float]]:
+def measure(trial: Trial[Windows], synthetic: Windows) -> dict[str, dict[str, float]]:
     """Every metric of a `held-out` trial; under `paper` none, for there nothing is unseen."""
     if trial.dealt is None:
         return {}
@@ -19,7 +19,7 @@ def measure(trial: Trial, synthetic: Windows) -> dict[str, dict[str, float]]:
     return {name: metric(trial.real, synthetic, train) for name, metric in metrics.items()}
 
 
-def describe(trial: Trial, synthetic: Windows) -> dict[str, Profile]:
+def describe(trial: Trial[Windows], synthetic: Windows) -> dict[str, Profile]:
     """Profiles of the real, the control's and the synthetic windows."""
     sets = {"real": trial.real, "control": trial.control, "synthetic": synthetic}
     return {name: profile(windows, trial.real) for name, windows in sets.items()}

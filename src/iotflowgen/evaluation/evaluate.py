@@ -3,18 +3,20 @@
 import warnings
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from iotflowgen.adversaries import ADVERSARIES
 from iotflowgen.evaluation.description import describe, measure
+from iotflowgen.evaluation.long_trials import as_many_stretches, long_trials
 from iotflowgen.evaluation.results import Attack, Cell, Device, Results, Sample
 from iotflowgen.evaluation.trials import EvaluationWarning, Protocol, Trial, trials
 from iotflowgen.generators import versions
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, Windows
+from iotflowgen.traffic import Stretches, Trace, Windows, cut_stretches
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "long_pairs"]
 
 
 def evaluate(
@@ -25,6 +27,7 @@ def evaluate(
     *,
     device: str,
     generator: str,
+    streams: Sequence[Trace] = (),
     seed: int = 0,
     windows: int = 500,
     splits: int = 2,
@@ -42,6 +45,7 @@ def evaluate(
         adversaries: Names of those who attack.
         device: What to call the device.
         generator: What to call whatever made the windows.
+        streams: The synthetic traffic as it comes, for adversaries that look at hours of it.
         seed: Decides everything that is drawn.
         windows: Windows of each kind; fewer where there are fewer.
         splits: How often `held-out` splits the captures.
@@ -74,10 +78,10 @@ def evaluate(
     names = {"device": device, "protocol": protocol, "generator": generator}
     cells = []
     for adversary in adversaries:
-        attacks = tuple(
-            _attack(ground, other, adversary, seed, tell)
-            for ground, other in zip(grounds, drawn, strict=True)
-        )
+        pairs: list[tuple[Trial[Any], Any]] = [*zip(grounds, drawn, strict=True)]
+        if length_ns := ADVERSARIES[adversary].stretch_ns:
+            pairs = long_pairs(protocol, traces, streams, length_ns, seed=seed, splits=splits)
+        attacks = tuple(_attack(*pair, adversary, seed, tell) for pair in pairs)
         cells.append(Cell(**names, adversary=adversary, attacks=attacks))
     samples = []
     for i, (ground, other) in enumerate(zip(grounds, drawn, strict=True)):
@@ -115,8 +119,32 @@ def evaluate(
     )
 
 
+def long_pairs(
+    protocol: Protocol,
+    traces: Sequence[Trace],
+    streams: Sequence[Trace],
+    length_ns: int,
+    *,
+    seed: int = 0,
+    splits: int = 2,
+) -> list[tuple[Trial[Stretches], Stretches]]:
+    """Trials of long stretches, and synthetic ones for each.
+
+    Raises:
+        TooShort: The captures or the synthetic traffic are too short for that.
+    """
+    rng = np.random.default_rng([seed, length_ns])
+    found, _ = cut_stretches(streams, length_ns)
+    grounds = long_trials(protocol, traces, length_ns, rng, most=len(found), splits=splits)
+    return [*zip(grounds, as_many_stretches(grounds, streams, rng), strict=True)]
+
+
 def _attack(
-    ground: Trial, synthetic: Windows, adversary: str, seed: int, progress: "_Count"
+    ground: Trial[Any],
+    synthetic: Any,  # noqa: ANN401 - what the adversary is shown
+    adversary: str,
+    seed: int,
+    progress: "_Count",
 ) -> Attack:
     make = partial(ADVERSARIES[adversary], seed=seed)
     detection = ground.attack(make, synthetic, progress=progress)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from iotflowgen.capture import Dissector, find_captures, read_captures, read_frames, with_headers
-from iotflowgen.errors import HeadersMissing, TooShort
+from iotflowgen.errors import EvaluationError, HeadersMissing, TooShort
 from iotflowgen.progress import Progress, silent
 from iotflowgen.tables import read_windows
 from iotflowgen.traffic import Trace, Windows, WindowStarts, cut_windows
 
-__all__ = ["read_honeydata"]
+__all__ = ["read_honeydata", "read_streams"]
 
 _TABLES = (".parquet", ".csv")
 
@@ -43,6 +43,35 @@ def read_honeydata(
     """
     read = partial(read_captures, dissector=dissector, progress=progress)
     return Windows.concatenate([_read(path, window, headers, read) for path in paths])
+
+
+def read_streams(
+    paths: Sequence[Path],
+    *,
+    dissector: Dissector = "builtin",
+    progress: Progress = silent,
+) -> list[Trace]:
+    """Captures as they are, for those who look longer than a window.
+
+    Args:
+        paths: As for `read_honeydata`.
+        dissector: Who tells what the packets of captures are.
+        progress: Told after each capture.
+
+    Raises:
+        CaptureError: A capture cannot be used.
+        EvaluationError: A file is a table, which does not say when packets come.
+    """
+    for path in paths:
+        if path.suffix.lower() in _TABLES:
+            raise EvaluationError(
+                f"{path} is a table, and what looks at hours asks when packets come: give a pcap"
+            )
+    return [
+        trace
+        for path in find_captures(paths)
+        for trace in read_captures([path], dissector=dissector, progress=progress)
+    ]
 
 
 def _read(

@@ -37,7 +37,7 @@ __all__ = ["identify"]
 
 
 def identify(
-    trials: Mapping[str, Trial],
+    trials: Mapping[str, Trial[Windows]],
     synthetic: Mapping[str, Mapping[str, Windows]],
     *,
     trial: int,

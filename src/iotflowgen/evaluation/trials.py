@@ -25,14 +25,19 @@ windows in the same folds, so naming more of them changes no figure.
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.adversaries import Adversary
 from iotflowgen.errors import TooShort
-from iotflowgen.evaluation.cross_validation import Detection, cross_validate, cross_validate_groups
+from iotflowgen.evaluation.cross_validation import (
+    Detection,
+    Seen,
+    cross_validate,
+    cross_validate_groups,
+)
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import (
     Trace,
@@ -41,9 +46,16 @@ from iotflowgen.traffic import (
     cut_windows,
     draw_window_starts,
     every_window_start,
+    in_pieces,
 )
 
-__all__ = ["PROTOCOLS", "EvaluationWarning", "Protocol", "Trial", "trials"]
+__all__ = [
+    "PROTOCOLS",
+    "EvaluationWarning",
+    "Protocol",
+    "Trial",
+    "trials",
+]
 
 Protocol = Literal["paper", "held-out"]
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "held-out")
@@ -52,26 +64,27 @@ PROTOCOLS: tuple[Protocol, ...] = ("paper", "held-out")
 _FOLDS = 5
 _LEAST = 4  # captures: two in each half, so that either can be cross-validated by capture
 
-MakeAdversary = Callable[[], Adversary]
-
 
 class EvaluationWarning(UserWarning):
     """An evaluation did not use all it was given, or found less than it asked for."""
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """One attack's ground: N real windows, and as many genuine ones for the control."""
+class Trial(Generic[Seen]):
+    """One attack's ground: N real windows, and as many genuine ones for the control.
+
+    What adversaries see are windows of packets, or, of those who look longer, stretches of time.
+    """
 
     train: tuple[Trace, ...]
     """G, the captures to learn from; under `paper`, all of them."""
     unseen: tuple[Trace, ...]
     """H, the captures that the real windows are of; under `paper`, all of them."""
-    real: Windows
+    real: Seen
     """Windows of H (N)."""
     capture: NDArray[np.int64]
     """Which capture of H each is of (N)."""
-    control: Windows
+    control: Seen
     """Windows of G (N)."""
     control_capture: NDArray[np.int64]
     """Which capture of G each is of (N)."""
@@ -81,7 +94,7 @@ class Trial:
     """Of the folds and of the interval."""
 
     def attack(
-        self, make: MakeAdversary, synthetic: Windows, *, progress: Progress = silent
+        self, make: Callable[[], Adversary[Seen]], synthetic: Seen, *, progress: Progress = silent
     ) -> Detection:
         """Tell N synthetic windows from the real ones.
 
@@ -90,15 +103,17 @@ class Trial:
         """
         return self._attack(make, synthetic, self.dealt, progress)
 
-    def attack_control(self, make: MakeAdversary, *, progress: Progress = silent) -> Detection:
+    def attack_control(
+        self, make: Callable[[], Adversary[Seen]], *, progress: Progress = silent
+    ) -> Detection:
         """Tell genuine windows from the real ones, under `held-out` whole captures together."""
         groups = None if self.dealt is None else self.control_capture
         return self._attack(make, self.control, groups, progress)
 
     def _attack(
         self,
-        make: MakeAdversary,
-        other: Windows,
+        make: Callable[[], Adversary[Seen]],
+        other: Seen,
         groups: NDArray[np.int64] | None,
         progress: Progress,
     ) -> Detection:
@@ -132,12 +147,13 @@ def trials(
     window: int = 20,
     windows: int = 500,
     splits: int = 2,
-) -> tuple[Trial, ...]:
+) -> tuple[Trial[Windows], ...]:
     """Deal the captures of one device into trials.
 
     `paper` makes one trial (section 5.2). `held-out` makes one a split. Splits come in pairs, the
     second with the halves of the first exchanged, so that with two every capture has been unseen
-    once.
+    once. Of fewer than four captures, long ones are cut into pieces, days as a rule, as `fit` cuts
+    them.
 
     Args:
         protocol: How.
@@ -154,6 +170,8 @@ def trials(
         TooShort: There are fewer than 5 windows, or under `held-out` fewer than 4 captures that
             hold one.
     """
+    if protocol == "held-out" and len(traces) < _LEAST:
+        traces = [piece for trace in traces for piece in in_pieces(trace)]
     usable = _long_enough(traces, window)
     if protocol == "paper":
         return (_paper_trial(usable, rng, window, windows),)
@@ -162,7 +180,7 @@ def trials(
             f"held-out needs {_LEAST} captures of at least {window} packets, two in each half, and "
             f"there are {len(usable)}; give more captures, or choose --protocol paper"
         )
-    dealt: list[Trial] = []
+    dealt: list[Trial[Windows]] = []
     for i in range(splits):
         if i % 2 == 0:
             order = rng.permutation(len(usable))
@@ -176,7 +194,7 @@ def trials(
 
 def _paper_trial(
     traces: Sequence[Trace], rng: np.random.Generator, window: int, windows: int
-) -> Trial:
+) -> Trial[Windows]:
     n = _enough(len(every_window_start(traces, window)), windows)
     # one draw for both: no window is in both while the captures hold enough
     starts = draw_window_starts(traces, 2 * n, window, rng)
@@ -199,7 +217,7 @@ def _held_out_trial(
     rng: np.random.Generator,
     window: int,
     windows: int,
-) -> Trial:
+) -> Trial[Windows]:
     n = _enough(min(len(every_window_start(half, window)) for half in (train, unseen)), windows)
     real, control = (_draw_of_two(half, n, window, rng) for half in (unseen, train))
     return Trial(

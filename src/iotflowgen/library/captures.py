@@ -8,11 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, get_args, overload
 
+import numpy as np
+
 from iotflowgen import capture
 from iotflowgen.library.arguments import check_choice
 from iotflowgen.library.files import AnyPath, Paths, checked_path, data_frame, paths_of
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, quiet_places, spread_stretches
+from iotflowgen.traffic import Trace, in_pieces, spread_stretches
 from iotflowgen.wire import Frames
 
 if TYPE_CHECKING:
@@ -114,16 +116,12 @@ class Captures(Sequence[Trace]):
         traces: list[Trace] = []
         frames: list[Frames] = []
         for trace, of_trace in self.with_frames():
-            places = quiet_places(trace.time_ns)
-            pieces = [*pairwise([0, *places.tolist(), len(trace)])]
-            silences_ns = trace.time_ns[places] - trace.time_ns[places - 1]
-            for number, (first, last) in enumerate(pieces, 1):
-                name = f"{trace.name} ({number} of {len(pieces)})" if places.size else trace.name
-                then_ns = int(silences_ns[number - 1]) if number < len(pieces) else 0
-                traces.append(replace(trace[first:last], name=name, silence_ns=then_ns))
-                frames.append(of_trace.take(slice(first, last)))
-            if places.size:
-                silences = silences_ns / 1e9
+            pieces = in_pieces(trace)
+            places = np.cumsum([len(piece) for piece in pieces])[:-1]
+            traces += pieces
+            frames += [of_trace.take(slice(*of)) for of in pairwise([0, *places, len(trace)])]
+            if len(pieces) > 1:
+                silences = [piece.silence_ns / 1e9 for piece in pieces[:-1]]
                 _warn(
                     f"{trace.name} is one long capture: it is learnt from as {len(pieces)} "
                     f"pieces, cut at silences of {min(silences):.0f} to {max(silences):.0f} s"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from iotflowgen.capture import CaptureWarning, Dissector, with_headers
-from iotflowgen.errors import HeadersMissing
+from iotflowgen.errors import EvaluationError, HeadersMissing, TooShort
 from iotflowgen.library.arguments import check_choice, check_whole
 from iotflowgen.library.captures import Captures, read_captures
 from iotflowgen.library.files import AnyPath, Paths, paths_of
@@ -125,7 +125,8 @@ def evaluate(
             which is written to a file for the time being, and read as an adversary would.
         protocol: paper: over windows of all captures; held-out: by capture, with a control.
         adversaries: Who attacks: `packet-metadata` (the paper's), `published` (its authors'
-            code's), `boosting`, `rocket`, `headers`, which reads packets; by default all that can.
+            code's), `boosting`, `rocket`; `headers`, which reads packets; `rhythm` and
+            `rhythm-minutes`, which look at hours and minutes of captures; by default all that can.
         device: MAC or IP address of the device in the captures; by default the most common IP
             address, as in each synthetic capture.
         dissector: Who tells what packets are, as in `read_captures`.
@@ -147,6 +148,7 @@ def evaluate(
         TableError: A table lacks columns or holds impossible values.
         HeadersMissing: `headers` is asked for of what has no packets.
         TooShort: There is too little to evaluate.
+        EvaluationError: `rhythm` is asked for of tables.
     """
     from iotflowgen import evaluation
     from iotflowgen.adversaries import of_features
@@ -172,9 +174,19 @@ def evaluate(
         except HeadersMissing as error:
             if adversaries is not None:
                 raise
-            left_out = ", ".join(name for name in chosen if name not in of_features())
-            warnings.warn(f"{left_out} is left out: {error}", CaptureWarning, stacklevel=2)
+            _leave_out([name for name in chosen if name not in of_features()], error)
             chosen, synthetic = list(of_features()), read()
+        streams: list[Trace] = []
+        for name in [name for name in chosen if ADVERSARIES[name].stretch_ns]:
+            length_ns = ADVERSARIES[name].stretch_ns
+            try:
+                streams = streams or evaluation.read_streams(files, dissector=dissector)
+                evaluation.long_pairs(protocol, traces, streams, length_ns, splits=splits)
+            except (EvaluationError, TooShort) as error:
+                if adversaries is not None:
+                    raise
+                _leave_out([name], error)
+                chosen.remove(name)
     results = evaluation.evaluate(
         traces,
         synthetic,
@@ -182,12 +194,18 @@ def evaluate(
         chosen,
         device=real.name,
         generator=fake.name if isinstance(fake, Honeydata) else _names(files),
+        streams=streams,
         seed=seed,
         windows=windows,
         splits=splits,
         progress=progress,
     )
     return Evaluation(results)
+
+
+def _leave_out(names: Sequence[str], error: Exception) -> None:
+    left_out = ", ".join(names)
+    warnings.warn(f"{left_out} is left out: {error}", CaptureWarning, stacklevel=3)
 
 
 def _chosen(asked: Iterable[str] | None) -> list[str]:

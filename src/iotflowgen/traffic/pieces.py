@@ -4,12 +4,16 @@ Generators learn what a session is from where captures begin and end; a capture 
 session that nobody asks for again. Its days are many.
 """
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["quiet_places", "spread_stretches"]
+from iotflowgen.traffic.trace import Trace
+
+__all__ = ["in_pieces", "quiet_places", "spread_stretches"]
 
 _LONG_NS: Final = 3600 * 10**9
 """Setting up a device takes minutes: what is shorter is a session."""
@@ -22,6 +26,21 @@ _MOST: Final = 16
 """Pieces that are not days."""
 _NEAR: Final = 0.25
 """Of a piece: as far from where pieces would be equal the longest silence is looked for."""
+
+
+def in_pieces(trace: Trace) -> list[Trace]:
+    """A capture as the pieces that `quiet_places` finds; itself where it is not long."""
+    places = quiet_places(trace.time_ns).tolist()
+    if not places:
+        return [trace]
+    bounds = [*pairwise([0, *places, len(trace)])]
+    pieces = []
+    for number, (first, last) in enumerate(bounds, 1):
+        name = f"{trace.name} ({number} of {len(bounds)})"
+        next_ns = trace.time_ns[min(last, len(trace) - 1)]
+        silence_ns = int(next_ns - trace.time_ns[last - 1])
+        pieces.append(replace(trace[first:last], name=name, silence_ns=silence_ns))
+    return pieces
 
 
 def quiet_places(time_ns: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from iotflowgen.adversaries import (
     PacketMetadata,
     Published,
     Rocket,
-    of_features,
+    of_windows,
 )
 from iotflowgen.errors import EvaluationError
 from iotflowgen.evaluation import cross_validate
@@ -58,7 +58,7 @@ UNSEEN = ("src_port", "dst_port", "length")
 
 
 def test_every_adversary_is_here_and_known_by_its_name():
-    assert set(QUICK) == set(of_features())
+    assert set(QUICK) == set(of_windows())
     assert all(make(seed=1).name == name for name, make in ADVERSARIES.items())
 
 
