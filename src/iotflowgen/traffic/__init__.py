@@ -1,6 +1,6 @@
 """The nouns: protocols, traces (captures as columns), generated sessions, windows and events."""
 
-from iotflowgen.traffic.bursts import Bursts, find_bursts, service_name
+from iotflowgen.traffic.bursts import Bursts, find_bursts, flow_of, service_name
 from iotflowgen.traffic.events import Event
 from iotflowgen.traffic.periods import Period, find_periods
 from iotflowgen.traffic.pieces import in_pieces, quiet_places, spread_stretches
@@ -39,6 +39,7 @@ __all__ = [
     "find_bursts",
     "find_periods",
     "flow_by_ports",
+    "flow_of",
     "in_pieces",
     "pack_protocols",
     "protocol_mask",

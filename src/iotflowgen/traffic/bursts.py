@@ -16,7 +16,7 @@ from iotflowgen.traffic.protocols import PROTOCOLS, protocol_mask
 from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.trace import Trace
 
-__all__ = ["Bursts", "find_bursts", "service_name"]
+__all__ = ["Bursts", "find_bursts", "flow_of", "service_name"]
 
 _SILENCE_NS: Final = 10**9
 _TCP, _UDP = protocol_mask(["tcp"]), protocol_mask(["udp"])
@@ -39,6 +39,17 @@ def find_bursts(packets: Trace | Session) -> Bursts:
 
     The service is the lower of a flow's two ports: whoever asks does so from a high one.
     """
+    flow = flow_of(packets)
+    order = np.argsort(flow, kind="stable")
+    goes_on = np.diff(flow[order]) == 0
+    close = np.diff(packets.time_ns[order]) < _SILENCE_NS
+    begins = np.ones(len(order), dtype=bool)
+    begins[order[1:]] = ~(goes_on & close)
+    return Bursts(flow // (2 * _KIND), begins)
+
+
+def flow_of(packets: Trace | Session) -> NDArray[np.int64]:
+    """Which flow each packet is of (P), by numbers: the same ports, or the same protocols."""
     protocols = packets.protocols.astype(np.int64)
     transport = np.select([protocols & _TCP > 0, protocols & _UDP > 0], [1, 2], 0)
     transport[(packets.src_port == 0) & (packets.dst_port == 0)] = 0
@@ -47,13 +58,8 @@ def find_bursts(packets: Trace | Session) -> Bursts:
     service = transport * _KIND + np.where(transport > 0, low, protocols)
     # which end has the lower port is part of what a flow is
     device_asks = (packets.outgoing == (packets.src_port > packets.dst_port)) & (low < high)
-    flow = (service * _KIND + high) * 2 + (device_asks & (transport > 0))
-    order = np.argsort(flow, kind="stable")
-    goes_on = np.diff(flow[order]) == 0
-    close = np.diff(packets.time_ns[order]) < _SILENCE_NS
-    begins = np.ones(len(order), dtype=bool)
-    begins[order[1:]] = ~(goes_on & close)
-    return Bursts(service, begins)
+    flow: NDArray[np.int64] = (service * _KIND + high) * 2 + (device_asks & (transport > 0))
+    return flow
 
 
 def service_name(service: int) -> str:
