@@ -30,7 +30,7 @@ def help_of(command):
     path = os.pathsep.join([str(OUTSIDE), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", "from iotflowgen.cli import main; main()", command, "--help"],
-        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "400"},
         capture_output=True,
         text=True,
         check=True,
