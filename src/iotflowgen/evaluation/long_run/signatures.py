@@ -131,9 +131,7 @@ def matched(
     return found
 
 
-def _telling(
-    pairs: _Pairs, times: NDArray[np.int64], idle_ns: NDArray[np.int64]
-) -> list[_Pair]:
+def _telling(pairs: _Pairs, times: NDArray[np.int64], idle_ns: NDArray[np.int64]) -> list[_Pair]:
     """Pairs that follow most events (V), and are rare otherwise; the most telling first."""
     scored = []
     for pair in _clusters(pairs, times):
