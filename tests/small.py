@@ -1,6 +1,7 @@
 """Settings that make every generator quick: enough to learn the device of `conftest`, no more."""
 
 from iotflowgen.generators import (
+    ActivitiesConfig,
     DoppelGANgerConfig,
     IoTFlowConfig,
     MarkovConfig,
@@ -9,6 +10,7 @@ from iotflowgen.generators import (
 )
 
 SMALL = {
+    "activities": ActivitiesConfig(window=8),
     "doppelganger": DoppelGANgerConfig.model_validate(
         {
             "window": 8,

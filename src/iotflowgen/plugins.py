@@ -83,6 +83,7 @@ GENERATORS = Plugins(
         "markov": "iotflowgen.generators.markov:Markov",
         "replay": "iotflowgen.generators.replay:Replay",
         "sessions": "iotflowgen.generators.sessions:Sessions",
+        "activities": "iotflowgen.generators.activities:Activities",
     },
 )
 """Classes with what `generators.Generator` says, by the names of `fit --generator`."""

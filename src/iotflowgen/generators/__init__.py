@@ -19,6 +19,7 @@ from iotflowgen.generators.streams import (
 )
 
 if TYPE_CHECKING:
+    from iotflowgen.generators.activities import Activities, ActivitiesConfig
     from iotflowgen.generators.doppelganger import (
         DoppelGANger,
         DoppelGANgerConfig,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GENERATORS",
+    "Activities",
+    "ActivitiesConfig",
     "DoppelGANger",
     "DoppelGANgerConfig",
     "DoppelGANgerReport",
@@ -64,6 +67,7 @@ GENERATORS: Mapping[str, type[Generator]] = plugins.GENERATORS
 __getattr__ = lazy_names(
     __name__,
     {
+        "activities": ("Activities", "ActivitiesConfig"),
         "doppelganger": ("DoppelGANger", "DoppelGANgerConfig", "DoppelGANgerReport"),
         "iotflow": ("IoTFlow", "IoTFlowConfig", "IoTFlowReport", "FitWarning"),
         "markov": ("Markov", "MarkovConfig"),

@@ -112,11 +112,14 @@ class EventGenerator(SessionGenerator, Protocol):
         rng: np.random.Generator,
         *,
         at_once: int | None = None,
-        events: Iterable[Event] = (),
+        events: Iterable[Event] | None = None,
+        start_ns: int = 0,
     ) -> Iterator[Session]:
         """As of a `SessionGenerator`, with events at times from the session's first packet on.
 
-        They come in order of time, and may go on for ever. Packets say which they are caused by.
+        They come in order of time, and may go on for ever. Packets say which they are caused by,
+        and nothing else is done that events cause. By default events are not told, and what they
+        cause comes by itself. Time 0 is `start_ns` since the epoch, for the hours of the day.
         """
 
     def respond(self, ahead: Session, event: Event, rng: np.random.Generator) -> Session:

@@ -244,6 +244,7 @@ class Ports:
         *,
         fresh: bool,
         connections: Connections | None = None,
+        known: dict[int, int] | None = None,
     ) -> NDArray[np.int32]:
         """Ports (E) of packets like `packet` (E).
 
@@ -255,6 +256,8 @@ class Ports:
             fresh: Whether these are new ones, or the packets' own.
             connections: What is open from before, where sessions go on: a host that counts does
                 so from where it was, once it has begun as many runs as in a capture.
+            known: Ports of connections that were there before, by their numbers; those that are
+                opened are added.
         """
         ports = self.token[packet].astype(np.int32)
         open_ = connections or Connections(self.slots)
@@ -277,7 +280,7 @@ class Ports:
             *(self._shared[opening], self._step[opening], ends, self._udp[like]),
             *(rng.random(len(like)) if connections else np.zeros(len(like)), start, end),
         )
-        numbers, known = list[int](), dict[int, int]()
+        numbers, known = list[int](), {} if known is None else known
         for of, each, serves, token, same, new, shared, step, over, udp, turn, *within in zip(
             *(column[used].tolist() for column in columns), strict=True
         ):

@@ -77,7 +77,7 @@ class Recorded:
             generator=self.name,
             seed=self.seed,
             config=self.config.model_dump(mode="json"),
-            vocabularies={},
+            vocabularies=self._vocabularies(),
             report={},
             captures=tuple(map(len, self._traces)),
             versions=versions(),
@@ -93,7 +93,20 @@ class Recorded:
             known = [getattr(trace, name) for trace in self._traces]
             if all(column is not None for column in known):
                 columns[name] = np.concatenate(known)
+        columns |= self._more_tensors()
         write_model(path, metadata, columns, recording)
+
+    def _more_tensors(self) -> dict[str, NDArray[Any]]:
+        """What else is known of the captures than their packets."""
+        return {}
+
+    def _vocabularies(self) -> dict[str, Any]:
+        """What numbers in these tensors stand for."""
+        return {}
+
+    def _fit_again(self, traces: Sequence[Trace], stored: StoredModel) -> Self:  # noqa: ARG002 - for those that store more
+        """Learn from captures that were stored."""
+        return self.fit(traces)
 
     @classmethod
     def load(cls, path: Path, *, accelerator: Accelerator = "auto") -> Self:
@@ -117,7 +130,8 @@ class Recorded:
         try:
             config = cls.Config.model_validate(metadata.config)
             traces = _traces(stored.tensors, metadata.captures)
-            return cls(config, seed=metadata.seed, accelerator=accelerator).fit(traces)
+            fitted = cls(config, seed=metadata.seed, accelerator=accelerator)
+            return fitted._fit_again(traces, stored)
         except (ValidationError, KeyError, ValueError, TooShort) as error:
             raise ModelError(f"{stored.path} holds parts that do not fit; fit it again") from error
 

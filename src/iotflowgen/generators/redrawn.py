@@ -72,6 +72,11 @@ class Spread:
         self._down[order] = np.minimum(np.where(place == least, ends, down), most)
         self._up[order] = np.minimum(np.where(place == greatest, ends, up), most)
 
+    @property
+    def interval(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far a new value may be below and above each (P, P)."""
+        return self._down, self._up
+
     def draw(self, place: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw a value from the interval of each value at `place`, in its shape."""
         shift = rng.uniform(-1, 1, place.shape)

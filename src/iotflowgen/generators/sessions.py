@@ -162,15 +162,21 @@ class Sessions(Recorded):
         sessions: list[Session] = []
         while (places := sum(max(0, len(s) - size + 1) for s in sessions)) < max(n, 1):
             progress("sample", min(n, places), n)
-            sessions += self.sessions(min(max(n, 1), self.config.sessions), rng)
+            sessions += self.sessions(self._windows_from(n), rng)
         windows = cut_windows(sessions, draw_window_starts(sessions, n, size, rng))
         progress("sample", n, n)
         return windows
+
+    def _windows_from(self, n: int) -> int:
+        """How many sessions `n` windows are cut from."""
+        most: int = self.config.sessions
+        return min(max(n, 1), most)
 
     def sessions(self, n: int, rng: np.random.Generator) -> list[Session]:
         """Draw `n` sessions, each from its first packet, at time 0, to its last."""
         packet, connection, session = self._walks.draw(rng.choice(self._walks.firsts, n), rng)
         time_ns = np.cumsum(self._walks.times(packet, rng))
+        packet, connection = self._reordered(packet, connection, session, rng)
         columns = self._columns(packet, connection, session, time_ns, rng)
         bounds = [0, *(np.flatnonzero(np.diff(session)) + 1), len(session)]
         sessions: list[Session] = []
@@ -215,11 +221,25 @@ class Sessions(Recorded):
             begins = np.diff(walk, prepend=-1) > 0
             gaps_ns[begins] = idle_ns[walk[begins]]
             time_ns = end_ns + np.cumsum(gaps_ns)
+            packet, connection = self._reordered(packet, connection, walk, rng)
             columns = self._columns(packet, connection, walk, time_ns, rng, open_)
             flow = columns["flow"]
             columns["flow"] = np.where(flow < 0, -1, flow + flows)
             yield Session(name="stream", **columns)
             end_ns, flows = int(columns["time_ns"][-1]), flows + 1 + int(flow.max())
+
+    def _reordered(
+        self,
+        packet: NDArray[np.int64],
+        connection: NDArray[np.int64],
+        walk: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Packets (E) and their connections (E), in an order that is redrawn."""
+        if "order" not in self.config.redraw:
+            return packet, connection
+        order = self._order.draw(packet, walk, rng)
+        return packet[order], connection[order]
 
     def _columns(
         self,
@@ -229,19 +249,22 @@ class Sessions(Recorded):
         time_ns: NDArray[np.int64],
         rng: np.random.Generator,
         open_: tuple[Connections, Connections] | None = None,
+        known: tuple[dict[int, int], dict[int, int]] | None = None,
     ) -> dict[str, Any]:
         """Columns (E) of packets like `packet` (E) at `time_ns` (E), other specific values redrawn.
 
-        A walk (E) is a session, unless connections are `open_` from before: then all continue them.
+        A walk (E) is a session, unless connections are `open_` from before: then all continue them,
+        also those whose ports are `known` by their numbers.
         """
-        if "order" in self.config.redraw:
-            order = self._order.draw(packet, walk, rng)
-            packet, connection = packet[order], connection[order]
         fresh = self.config.ports.ephemeral == "fresh"
         session = walk if open_ is None else 0 * walk
         device, peer = (
-            ports.draw(packet, connection, session, rng, fresh=fresh, connections=connections)
-            for ports, connections in zip(self._sides, open_ or (None, None), strict=True)
+            ports.draw(
+                packet, connection, session, rng, fresh=fresh, connections=of_side, known=numbers
+            )
+            for ports, of_side, numbers in zip(
+                self._sides, open_ or (None, None), known or (None, None), strict=True
+            )
         )
         peer = np.where(self._same_port[packet], device, peer)
         outgoing = self._packets["outgoing"][packet]

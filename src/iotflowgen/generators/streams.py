@@ -241,7 +241,9 @@ class Resumption:
         early = np.arange(len(capture)) - start[capture] <= size[capture] / 2
         free = np.flatnonzero(early & ~is_open)  # the first packet of each at least
         last = free[np.searchsorted(capture[free], np.arange(len(size)), side="right") - 1]
-        last = np.where(goes_on, start, last)
+        self.started: NDArray[np.int64] = np.where(goes_on, start, last)
+        """The packet of each capture with which start-up is over (N)."""
+        last = self.started
         leases = np.flatnonzero(early & is_dhcp)
         of = capture[leases]
         has_lease = goes_on | (np.bincount(of[leases >= last[of]], minlength=len(size)) == 0)

@@ -62,8 +62,13 @@ class Session:
 
     @classmethod
     def merged(cls, parts: "Sequence[Session]") -> Self:
-        """All packets of the parts, in order of time, under the name of the first."""
+        """All packets of the parts, in order of time, under the name of the first.
+
+        Those of parts that say nothing of events are caused by none, where others say it.
+        """
         columns = [part._columns() for part in parts]
+        if any("event" in each for each in columns):
+            columns = [{"event": np.full(len(each["flow"]), -1)} | each for each in columns]
         whole = {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
         order = np.argsort(whole["time_ns"], kind="stable")
         return cls(parts[0].name, **{name: column[order] for name, column in whole.items()})

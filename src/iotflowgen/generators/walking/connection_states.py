@@ -161,7 +161,7 @@ class ConnectionStates:
     def had(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many connections of each service (N, V) captures have before places (N) in them."""
         had = np.zeros((len(place), 2 + self.service.max()), dtype=np.int64)
-        for end in np.unique(place).tolist():
+        for end in np.unique(place[self._start[place] < place]).tolist():
             before = slice(self._start[end], end)
             service = self.service[before][self._begins[before]]
             had[place == end] = np.bincount(service, minlength=had.shape[1])

@@ -1,0 +1,250 @@
+"""When activities of a kind begin, and why: by a clock or a rate, when it was idle, after another.
+
+- *By itself*: so long after the one before of its kind. What is drawn is a pair of activities that
+  followed each other in the captures, after a like pause and at a like time of day. So a clock
+  keeps its period and jitter, bouts remain bouts, and nights are as quiet as they are.
+- *When idle*: so long after anything that uses the same connection, as keep-alives are. Known by
+  its pauses after anything being more alike than those after its own kind.
+- *After* another kind of activity, that nearly all of them follow.
+
+Shapes: A activities of the captures, in order of time; K kinds; G of them of one kind.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.generators.activities.clock import DAY_NS
+from iotflowgen.generators.redrawn import Spread
+
+__all__ = ["After", "ByItself", "Coming", "Uniform", "WhenIdle", "follows", "pauses_alike"]
+
+_CLASSES = 2  # of pauses, a decade
+_NEAR_NS = DAY_NS // 72  # times of day that are like each other
+_LONG_NS = DAY_NS // 24  # pauses that end at a time of day
+_LIKE = 8  # pairs, at least, of which one is drawn
+_FEW = 4  # activities of a kind, below which only their number is learnt
+_LONE_LOG = 0.15
+_MOST_LOG = 0.5
+_ALIKE = 0.02  # pauses that differ by less are of one clock
+_SOON_NS = 60 * 10**9
+_NEARLY_ALL = 0.8
+_CHANCE = 0.3
+_LEAST_NS = 10**6  # pause
+_CLOCK = 0.7  # share of pauses that are alike, of a clock
+_MANY = 12  # pairs after a like pause, to draw from these alone
+_ANY = -1  # pause
+_CHUNK = 256  # random numbers drawn together
+
+
+class Uniform:
+    """Uniform numbers, drawn many at a time: one at a time takes as long as all else."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng, self._left = rng, list[float]()
+
+    def __call__(self) -> float:
+        """The next one."""
+        if not self._left:
+            self._left = self._rng.random(_CHUNK).tolist()
+        return self._left.pop()
+
+
+class ByItself:
+    """Activities of one kind, each after the one before."""
+
+    def __init__(
+        self,
+        activity: NDArray[np.int64],
+        begin_ns: NDArray[np.int64],
+        run: NDArray[np.int64],
+        span_ns: NDArray[np.int64],
+    ) -> None:
+        """Learn from those of one kind.
+
+        Args:
+            activity: Their numbers (G).
+            begin_ns: When they begin (G).
+            run: The run of captures that each is of (G).
+            span_ns: How long each run lasts.
+        """
+        self._activity = activity.tolist()
+        self._mean_ns = int(span_ns.sum()) / len(activity)
+        self._known = len(activity) >= _FEW
+        if not self._known:
+            return
+        goes_on = np.diff(run, append=-1) == 0
+        gap_ns = np.diff(begin_ns, append=0)
+        later = np.arange(1, len(activity) + 1)
+        is_clock = pauses_alike(gap_ns[goes_on])[0] >= _CLOCK
+        if not is_clock:
+            # as if each run came again and again: else the longest pauses would be missing
+            last = np.flatnonzero(~goes_on)
+            first = np.append(0, last[:-1] + 1)
+            gap_ns[last] = span_ns[run[last]] - (begin_ns[last] - begin_ns[first])
+            later[last] = first
+            goes_on[:] = True
+        pair = np.flatnonzero(goes_on)
+        logs = np.log(np.maximum(gap_ns[pair], _LEAST_NS))
+        classes = np.floor(_CLASSES * logs / np.log(10)).astype(np.int64)
+        spread = Spread(logs, classes, lone=_LONE_LOG, most=_MOST_LOG)
+        self._logs, self._classes = logs.tolist(), classes.tolist()
+        self._down, self._up = (each.tolist() for each in spread.interval)
+        self._later = [self._activity[at] for at in later[pair].tolist()]
+        """The later one of each pair."""
+        came = np.full(len(activity), _ANY)
+        came[later[pair]] = classes
+        came = came[pair]
+        time_ns = begin_ns[pair] % DAY_NS
+        self._by = {}
+        for each in (_ANY, *np.unique(came).tolist()):
+            own = np.arange(len(pair)) if each == _ANY else np.flatnonzero(came == each)
+            if each == _ANY or len(own) >= _MANY:
+                own = own[np.argsort(time_ns[own], kind="stable")]
+                self._by[each] = time_ns[own].tolist(), own.tolist()
+        self._by_day = bool(span_ns.max() >= 2 * DAY_NS)
+        is_long = gap_ns[pair] >= _LONG_NS
+        self._from = np.where(is_long & self._by_day & (not is_clock), time_ns, _ANY).tolist()
+        """The time of day that a long pause began at, which says when it ends."""
+
+    def first(self, now_ns: int, of_day_ns: int, draw: Uniform) -> "Coming":
+        """The first one after a time, that nothing is known before."""
+        if not self._known:
+            return self.following(Coming(now_ns, self._activity[0], _ANY), of_day_ns, draw)
+        pair = self._pick(_ANY, of_day_ns, draw)
+        return self._come(now_ns + int(draw() * math.exp(self._logs[pair])), pair)
+
+    def following(self, last: "Coming", of_day_ns: int, draw: Uniform) -> "Coming":
+        """The next one, where the last began at a time of day."""
+        if not self._known:
+            gap_ns = -math.log(1 - draw()) * self._mean_ns
+            which = self._activity[int(draw() * len(self._activity))]
+            return Coming(last.time_ns + int(gap_ns), which, _ANY)
+        pair = self._pick(last.pause, of_day_ns, draw)
+        shift = 2 * draw() - 1
+        log = self._logs[pair] + shift * (self._down[pair] if shift < 0 else self._up[pair])
+        gap_ns = int(math.exp(log))
+        if self._from[pair] != _ANY:
+            late_ns = (of_day_ns - self._from[pair] + DAY_NS // 2) % DAY_NS - DAY_NS // 2
+            gap_ns -= min(late_ns, gap_ns)
+        return self._come(last.time_ns + max(gap_ns, _LEAST_NS), pair)
+
+    def _come(self, time_ns: int, pair: int) -> "Coming":
+        return Coming(time_ns, self._later[pair], self._classes[pair])
+
+    def _pick(self, pause: int, of_day_ns: int, draw: Uniform) -> int:
+        """A pair that came after such a pause, at a like time of day."""
+        times, pairs = self._by.get(pause) or self._by[_ANY]
+        if not self._by_day:
+            return pairs[int(draw() * len(pairs))]
+        low = bisect_left(times, of_day_ns - _NEAR_NS)
+        high = bisect_left(times, of_day_ns + _NEAR_NS)
+        if high - low < _LIKE:
+            middle = (low + high) // 2
+            low, high = middle - _LIKE // 2, middle + _LIKE // 2
+        return pairs[(low + int(draw() * (high - low))) % len(pairs)]
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """An activity to come."""
+
+    time_ns: int
+    activity: int
+    """Which captured one it is like."""
+    pause: int = -1
+    """The class of the pause before it."""
+    event: int = -1
+    """Which event causes it."""
+
+
+class WhenIdle:
+    """Activities that come when connections of a service were idle for long enough."""
+
+    def __init__(self, activity: NDArray[np.int64], pause_ns: NDArray[np.int64]) -> None:
+        """Learn from captured ones (G), and how long it was idle before each (G)."""
+        logs = np.log(np.maximum(pause_ns, 1000))
+        classes = np.floor(_CLASSES * logs / np.log(10)).astype(np.int64)
+        down, up = Spread(logs, classes, lone=_LONE_LOG, most=_MOST_LOG).interval
+        columns = (activity, logs, down, up)
+        self._known = [*zip(*(column.tolist() for column in columns), strict=True)]
+
+    def draw(self, draw: Uniform) -> tuple[int, int]:
+        """One of them, and the pause before it."""
+        activity, log, down, up = self._known[int(draw() * len(self._known))]
+        shift = 2 * draw() - 1
+        return activity, int(math.exp(log + shift * (down if shift < 0 else up)))
+
+
+@dataclass
+class After:
+    """Activities of one kind that follow another kind."""
+
+    parent: int
+    count: int
+    """How many of the other kind there are."""
+    activity: list[int] = field(default_factory=list)
+    lag_ns: list[int] = field(default_factory=list)
+
+    def draw(self, draw: Uniform) -> tuple[int, int] | None:
+        """One that follows, and how long after; or none."""
+        at = int(draw() * self.count)
+        return None if at >= len(self.activity) else (self.activity[at], self.lag_ns[at])
+
+
+def pauses_alike(pause_ns: NDArray[np.int64]) -> tuple[float, int]:
+    """The greatest share of pauses that are within 2 %, and the least of these."""
+    if not len(pause_ns):
+        return 0.0, 0
+    rising = np.sort(pause_ns)
+    within = np.searchsorted(rising, rising * (1 + _ALIKE)) - np.arange(len(rising))
+    return float(within.max() / len(rising)), int(rising[within.argmax()])
+
+
+def follows(
+    kind: NDArray[np.int64],
+    begin_ns: NDArray[np.int64],
+    run: NDArray[np.int64],
+    of: int,
+    span_ns: int,
+    barred: Sequence[int],
+) -> After | None:
+    """The kind that nearly all of a kind follow soon, more than by chance; None where none is.
+
+    Args:
+        kind: Of each activity (A).
+        begin_ns: When it begins (A).
+        run: Of which run of captures it is (A).
+        of: The kind.
+        span_ns: How long all runs last together.
+        barred: Kinds that it cannot follow.
+    """
+    own = np.flatnonzero(kind == of)
+    if len(own) < _FEW:
+        return None
+    best: After | None = None
+    for parent in np.unique(kind).tolist():
+        if parent == of or parent in barred:
+            continue
+        others = np.flatnonzero(kind == parent)
+        at = np.searchsorted(others, own) - 1  # the latest before
+        latest = others[np.maximum(at, 0)]
+        lag_ns = begin_ns[own] - begin_ns[latest]
+        near = (at >= 0) & (lag_ns <= _SOON_NS) & (run[own] == run[latest])
+        chance = 1 - np.exp(-len(others) / span_ns * _SOON_NS)
+        # one of each parent
+        _, one = np.unique(latest[near], return_index=True)
+        rows = own[near][one]
+        if (
+            len(rows) < _NEARLY_ALL * len(own)
+            or chance > _CHANCE
+            or len(rows) < _CHANCE * len(others)
+        ):
+            continue
+        if best is None or len(others) < best.count:
+            best = After(parent, len(others), rows.tolist(), lag_ns[near][one].tolist())
+    return best

@@ -1,0 +1,246 @@
+"""Which activities come when: what captures show of it, and a timetable without end.
+
+Shapes: A activities of the captures; K kinds; U units; B activities of a stretch of the timetable.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iotflowgen.generators.activities.bursts import Bursts
+from iotflowgen.generators.activities.causes import (
+    After,
+    ByItself,
+    Coming,
+    Uniform,
+    WhenIdle,
+    follows,
+    pauses_alike,
+)
+from iotflowgen.generators.activities.clock import DAY_NS
+from iotflowgen.generators.activities.responses import Responses
+from iotflowgen.traffic import Event
+
+__all__ = ["Schedule", "Timetable"]
+
+_MORE_ALIKE = 0.05  # pauses after anything than those after its own kind, to be a timer of that
+_RARE = 0.1  # share of the activities of a service
+_ENOUGH = 10  # pauses, to know a timer by
+_ALIKE = 0.5  # share of pauses, from which on they are those of a timer
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What is told of the activities of captures."""
+
+    bursts: Bursts
+    run: NDArray[np.int64]
+    """Which run of captures each is of (A)."""
+    counts: NDArray[np.bool_]
+    """Whether it is one to learn times from (A): not of what a device does to start up."""
+    span_ns: NDArray[np.int64]
+    """How long each run lasts, start-up left out."""
+    idle_ns: NDArray[np.int64]
+    """How long its connection was idle before each (A); -1 where it continues none."""
+    service: NDArray[np.int64]
+    """The service of that connection (A)."""
+    touches: list[list[tuple[int, int]]]
+    """Services of connections that each uses, and how long after its beginning it does (A)."""
+
+
+class Schedule:
+    """When activities begin, and why."""
+
+    def __init__(self, learnt: Learnt) -> None:
+        """Learn from captures."""
+        self.learnt = learnt
+        bursts = learnt.bursts
+        self.kind = bursts.kind.tolist()
+        self.by_itself: dict[int, ByItself] = {}
+        self.after: dict[int, list[After]] = defaultdict(list)
+        """By the kind that is followed."""
+        self.when_idle: dict[int, WhenIdle] = {}
+        """By the service."""
+        idle: dict[int, list[NDArray[np.int64]]] = defaultdict(list)
+        counts = np.flatnonzero(learnt.counts)
+        kind, begin_ns, run = (
+            column[counts] for column in (bursts.kind, bursts.begin_ns, learnt.run)
+        )
+        parents: dict[int, int] = {}
+        total_ns = int(learnt.span_ns.sum())
+        self.cause: dict[int, str] = {}
+        for each in np.unique(kind).tolist():
+            own = counts[kind == each]
+            barred = [child for child in parents if _descends(child, each, parents)]
+            found = follows(kind, begin_ns, run, each, total_ns, barred)
+            if found:
+                parents[each] = found.parent
+                found.activity = counts[found.activity].tolist()
+                self.after[found.parent].append(found)
+                self.cause[each] = "after"
+                continue
+            gaps_ns = np.diff(bursts.begin_ns[own])[np.diff(learnt.run[own]) == 0]
+            service = _timed_by(learnt, counts, own, gaps_ns)
+            if service is not None:
+                idle[service].append(own)
+                self.cause[each] = "idle"
+                continue
+            self.by_itself[each] = ByItself(
+                own, bursts.begin_ns[own], learnt.run[own], learnt.span_ns
+            )
+            self.cause[each] = "itself"
+        for service, groups in idle.items():
+            own = np.concatenate(groups)
+            own = own[(learnt.service[own] == service) & (learnt.idle_ns[own] >= 0)]
+            self.when_idle[service] = WhenIdle(own, learnt.idle_ns[own])
+
+
+def _timed_by(
+    learnt: Learnt,
+    counts: NDArray[np.int64],
+    own: NDArray[np.int64],
+    gaps_ns: NDArray[np.int64],
+) -> int | None:
+    """The service whose silence starts activities of a kind; None where nothing says so.
+
+    Args:
+        learnt: What is told of activities.
+        counts: Those that count (X).
+        own: Those of the kind (G).
+        gaps_ns: How long after the one before of their kind these begin.
+    """
+    continuing = own[learnt.idle_ns[own] >= 0]
+    if len(continuing) < max(_ENOUGH, len(own) / 2):
+        return None
+    service = int(np.bincount(learnt.service[continuing]).argmax())
+    pauses_ns = learnt.idle_ns[continuing[learnt.service[continuing] == service]]
+    alike, usual_ns = pauses_alike(pauses_ns)
+    if alike < max(_ALIKE, pauses_alike(gaps_ns)[0] + _MORE_ALIKE):
+        return None
+    # mostly, silence does not last for longer, and what ends it is not rare
+    those = learnt.service[counts] == service
+    silent = np.count_nonzero(those & (learnt.idle_ns[counts] >= usual_ns))
+    needed = max(silent / 2, _RARE * np.count_nonzero(those))
+    return service if len(pauses_ns) > needed else None
+
+
+def _descends(kind: int, of: int, parents: dict[int, int]) -> bool:
+    """Whether a kind follows another, directly or by others."""
+    while kind in parents:
+        kind = parents[kind]
+        if kind == of:
+            return True
+    return False
+
+
+class Timetable:
+    """Activities without end, stretch by stretch."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        rng: np.random.Generator,
+        from_ns: int,
+        of_day_ns: int,
+        responses: Responses,
+        events: Iterable[Event] = (),
+    ) -> None:
+        """Begin at a time, which is so long after midnight.
+
+        Args:
+            schedule: What begins when.
+            rng: Draws.
+            from_ns: The time.
+            of_day_ns: What time of day it is.
+            responses: What events cause.
+            events: What happens, in order of time.
+        """
+        self._of, self._draw = schedule, Uniform(rng)
+        self._midnight_ns = from_ns - of_day_ns
+        self._coming = {
+            kind: cause.first(from_ns, of_day_ns, self._draw)
+            for kind, cause in schedule.by_itself.items()
+        }
+        self._later: list[Coming] = []
+        self._responses, self._now_ns = responses, from_ns
+        self._events = enumerate(events)
+        self._next_event = next(self._events, None)
+        self._idle = {
+            service: (from_ns, *cause.draw(self._draw))
+            for service, cause in schedule.when_idle.items()
+        }
+        """Since when each service is idle, what comes then, and after how long."""
+
+    def until(self, end_ns: int) -> list[Coming]:
+        """All that begins before a time, in order."""
+        found = [coming for coming in self._later if coming.time_ns < end_ns]
+        self._later = [coming for coming in self._later if coming.time_ns >= end_ns]
+        caused = self._because_of_events(end_ns)
+        for kind, cause in self._of.by_itself.items():
+            coming = self._coming[kind]
+            while coming.time_ns < end_ns:
+                caused.append(coming)
+                of_day_ns = (coming.time_ns - self._midnight_ns) % DAY_NS
+                coming = cause.following(coming, of_day_ns, self._draw)
+            self._coming[kind] = coming
+        while caused:
+            found += (coming for coming in caused if coming.time_ns < end_ns)
+            self._later += (coming for coming in caused if coming.time_ns >= end_ns)
+            caused = [*chain.from_iterable(map(self._following, caused))]
+        found.sort(key=_time)
+        for service, timer in self._of.when_idle.items():
+            found += self._when_idle(service, timer, found, end_ns)
+        found.sort(key=_time)
+        return found
+
+    def _following(self, parent: Coming) -> Iterator[Coming]:
+        """What follows an activity."""
+        for after in self._of.after.get(self._of.kind[parent.activity], ()):
+            drawn = after.draw(self._draw)
+            if drawn:
+                activity, lag_ns = drawn
+                yield Coming(parent.time_ns + lag_ns, activity, event=parent.event)
+
+    def _when_idle(
+        self, service: int, cause: WhenIdle, found: list[Coming], end_ns: int
+    ) -> list[Coming]:
+        """What comes where nothing else uses the connections of a service."""
+        touches = self._of.learnt.touches
+        used = [
+            (coming.time_ns, coming.time_ns + offset_ns)
+            for coming in found
+            for of, offset_ns in touches[coming.activity]
+            if of == service
+        ]
+        since_ns, activity, pause_ns = self._idle[service]
+        due = list[Coming]()
+        for begin_ns, last_ns in [*used, (end_ns, -1)]:
+            while since_ns + pause_ns < begin_ns:
+                due.append(Coming(since_ns + pause_ns, activity))
+                since_ns += pause_ns + dict(touches[activity]).get(service, 0)
+                activity, pause_ns = cause.draw(self._draw)
+            if last_ns > since_ns:
+                since_ns = last_ns
+                activity, pause_ns = cause.draw(self._draw)
+        self._idle[service] = since_ns, activity, pause_ns
+        return due
+
+    def _because_of_events(self, end_ns: int) -> list[Coming]:
+        """What events before a time cause."""
+        caused = list[Coming]()
+        while self._next_event and self._next_event[1].time_ns < end_ns:
+            place, event = self._next_event
+            for activity, after_ns in self._responses.draw(event.name, self._draw):
+                time_ns = max(event.time_ns + after_ns, self._now_ns)
+                caused.append(Coming(time_ns, activity, event=place))
+            self._next_event = next(self._events, None)
+        self._now_ns = end_ns
+        return caused
+
+
+def _time(coming: Coming) -> int:
+    return coming.time_ns
