@@ -217,8 +217,8 @@ def fit(
 
     Args:
         captures: pcap or pcapng, plain or packed, or folders of them; or what `read_captures` read.
-        generator: The method that learns: `sessions`; `iotflow`, the paper's; `doppelganger`;
-            `markov`; `replay`.
+        generator: The method that learns: `sessions`; `activities`; `iotflow`, the paper's;
+            `doppelganger`; `markov`; `replay`.
         device: MAC or IP address of the device; by default the most common IP address (section
             4.2). Captures that are read already have theirs.
         window: L, packets a window; by default 20.

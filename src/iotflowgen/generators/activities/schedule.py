@@ -25,7 +25,7 @@ from iotflowgen.generators.activities.clock import DAY_NS
 from iotflowgen.generators.activities.responses import Responses
 from iotflowgen.traffic import Event
 
-__all__ = ["Schedule", "Timetable"]
+__all__ = ["Learnt", "Schedule", "Timetable"]
 
 _MORE_ALIKE = 0.05  # pauses after anything than those after its own kind, to be a timer of that
 _RARE = 0.1  # share of the activities of a service
