@@ -91,7 +91,6 @@ class SessionGenerator(Protocol):
 class EventGenerator(SessionGenerator, Protocol):
     """A generator that knows what its device does because of events."""
 
-    @property
     def known_events(self) -> Mapping[str, int]:
         """Names of the events that it knows, and how many of each it has learnt from."""
 
@@ -112,19 +111,28 @@ class EventGenerator(SessionGenerator, Protocol):
         rng: np.random.Generator,
         *,
         at_once: int | None = None,
-        events: Iterable[Event] | None = None,
+        events: Iterable[Event] = (),
         start_ns: int = 0,
     ) -> Iterator[Session]:
-        """As of a `SessionGenerator`, with events at times from the session's first packet on.
+        """As of a `SessionGenerator`, with events at times from the session's time 0 on.
 
         They come in order of time, and may go on for ever. Packets say which they are caused by,
-        and nothing else is done that events cause. By default events are not told, and what they
-        cause comes by itself. Time 0 is `start_ns` since the epoch, for the hours of the day.
+        and nothing else is done that events cause; where the sequence is empty, this comes by
+        itself. Time 0 is `start_ns`, nanoseconds since the epoch, which gives the hours of the day.
         """
 
-    def respond(self, ahead: Session, event: Event, rng: np.random.Generator) -> Session:
+    def respond(
+        self, ahead: Session, event: Event, rng: np.random.Generator, *, number: int = 0
+    ) -> Session:
         """What is drawn of a stream and not used yet, with what an event in that time causes.
 
-        The event's own packets have the `event` 0; they use the connections that are open, and
-        numbers of flows that no piece of the stream has are above all others.
+        Its packets say that `number` has caused them; the others keep what they say, or say -1. It
+        goes on with connections that are open, and opens others, whose numbers no piece of the
+        stream has.
+
+        Args:
+            ahead: A stretch of a stream.
+            event: On the clock of that stretch.
+            rng: Draws what the event causes.
+            number: Of the event, among all.
         """

@@ -13,7 +13,7 @@ how a device is set up, and stretches of a stream where they last for hours.
 Shapes: P packets of all captures; C captures; E packets of a stretch of a stream.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, ClassVar, Self
@@ -111,13 +111,12 @@ class Activities(Sessions):
         """For each run, the packet with which start-up is over."""
         return self._resumption.started[np.unique(self._run, return_index=True)[1]]
 
-    @property
     def known_events(self) -> Mapping[str, int]:
         """Names of the events that it knows, and how many of each it has learnt from."""
         return self._responses.known
 
     def _more_tensors(self) -> dict[str, NDArray[Any]]:
-        names = [*self.known_events]
+        names = [*self.known_events()]
         events = [
             (capture, event.time_ns, names.index(event.name))
             for capture, own in enumerate(self._events)
@@ -129,7 +128,7 @@ class Activities(Sessions):
         }
 
     def _vocabularies(self) -> dict[str, Any]:
-        return {"events": [*self.known_events]}
+        return {"events": [*self.known_events()]}
 
     def _fit_again(self, traces: Sequence[Trace], stored: StoredModel) -> Self:
         begin_ns, rows = stored.tensors["begin_ns"], stored.tensors["events"]
@@ -182,7 +181,7 @@ class Activities(Sessions):
         rng: np.random.Generator,
         *,
         at_once: int | None = None,
-        events: Iterable[Event] | None = None,
+        events: Iterable[Event] = (),
         start_ns: int = 0,
     ) -> Iterator[Session]:
         """Yield one session that never ends, from time 0 on, piece by piece under one name.
@@ -193,9 +192,11 @@ class Activities(Sessions):
             rng: Draws.
             at_once: About so many packets are drawn together; another number is another session.
             events: What happens, in order of time since time 0; then nothing else that events cause
-                is done. By default events are not told, and what they cause comes by itself.
+                is done. Where the sequence is empty, as by default, they are not told, and what
+                they cause comes by itself.
             start_ns: When time 0 is, nanoseconds since the epoch, for the hours of the day.
         """
+        told = not isinstance(events, Sequence) or len(events) > 0
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
         known: tuple[dict[int, int], dict[int, int]] = {}, {}
@@ -207,15 +208,15 @@ class Activities(Sessions):
         if self._shows_start:
             start_up = self._start_up(rng)
             threads.single(int(start_up.flow.max()) + 1)
-            yield self._session(start_up, rng, open_, known, told=events is not None)
+            yield self._session(start_up, rng, open_, known, told=told)
             end_ns = int(start_up.time_ns[-1])
         timetable = Timetable(
-            self._schedule if events is None else self._without_events,
+            self._without_events if told else self._schedule,
             rng,
             end_ns,
             (start_ns + end_ns) % DAY_NS,
             self._responses,
-            events or (),
+            events,
         )
         step_ns = max((at_once or _TOGETHER) * self._span_ns // len(self._capture), _LEAST_NS)
         rest = Stretch.nothing()
@@ -226,11 +227,17 @@ class Activities(Sessions):
             now, rest = rest.take(due), rest.take(~due)
             if len(now.packet):
                 now = now.take(np.argsort(now.time_ns, kind="stable"))
-                yield self._session(now, rng, open_, known, told=events is not None)
+                yield self._session(now, rng, open_, known, told=told)
             open_still = threads.open | set(rest.flow.tolist())
             for ports in known:
                 for flow in ports.keys() - open_still:
                     del ports[flow]
+
+    def side_by_side(
+        self, *, at_once: int | None = None
+    ) -> Callable[[np.random.Generator], Iterator[Session]]:
+        """What `stream` yields; many take as long as each by itself."""
+        return lambda rng: self.stream(rng, at_once=at_once)
 
     def _start_up(self, rng: np.random.Generator) -> Stretch:
         """A walk from the beginning of a capture to an end, with all connections closed."""
@@ -258,16 +265,26 @@ class Activities(Sessions):
         columns = self._columns(of.packet, of.flow, day, of.time_ns, rng, open_, known)
         return Session(name="stream", event=of.event if told else None, **columns)
 
-    def respond(self, ahead: Session, event: Event, rng: np.random.Generator) -> Session:
+    def respond(
+        self, ahead: Session, event: Event, rng: np.random.Generator, *, number: int = 0
+    ) -> Session:
         """What is drawn of a stream and not used yet, with what an event in that time causes.
 
-        The event's own packets have the `event` 0; they use the connections that are open, and
-        numbers of flows that no piece of the stream has are above all others.
+        Its packets say that `number` has caused them; the others keep what they say, or say -1. It
+        goes on with connections that are open, and opens others, whose numbers no piece of the
+        stream has.
+
+        Args:
+            ahead: A stretch of a stream.
+            event: On the clock of that stretch.
+            rng: Draws what the event causes.
+            number: Of the event, among all.
         """
         own = added(self._captured, self._responses, ahead, event.time_ns, event.name, rng)
         if not len(own.packet):
             return ahead
         slots = self.config.ports.slots
         open_ = Connections(slots), Connections(slots)
+        own = replace(own, event=np.full(len(own.packet), number))
         caused = self._session(own, rng, open_, ports_of_flows(ahead), told=True)
         return Session.merged([ahead, caused])
