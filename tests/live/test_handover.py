@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -36,10 +37,15 @@ gateway_mac = "02:00:5e:10:00:01"
 name = "{DECOY}"
 model = "camera.model"
 address = "192.168.20.31"
-ports = ["80/tcp", "443/tcp", "1883/tcp"]
+ports = ["21/tcp", "80/tcp", "443/tcp", "1883/tcp"]
 """
 SERVER = """
-import http.server, ssl, sys, threading
+import http.server, socketserver, ssl, sys, threading
+
+class Greeting(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(b"220 (vsFTPd 3.0.3)\\r\\n")
+        self.request.recv(100)
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *words):
@@ -49,7 +55,8 @@ web, secure = (http.server.ThreadingHTTPServer(("", port), Handler) for port in 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("both.pem")
 secure.socket = context.wrap_socket(secure.socket, server_side=True)
-threading.Thread(target=secure.serve_forever).start()
+for server in (secure, socketserver.ThreadingTCPServer(("", 21), Greeting)):
+    threading.Thread(target=server.serve_forever, daemon=True).start()
 print("ready", flush=True)
 web.serve_forever()
 """
@@ -148,6 +155,10 @@ def test_real_servers_are_served_and_nothing_else_leaves_their_namespace(
     assert get(attacker, "large.bin") == (web / "large.bin").read_bytes()
     assert b"large.bin" in get(attacker, "", scheme="http")
     assert "1 received" in attacker.run("ping", "-c", 1, "192.168.20.31").stdout
+    if shutil.which("nmap"):
+        found = attacker.run("nmap", "-n", "-sV", "-p", "20,21", "192.168.20.31").stdout
+        assert re.search(r"^20/tcp +closed", found, re.M)
+        assert re.search(r"^21/tcp +open +ftp +vsftpd 3.0.3", found, re.M)
     for port in (1883, 444, 23):
         refused = attacker.run("curl", "-s", f"http://192.168.20.31:{port}/", check=False)
         assert refused.returncode == 7, f"{port} is not closed"
@@ -200,7 +211,8 @@ def test_servers_go_on_while_decoys_are_killed_and_come_back(network, attacker, 
     assert SPACE not in spaces()
 
 
-def test_without_root_the_namespace_has_no_name(network, attacker, home, serve):
+def test_without_root_and_with_headers_of_another_stack(network, attacker, home, models, serve):
+    home.write_text(HOME.replace("camera", "plug"))
     # the third is for user 0, whom others do not have to be in a namespace of users
     kept = "+net_raw,+net_admin,+setfcap"
     rights = ["--inh-caps", kept, "--bounding-set", f"-all,{kept}"]
@@ -210,7 +222,19 @@ def test_without_root_the_namespace_has_no_name(network, attacker, home, serve):
         said = wait_for(process, f"{DECOY} is on")
         assert SPACE not in spaces()
         serve("nsenter", "-n", "-t", str(child(process, "handover.process")))
+        observer = network.observer
         assert get(attacker, "large.bin"), said
+        run(*network.live("pause", DECOY), check=True)
+        silent = attacker.run("curl", "--max-time", 0.5, "http://192.168.20.31/", check=False)
+        assert silent.returncode == 28
     finally:
         process.terminate()
         process.communicate(timeout=10)
+    accepts = [
+        frame
+        for frame in observer.watch()
+        if frame[:6] == attacker.mac and frame[23] == 6 and frame[47] == 0x12
+    ]
+    # time to live, don't-fragment, window, and the size of segments as the only option
+    (said,) = {(frame[22], frame[20], frame[48:50], frame[54:]) for frame in accepts}
+    assert said == (128, 0x40, (2920).to_bytes(2), bytes.fromhex("020405b4"))
