@@ -24,7 +24,7 @@ from iotflowgen.capture.ethernet import Ethernet
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.layers import find_layers
-from iotflowgen.wire.messages import DHCP_COOKIE
+from iotflowgen.wire.messages import dhcp_options
 from iotflowgen.wire.ports import TCP_SERVICES, UDP_SERVICES
 
 __all__ = ["Host", "find_hosts", "find_names", "rivals"]
@@ -51,8 +51,8 @@ _MANUF: Final = (
 )
 _OUI: Final = 24  # bits
 _REQUEST: Final = b"\1"
-_HOST_NAME, _END = 12, 255
-"""Options of DHCP (RFC 2132)."""
+_HOST_NAME: Final = 12
+"""Of the options of DHCP (RFC 2132)."""
 _LOCAL: Final = b"\5local\0"
 _LONGEST_LABEL: Final = 63
 
@@ -237,14 +237,9 @@ def _name_in_dhcp(message: bytes) -> str:
     """Of a client: servers repeat it."""
     if not message.startswith(_REQUEST):
         return ""
-    _, _, options = message.partition(DHCP_COOKIE)
-    while len(options) > 1 and options[0] != _END:
-        if options[0] == 0:
-            options = options[1:]
-            continue
-        if options[0] == _HOST_NAME:
-            return _readable(options[2 : 2 + options[1]])
-        options = options[2 + options[1] :]
+    for code, at, size in dhcp_options(message):
+        if code == _HOST_NAME:
+            return _readable(message[at : at + size])
     return ""
 
 

@@ -5,15 +5,15 @@ It reads what to do as JSON from standard input, and tells who the decoys are be
 
 import select
 import socket
-import sys
 import time
-from typing import Final
+from typing import Any, Final
 
 from iotflowgen.errors import IoTFlowGenError
 from iotflowgen.live.compose import Composer, Stretch
 from iotflowgen.live.emitting.due import DueFrame, encode
 from iotflowgen.live.home import Home
-from iotflowgen.live.process import hear, tell
+from iotflowgen.live.leasing.lease import Lease
+from iotflowgen.live.process import Requests, hear, tell
 
 __all__ = ["main"]
 
@@ -48,6 +48,11 @@ class _Clock:
         """The first frames are ready: it starts as planned, or now where that has passed."""
         self.begin_ns = max(self.begin_ns, time.monotonic_ns() + _LEAD_NS // 10)
 
+    def soon_ns(self) -> int:
+        """The device time, as drawn, of what can be composed before it is due."""
+        passed_ns = time.monotonic_ns() + _LEAD_NS - self.begin_ns
+        return self.start_ns + max(0, int(passed_ns * self.pace))
+
     def due(self, stretch: Stretch) -> list[DueFrame]:
         """The frames of a stretch, with due times."""
         due_ns = self.begin_ns + ((stretch.time_ns - self.start_ns) / self.pace).astype("int64")
@@ -59,14 +64,16 @@ def main() -> None:
     """Compose until the given time is over, or nobody wants more."""
     asked = hear()
     try:
-        composer = Composer(Home.model_validate(asked["home"]))
+        composer = Composer(Home.model_validate(asked["home"]), is_live=True)
         found = {"decoys": composer.identities(), "gateway": composer.gateway()}
         found["peers"] = composer.peers()
-        tell({**found, "reflexes": composer.reflexes(), "discovery": composer.discovery()})
+        answers = {"reflexes": composer.reflexes(), "discovery": composer.discovery()}
+        tell({**found, **answers, "asking": composer.asking()})
         # whoever started this looks at that first
-        if sys.stdin.readline():
-            frames = socket.socket(fileno=asked["frames"])
-            _compose(composer, _Clock(asked["start_ns"], asked["pace"]), frames, asked["seconds"])
+        if "go" in hear():
+            clock = _Clock(asked["start_ns"], asked["pace"])
+            ahead = _Ahead(composer, clock, socket.socket(fileno=asked["frames"]))
+            ahead.run(asked["seconds"])
     except IoTFlowGenError as error:
         tell({"error": str(error), "kind": type(error).__name__})
     except ConnectionError:
@@ -74,29 +81,62 @@ def main() -> None:
         pass
 
 
-def _compose(composer: Composer, clock: _Clock, frames: socket.socket, seconds: float) -> None:
-    composer.switch_on(clock.start_ns)
-    clock.plan()
-    done_ns, end_ns = 0, int(min(seconds, 1e9) * 1e9)
-    while done_ns < end_ns:
-        is_first = not done_ns
-        done_ns = min(done_ns + _AT_ONCE_NS, end_ns)
-        until_ns = clock.start_ns + int(done_ns * clock.pace)
-        stretch = composer.until(until_ns, clock.shift_ns)
-        if is_first:
-            clock.begin()
-        for message in encode(clock.due(stretch)):
-            frames.sendall(message)
-        _wait(clock, frames, clock.begin_ns + done_ns - _AHEAD_NS)
+class _Ahead:
+    """Composes, and sends what is composed to who emits it."""
 
+    def __init__(self, composer: Composer, clock: _Clock, frames: socket.socket) -> None:
+        self._composer, self._clock, self._frames = composer, clock, frames
+        self._requests = Requests()
+        self._until_ns = clock.start_ns
 
-def _wait(clock: _Clock, frames: socket.socket, until_ns: int) -> None:
-    """Wait for a time; meanwhile hear how far behind plan everything is."""
-    while (left_ns := until_ns - time.monotonic_ns()) > 0:
-        if select.select([frames], [], [], left_ns / 1e9)[0]:
-            if not (message := frames.recv(64)):
-                raise ConnectionError
-            clock.shift_ns += int(int(message) * clock.pace)
+    def run(self, seconds: float) -> None:
+        """For so many seconds of composed traffic."""
+        clock = self._clock
+        self._composer.switch_on(clock.start_ns)
+        clock.plan()
+        done_ns, end_ns = 0, int(min(seconds, 1e9) * 1e9)
+        while done_ns < end_ns:
+            is_first = not done_ns
+            done_ns = min(done_ns + _AT_ONCE_NS, end_ns)
+            self._until_ns = clock.start_ns + int(done_ns * clock.pace)
+            stretch = self._composer.until(self._until_ns, clock.shift_ns)
+            if is_first:
+                clock.begin()
+            self._send(stretch)
+            self._wait(clock.begin_ns + done_ns - _AHEAD_NS)
+        if self._composer.has_leases:
+            # a decoy may get another address
+            self._wait(clock.begin_ns + end_ns)
+
+    def _send(self, stretch: Stretch) -> None:
+        for message in encode(self._clock.due(stretch)):
+            self._frames.sendall(message)
+
+    def _wait(self, until_ns: int) -> None:
+        """Wait for a time; meanwhile hear how far behind plan everything is, and of leases."""
+        sources: list[Any] = [self._frames, self._requests]
+        is_over = False
+        while not is_over:
+            left_ns = until_ns - time.monotonic_ns()
+            is_over = left_ns <= 0
+            ready, _, _ = select.select(sources, [], [], max(0, left_ns) / 1e9)
+            if self._frames in ready:
+                if not (message := self._frames.recv(64)):
+                    raise ConnectionError
+                self._clock.shift_ns += int(int(message) * self._clock.pace)
+            if self._requests in ready:
+                for asked in self._requests.read():
+                    self._settle(asked["decoy"], Lease.model_validate(asked["lease"]))
+                if self._requests.are_over:
+                    raise ConnectionError
+
+    def _settle(self, place: int, lease: Lease) -> None:
+        """Have a decoy begin soon with the address that it was given."""
+        composer = self._composer
+        composer.settle(place, lease, self._clock.soon_ns())
+        known = {**composer.identities()[place], "gateway": composer.gateway(place)}
+        tell({"settled": place, **known, "discovery": composer.says(place)})
+        self._send(composer.of_one(place, self._until_ns, self._clock.shift_ns))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Shapes: E packets.
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -21,6 +21,9 @@ from iotflowgen.library import Model, load
 from iotflowgen.live.answering.discovery import Sayings, find_sayings
 from iotflowgen.live.answering.reflexes import Reflexes, learn_reflexes
 from iotflowgen.live.home import Decoy, Home, Network
+from iotflowgen.live.leasing.composed import Settled
+from iotflowgen.live.leasing.learn import learn_asking
+from iotflowgen.live.leasing.lease import Lease
 from iotflowgen.packets import Pseudonyms, Renderer, Rows, check_time
 from iotflowgen.traffic import Session
 from iotflowgen.wire import Frames
@@ -60,25 +63,41 @@ class Composer:
 
     The same home and start, the same traffic, however it is cut into stretches.
 
+    Args:
+        home: Which decoys.
+        is_live: A server gives those their addresses that are to have leases: until then they say
+            nothing. Otherwise their addresses are drawn, and their leases composed.
+
     Attributes:
         pseudonyms: Who each decoy is, in their order.
+        has_leases: A server is to give some their addresses.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, is_live: bool = False) -> None:
         """Load the models and find out who decoys are.
 
         Raises:
             ModelError: A model is absent or damaged.
             ArgumentError: A model draws no sessions, or knows no packets to repeat; or an address
-                does not fit the network.
+                does not fit the network; or a device is to have a lease, and never asked for one.
         """
         models = cache(load)
         self._decoys = [(decoy, models(decoy.model)) for decoy in home.decoys]
-        self._vlan = home.network.vlan
+        self._network = home.network
         self.pseudonyms: list[Pseudonyms] = []
         for decoy, model in self._decoys:
             self.pseudonyms.append(_pseudonyms(decoy, model, home.network, self.pseudonyms))
-        self._players: list[_Player] = []
+        self._unsettled = {i for i, d in enumerate(home.decoys) if is_live and d.is_leased}
+        self.has_leases = bool(self._unsettled)
+        self._asking = cache(learn_asking)
+        for place in self._unsettled:
+            decoy, model = self._decoys[place]
+            if not self._asking(model.recording).packets:
+                raise ArgumentError(
+                    f"decoy {decoy.name}: its captures show no DHCP; say its address"
+                )
+        self._settled = cache(Settled)
+        self._players: dict[int, _Player] = {}
 
     def switch_on(self, start_ns: int) -> None:
         """Switch all decoys on, at a time in nanoseconds since the epoch.
@@ -88,13 +107,33 @@ class Composer:
         """
         if start_ns < 0:
             raise ArgumentError("decoys cannot be switched on before 1970", "start")
-        pairs = zip(self._decoys, self.pseudonyms, strict=True)
-        self._players = [_Player(decoy, model, who, start_ns) for (decoy, model), who in pairs]
+        for place, (decoy, model) in enumerate(self._decoys):
+            if place not in self._unsettled:
+                part = self._part(place, self._network)
+                self._players[place] = _Player(decoy, model, part, start_ns)
+
+    def settle(self, place: int, lease: Lease, start_ns: int) -> None:
+        """Switch a decoy on with an address that a server has given it."""
+        decoy, model = self._decoys[place]
+        network = lease.network(self._network)
+        others = self.pseudonyms[:place] + self.pseudonyms[place + 1 :]
+        known = decoy.model_copy(update={"address": lease.address})
+        self.pseudonyms[place] = _pseudonyms(known, model, network, others)
+        self._unsettled.discard(place)
+        part = replace(self._part(place, network), is_leased=True)
+        self._players[place] = _Player(decoy, model, part, start_ns)
+
+    def _part(self, place: int, network: Network) -> "_Part":
+        settled = self._settled(self._decoys[place][1].recording)
+        return _Part(self.pseudonyms[place], settled, network.resolver)
 
     def identities(self) -> list[dict[str, str]]:
-        """Names and addresses, decoy by decoy, in types that JSON has."""
-        pairs = zip(self._decoys, self.pseudonyms, strict=True)
-        return [{"name": d.name, "mac": p.device_mac, "ip": p.device_ip} for (d, _), p in pairs]
+        """Names and addresses, decoy by decoy, in types that JSON has; without what is to come."""
+        found = []
+        for place, ((decoy, _), who) in enumerate(zip(self._decoys, self.pseudonyms, strict=True)):
+            ip = "" if place in self._unsettled else who.device_ip
+            found.append({"name": decoy.name, "mac": who.device_mac, "ip": ip})
+        return found
 
     def reflexes(self) -> list[dict[str, Any]]:
         """How decoys answer, decoy by decoy, in types that JSON has."""
@@ -103,8 +142,23 @@ class Composer:
 
     def discovery(self) -> list[dict[str, Any]]:
         """What decoys say to who looks for them, decoy by decoy, in types that JSON has."""
-        pairs = zip(self._decoys, self.pseudonyms, strict=True)
-        return [_sayings(model).shown(who).model_dump(mode="json") for (_, model), who in pairs]
+        return [*map(self.says, range(len(self._decoys)))]
+
+    def says(self, place: int) -> dict[str, Any]:
+        """What the decoy at a place says to who looks for it, in types that JSON has."""
+        shown = _sayings(self._decoys[place][1]).shown(self.pseudonyms[place])
+        return shown.model_dump(mode="json")
+
+    def asking(self) -> list[dict[str, Any]]:
+        """How decoys get their addresses, decoy by decoy, in types that JSON has."""
+        found = []
+        for (_, model), who in zip(self._decoys, self.pseudonyms, strict=True):
+            assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
+            asking = self._asking(model.recording)
+            shown = who.pseudonymise(model.recording)
+            frames = {kind: shown[row].hex() for kind, row in asking.packets.items()}
+            found.append({**asking.model_dump(mode="json"), "frames": frames})
+        return found
 
     def longest(self) -> int:
         """Bytes of the longest frame that the models of decoys know."""
@@ -115,10 +169,10 @@ class Composer:
         """Addresses of decoys by name, to be read."""
         return {each["name"]: f"{each['mac']}, {each['ip']}" for each in self.identities()}
 
-    def gateway(self) -> dict[str, str]:
-        """Addresses of the gateway, as `identities` has them."""
-        first = self.pseudonyms[0]
-        return {"mac": first.gateway_mac, "ip": first.gateway_ip}
+    def gateway(self, place: int = 0) -> dict[str, str]:
+        """Addresses of the gateway, as `identities` has them, as the decoy at a place sees it."""
+        who = self.pseudonyms[place]
+        return {"mac": who.gateway_mac, "ip": who.gateway_ip}
 
     def peers(self) -> list[str]:
         """MAC addresses of those whom decoys talk with in their network, but for the gateway."""
@@ -134,17 +188,27 @@ class Composer:
             shift_ns: How much later than drawn everything comes to be sent, so that packets which
                 tell the time tell the right one.
         """
-        drawn = [player.until(end_ns, shift_ns) for player in self._players]
+        return self._until(self._players, end_ns, shift_ns)
+
+    def of_one(self, place: int, end_ns: int, shift_ns: int = 0) -> Stretch:
+        """As `until`, of one decoy alone: it goes on from there together with the others."""
+        return self._until([place], end_ns, shift_ns)
+
+    def _until(self, places: Collection[int], end_ns: int, shift_ns: int) -> Stretch:
+        if not places:
+            none = np.empty(0, np.int64)
+            return Stretch(none, none, none > 0, Frames.of([]))
+        drawn = [self._players[place].until(end_ns, shift_ns) for place in places]
         time_ns = np.concatenate([rows.time_ns for rows, _ in drawn]) - shift_ns
-        decoy = np.repeat(np.arange(len(drawn)), [len(rows) for rows, _ in drawn])
+        decoy = np.repeat([*places], [len(rows) for rows, _ in drawn])
         far = np.concatenate([~rows.outgoing for rows, _ in drawn])
         frames = Frames.concatenate([frames for _, frames in drawn])
         stretch = Stretch(time_ns, decoy, far, frames)
         stretch = stretch.take(np.argsort(time_ns, kind="stable"))
         stretch = stretch.take(_is_forwarded(stretch.frames))
-        if self._vlan is None:
+        if self._network.vlan is None:
             return stretch
-        return replace(stretch, frames=_tagged(stretch.frames, self._vlan))
+        return replace(stretch, frames=_tagged(stretch.frames, self._network.vlan))
 
 
 def dry_run(home: Home, path: Path, *, start_ns: int, seconds: float) -> dict[str, Any]:
@@ -166,11 +230,27 @@ def dry_run(home: Home, path: Path, *, start_ns: int, seconds: float) -> dict[st
     return {"file": str(path), "packets": packets, "decoys": composer.summary()}
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Who a decoy is, in a network."""
+
+    pseudonyms: Pseudonyms
+    settled: Settled
+    resolver: IPv4Address | None
+    is_leased: bool = False
+
+    def shown(self, rows: Rows, frames: Frames) -> tuple[Rows, Frames]:
+        """Composed packets, as they are in this network."""
+        if self.resolver is not None:
+            self.settled.resolved_by(self.resolver, rows, frames)
+        return self.settled.without_leases(rows, frames) if self.is_leased else (rows, frames)
+
+
 class _Player:
     """One decoy: a session that goes on for as long as it is asked, or one each time it is on."""
 
-    def __init__(self, decoy: Decoy, model: Model, pseudonyms: Pseudonyms, start_ns: int) -> None:
-        self._seed, self._model, self._pseudonyms = _seed(decoy), model, pseudonyms
+    def __init__(self, decoy: Decoy, model: Model, part: _Part, start_ns: int) -> None:
+        self._seed, self._model, self._part = _seed(decoy), model, part
         self._powered = decoy.powered(start_ns)
         self._boot()
 
@@ -196,7 +276,7 @@ class _Player:
         self._done = 0
         assert self._model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
         rng = np.random.default_rng([*seed, 1])
-        self._renderer = Renderer(self._model.recording, self._pseudonyms, rng)
+        self._renderer = Renderer(self._model.recording, self._part.pseudonyms, rng)
 
     def _session(self, end_ns: int, shift_ns: int) -> tuple[Rows, Frames]:
         parts = []
@@ -210,7 +290,7 @@ class _Player:
         shifted = [replace(part, time_ns=part.time_ns + shift_ns) for part in parts]
         rows = Rows.of(shifted, self._done, [0] * len(parts))
         self._done += len(rows)
-        return rows, self._renderer.render(rows)
+        return self._part.shown(rows, self._renderer.render(rows))
 
 
 @cache
@@ -240,7 +320,7 @@ def _pseudonyms(
         model.recording.identities,
         np.random.default_rng(_seed(decoy)),
         mac=decoy.mac,
-        ip=_text(decoy.address),
+        ip=_text(decoy.fixed),
         gateway=_text(gateway) or next((other.gateway_ip for other in others), None),
         gateway_mac=gateway_mac or next((other.gateway_mac for other in others), None),
         taken=[address for other in others for address in other.addresses],

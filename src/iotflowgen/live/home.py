@@ -21,12 +21,20 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from iotflowgen.errors import ArgumentError
 from iotflowgen.files import parsed_text
 
-__all__ = ["Decoy", "Home", "Network", "one_decoy", "read_home"]
+__all__ = ["LEASED", "Decoy", "Home", "Network", "is_host", "one_decoy", "read_home"]
 
 
 def _checked_mac(text: str) -> str:
@@ -50,6 +58,19 @@ def _checked_port(text: str) -> str:
 _Port = Annotated[str, AfterValidator(_checked_port)]
 
 
+def _checked_address(said: object) -> IPv4Address | str | None:
+    if said is None or said == LEASED:
+        return None if said is None else LEASED
+    try:
+        return IPv4Address(str(said))
+    except ValueError:
+        raise ValueError(f"{said} is no IPv4 address, and not {LEASED} either") from None
+
+
+LEASED: Final = "dhcp"
+"""Instead of an address: the one that the network's server gives."""
+
+
 _HOURS: Final = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 _MINUTE_NS: Final = 60 * 10**9
 _DAY_NS: Final = 1440 * _MINUTE_NS
@@ -68,6 +89,9 @@ class Network(_Strict):
     """Address of the gateway."""
     gateway_mac: _Mac | None = None
     """MAC address of the gateway."""
+    resolver: IPv4Address | None = None
+    """Address of the resolver that decoys ask for names, as DHCP tells it; by default what stands
+    for the captured one."""
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = None
     """The VLAN (802.1Q) whose tag frames get."""
 
@@ -77,7 +101,7 @@ class Network(_Strict):
             raise ValueError(
                 f"{self.subnet} is no private network; decoys need one, as 10.0.0.0/24"
             )
-        if self.subnet and self.gateway and not _is_host(self.gateway, self.subnet):
+        if self.subnet and self.gateway and not is_host(self.gateway, self.subnet):
             raise ValueError(f"the gateway {self.gateway} is no host of {self.subnet}")
         return self
 
@@ -91,8 +115,8 @@ class Decoy(_Strict):
     """Model file of `iotflowgen fit`; a relative path is relative to the file that says it."""
     mac: _Mac | None = None
     """MAC address; drawn, it is of the same vendor."""
-    address: IPv4Address | None = None
-    """IPv4 address; by default drawn."""
+    address: Annotated[IPv4Address | str | None, PlainValidator(_checked_address)] = None
+    """IPv4 address, or `dhcp`: the one that the network's server gives; by default drawn."""
     seed: Annotated[int, Field(ge=0)] = 0
     """The same seed and start, the same traffic."""
     schedule: tuple[Annotated[str, Field(pattern=_HOURS)], ...] = ()
@@ -100,6 +124,16 @@ class Decoy(_Strict):
     always."""
     ports: tuple[_Port, ...] = ()
     """Handed over, such as `["443/tcp", "161/udp"]`: others serve them, in its namespace."""
+
+    @property
+    def fixed(self) -> IPv4Address | None:
+        """Its address, if it is said."""
+        return self.address if isinstance(self.address, IPv4Address) else None
+
+    @property
+    def is_leased(self) -> bool:
+        """Its address is the one that the network's server gives."""
+        return self.address == LEASED
 
     def powered(self, start_ns: int) -> Iterator[tuple[int, int]]:
         """From when to when it is on, one time after another, nanoseconds since the epoch."""
@@ -127,14 +161,15 @@ class Home(_Strict):
         subnet, gateway = self.network.subnet, self.network.gateway
         seen: set[object] = {gateway, self.network.gateway_mac}
         for decoy in self.decoys:
-            for what in (decoy.name, decoy.mac, decoy.address):
+            fixed = decoy.fixed
+            for what in (decoy.name, decoy.mac, fixed):
                 if what is not None and what in seen:
                     raise ValueError(f"decoy {decoy.name}: somebody else has {what} already")
                 seen.add(what)
-            if subnet and decoy.address and not _is_host(decoy.address, subnet):
-                raise ValueError(f"decoy {decoy.name}: {decoy.address} is no host of {subnet}")
-            if decoy.address and not decoy.address.is_private:
-                raise ValueError(f"decoy {decoy.name}: {decoy.address} is a public address")
+            if subnet and fixed and not is_host(fixed, subnet):
+                raise ValueError(f"decoy {decoy.name}: {fixed} is no host of {subnet}")
+            if fixed and not fixed.is_private:
+                raise ValueError(f"decoy {decoy.name}: {fixed} is a public address")
         return self
 
 
@@ -170,7 +205,8 @@ def _minutes(time: str) -> int:
     return 60 * hour + minute
 
 
-def _is_host(address: IPv4Address, subnet: IPv4Network) -> bool:
+def is_host(address: IPv4Address, subnet: IPv4Network) -> bool:
+    """Whether an address is one that a host of a subnet can have."""
     ends = (subnet.network_address, subnet.broadcast_address)
     return address in subnet and address not in ends
 

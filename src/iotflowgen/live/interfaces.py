@@ -55,7 +55,7 @@ class Interfaces(NamedTuple):
             NetworkError: It has.
         """
         for name, own in self.macs.items():
-            for address in (mac, ip):
+            for address in filter(None, (mac, ip)):
                 if address in (own, *(str(each.ip) for each in self.addresses[name])):
                     raise NetworkError(
                         f"{address} is an address of this computer, on {name}; give the decoy "

@@ -1,12 +1,13 @@
 """The near end as a raw socket: there decoys hear, and say what is no composed traffic."""
 
 import contextlib
+import ctypes
 import socket
 import struct
 import time
 from typing import Final
 
-__all__ = ["MARK", "Near"]
+__all__ = ["ADDRESSES", "MARK", "Near"]
 
 MARK: Final = 0x107F
 """Of packets that are for hosts of the network (SO_MARK): where the gateway is this computer, it
@@ -17,16 +18,40 @@ _SOL_PACKET, _ADD_MEMBERSHIP, _AUXDATA, _PROMISCUOUS = 263, 1, 8, 1
 _SO_MARK, _TIMESTAMPNS = 36, 35
 _NOT_CHECKED, _HAS_VLAN = 1 << 3, 1 << 4
 _OUTGOING: Final = 4
+_ATTACH_FILTER, _IGNORE_OUTGOING = 26, 23
+Program = tuple[tuple[int, int, int, int], ...]
+
+ADDRESSES: Final = (
+    (0x28, 0, 0, 12),
+    (0x15, 8, 0, 0x0806),
+    (0x15, 0, 8, 0x0800),
+    (0x30, 0, 0, 23),
+    (0x15, 0, 6, 17),
+    (0x28, 0, 0, 20),
+    (0x45, 4, 0, 0x1FFF),
+    (0xB1, 0, 0, 14),
+    (0x48, 0, 0, 16),
+    (0x15, 0, 1, 68),
+    (0x06, 0, 0, 2**18),
+    (0x06, 0, 0, 0),
+)
+"""What a socket hears that is there for addresses: ARP, and DHCP to clients. As `tcpdump -dd` says
+it of `arp or (ip and udp dst port 68)`, for the kernel's filter."""
 
 
 class Near:
     """The near end, where decoys hear and are heard.
 
+    Args:
+        name: The interface.
+        vlan: Of the network, if frames have a tag.
+        only: What of others to hear, and nothing that is sent here; all of both, by default.
+
     Attributes:
         came_ns: When the frame that was received last came, of the clock that never jumps.
     """
 
-    def __init__(self, name: str, vlan: int | None) -> None:
+    def __init__(self, name: str, vlan: int | None, only: Program = ()) -> None:
         self._vlan = vlan
         port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
         port.bind((name, 0))
@@ -36,8 +61,18 @@ class Near:
         port.setsockopt(_SOL_PACKET, _AUXDATA, 1)
         port.setsockopt(socket.SOL_SOCKET, _SO_MARK, MARK)
         port.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
+        if only:
+            self._filter(port, only)
         self.socket = port
         self.came_ns = 0
+
+    @staticmethod
+    def _filter(port: socket.socket, only: Program) -> None:
+        steps = b"".join(struct.pack("HBBI", *step) for step in only)
+        kept = ctypes.create_string_buffer(steps)
+        program = struct.pack("HP", len(only), ctypes.addressof(kept))
+        port.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+        port.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
 
     def receive(self) -> tuple[bytes, bool, bool] | None:
         """A frame without tag, whether it was sent here, and whether its checksums are there."""

@@ -5,16 +5,44 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["be_quick", "cannot_use", "hear", "say", "tell"]
+__all__ = ["Requests", "be_quick", "cannot_use", "hear", "say", "tell"]
 
 
 def hear() -> dict[str, Any]:
-    """What a process is to do: a line of JSON on standard input, of which no more is read."""
-    found: dict[str, Any] = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[union-attr]
+    """What a process is to do: a line of JSON on standard input, of which no more is read.
+
+    Nothing, where whoever started it is gone.
+    """
+    said = sys.stdin.buffer.raw.readline()  # type: ignore[union-attr]
+    found: dict[str, Any] = json.loads(said or b"{}")
     return found
+
+
+class Requests:
+    """What a process is asked later on, in lines of JSON on standard input.
+
+    Attributes:
+        are_over: Whoever asked is gone.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.are_over = False
+
+    def fileno(self) -> int:
+        """They can be read from here."""
+        return 0
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """All that have come by now; waits for one, or the end, if there is none."""
+        said = os.read(0, 2**16)
+        self.are_over = not said
+        *lines, self._rest = (self._rest + said).split(b"\n")
+        yield from map(json.loads, lines)
 
 
 def tell(found: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from iotflowgen.live.fence import bridge_port, fence, probe, seated
 from iotflowgen.live.handover.namespaces import Namespaces
 from iotflowgen.live.home import Home
 from iotflowgen.live.interfaces import Interfaces, silence, survey
+from iotflowgen.live.leasing.lease import FOREVER, Lease
 from iotflowgen.live.ledger import Ledger
 from iotflowgen.live.notify import notify, watchdog_s
 
@@ -104,6 +105,8 @@ def run(
                 "start_ns": None if start_ns is None else start_ns + int(passed * pace * 1e9),
                 "pace": pace,
                 "seconds": min(seconds, 1e9) - passed,
+                # whoever was on a moment ago has its address
+                "looks": not restarts,
             }
             with ExitStack() as stack:
                 attempt = _Attempt(stack, place, interfaces, spaces, say)
@@ -149,9 +152,13 @@ class _Attempt:
         self._stack, self._place, self._interfaces, self._say = stack, place, interfaces, say
         self._spaces = spaces
         self._names: list[str] = []
-        self._muted: set[int] = set()
+        self._paused: set[int] = set()
+        self._homeless: set[int] = set()
+        """Decoys without an address, or with one that somebody else has."""
+        self._leases: dict[int, Lease] = {}
         self._found: dict[str, Any] = {}
         self._stopped = False
+        self._subnet: str | None = None
 
     def begin(self, told: Mapping[str, Any]) -> None:
         """Start the processes one after another, with what each has to know."""
@@ -161,10 +168,14 @@ class _Attempt:
         self._composing = stack.enter_context(Child("ahead", theirs))
         self._composing.ask({**told, "frames": theirs.fileno()})
         found = self._composing.hear()
+        self._subnet = told["home"]["network"]["subnet"]
         asked = _checked(told["home"]["network"], found, self._interfaces, place)
         self._fence(found)
         if place.bridge:
             stack.enter_context(seated(place.bridge, found["peers"]))
+        self._names = [each["name"] for each in found["decoys"]]
+        self._leasing = stack.enter_context(Child("leasing.process"))
+        self._leasing.ask(_addresses(told, found, self._interfaces, asked))
         handed = _handed(told["home"]["decoys"], found, asked, self._interfaces.mtus[place.near])
         taps = self._spaces.have(handed)
         self._answering = stack.enter_context(Child("answering.process", heard, *taps.values()))
@@ -179,22 +190,20 @@ class _Attempt:
             end.close()
         self._answering.hear()
         self._emitting.hear()
-        self._composing.ask({})
-        self._names = [each["name"] for each in found["decoys"]]
-        for each in found["decoys"]:
-            self._say(f"{each['name']} is on: {each['mac']}, {each['ip']}")
+        self._settle_first(found["decoys"])
         if place.ledger is not None:
             self._ledger = Ledger(place.ledger, self._names, self._say)
             stack.callback(self._ledger.close)
 
     def wait(self, control: Control) -> dict[str, Any] | None:
         """Wait for an end or for Ctrl-C; what it tells who emits, None if a process crashed."""
-        children = (self._composing, self._emitting, self._answering)
+        children = (self._composing, self._emitting, self._answering, self._leasing)
         ends = {child.ends: child for child in (*children, *self._spaces.holders())}
         notify("READY=1")
         try:
             while "end" not in self._found and not self._stopped:
-                sources: list[Any] = [*ends, self._emitting, self._answering, control]
+                talking = [child for child in children if not child.is_mute]
+                sources: list[Any] = [*ends, *talking, control]
                 ready, _, _ = select.select(sources, [], [], watchdog_s())
                 notify("WATCHDOG=1")
                 self._hear(ready)
@@ -223,18 +232,93 @@ class _Attempt:
 
     def _hear(self, ready: Collection[object]) -> None:
         """Take note of what those say who have said something."""
-        for child in (self._emitting, self._answering):
+        for child in (self._composing, self._emitting, self._answering, self._leasing):
             for line in child.lines() if child in ready else ():
-                self._found |= line
-                if "flows" in line and self._place.ledger is not None:
-                    self._ledger.add(line["flows"], time.time_ns())
-                if "conflict" in line:
-                    self._conflict(line)
+                self._note(line)
+
+    def _note(self, line: Mapping[str, Any]) -> None:
+        if "decoy" in line:
+            self._address(line)
+        elif "settled" in line:
+            self._settle(line)
+        elif "conflict" in line:
+            self._conflict(line)
+        elif "error" in line:
+            self._say(line["error"])
+        elif "flows" in line:
+            if self._place.ledger is not None:
+                self._ledger.add(line["flows"], time.time_ns())
+        else:
+            self._found |= line
+
+    def _settle_first(self, decoys: Sequence[Mapping[str, str]]) -> None:
+        """Begin once it is known that nobody has the fixed addresses."""
+        early = []
+        while "looked" not in (line := self._leasing.hear()):
+            early.append(line)
+        lost = {line["decoy"]: line["lost"] for line in early if "lost" in line}
+        if len(lost) == len(decoys):
+            raise NetworkError("; ".join(f"{self._names[i]}: {why}" for i, why in lost.items()))
+        self._composing.ask({"go": True})
+        for place, each in enumerate(decoys):
+            if each["ip"] and place not in lost:
+                self._say(f"{each['name']} is on: {each['mac']}, {each['ip']}")
+            elif not each["ip"]:
+                self._homeless.add(place)
+                self._say(f"{each['name']} asks for an address")
+        for line in early:
+            self._note(line)
+        self._mute()
+
+    def _address(self, line: Mapping[str, Any]) -> None:
+        """A decoy has got an address, or lost it, or there is something wrong with what it got."""
+        place = line["decoy"]
+        if "complaint" in line:
+            self._say(f"{self._names[place]}: {line['complaint']}")
+        elif "lost" in line:
+            self._say(f"{self._names[place]} falls silent: {line['lost']}")
+            self._homeless.add(place)
+        elif "free" in line:
+            self._homeless.discard(place)
+        else:
+            lease, before = Lease.model_validate(line["lease"]), self._leases.get(place)
+            if before is None or before.address != lease.address or place in self._homeless:
+                self._composing.ask({"decoy": place, "lease": line["lease"]})
+            self._leases[place] = lease
+        self._mute()
+
+    def _settle(self, line: Mapping[str, Any]) -> None:
+        """A decoy is about to begin with the address that it was given."""
+        place, lease = line["settled"], self._leases[line["settled"]]
+        whole = self._subnet or lease.subnet or f"{lease.address}/24"
+        subnet = str(IPv4Network(whole, strict=False))
+        known = {
+            "decoy": place,
+            "host": [_bytes(line["mac"]).hex(), _bytes(line["ip"]).hex()],
+            "subnet": subnet,
+            "gateway_mac": _bytes(line["gateway"]["mac"]).hex(),
+            "discovery": line["discovery"],
+        }
+        for child in (self._emitting, self._answering):
+            child.ask(known)
+        around = {"ip": line["ip"], "subnet": subnet, "gateway": line["gateway"]["ip"]}
+        self._spaces.settle(line["name"], around)
+        self._homeless.discard(place)
+        self._mute()
+        until = "" if lease.seconds == FOREVER else f" for {lease.seconds} s"
+        given = f"{lease.server} has leased it{until}"
+        self._say(f"{line['name']} is on: {line['mac']}, {line['ip']}; {given}")
 
     def _conflict(self, line: Mapping[str, Any]) -> None:
-        name = self._names[line["conflict"]]
-        self._say(f"{name} falls silent: {line['mac']} has its address, too")
-        self._mute(name, muted=True)
+        place = line["conflict"]
+        self._homeless.add(place)
+        self._mute()
+        if place in self._leases:
+            # who asks for another, and says why
+            self._leasing.ask({"conflict": place, "mac": line["mac"].replace(":", "")})
+        else:
+            name = self._names[place]
+            self._say(f"{name} falls silent: {line['mac']} has its address, too")
 
     def _obey(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do what somebody asks."""
@@ -245,19 +329,29 @@ class _Attempt:
         if what in ("pause", "resume"):
             if name not in self._names:
                 return {"error": f"there is no decoy {name}; there are {', '.join(self._names)}"}
-            self._mute(name, muted=what == "pause")
+            self._pause(self._names.index(name), is_on=what == "resume")
         self._emitting.ask({"status": True})
         self._found.pop("status", None)
         while "status" not in self._found and not self._emitting.is_mute:
             self._hear([self._emitting])
-        on = {name: "silent" if i in self._muted else "on" for i, name in enumerate(self._names)}
+        silent = self._paused | self._homeless
+        on = {name: "silent" if i in silent else "on" for i, name in enumerate(self._names)}
         return {**self._found.get("status", {}), "decoys": on}
 
-    def _mute(self, name: str, *, muted: bool) -> None:
-        change = self._muted.add if muted else self._muted.discard
-        change(self._names.index(name))
+    def _pause(self, place: int, *, is_on: bool) -> None:
+        if not is_on:
+            self._paused.add(place)
+        elif place not in self._leases:
+            self._homeless.discard(place)
+        if is_on:
+            self._paused.discard(place)
+        self._leasing.ask({"paused": sorted(self._paused)})
+        self._mute()
+
+    def _mute(self) -> None:
+        """Let those be silent who are to be."""
         for child in (self._emitting, self._answering):
-            child.ask({"muted": sorted(self._muted)})
+            child.ask({"muted": sorted(self._paused | self._homeless)})
 
     def _fence(self, found: Mapping[str, Any]) -> None:
         """Keep what decoys say from leaving, where this computer is the gateway."""
@@ -317,6 +411,31 @@ def _handed(
         }
         for decoy, who, reflexes in every
         if decoy["ports"]
+    }
+
+
+def _addresses(
+    told: Mapping[str, Any],
+    found: Mapping[str, Any],
+    interfaces: Interfaces,
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the process that gets addresses is to know."""
+    columns = told["home"]["decoys"], found["decoys"], found["asking"]
+    own = [str(each.ip) for all_ in interfaces.addresses.values() for each in all_]
+    taken = [*own, found["gateway"]["ip"], *(each["ip"] for each in found["decoys"])]
+    return {
+        "near": asked["near"],
+        "vlan": asked["vlan"],
+        "subnet": told["home"]["network"]["subnet"],
+        "taken": [each for each in taken if "." in each],
+        "pace": told["pace"],
+        "start_ns": time.time_ns() if told["start_ns"] is None else told["start_ns"],
+        "looks": told["looks"],
+        "decoys": [
+            {"decoy": decoy, "how": how, "mac": _bytes(each["mac"]).hex(), "ip": each["ip"]}
+            for decoy, each, how in zip(*columns, strict=True)
+        ],
     }
 
 

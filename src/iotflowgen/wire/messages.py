@@ -5,6 +5,7 @@ As Wireshark has it; `http`, `dns` and `tls` read more of messages that are know
 Shapes: P payloads, which begin and end at offsets from where their frames begin.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "DHCP_COOKIE",
     "OLD_STUN_TYPES",
     "STUN_COOKIE",
+    "dhcp_options",
     "has_dhcp_type",
     "http_kind",
     "is_dns",
@@ -27,6 +29,7 @@ __all__ = [
 
 Offsets = NDArray[np.int64]
 Found = NDArray[np.bool_]
+Option = tuple[int, int, int]
 
 _METHODS: Final = (
     b"GET PUT COPY HEAD LOCK MOVE POLL POST BCOPY BMOVE MKCOL TRACE LABEL MERGE PATCH DELETE SEARCH"
@@ -176,6 +179,27 @@ def has_dhcp_type(frames: Frames, start: Offsets, end: Offsets) -> Found:
         at[index] += np.where(kind == _PAD, 1, 2 + size)
         index = index[~here & (kind != _END) & (at[index] < end[index])]
     return found
+
+
+def dhcp_options(message: bytes, at: int = _BOOTP + 4, end: int | None = None) -> Iterator[Option]:
+    """The options of a message of DHCP (RFC 2132), up to the one that ends them.
+
+    Args:
+        message: From the header of BOOTP on.
+        at: Where options begin.
+        end: Where they end at the latest; where the message does, by default.
+
+    Yields:
+        The code of each, where its value begins, and of how many bytes that says to be: of the last
+        one the message may have fewer.
+    """
+    end = len(message) if end is None else end
+    while at + 1 < end and message[at] != _END:
+        if message[at] == _PAD:
+            at += 1
+            continue
+        yield message[at], at + 2, message[at + 1]
+        at += 2 + message[at + 1]
 
 
 def _there(frames: Frames, start: Offsets, end: Offsets, width: int, word: int) -> Found:

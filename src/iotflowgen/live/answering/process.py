@@ -7,8 +7,6 @@ is not taken for a question.
 
 import contextlib
 import heapq
-import json
-import os
 import secrets
 import select
 import signal
@@ -23,7 +21,7 @@ from iotflowgen.live.emitting.due import DueFrame, mark_of
 from iotflowgen.live.emitting.guard import Guard, Host
 from iotflowgen.live.handover.relay import Relay
 from iotflowgen.live.near import Near
-from iotflowgen.live.process import be_quick, cannot_use, hear, tell
+from iotflowgen.live.process import Requests, be_quick, cannot_use, hear, tell
 
 __all__ = ["Announced", "main"]
 
@@ -57,7 +55,7 @@ class _Answers:
 
     def __init__(
         self,
-        responders: Mapping[bytes, Responder],
+        responders: dict[bytes, Responder],
         delays: Mapping[bytes, Any],
         relays: Mapping[bytes, Relay],
     ) -> None:
@@ -71,6 +69,12 @@ class _Answers:
         self._muted = frozenset(mac for i, mac in enumerate(self._responders) if i in places)
         self._waiting = [each for each in self._waiting if each[1][6:12] not in self._muted]
         heapq.heapify(self._waiting)
+
+    def settle(self, host: Host, responder: Responder, gateway_mac: bytes) -> None:
+        """A decoy has other addresses from now on."""
+        self._responders[host.mac] = responder
+        if relay := self._relays.get(host.mac):
+            relay.settle(host, gateway_mac)
 
     def notice(self, frame: bytes) -> None:
         """A frame was sent at the near end."""
@@ -125,19 +129,26 @@ class _Loop:
     """Listens, and answers when it is time."""
 
     def __init__(
-        self, near: Near, marks: socket.socket, answers: _Answers, guard: Callable[[bytes], bool]
+        self,
+        near: Near,
+        marks: socket.socket,
+        answers: _Answers,
+        guard: Callable[[bytes], bool],
+        settle: Callable[[Mapping[str, Any]], object],
     ) -> None:
         self._near, self._marks, self._answers, self._guard = near, marks, answers, guard
+        self._settle = settle
         self._announced = Announced()
-        self._asked = b""
+        self._requests = Requests()
 
     def run(self) -> None:
         """Until whoever controls it, or who sends, is gone."""
-        sources: list[Any] = [0, self._marks, self._near.socket, *self._answers.relays]
-        while True:
+        own: list[Any] = [self._requests, self._marks, self._near.socket]
+        sources = [*own, *self._answers.relays]
+        while not self._requests.are_over:
             ready, _, _ = select.select(sources, [], [], self._answers.wait_s())
-            if 0 in ready and not self._obey():
-                return
+            if self._requests in ready:
+                self._obey()
             came = self._near.receive() if self._near.socket in ready else None
             # what came was announced before it was sent
             if not self._hear_marks():
@@ -148,13 +159,13 @@ class _Loop:
                 if self._guard(frame):
                     self._near.send(frame)
 
-    def _obey(self) -> bool:
-        """Do what is asked on standard input, as long as somebody is there."""
-        said = os.read(0, 2**16)
-        *lines, self._asked = (self._asked + said).split(b"\n")
-        for line in lines:
-            self._answers.mute(json.loads(line)["muted"])
-        return bool(said)
+    def _obey(self) -> None:
+        """Do what is asked on standard input."""
+        for asked in self._requests.read():
+            if "muted" in asked:
+                self._answers.mute(asked["muted"])
+            else:
+                self._settle(asked)
 
     def _hear_marks(self) -> bool:
         with contextlib.suppress(BlockingIOError):
@@ -174,7 +185,7 @@ def main() -> None:
     """Answer until asked for an end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asked = hear()
-    hosts = [Host(bytes.fromhex(mac), bytes.fromhex(ip)) for mac, ip in asked["decoys"]]
+    hosts = [*map(Host.of, asked["decoys"])]
     learnt = dict(zip((host.mac for host in hosts), asked["reflexes"], strict=True))
     says = zip(hosts, asked["discovery"], strict=True)
     responders = {host.mac: Responder(host, learnt[host.mac], said) for host, said in says}
@@ -198,7 +209,13 @@ def main() -> None:
     def may_be_sent(frame: bytes) -> bool:
         return not guard.complaint(DueFrame(0, places[frame[6:12]], far=False, frame=frame))
 
-    _Loop(near, socket.socket(fileno=asked["marks"]), answers, may_be_sent).run()
+    def settle(other: Mapping[str, Any]) -> None:
+        host = Host.of(other["host"])
+        guard.settle(other["decoy"], host, IPv4Network(other["subnet"]))
+        responder = Responder(host, learnt[host.mac], other["discovery"])
+        answers.settle(host, responder, bytes.fromhex(other["gateway_mac"]))
+
+    _Loop(near, socket.socket(fileno=asked["marks"]), answers, may_be_sent, settle).run()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,13 @@ class Host(NamedTuple):
 
     mac: bytes
     ip: bytes
+    """Of IPv4; empty as long as it has none."""
+
+    @classmethod
+    def of(cls, addresses: Sequence[str]) -> "Host":
+        """Whose addresses these are, in hexadecimal."""
+        mac, ip = map(bytes.fromhex, addresses)
+        return cls(mac, ip)
 
 
 class Guard:
@@ -32,10 +39,18 @@ class Guard:
         self, subnet: IPv4Network, decoys: Sequence[Host], others: Collection[bytes] = ()
     ) -> None:
         """Take the network, its decoys, and the addresses of this computer that nobody may have."""
-        self._first = int(subnet.network_address)
-        self._last = int(subnet.broadcast_address)
+        self._be_in(subnet)
         self._decoys = [(host.mac, host.ip) for host in decoys]
         self._others = frozenset(others)
+
+    def settle(self, decoy: int, host: Host, subnet: IPv4Network) -> None:
+        """Let the decoy at a place have other addresses, in the network that is known by now."""
+        self._decoys[decoy] = (host.mac, host.ip)
+        self._be_in(subnet)
+
+    def _be_in(self, subnet: IPv4Network) -> None:
+        self._first = int(subnet.network_address)
+        self._last = int(subnet.broadcast_address)
 
     def complaint(self, due: DueFrame) -> str:
         """Why this frame is not to be sent; empty if it is."""

@@ -7,8 +7,6 @@ before all usual processes (SCHED_FIFO).
 
 import contextlib
 import errno
-import json
-import os
 import select
 import signal
 import socket
@@ -16,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
+from operator import attrgetter
 from types import FrameType
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ from iotflowgen.live.emitting.due import MOST_BYTES, DueFrame, decode, mark_of
 from iotflowgen.live.emitting.flows import Flows
 from iotflowgen.live.emitting.guard import Guard, Host
 from iotflowgen.live.emitting.lateness import Lateness
-from iotflowgen.live.process import be_quick, cannot_use, hear, say, tell
+from iotflowgen.live.process import Requests, be_quick, cannot_use, hear, say, tell
 
 __all__ = ["Emitter", "main"]
 
@@ -86,6 +85,10 @@ class Emitter:
         """Frames that were not sent, by why."""
         self.shift_ns = 0
         """How much later than planned everything is by now."""
+
+    def settle(self, decoy: int, host: Host, subnet: IPv4Network) -> None:
+        """Let a decoy have other addresses from now on."""
+        self._guard.settle(decoy, host, subnet)
 
     def ready_ns(self, due: DueFrame, now_ns: int) -> int:
         """When a frame may be sent: when it is due, and not before the rate allows."""
@@ -181,48 +184,61 @@ class _Loop:
         self._queue: deque[DueFrame] = deque()
         self._shift_ns = 0
         self._listened_ns = self._told_ns = 0
-        self._asked = b""
+        self._requests = Requests()
         self._ended = False
 
     def run(self) -> None:
         """Until all is sent and no more comes."""
-        queue, emitter = self._queue, self._emitter
-        while queue or not self._ended:
+        emitter = self._emitter
+        while self._queue or not self._ended:
             now_ns = time.monotonic_ns()
-            left_ns = emitter.ready_ns(queue[0], now_ns) - now_ns if queue else 10**9
+            left_ns = 10**9
+            if self._queue:
+                left_ns = emitter.ready_ns(self._queue[0], now_ns) - now_ns
             if left_ns > _LONG_NS and now_ns - self._told_ns > _TELL_NS:
                 self._tell_flows()
                 continue
             if left_ns > _NAP_NS or now_ns - self._listened_ns > _LISTEN_NS:
                 self._listen(max(0, left_ns - _NAP_NS // 2))
                 continue
-            emitter.emit(queue.popleft())
+            emitter.emit(self._queue.popleft())
             if emitter.shift_ns != self._shift_ns:
                 self._tell_shift()
 
     def _listen(self, wait_ns: int) -> None:
-        sources: list[Any] = [0] if self._ended else [0, self._frames]
+        sources: list[Any] = [self._requests, *([] if self._ended else [self._frames])]
         ready, _, _ = select.select(sources, [], [], wait_ns / 1e9)
         self._listened_ns = time.monotonic_ns()
-        if 0 in ready:
+        if self._requests in ready:
             self._obey()
         if self._frames in ready:
             message = self._frames.recv(2 * MOST_BYTES)
             self._ended = not message
-            self._queue.extend(decode(message))
+            self._enqueue([*decode(message)])
+
+    def _enqueue(self, frames: list[DueFrame]) -> None:
+        """Put frames where they belong: a decoy that is switched on later has some to send soon."""
+        is_late = frames and self._queue and frames[0].due_ns < self._queue[-1].due_ns
+        self._queue.extend(frames)
+        if is_late:
+            self._queue = deque(sorted(self._queue, key=attrgetter("due_ns")))
 
     def _obey(self) -> None:
         """Do what is asked on standard input."""
-        said = os.read(0, 2**16)
-        if not said:
-            raise _Stop
-        *lines, self._asked = (self._asked + said).split(b"\n")
-        for line in lines:
-            asked = json.loads(line)
+        for asked in self._requests.read():
             if "muted" in asked:
                 self._emitter.muted = frozenset(asked["muted"])
+            elif "host" in asked:
+                self._settle(asked["decoy"], Host.of(asked["host"]), IPv4Network(asked["subnet"]))
             else:
                 tell({"status": self._emitter.summary()})
+        if self._requests.are_over:
+            raise _Stop
+
+    def _settle(self, decoy: int, host: Host, subnet: IPv4Network) -> None:
+        """A decoy has another address: what it was to say with the old one is not sent."""
+        self._emitter.settle(decoy, host, subnet)
+        self._queue = deque(each for each in self._queue if each.decoy != decoy)
 
     def _tell_flows(self) -> None:
         self._told_ns = time.monotonic_ns()
@@ -246,7 +262,7 @@ def main() -> None:
         return
     if not be_quick(10):
         say("not allowed to run before other processes (CAP_SYS_NICE); packets may be later")
-    decoys = [Host(bytes.fromhex(mac), bytes.fromhex(ip)) for mac, ip in asked["decoys"]]
+    decoys = [*map(Host.of, asked["decoys"])]
     guard = Guard(IPv4Network(asked["subnet"]), decoys, [*map(bytes.fromhex, asked["others"])])
     for number in _ENDS:
         signal.signal(number, _stop)

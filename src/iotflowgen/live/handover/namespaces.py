@@ -75,6 +75,11 @@ class Namespaces:
             self._open[name] = self._make(name, wanted[name])
         return {name: each.tap for name, each in self._open.items()}
 
+    def settle(self, name: str, addresses: Mapping[str, str]) -> None:
+        """Let a decoy, if it has one, have another `ip` there, in a `subnet`, with a `gateway`."""
+        if name in self._open:
+            self._open[name].holder.ask(addresses)
+
     def holders(self) -> list[Child]:
         """The processes that stay in them."""
         return [each.holder for each in self._open.values()]

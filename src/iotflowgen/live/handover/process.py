@@ -12,7 +12,6 @@ import errno
 import os
 import socket
 import struct
-import sys
 from collections.abc import Mapping
 from fcntl import ioctl
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, Final
 
 from iotflowgen.errors import NetworkError
 from iotflowgen.live.answering.tcp import each_option
-from iotflowgen.live.process import hear, tell
+from iotflowgen.live.process import Requests, hear, tell
 from iotflowgen.live.programs import do
 
 __all__ = ["INTERFACE", "main"]
@@ -51,8 +50,11 @@ def main() -> None:
         socket.send_fds(ours, [b"tap"], [tap])
     os.close(tap)
     tell({"ready": True})
-    # until its end
-    sys.stdin.read()
+    requests = Requests()
+    while not requests.are_over:
+        for other in requests.read():
+            with contextlib.suppress(NetworkError):
+                _settle({**asked, **other})
 
 
 def _tap() -> int:
@@ -72,7 +74,6 @@ def _set_up(asked: Mapping[str, Any]) -> None:
         # as it is asked for, or never
         "tcp_ecn": 2 * reflexes["tcp"]["ecn"],
     }
-    route = f"dev {INTERFACE} src {asked['ip']}"
     if first is not None:
         options = dict(each_option(bytes.fromhex(first["options"])))
         settings |= {
@@ -80,19 +81,29 @@ def _set_up(asked: Mapping[str, Any]) -> None:
             "tcp_sack": int(_SACK in options),
             "tcp_window_scaling": int(_SCALE in options),
         }
-        mss = int.from_bytes(options.get(_MSS, b"")) or 536
-        route += f" advmss {mss}"
-        if not int.from_bytes(options.get(_SCALE, b"")):
-            # without scale, no more is ever advertised than at first
-            route += f" window {first['window']}"
     for name in ("all", "default", INTERFACE):
         with contextlib.suppress(FileNotFoundError):
             (_SETTINGS / "ipv6" / "conf" / name / "disable_ipv6").write_text("1")
     for name, value in settings.items():
         (_SETTINGS / "ipv4" / name).write_text(str(value))
+    lines = ["link set lo up", f"link set {INTERFACE} address {asked['mac']} mtu {asked['mtu']} up"]
+    do("ip", "-batch", "-", said="\n".join(lines))
+    if asked["ip"]:
+        _settle(asked)
+
+
+def _settle(asked: Mapping[str, Any]) -> None:
+    """Have the decoy's address, and no other."""
+    route, first = f"dev {INTERFACE} src {asked['ip']}", _first_answer(asked)
+    if first is not None:
+        options = dict(each_option(bytes.fromhex(first["options"])))
+        mss = int.from_bytes(options.get(_MSS, b"")) or 536
+        route += f" advmss {mss}"
+        if not int.from_bytes(options.get(_SCALE, b"")):
+            # without scale, no more is ever advertised than at first
+            route += f" window {first['window']}"
     lines = [
-        "link set lo up",
-        f"link set {INTERFACE} address {asked['mac']} mtu {asked['mtu']} up",
+        f"address flush dev {INTERFACE}",
         f"address add {asked['ip']}/32 dev {INTERFACE} noprefixroute",
         f"route replace {asked['subnet']} {route}",
         f"route replace default via {asked['gateway']} {route} onlink",

@@ -66,6 +66,12 @@ class Relay:
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._last_ns = 0
 
+    def settle(self, host: Host, gateway_mac: bytes) -> None:
+        """Have other addresses from now on."""
+        self._host, self._gateway_mac = host, gateway_mac
+        self._peers.clear()
+        self._waiting.clear()
+
     def fileno(self) -> int:
         """What the namespace sends can be read from here."""
         return self._tap

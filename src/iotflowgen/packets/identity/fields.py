@@ -19,7 +19,7 @@ from iotflowgen.wire import dst_port, src_port
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.dns import A, find_addresses
 from iotflowgen.wire.layers import ARP, ICMP, ICMP6, IP4, IP6, UDP
-from iotflowgen.wire.messages import STUN_COOKIE
+from iotflowgen.wire.messages import STUN_COOKIE, dhcp_options
 
 __all__ = ["PLAIN", "Field", "Kind", "fields_in", "header_fields", "kinds_of", "words_of_mqtt"]
 
@@ -30,10 +30,10 @@ Field = tuple[int, int, int]
 
 _LEASE_OPTIONS: Final = {3, 4, 5, 6, 7, 42, 44, 50, 54}
 """DHCP options that hold addresses of hosts (RFC 2132)."""
-_CLIENT_ID, _END = 61, 255
+_CLIENT_ID, _DUID = 61, 255
 _FIXED: Final = (12, 16, 20, 24)
 """Where BOOTP has addresses of the client, of what it is given, of its server and relay."""
-_CLIENT_MAC, _OPTIONS = 28, 240
+_CLIENT_MAC: Final = 28
 _DUID_LLT, _DUID_EN, _DUID_LL = 1, 2, 3
 _NA, _TA, _ADDRESS, _SERVERS, _PD = 3, 4, 5, 23, 25
 """DHCPv6 options (RFC 8415, section 21; RFC 3646)."""
@@ -130,20 +130,17 @@ def _bootp(message: bytes) -> Iterator[Field]:
     for at in _FIXED:
         yield at, 4, PLAIN
     yield _CLIENT_MAC, 6, PLAIN
-    at = _OPTIONS
-    while at + 1 < len(message) and message[at] != _END:
-        code, size = message[at], message[at + 1]
+    for code, at, size in dhcp_options(message):
         if code in _LEASE_OPTIONS:
-            yield from ((at + i, 4, PLAIN) for i in range(2, 2 + size - size % 4, 4))
-        elif code == _CLIENT_ID and size > 4:
-            if message[at + 2] == _END:
-                yield at + 3, 4, OPAQUE
-                yield from _duid(message, at + 7, size - 5)
-            elif message[at + 2] == 1 and size == 7:
-                yield at + 3, 6, PLAIN
-            elif message[at + 2]:
-                yield at + 3, size - 1, OPAQUE
-        at += 2 + size if code else 1
+            yield from ((at + i, 4, PLAIN) for i in range(0, size - size % 4, 4))
+        elif code == _CLIENT_ID and size > 4 and at < len(message):
+            if message[at] == _DUID:
+                yield at + 1, 4, OPAQUE
+                yield from _duid(message, at + 5, size - 5)
+            elif message[at] == 1 and size == 7:
+                yield at + 1, 6, PLAIN
+            elif message[at]:
+                yield at + 1, size - 1, OPAQUE
 
 
 def _duid(message: bytes, at: int, size: int) -> Iterator[Field]:

@@ -1,0 +1,215 @@
+"""Gets addresses for decoys, and keeps them: a process of its own, at the near end.
+
+It reads what to do as JSON from standard input, whose end is its own.
+"""
+
+import contextlib
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from types import FrameType
+from typing import Any, Final
+
+from iotflowgen.live.home import Decoy, is_host
+from iotflowgen.live.leasing.client import Client
+from iotflowgen.live.leasing.messages import Answer, client_of, message_in
+from iotflowgen.live.leasing.settling import Claim, Means, Settling
+from iotflowgen.live.near import ADDRESSES, Near
+from iotflowgen.live.process import Requests, cannot_use, hear, tell
+
+__all__ = ["Offers", "main"]
+
+_SECOND: Final = 10**9
+_LEAD_NS: Final = 5 * _SECOND
+"""So long before a decoy is switched on it sees to its address, in device time."""
+_ARP: Final = b"\x08\x06"
+
+
+class _Stop(Exception):
+    """Somebody asked for an end."""
+
+
+class Offers:
+    """Which addresses a server may give.
+
+    Args:
+        subnet: They are of; None where the first lease says so.
+        taken: Addresses that somebody has already.
+    """
+
+    def __init__(self, subnet: IPv4Network | None, taken: frozenset[IPv4Address]) -> None:
+        self._subnet, self._taken = subnet, taken
+
+    def complaint(self, answer: Answer) -> str:
+        """Why the address that a server gives is none for decoys; empty if it is."""
+        address = answer.address
+        if not answer.lease_s:
+            return f"{address} would be leased for 0 s"
+        if not address.is_private:
+            return f"{address} is a public address"
+        for subnet in (self._subnet, answer.subnet):
+            if subnet is not None and not is_host(address, subnet):
+                return f"{address} is no host of {subnet}"
+        if address in self._taken:
+            return f"somebody else has {address}"
+        self._subnet = self._subnet or answer.subnet
+        return ""
+
+
+class _Power:
+    """When a decoy is on.
+
+    Args:
+        settling: Gets its address, and keeps it.
+        powered: From when to when it is on, on the clock that never jumps.
+    """
+
+    def __init__(self, settling: Settling, powered: Iterator[tuple[int, int]]) -> None:
+        self.settling, self._powered, self._is_on = settling, powered, False
+        self._switch_ns, self._off_ns = next(powered)
+
+    @property
+    def due_ns(self) -> int:
+        """When to `act`."""
+        own_ns = self.settling.due_ns
+        return self._switch_ns if own_ns is None else min(own_ns, self._switch_ns)
+
+    def act(self, now_ns: int) -> None:
+        """Do what is due."""
+        if now_ns < self._switch_ns:
+            self.settling.act(now_ns)
+        elif not self._is_on:
+            self._is_on, self._switch_ns = True, self._off_ns
+            self.settling.begin(now_ns)
+        else:
+            self.settling.end(now_ns)
+            self._is_on = False
+            on_ns, self._off_ns = next(self._powered)
+            self._switch_ns = max(on_ns, now_ns)
+
+
+class _Loop:
+    """Listens, and asks when it is time."""
+
+    def __init__(self, near: Near, decoys: Mapping[bytes, _Power]) -> None:
+        self._near, self._decoys = near, decoys
+        self._places = [*decoys.values()]
+        self._paused: frozenset[int] = frozenset()
+        self._requests = Requests()
+        self._has_looked = False
+
+    def run(self) -> None:
+        """Until whoever controls it is gone."""
+        while not self._requests.are_over:
+            now_ns = time.monotonic_ns()
+            due = [one for i, one in enumerate(self._places) if i not in self._paused]
+            for one in due:
+                if one.due_ns <= now_ns:
+                    one.act(now_ns)
+            if not self._has_looked and not any(one.settling.holds_up for one in due):
+                self._has_looked = True
+                tell({"looked": True})
+            wait_ns = min([one.due_ns for one in due], default=now_ns + _SECOND) - now_ns
+            sources: list[Any] = [self._requests, self._near.socket]
+            ready, _, _ = select.select(sources, [], [], _within(wait_ns))
+            if self._requests in ready:
+                self._obey()
+            if self._near.socket in ready:
+                self._take(time.monotonic_ns())
+
+    def end(self) -> None:
+        """All are switched off."""
+        for i, one in enumerate(self._places):
+            if i not in self._paused:
+                one.settling.end(time.monotonic_ns())
+
+    def _obey(self) -> None:
+        for asked in self._requests.read():
+            if "paused" in asked:
+                self._paused = frozenset(asked["paused"])
+            else:
+                settling = self._places[asked["conflict"]].settling
+                settling.conflict(bytes.fromhex(asked["mac"]), time.monotonic_ns())
+
+    def _take(self, now_ns: int) -> None:
+        try:
+            came = self._near.receive()
+        except OSError:
+            # the interface is down
+            return
+        if came is None:
+            return
+        frame = came[0]
+        if frame[12:14] == _ARP:
+            for one in self._places:
+                one.settling.hear_arp(frame, now_ns)
+        elif message := message_in(frame):
+            asker = self._decoys.get(client_of(message))
+            if asker is not None and self._places.index(asker) not in self._paused:
+                asker.settling.hear(message, frame[6:12], now_ns)
+
+
+def _within(wait_ns: int) -> float:
+    """Seconds that may be waited."""
+    return min(max(0.0, wait_ns / _SECOND), 3600.0)
+
+
+def main() -> None:
+    """Get addresses until asked for an end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asked = hear()
+    try:
+        near = Near(asked["near"], asked["vlan"], only=ADDRESSES)
+    except OSError as error:
+        cannot_use(asked["near"], error)
+        return
+    loop = _Loop(near, _decoys(asked, near.send))
+    signal.signal(signal.SIGTERM, _stop)
+    tell({"ready": True})
+    with contextlib.suppress(_Stop):
+        loop.run()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    loop.end()
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Stop
+
+
+def _decoys(asked: Mapping[str, Any], send: Callable[[bytes], object]) -> dict[bytes, _Power]:
+    """Those that are to have addresses, by their MAC addresses."""
+    subnet = IPv4Network(asked["subnet"]) if asked["subnet"] else None
+    offers = Offers(subnet, frozenset(map(IPv4Address, asked["taken"])))
+    pace, start_ns, begin_ns = max(1.0, asked["pace"]), asked["start_ns"], time.monotonic_ns()
+    found: dict[bytes, _Power] = {}
+    for place, each in enumerate(asked["decoys"]):
+        mac, decoy = bytes.fromhex(each["mac"]), Decoy.model_validate(each["decoy"])
+
+        def told(event: Mapping[str, Any], place: int = place) -> None:
+            tell({"decoy": place, **event})
+
+        means = Means(mac, each["how"], pace, send, told)
+        if decoy.is_leased:
+            settling: Settling = Client(means, offers.complaint)
+        elif asked["looks"] and "." in each["ip"]:
+            settling = Claim(means, IPv4Address(each["ip"]))
+        else:
+            # a device may have IPv6 alone
+            settling = Settling(means)
+
+        def clock(on_ns: int, off_ns: int) -> tuple[int, int]:
+            lead_ns = on_ns - start_ns - _LEAD_NS
+            return (
+                begin_ns + int(max(0, lead_ns) / asked["pace"]),
+                begin_ns + int((off_ns - start_ns) / asked["pace"]),
+            )
+
+        powered = (clock(*hours) for hours in decoy.powered(start_ns))
+        found[mac] = _Power(settling, powered)
+    return found
+
+
+if __name__ == "__main__":
+    main()
