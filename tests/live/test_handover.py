@@ -178,6 +178,13 @@ def test_real_servers_are_served_and_nothing_else_leaves_their_namespace(
     assert rest == read_records(file).frames.tolist()[: len(rest)]
     answers = [frame for frame in seen if frame[:6] == attacker.mac]
     assert {frame[12:14] for frame in answers} == {b"\x08\x00", b"\x08\x06"}
+    # the device's first answer, but for its timestamps
+    (accept,) = {
+        (frame[48:50], frame[54:62], frame[70:])
+        for frame in answers
+        if frame[23] == 6 and frame[34:36] == (443).to_bytes(2) and frame[47] == 0x12
+    }
+    assert accept == ((65160).to_bytes(2), bytes.fromhex("020405b40402080a"), b"\1\3\3\x0a")
     # no real conversation is called fake
     fakes = "".join(path.read_text() for path in (tmp_path / "fakes").glob("*"))
     assert "192.168.20.31" in fakes

@@ -398,7 +398,10 @@ def _handed(
     mtu: int,
 ) -> dict[str, dict[str, Any]]:
     """What the namespaces of decoys that hand ports over are to know, by the decoys' names."""
-    every = zip(decoys, found["decoys"], found["reflexes"], strict=True)
+    every = [*zip(decoys, found["decoys"], found["reflexes"], strict=True)]
+    for decoy, who, _ in every:
+        if decoy["ports"] and ":" in who["ip"]:
+            raise NetworkError(f"{who['name']} has IPv6 alone, and no ports to hand over")
     return {
         who["name"]: {
             "ports": decoy["ports"],

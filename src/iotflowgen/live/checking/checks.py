@@ -56,7 +56,7 @@ def _findings(home: Home, place: Place) -> Iterator[Finding]:
     if not all(each.is_well for each in found):
         return
     home = behind(home, place.far, interfaces)
-    composer = Composer(home)
+    composer = Composer(home, is_live=True)
     decoys, gateway = composer.identities(), composer.gateway()
     yield _identities(decoys, interfaces)
     yield _size(composer.longest(), place, interfaces)
@@ -69,7 +69,8 @@ def _findings(home: Home, place: Place) -> Iterator[Finding]:
         yield from passing
         if all(each.is_well for each in passing):
             yield _free(ends, decoys)
-            yield _gateway(ends, decoy, gateway)
+            if home.network.gateway or not all(each.is_leased for each in home.decoys):
+                yield _gateway(ends, decoy, gateway)
             yield _fenced(place, interfaces, decoys, _mac(gateway["mac"]))
     yield timing(place.near, decoy, _nobody())
 

@@ -106,7 +106,8 @@ class Namespaces:
             raise NetworkError(f"the namespace of {name}: {error}") from error
         stack.callback(os.close, tap)
         ports = ", ".join(told["ports"])
-        enter = f"nsenter -t {holder.pid} -n" if not is_named else f"ip netns exec {space}"
+        is_seen = is_named and _shares_mounts()
+        enter = f"ip netns exec {space}" if is_seen else f"nsenter -t {holder.pid} -n"
         self._say(f"{name}: {ports} is for a server in its own namespace: {enter} SERVER")
         return _Namespace(told, stack, holder, tap)
 
@@ -115,6 +116,14 @@ def _is_there(space: str) -> bool:
     """Whether there is a namespace of that name, and not just its file, and it may be used."""
     path = _NAMES / space
     return path.exists() and attempt("nsenter", f"--net={path}", program("ip"), "link")
+
+
+def _shares_mounts() -> bool:
+    """Whether others see names that this process gives: not within `ip netns exec`."""
+    try:
+        return Path("/proc/self/ns/mnt").readlink() == Path("/proc/1/ns/mnt").readlink()
+    except OSError:
+        return False
 
 
 def _add(space: str) -> bool:

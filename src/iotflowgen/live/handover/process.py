@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from iotflowgen.errors import NetworkError
-from iotflowgen.live.answering.tcp import each_option
+from iotflowgen.live.handover.stack import metrics_of, settings_of
 from iotflowgen.live.process import Requests, hear, tell
 from iotflowgen.live.programs import do
 
@@ -30,7 +30,6 @@ INTERFACE: Final = "eth0"
 _TUNSETIFF: Final = 0x400454CA
 _TAP, _NO_INFO, _OFFLOADS = 0x2, 0x1000, 0x4000
 _SETTINGS: Final = Path("/proc/sys/net")
-_MSS, _SCALE, _SACK, _TIMES = 2, 3, 4, 8
 
 
 def main() -> None:
@@ -66,26 +65,11 @@ def _tap() -> int:
 
 
 def _set_up(asked: Mapping[str, Any]) -> None:
-    reflexes, first = asked["reflexes"], _first_answer(asked)
-    header = reflexes["headers"]["accept"]
-    settings = {
-        "ip_default_ttl": header["ttl"],
-        "ip_no_pmtu_disc": int(not header["keeps_whole"]),
-        # as it is asked for, or never
-        "tcp_ecn": 2 * reflexes["tcp"]["ecn"],
-    }
-    if first is not None:
-        options = dict(each_option(bytes.fromhex(first["options"])))
-        settings |= {
-            "tcp_timestamps": int(_TIMES in options),
-            "tcp_sack": int(_SACK in options),
-            "tcp_window_scaling": int(_SCALE in options),
-        }
     for name in ("all", "default", INTERFACE):
         with contextlib.suppress(FileNotFoundError):
             (_SETTINGS / "ipv6" / "conf" / name / "disable_ipv6").write_text("1")
-    for name, value in settings.items():
-        (_SETTINGS / "ipv4" / name).write_text(str(value))
+    for name, value in settings_of(asked["reflexes"], _first_answer(asked)).items():
+        (_SETTINGS / "ipv4" / name).write_text(value)
     lines = ["link set lo up", f"link set {INTERFACE} address {asked['mac']} mtu {asked['mtu']} up"]
     do("ip", "-batch", "-", said="\n".join(lines))
     if asked["ip"]:
@@ -94,14 +78,7 @@ def _set_up(asked: Mapping[str, Any]) -> None:
 
 def _settle(asked: Mapping[str, Any]) -> None:
     """Have the decoy's address, and no other."""
-    route, first = f"dev {INTERFACE} src {asked['ip']}", _first_answer(asked)
-    if first is not None:
-        options = dict(each_option(bytes.fromhex(first["options"])))
-        mss = int.from_bytes(options.get(_MSS, b"")) or 536
-        route += f" advmss {mss}"
-        if not int.from_bytes(options.get(_SCALE, b"")):
-            # without scale, no more is ever advertised than at first
-            route += f" window {first['window']}"
+    route = f"dev {INTERFACE} src {asked['ip']} {metrics_of(_first_answer(asked))}"
     lines = [
         f"address flush dev {INTERFACE}",
         f"address add {asked['ip']}/32 dev {INTERFACE} noprefixroute",
