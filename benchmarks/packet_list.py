@@ -9,8 +9,8 @@ tshark reads the captures and applies Wireshark's colouring rules. A text that f
 after a comma, such as what a scanner said, stands above the list, as in a terminal; the same makes
 the picture of a scan, of what `benchmarks/scanners.py --view out/view` keeps:
 
-    python benchmarks/packet_list.py docs/images/scan.svg --packets 24 \
-        "the device=out/view/plug-device.pcap,out/view/plug-device.txt" \
+    python benchmarks/packet_list.py docs/images/scan.svg --packets 17 \
+        "a smart plug=out/view/plug-device.pcap,out/view/plug-device.txt" \
         "a decoy of it=out/view/plug-decoy.pcap,out/view/plug-decoy.txt"
 """
 
@@ -70,7 +70,9 @@ def drawn(title: str, text: list[str], rows: list[Row], left: float) -> Iterator
         yield f"<rect x='{left}' y='22' width='{width}' height='{begin - 28}' fill='#24292f'/>"
     for line, words in enumerate(text):
         top = 38 + ROW * line
-        yield f"<text x='{left + 8}' y='{top}' fill='#e7e8ea'>{escape(words)}</text>"
+        # spaces align columns
+        wide = escape(words.replace(" ", "\N{NO-BREAK SPACE}"))
+        yield f"<text x='{left + 8}' y='{top}' fill='#e7e8ea'>{wide}</text>"
     heads = Row("#24292f", "#e7e8ea", list(COLUMNS))
     for line, row in enumerate([heads, *rows]):
         top = begin + ROW * line

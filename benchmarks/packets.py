@@ -35,7 +35,6 @@ from iotflowgen.library.honeydata import OfSessions
 from iotflowgen.packets import (
     Pseudonyms,
     Renderer,
-    Templates,
     WriteReport,
     record,
     sessions_of,
@@ -72,8 +71,7 @@ def some_windows(traces: Sequence[Trace], n: int, rng: np.random.Generator) -> W
 def renderer_of(recording: Recording, seed: int) -> Renderer:
     """A renderer of one seed."""
     rng = np.random.default_rng(seed)
-    templates, persona = Templates(recording), Pseudonyms(recording.identities, rng)
-    return Renderer(templates, templates.disguise(persona), rng)
+    return Renderer(recording, Pseudonyms(recording.identities, rng), rng)
 
 
 def write(recording: Recording, sessions: Iterable[Session], path: Path, seed: int) -> int:

@@ -78,7 +78,8 @@ class Attacker:
 
     def __init__(self, home: Home, address: str) -> None:
         self.inside = ["ip", "netns", "exec", home.namespace("phone")]
-        self.address, self.own = address, home.profile.phone
+        self.address = address
+        self.own, self.mac = home.profile.phone, home.profile.phone_mac
 
     def run(self, *command: str) -> str:
         """What a program says."""
@@ -91,7 +92,8 @@ class Attacker:
 def nmap_sn(attacker: Attacker) -> dict[str, Any]:
     """Is it there?"""
     host = scanned(attacker, "-sn")
-    return {"host": host.values("status", "state"), "MAC address": host.values("address", "addr")}
+    macs = host.values("address[@addrtype='mac']", "addr")
+    return {"host": host.values("status", "state"), "MAC address": macs}
 
 
 def nmap_scan(attacker: Attacker) -> dict[str, Any]:
@@ -240,9 +242,10 @@ def asked(attacker: Attacker) -> dict[str, Any]:
 
 
 def viewed(attacker: Attacker, name: Path) -> None:
-    """Keep what nmap says, and all that who asks sees meanwhile, with a ping and a search."""
-    near = f"arp or host {attacker.address} or (udp port 1900 and host {attacker.own})"
-    listen = ["dumpcap", "-q", "-P", "-i", "eth0", "-w", "-", "-f", near]
+    """Keep what nmap says, and what is sent by who asks and to it, with a ping and a search."""
+    # what it says of itself by IPv6 comes at any time
+    own = f"ether host {attacker.mac} and not ip6"
+    listen = ["dumpcap", "-q", "-P", "-i", "eth0", "-w", "-", "-f", own]
     with (
         name.with_suffix(".pcap").open("wb") as file,
         subprocess.Popen([*attacker.inside, *listen], stdout=file) as recorder,
@@ -279,9 +282,9 @@ def compared(profile: Profile, folder: Path, view: Path | None) -> dict[str, Any
                 else:
                     decoy(home, model, "--ip", address, "--mac", profile.mac)
                 attacker = awaited(home, address)
-                found[who] = asked(attacker)
                 if view is not None:
                     viewed(attacker, view / f"{profile.kind}-{who}")
+                found[who] = asked(attacker)
     return found
 
 
@@ -301,7 +304,8 @@ def timed(captures: Path, folder: Path) -> dict[str, Any]:
     with a_home(profile, work) as home:
         decoy(home, model, "--ip", address)
         found = response_times(awaited(home, address))
-    kinds = {"arp": "arp", "ping": "icmp", "closed port": "tcp"}
+    # nobody pings them
+    kinds = {"arp": "arp", "closed port": "tcp"}
     shown = {
         name: round(statistics.median(delays_ns[kind]) / 1000, 1) for name, kind in kinds.items()
     }

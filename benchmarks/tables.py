@@ -16,6 +16,7 @@ from typing import Any
 import fit_tables
 import packet_tables
 import realism_tables
+import scan_tables
 import stream_tables
 
 from iotflowgen.evaluation import Results, read_results
@@ -447,6 +448,11 @@ def fuzzing() -> str:
     return _table([*heads, "slowest command", "peak memory"], rows)
 
 
+def scanning(name: str) -> str:
+    """A table of what scanners say."""
+    return _table(*getattr(scan_tables, name)(_results("scanners.json")))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "reading": reading,
     "agreement": agreement,
@@ -475,6 +481,7 @@ TABLES: dict[str, Callable[[], str]] = {
         for name in realism_tables.__all__
     },
     "long-streams": partial(of_devices, stream_tables.long_streams, "streams.json"),
+    **{name: partial(scanning, name) for name in scan_tables.__all__},
     **{name: partial(packets, name) for name in packet_tables.__all__},
 }
 

@@ -93,6 +93,30 @@ def test_arp():
     assert len(found) == 60
 
 
+def test_who_was_answered_is_asked_whether_it_is_there():
+    now = [0]
+    delays = {"delays_ns": {**REFLEXES.delays_ns, "confirm": (5 * 10**9,)}}
+    learnt = REFLEXES.model_copy(update=delays).model_dump(mode="json")
+    device = Responder(HOST, learnt, NOTHING, lambda: now[0])
+    device.notice(own(ARP(op=1, hwsrc=MAC, psrc=ADDRESS, pdst="192.168.20.1")))
+    # who was never looked for is no neighbour
+    assert kinds(device.replies(asking(ICMP()))) == ["icmp"]
+    asked = ARP(hwsrc=ASKER_MAC, psrc=ASKER, pdst=ADDRESS)
+    device.replies(bytes(Ether(dst="ff:ff:ff:ff:ff:ff", src=ASKER_MAC) / asked))
+    found = device.replies(asking(ICMP()))
+    assert kinds(found) == ["icmp", "confirm"]
+    asks = parsed(found[1].frame)[ARP]
+    assert (asks.op, asks.psrc, asks.pdst, asks.hwdst) == (1, ADDRESS, ASKER, "00:00:00:00:00:00")
+    assert kinds(device.replies(asking(ICMP()))) == ["icmp"]
+    now[0] += 50 * 10**9
+    assert kinds(device.replies(asking(ICMP()))) == ["icmp", "confirm"]
+    assert not answer(asking(ICMP())).haslayer(ARP)
+
+
+def kinds(replies):
+    return [each.kind for each in replies]
+
+
 def test_a_ping_comes_back_whole():
     found = answer(asking(ICMP(id=7, seq=3) / b"0123456789a"))
     assert (found[ICMP].type, found[ICMP].id, found[ICMP].seq) == (0, 7, 3)
@@ -307,4 +331,4 @@ def test_reflexes_are_those_of_the_captures(models):
         assert found.delays_ns[name]
     for delays in found.delays_ns.values():
         assert list(delays) == sorted(delays)
-        assert all(0 <= delay < 5 * 10**9 for delay in delays)
+        assert all(0 <= delay < 6 * 10**9 for delay in delays)

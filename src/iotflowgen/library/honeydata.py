@@ -19,7 +19,6 @@ from iotflowgen.packets import (
     Pseudonyms,
     Renderer,
     SupportsRender,
-    Templates,
     check_time,
     sessions_of,
     write_sessions,
@@ -378,8 +377,7 @@ def _renderer(
     pseudonyms = Pseudonyms(
         recording.identities, rng, mac=shown.mac, ip=shown.ip, gateway=shown.gateway, keep=keep
     )
-    templates = Templates(recording)
-    return Renderer(templates, templates.disguise(pseudonyms), rng)
+    return Renderer(recording, pseudonyms, rng)
 
 
 def _iso(time_ns: int) -> str:

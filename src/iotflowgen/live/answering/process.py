@@ -5,7 +5,6 @@ peers are made to say at the far end arrives here; the process that emits announ
 is not taken for a question.
 """
 
-import contextlib
 import heapq
 import secrets
 import select
@@ -14,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import IPv4Network
+from itertools import chain
 from typing import Any, Final
 
 from iotflowgen.live.answering.replies import Responder
@@ -139,6 +139,8 @@ class _Loop:
         self._near, self._marks, self._answers, self._guard = near, marks, answers, guard
         self._settle = settle
         self._announced = Announced()
+        self._more_marks = select.poll()
+        self._more_marks.register(marks, select.POLLIN)
         self._requests = Requests()
 
     def run(self) -> None:
@@ -155,7 +157,7 @@ class _Loop:
                 return
             if came is not None:
                 self._take(*came)
-            for frame in (*self._answers.due(), *self._answers.pass_on(ready)):
+            for frame in chain(self._answers.due(), self._answers.pass_on(ready)):
                 if self._guard(frame):
                     self._near.send(frame)
 
@@ -168,10 +170,11 @@ class _Loop:
                 self._settle(asked)
 
     def _hear_marks(self) -> bool:
-        with contextlib.suppress(BlockingIOError):
-            while mark := self._marks.recv(64, socket.MSG_DONTWAIT):
-                self._announced.add(mark)
-            return False
+        # a receive that would block is an exception, which takes longer than all the rest
+        while self._more_marks.poll(0):
+            if not (mark := self._marks.recv(64)):
+                return False
+            self._announced.add(mark)
         return True
 
     def _take(self, frame: bytes, is_own: bool, checks: bool) -> None:

@@ -35,6 +35,8 @@ _LINUX_QUOTE, _LEAST_QUOTE = 548, 28
 or those that it has to (RFC 792)."""
 _NOT_COUNTED, _OF_HOST = 0, 1
 """Scopes of IP IDs, as `packets.hosts.ip_ids` has them."""
+_CONFIRMS_AFTER: Final = tuple(range(5_000_000_000, 5_256_000_000, 16_000_000))
+"""Of Linux (delay_first_probe_time), whose timers of some seconds are late by up to 64 ticks."""
 _REGULAR: Final = 256
 """A step of IP IDs that are counted."""
 
@@ -99,7 +101,7 @@ class Reflexes(_Learnt):
     """Whether it answers searches of SSDP from their port."""
     delays_ns: dict[str, tuple[int, ...]] = {}
     """How long it takes to answer `arp`, `icmp`, `icmp6`, `tcp`, `mdns`, `ssdp` and `names`, as
-    often as that was seen."""
+    often as that was seen; and to `confirm` that a neighbour is there, if it does so."""
 
 
 def learn_reflexes(recording: Recording, sayings: Sayings) -> Reflexes:
@@ -125,7 +127,11 @@ def learn_reflexes(recording: Recording, sayings: Sayings) -> Reflexes:
         tcp_ports=_open_ports(packets, np.flatnonzero(accepts)),
         udp_ports=tuple(np.unique(src_port(frames, layers)[sends]).tolist()),
         ssdp_port=bool(_usual(src_port(frames, layers)[searched] == ssdp.PORT, 1)),
-        delays_ns=_delays(packets, flags) | _discovery_delays(sayings),
+        delays_ns={
+            **_delays(packets, flags),
+            **_discovery_delays(sayings),
+            **({"confirm": _CONFIRMS_AFTER} if is_linux or _confirms(packets) else {}),
+        },
     )
 
 
@@ -300,6 +306,13 @@ def _discovery_delays(sayings: Sayings) -> dict[str, tuple[int, ...]]:
         "ssdp": _some(seen.get(ssdp.PORT) or _SSDP_DELAYS),
         "names": _some(of_names or _USUAL_DELAYS),
     }
+
+
+def _confirms(packets: Packets) -> bool:
+    """Whether it asks neighbours, each alone, whether they are there."""
+    frames, layers = packets.frames, packets.layers
+    asks = (layers.ethertype == ARP) & (frames.number(layers.network + 6, 2) == 1)
+    return bool((packets.outgoing & asks & (frames.number(0, 1) & 1 == 0)).any())
 
 
 def _some(delays: Sequence[int]) -> tuple[int, ...]:

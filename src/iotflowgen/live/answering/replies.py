@@ -30,10 +30,15 @@ from iotflowgen.live.emitting.guard import Host
 
 __all__ = ["Reply", "Responder"]
 
+_ASKS: Final = bytes.fromhex("0001080006040001")
+"""How a request of ARP begins."""
 _CONTROL: Final = 0xC0
 """Internetwork control, the service of errors (RFC 1812, section 4.3.2.5)."""
 _ERRORS, _ERROR_NS = 6, 10**9
 """Errors that one host gets at once, and how long until it gets one more."""
+_REACHABLE_NS: Final = 30 * 10**9
+"""A neighbour that has answered is there for half to one and a half of that (RFC 4861, section
+10), in IPv4 as well."""
 _EPHEMERAL: Final = range(49_152, 65_536)
 
 
@@ -72,6 +77,7 @@ class Responder:
         self._writer = Writer(host, reflexes["headers"])
         self._mdns, self._ssdp = mdns.Mdns(discovery["mdns"]), ssdp.Ssdp(discovery["ssdp"])
         self._names = Names(discovery["names"])
+        self._neighbours: dict[bytes, int] = {}
         self._errors: dict[bytes, tuple[float, int]] = {}
 
     def notice(self, frame: bytes) -> None:
@@ -132,7 +138,10 @@ class Responder:
         elif kind == IP6:
             yield from self._icmp6(frame, checks=checks)
         elif kind == IP4 and self._has_ip:
-            yield from self._ip4(frame, checks=checks)
+            found = [*self._ip4(frame, checks=checks)]
+            yield from found
+            if any(not each.frame[0] & 1 for each in found):
+                yield from self._confirm(Host(frame[6:12], frame[26:30]))
 
     def _ip4(self, frame: bytes, *, checks: bool) -> Iterator[Reply]:
         target = frame[30:34]
@@ -167,6 +176,20 @@ class Responder:
             body = frame[14:20] + b"\0\2" + mac + ip + frame[22:32]
             said = frame[22:28] + mac + ARP + body
             yield Reply(said.ljust(self._reflexes["arp_size"], b"\0"), "arp")
+            self._neighbours.setdefault(frame[28:32], 0)
+            remember(self._neighbours, frame[28:32], self._neighbours[frame[28:32]])
+
+    def _confirm(self, asker: Host) -> Iterator[Reply]:
+        """Ask, a little later, whether a neighbour that was answered is there, if devices do."""
+        now_ns = self._now_ns()
+        known = self._neighbours.get(asker.ip)
+        if "confirm" not in self._reflexes["delays_ns"] or known is None or now_ns < known:
+            return
+        until_ns = now_ns + _REACHABLE_NS // 2 + secrets.randbelow(_REACHABLE_NS)
+        remember(self._neighbours, asker.ip, until_ns)
+        mac, ip = self._host
+        said = asker.mac + mac + ARP + _ASKS + mac + ip + bytes(6) + asker.ip
+        yield Reply(said.ljust(self._reflexes["arp_size"], b"\0"), "confirm")
 
     def _echo(self, asker: Host, header: bytes, body: bytes) -> Iterator[Reply]:
         if body[0] == 8:
