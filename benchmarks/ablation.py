@@ -31,7 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "order is the captures'": {"redraw": ["times", "lengths"]},
     "any capture at every step": {"follow": 0},
     "any connection at every step": {"coherent": False},
-    "no preference for like positions": {"reach": 1e9},
+    "no preference for like positions": {"reach": 1e7},
     "windows of 8 sessions": {"sessions": 8},
     "order 3": {"order": 3},
 }

@@ -35,6 +35,7 @@ from iotflowgen.library.honeydata import OfSessions
 from iotflowgen.packets import (
     Pseudonyms,
     Renderer,
+    Templates,
     WriteReport,
     record,
     sessions_of,
@@ -71,7 +72,8 @@ def some_windows(traces: Sequence[Trace], n: int, rng: np.random.Generator) -> W
 def renderer_of(recording: Recording, seed: int) -> Renderer:
     """A renderer of one seed."""
     rng = np.random.default_rng(seed)
-    return Renderer(recording, Pseudonyms(recording.identities, rng), rng)
+    templates, persona = Templates(recording), Pseudonyms(recording.identities, rng)
+    return Renderer(templates, templates.disguise(persona), rng)
 
 
 def write(recording: Recording, sessions: Iterable[Session], path: Path, seed: int) -> int:

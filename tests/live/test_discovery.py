@@ -11,7 +11,7 @@ from iotflowgen.live.answering.discovery import Mdns, Ssdp, find_sayings
 from iotflowgen.live.answering.mdns import Mdns as Speaker
 from iotflowgen.live.answering.names import LLMNR, Names
 from iotflowgen.live.answering.ssdp import Ssdp as Announcer
-from iotflowgen.packets import Pseudonyms
+from iotflowgen.packets.identity import Disguise, Identified, Pseudonyms
 
 A, PTR, TXT, SRV, ANY = 1, 12, 16, 33, 255
 FLUSH = 0x8001
@@ -271,7 +271,7 @@ def test_names_are_answered_as_captured(port):
 def test_what_captures_say_is_said_under_the_names_that_decoys_show(models, device):
     recording = load(models / f"{device}.model").recording
     who = Pseudonyms(recording.identities, np.random.default_rng(3), ip="192.168.20.131")
-    found = find_sayings(recording).shown(who)
+    found = find_sayings(recording).shown(Disguise(Identified(recording), who))
     assert not found.mdns.compresses
     known = Speaker(found.model_dump(mode="json")["mdns"])
     said, to_group = answered(known, question())

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from iotflowgen import plugins
 from iotflowgen.extras import lazy_names
-from iotflowgen.generators.generator import EventGenerator, Generator, SessionGenerator
+from iotflowgen.generators.generator import (
+    EventGenerator,
+    Generator,
+    SessionGenerator,
+    SideBySideGenerator,
+)
 from iotflowgen.generators.model_file import ModelMetadata, StoredModel, read_model, versions
 from iotflowgen.generators.streams import (
     check_representable,
@@ -51,6 +56,7 @@ __all__ = [
     "SessionGenerator",
     "Sessions",
     "SessionsConfig",
+    "SideBySideGenerator",
     "StoredModel",
     "check_representable",
     "first_packets",

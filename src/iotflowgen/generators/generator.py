@@ -1,6 +1,6 @@
 """What generators do; the contract suite in the tests holds each of them to it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -12,7 +12,7 @@ from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator
 from iotflowgen.traffic import Event, Session, Trace, Windows
 
-__all__ = ["EventGenerator", "Generator", "SessionGenerator"]
+__all__ = ["EventGenerator", "Generator", "SessionGenerator", "SideBySideGenerator"]
 
 
 class Generator(Protocol):
@@ -85,6 +85,16 @@ class SessionGenerator(Protocol):
 
         About `at_once` packets are drawn together: as many as is quick, by default.
         """
+
+
+@runtime_checkable
+class SideBySideGenerator(SessionGenerator, Protocol):
+    """A generator whose streams take less time beside each other."""
+
+    def side_by_side(
+        self, *, at_once: int | None = None
+    ) -> Callable[[np.random.Generator], Iterator[Session]]:
+        """What `stream` yields of each generator of random numbers, for many of these."""
 
 
 @runtime_checkable

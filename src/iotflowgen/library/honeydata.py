@@ -19,6 +19,7 @@ from iotflowgen.packets import (
     Pseudonyms,
     Renderer,
     SupportsRender,
+    Templates,
     check_time,
     sessions_of,
     write_sessions,
@@ -377,7 +378,8 @@ def _renderer(
     pseudonyms = Pseudonyms(
         recording.identities, rng, mac=shown.mac, ip=shown.ip, gateway=shown.gateway, keep=keep
     )
-    return Renderer(recording, pseudonyms, rng)
+    templates = Templates(recording)
+    return Renderer(templates, templates.disguise(pseudonyms), rng)
 
 
 def _iso(time_ns: int) -> str:

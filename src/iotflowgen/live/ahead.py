@@ -17,10 +17,10 @@ from iotflowgen.live.process import Requests, hear, tell
 
 __all__ = ["main"]
 
-_AHEAD_NS: Final = 60 * 10**9
-"""So long before they are due, frames are composed."""
+_AHEAD_NS: Final = 15 * 10**9
+"""So long before they are due, frames are handed over; most are composed a minute before."""
 _AT_ONCE_NS: Final = 2 * 10**9
-"""So much is composed together."""
+"""So much is handed over together."""
 _LEAD_NS: Final = 10**9
 """Before the first frame: the time that composing it takes."""
 

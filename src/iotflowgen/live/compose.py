@@ -4,10 +4,8 @@ Shapes: E packets.
 """
 
 import re
-import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Container
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cache
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -17,24 +15,17 @@ import numpy as np
 
 from iotflowgen.errors import ArgumentError
 from iotflowgen.files import whole_file
-from iotflowgen.library import Model, load
-from iotflowgen.live.answering.discovery import Sayings, find_sayings
-from iotflowgen.live.answering.reflexes import Reflexes, learn_reflexes
 from iotflowgen.live.home import Decoy, Home, Network
-from iotflowgen.live.leasing.composed import Settled
-from iotflowgen.live.leasing.learn import learn_asking
 from iotflowgen.live.leasing.lease import Lease
-from iotflowgen.packets import Pseudonyms, Renderer, Rows, check_time
-from iotflowgen.traffic import Session
+from iotflowgen.live.player import Device, Part, Player, Said, seed_of
+from iotflowgen.packets import Disguise, Pseudonyms, check_time
 from iotflowgen.wire import Frames
-from iotflowgen.wire.arrays import Columns, Flags, Integers
+from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import EAPOL, find_network
 from iotflowgen.wire.pcap import FORMATS, records_bytes
 
 __all__ = ["Composer", "Stretch", "dry_run"]
 
-_PIECE: Final = 2000
-"""Packets of a decoy that are drawn together: there may be a thousand decoys."""
 _VLAN: Final = 0x8100
 _MAC: Final = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
 """Of a host, not of a group."""
@@ -45,17 +36,11 @@ _NOT_FORWARDED: Final = 0x0180C200000
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch(Columns):
-    """What decoys and their peers send in some time (E), in the order of time."""
+class Stretch(Said):
+    """What all decoys of a home and their peers send in some time (E), in the order of time."""
 
-    time_ns: Integers
-    """When, nanoseconds since the epoch (E)."""
     decoy: Integers
     """Whose traffic it is: the place of the decoy in its home (E)."""
-    far: Flags
-    """Sent by a peer of the decoy, not by the decoy itself (E)."""
-    frames: Frames
-    """What (E)."""
 
 
 class Composer:
@@ -69,7 +54,7 @@ class Composer:
             nothing. Otherwise their addresses are drawn, and their leases composed.
 
     Attributes:
-        pseudonyms: Who each decoy is, in their order.
+        shown: Who each decoy is, in their order.
         has_leases: A server is to give some their addresses.
     """
 
@@ -81,23 +66,27 @@ class Composer:
             ArgumentError: A model draws no sessions, or knows no packets to repeat; or an address
                 does not fit the network; or a device is to have a lease, and never asked for one.
         """
-        models = cache(load)
-        self._decoys = [(decoy, models(decoy.model)) for decoy in home.decoys]
+        devices = cache(Device)
+        self._decoys = [(decoy, devices(decoy.model)) for decoy in home.decoys]
         self._network = home.network
-        self.pseudonyms: list[Pseudonyms] = []
-        for decoy, model in self._decoys:
-            self.pseudonyms.append(_pseudonyms(decoy, model, home.network, self.pseudonyms))
+        self.shown: list[Disguise] = []
+        self._addresses: list[list[str]] = []
+        taken: set[str] = set()
+        for decoy, device in self._decoys:
+            first = self.shown[0] if self.shown else None
+            pseudonyms = _pseudonyms(decoy, device, home.network, taken, first)
+            self.shown.append(device.templates.disguise(pseudonyms))
+            self._addresses.append(pseudonyms.addresses)
+            taken.update(pseudonyms.addresses)
         self._unsettled = {i for i, d in enumerate(home.decoys) if is_live and d.is_leased}
         self.has_leases = bool(self._unsettled)
-        self._asking = cache(learn_asking)
         for place in self._unsettled:
-            decoy, model = self._decoys[place]
-            if not self._asking(model.recording).packets:
+            decoy, device = self._decoys[place]
+            if not device.asks.packets:
                 raise ArgumentError(
                     f"decoy {decoy.name}: its captures show no DHCP; say its address"
                 )
-        self._settled = cache(Settled)
-        self._players: dict[int, _Player] = {}
+        self._players: dict[int, Player] = {}
 
     def switch_on(self, start_ns: int) -> None:
         """Switch all decoys on, at a time in nanoseconds since the epoch.
@@ -107,38 +96,36 @@ class Composer:
         """
         if start_ns < 0:
             raise ArgumentError("decoys cannot be switched on before 1970", "start")
-        for place, (decoy, model) in enumerate(self._decoys):
+        for place, (decoy, device) in enumerate(self._decoys):
             if place not in self._unsettled:
-                part = self._part(place, self._network)
-                self._players[place] = _Player(decoy, model, part, start_ns)
+                part = Part(self.shown[place], self._network.resolver)
+                self._players[place] = Player(decoy, device, part, start_ns)
 
     def settle(self, place: int, lease: Lease, start_ns: int) -> None:
         """Switch a decoy on with an address that a server has given it."""
-        decoy, model = self._decoys[place]
+        decoy, device = self._decoys[place]
         network = lease.network(self._network)
-        others = self.pseudonyms[:place] + self.pseudonyms[place + 1 :]
+        others = self._addresses[:place] + self._addresses[place + 1 :]
         known = decoy.model_copy(update={"address": lease.address})
-        self.pseudonyms[place] = _pseudonyms(known, model, network, others)
+        taken = {each for addresses in others for each in addresses}
+        pseudonyms = _pseudonyms(known, device, network, taken, self.shown[0])
+        self.shown[place] = device.templates.disguise(pseudonyms)
+        self._addresses[place] = pseudonyms.addresses
         self._unsettled.discard(place)
-        part = replace(self._part(place, network), is_leased=True)
-        self._players[place] = _Player(decoy, model, part, start_ns)
-
-    def _part(self, place: int, network: Network) -> "_Part":
-        settled = self._settled(self._decoys[place][1].recording)
-        return _Part(self.pseudonyms[place], settled, network.resolver)
+        part = Part(self.shown[place], network.resolver, is_leased=True)
+        self._players[place] = Player(decoy, device, part, start_ns)
 
     def identities(self) -> list[dict[str, str]]:
         """Names and addresses, decoy by decoy, in types that JSON has; without what is to come."""
         found = []
-        for place, ((decoy, _), who) in enumerate(zip(self._decoys, self.pseudonyms, strict=True)):
+        for place, ((decoy, _), who) in enumerate(zip(self._decoys, self.shown, strict=True)):
             ip = "" if place in self._unsettled else who.device_ip
             found.append({"name": decoy.name, "mac": who.device_mac, "ip": ip})
         return found
 
     def reflexes(self) -> list[dict[str, Any]]:
         """How decoys answer, decoy by decoy, in types that JSON has."""
-        of_model = cache(lambda model: _reflexes(model).model_dump(mode="json"))
-        return [of_model(model) for _, model in self._decoys]
+        return [device.reflexes for _, device in self._decoys]
 
     def discovery(self) -> list[dict[str, Any]]:
         """What decoys say to who looks for them, decoy by decoy, in types that JSON has."""
@@ -146,24 +133,16 @@ class Composer:
 
     def says(self, place: int) -> dict[str, Any]:
         """What the decoy at a place says to who looks for it, in types that JSON has."""
-        shown = _sayings(self._decoys[place][1]).shown(self.pseudonyms[place])
-        return shown.model_dump(mode="json")
+        return self._decoys[place][1].discovery(self.shown[place])
 
     def asking(self) -> list[dict[str, Any]]:
         """How decoys get their addresses, decoy by decoy, in types that JSON has."""
-        found = []
-        for (_, model), who in zip(self._decoys, self.pseudonyms, strict=True):
-            assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
-            asking = self._asking(model.recording)
-            shown = who.pseudonymise(model.recording)
-            frames = {kind: shown[row].hex() for kind, row in asking.packets.items()}
-            found.append({**asking.model_dump(mode="json"), "frames": frames})
-        return found
+        pairs = zip(self._decoys, self.shown, strict=True)
+        return [device.asking(who) for (_, device), who in pairs]
 
     def longest(self) -> int:
         """Bytes of the longest frame that the models of decoys know."""
-        known = {id(model): model.recording for _, model in self._decoys}.values()
-        return max(int(each.packets.frames.size.max()) for each in known if each is not None)
+        return max(int(device.templates.size.max()) for _, device in self._decoys)
 
     def summary(self) -> dict[str, str]:
         """Addresses of decoys by name, to be read."""
@@ -171,13 +150,13 @@ class Composer:
 
     def gateway(self, place: int = 0) -> dict[str, str]:
         """Addresses of the gateway, as `identities` has them, as the decoy at a place sees it."""
-        who = self.pseudonyms[place]
+        who = self.shown[place]
         return {"mac": who.gateway_mac, "ip": who.gateway_ip}
 
     def peers(self) -> list[str]:
         """MAC addresses of those whom decoys talk with in their network, but for the gateway."""
         own = {each["mac"] for each in (*self.identities(), self.gateway())}
-        known = {each for one in self.pseudonyms for each in one.addresses}
+        known = {each for addresses in self._addresses for each in addresses}
         return sorted(each for each in known - own if _MAC.fullmatch(each))
 
     def until(self, end_ns: int, shift_ns: int = 0) -> Stretch:
@@ -195,16 +174,11 @@ class Composer:
         return self._until([place], end_ns, shift_ns)
 
     def _until(self, places: Collection[int], end_ns: int, shift_ns: int) -> Stretch:
-        if not places:
-            none = np.empty(0, np.int64)
-            return Stretch(none, none, none > 0, Frames.of([]))
-        drawn = [self._players[place].until(end_ns, shift_ns) for place in places]
-        time_ns = np.concatenate([rows.time_ns for rows, _ in drawn]) - shift_ns
-        decoy = np.repeat([*places], [len(rows) for rows, _ in drawn])
-        far = np.concatenate([~rows.outgoing for rows, _ in drawn])
-        frames = Frames.concatenate([frames for _, frames in drawn])
-        stretch = Stretch(time_ns, decoy, far, frames)
-        stretch = stretch.take(np.argsort(time_ns, kind="stable"))
+        said = [self._players[place].until(end_ns, shift_ns) for place in places]
+        decoy = np.repeat(np.array([*places], np.int64), [*map(len, said)])
+        together = Said.concatenate(said)
+        stretch = Stretch(together.time_ns, together.far, together.frames, decoy)
+        stretch = stretch.take(np.argsort(stretch.time_ns, kind="stable"))
         stretch = stretch.take(_is_forwarded(stretch.frames))
         if self._network.vlan is None:
             return stretch
@@ -230,100 +204,22 @@ def dry_run(home: Home, path: Path, *, start_ns: int, seconds: float) -> dict[st
     return {"file": str(path), "packets": packets, "decoys": composer.summary()}
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Who a decoy is, in a network."""
-
-    pseudonyms: Pseudonyms
-    settled: Settled
-    resolver: IPv4Address | None
-    is_leased: bool = False
-
-    def shown(self, rows: Rows, frames: Frames) -> tuple[Rows, Frames]:
-        """Composed packets, as they are in this network."""
-        if self.resolver is not None:
-            self.settled.resolved_by(self.resolver, rows, frames)
-        return self.settled.without_leases(rows, frames) if self.is_leased else (rows, frames)
-
-
-class _Player:
-    """One decoy: a session that goes on for as long as it is asked, or one each time it is on."""
-
-    def __init__(self, decoy: Decoy, model: Model, part: _Part, start_ns: int) -> None:
-        self._seed, self._model, self._part = _seed(decoy), model, part
-        self._powered = decoy.powered(start_ns)
-        self._boot()
-
-    def until(self, end_ns: int, shift_ns: int) -> tuple[Rows, Frames]:
-        """Packets before a time, with their frames; times are as much later."""
-        rows, frames = self._session(min(end_ns, self._off_ns), shift_ns)
-        if end_ns <= self._off_ns:
-            return rows, frames
-        self._boot()
-        more, others = self.until(end_ns, shift_ns)
-        return rows.then(more), Frames.concatenate([frames, others])
-
-    def _boot(self) -> None:
-        on_ns, self._off_ns = next(self._powered)
-        # another start is another session: nobody is to see one again
-        seed = (*self._seed, on_ns // 10**9)
-        epoch = datetime.fromtimestamp(0, UTC)
-        self._pieces: Iterator[Session] = (
-            replace(piece, time_ns=piece.time_ns + on_ns)
-            for piece in self._model.stream(seed=seed, start=epoch, at_once=_PIECE)
-        )
-        self._rest = next(self._pieces)
-        self._done = 0
-        assert self._model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
-        rng = np.random.default_rng([*seed, 1])
-        self._renderer = Renderer(self._model.recording, self._part.pseudonyms, rng)
-
-    def _session(self, end_ns: int, shift_ns: int) -> tuple[Rows, Frames]:
-        parts = []
-        while True:
-            inside = int(np.searchsorted(self._rest.time_ns, end_ns))
-            parts.append(self._rest[:inside])
-            self._rest = self._rest[inside:]
-            if len(self._rest):
-                break
-            self._rest = next(self._pieces)
-        shifted = [replace(part, time_ns=part.time_ns + shift_ns) for part in parts]
-        rows = Rows.of(shifted, self._done, [0] * len(parts))
-        self._done += len(rows)
-        return self._part.shown(rows, self._renderer.render(rows))
-
-
-@cache
-def _sayings(model: Model) -> Sayings:
-    assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
-    return find_sayings(model.recording)
-
-
-def _reflexes(model: Model) -> Reflexes:
-    assert model.recording is not None  # noqa: S101 - `_pseudonyms` has refused such
-    return learn_reflexes(model.recording, _sayings(model))
-
-
-def _seed(decoy: Decoy) -> tuple[int, int]:
-    """Decoys of one model and seed are not twins."""
-    return decoy.seed, zlib.crc32(decoy.name.encode())
-
-
 def _pseudonyms(
-    decoy: Decoy, model: Model, network: Network, others: Sequence[Pseudonyms]
+    decoy: Decoy,
+    device: Device,
+    network: Network,
+    taken: Container[str],
+    first: Disguise | None,
 ) -> Pseudonyms:
-    """Who a decoy is, unlike those there are, and behind the same gateway."""
-    if model.recording is None:
-        raise ArgumentError(f"{decoy.model} knows no packets; fit it on Ethernet captures")
-    gateway, gateway_mac = network.gateway, network.gateway_mac
+    """Who a decoy is: with no address that is taken, and behind the gateway of the first one."""
     pseudonyms = Pseudonyms(
-        model.recording.identities,
-        np.random.default_rng(_seed(decoy)),
+        device.identities,
+        np.random.default_rng(seed_of(decoy)),
         mac=decoy.mac,
         ip=_text(decoy.fixed),
-        gateway=_text(gateway) or next((other.gateway_ip for other in others), None),
-        gateway_mac=gateway_mac or next((other.gateway_mac for other in others), None),
-        taken=[address for other in others for address in other.addresses],
+        gateway=_text(network.gateway) or (first.gateway_ip if first else None),
+        gateway_mac=network.gateway_mac or (first.gateway_mac if first else None),
+        taken=taken,
     )
     ip = pseudonyms.device_ip
     # a device may have IPv6 alone

@@ -8,9 +8,9 @@ A `Fuzzer` needs only features, as in the paper (section 4.5).
 from iotflowgen.packets.anonymise import remaining
 from iotflowgen.packets.datagrams import EXCHANGE_NS, Leases
 from iotflowgen.packets.fuzz import Fuzzer
-from iotflowgen.packets.identity import Pseudonyms
+from iotflowgen.packets.identity import Disguise, Pseudonyms
 from iotflowgen.packets.record import record
-from iotflowgen.packets.render import Renderer
+from iotflowgen.packets.render import Remembered, Renderer, Templates
 from iotflowgen.packets.rows import Rows
 from iotflowgen.packets.states import learn, with_states
 from iotflowgen.packets.write import (
@@ -25,12 +25,15 @@ from iotflowgen.packets.write import (
 __all__ = [
     "DEFAULT_START_NS",
     "EXCHANGE_NS",
+    "Disguise",
     "Fuzzer",
     "Leases",
     "Pseudonyms",
+    "Remembered",
     "Renderer",
     "Rows",
     "SupportsRender",
+    "Templates",
     "WriteReport",
     "check_time",
     "learn",

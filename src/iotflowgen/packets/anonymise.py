@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from iotflowgen.packets.datagrams import questions
-from iotflowgen.packets.identity import Places, Pseudonyms
+from iotflowgen.packets.identity import Places, Pseudonyms, pseudonymise
 from iotflowgen.packets.uniques import redraw
 from iotflowgen.recording import Recording
 from iotflowgen.wire import Frames
@@ -39,7 +39,7 @@ def anonymise(recording: Recording, rng: np.random.Generator) -> Recording:
 
     return replace(
         recording,
-        frames=pseudonyms.pseudonymise(recording, also),
+        frames=pseudonymise(recording, pseudonyms, also),
         time_ns=recording.time_ns - begun_ns,
         references=references,
         identities=pseudonyms.identities,

@@ -27,7 +27,11 @@ class Codec(Protocol):
     name: ClassVar[str]
 
     def __init__(self, recording: Recording) -> None:
-        """Take one's own references, and whatever else is needed, out of a recording."""
+        """Take one's own references, and whatever else is needed, out of a recording.
+
+        It serves all files that repeat this recording, whose frames are as they were captured; to
+        have them as a file shows them, it `ShowsHosts`.
+        """
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Copies of captured frames, each adjusted to its drawn length.
+"""Copies of captured frames, adjusted to their drawn lengths.
 
 Shapes: E packets.
 """
@@ -17,28 +17,26 @@ _IP6_HEADER = 40
 
 
 def gather(
-    frames: Frames, layers: Layers, source: Integers, length: NDArray[np.int32], spot: Integers
+    frames: Frames, layers: Layers, length: NDArray[np.int32], spot: Integers
 ) -> tuple[Frames, Layers]:
-    """A copy of the frames `source` (E), with bytes put in or left out where lengths differ.
+    """A copy of frames (E), with bytes put in or left out where lengths differ.
 
     Args:
-        frames: All that were captured.
-        layers: Theirs.
-        source: Which ones (E).
+        frames: As they were captured (E).
+        layers: Theirs (E).
         length: Bytes that each is to have (E).
         spot: Where in each of these frames bytes are put in, or before which they are left out,
             from where it begins (E).
     """
-    size, wanted = frames.size[source], length.astype(np.int64)
+    size, wanted = frames.size, length.astype(np.int64)
     start = np.cumsum(wanted) - wanted
     data = np.empty(int(wanted.sum()), dtype=np.uint8)
-    old, more = frames.start[source], wanted - size
+    old, more = frames.start, wanted - size
     other = np.flatnonzero(more)
     if not len(other):
         copy_ranges(frames.data, old, data, start, size)
     else:
-        payload = layers.payload[source]
-        head = np.where(more > 0, spot, np.maximum(spot + more, payload))
+        head = np.where(more > 0, spot, np.maximum(spot + more, layers.payload))
         head = np.minimum(np.where(more == 0, size, head), wanted)
         tail = np.where(more == 0, 0, np.minimum(size - spot, wanted - head))
         copy_ranges(frames.data, old, data, start, head)
@@ -48,9 +46,8 @@ def gather(
         into = (start + head)[which] + np.arange(len(which)) - np.repeat(np.cumsum(gap) - gap, gap)
         data[into] = data[np.maximum((start + head)[which] - 1, 0)]
         copy_ranges(frames.data, old + size - tail, data, start + wanted - tail, tail)
-    taken = layers.take(source)
-    end = np.clip(taken.end + more, np.minimum(taken.payload, wanted), wanted)
-    return Frames(data, start, wanted), replace(taken, end=end)
+    end = np.clip(layers.end + more, np.minimum(layers.payload, wanted), wanted)
+    return Frames(data, start, wanted), replace(layers, end=end)
 
 
 def set_lengths(frames: Frames, layers: Layers, which: Flags) -> None:

@@ -9,7 +9,8 @@ Shapes: E packets of a block.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from iotflowgen.packets.codecs import codecs_of
 from iotflowgen.packets.datagrams import Renewals
 from iotflowgen.packets.fuzz import Fuzzer, Home
 from iotflowgen.packets.gather import gather, set_lengths
-from iotflowgen.packets.identity import Pseudonyms
+from iotflowgen.packets.identity import Disguise, Identified, Pseudonyms, ShowsHosts
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.references import check_references
@@ -28,32 +29,39 @@ from iotflowgen.recording import Groups, Packets, Recording, Told
 from iotflowgen.wire import Frames, find_layers, set_checksums
 from iotflowgen.wire.arrays import Flags
 
-__all__ = ["Renderer"]
+__all__ = ["Remembered", "Renderer", "Templates"]
 
 _OF_FLOW = 512
 """Packets of a flow that are remembered."""
-_IN_ALL = 4096
-"""Packets that are remembered of all flows, those of the last used ones."""
 
+
+class Remembered(NamedTuple):
+    """What is remembered of packets before, for those that go on from them.
+
+    It has to do for connections that are silent while others speak.
+    """
+
+    packets: int = 4096
+    """Of all flows, those of the last used ones."""
+    keys: int = 2**14
+    """Of each kind of number, such as connections: the last used."""
+
+
+_REMEMBERED: Final = Remembered()
 _NO_IP4 = "0.0.0.0"  # noqa: S104 - no socket
 
 
-class Renderer:
-    """Renders the packets of one file, block by block."""
+class Templates:
+    """Captured packets that others are to repeat, and what writes into these.
 
-    def __init__(
-        self,
-        recording: Recording,
-        pseudonyms: Pseudonyms,
-        rng: np.random.Generator,
-        codecs: Sequence[type[Codec]] | None = None,
-    ) -> None:
+    All renderers of one model share them: what is of one file is in the renderer.
+    """
+
+    def __init__(self, recording: Recording, codecs: Sequence[type[Codec]] | None = None) -> None:
         """Make ready.
 
         Args:
             recording: What was captured.
-            pseudonyms: Who is shown instead of the captured hosts.
-            rng: Draws what is random.
             codecs: Of linked fields, in the order in which they write; by default those of the
                 recording.
 
@@ -61,28 +69,61 @@ class Renderer:
             ModelError: The recording lacks what a codec needs, or has it otherwise; or a codec is
                 not installed.
         """
-        self.device_mac, self.device_ip = pseudonyms.device_mac, pseudonyms.device_ip
         codecs = codecs_of(recording) if codecs is None else codecs
         try:
-            # what is shown instead stays the same, so that captured packets are disguised, and once
-            recording = replace(recording, frames=pseudonyms.pseudonymise(recording))
             renewals = Renewals.of(recording)
-            self._origin = np.append(np.arange(len(recording)), renewals.origin)
-            self._frames = Frames.concatenate([recording.frames, renewals.frames(recording)])
-            self._layers = find_layers(self._frames)
+            self.captured, self.renewals = len(recording), renewals
+            self.origin = np.append(np.arange(self.captured), renewals.origin)
+            """Which captured packet each is, or is made of."""
+            own = renewals.frames(recording.frames.take(renewals.origin))
+            frames = Frames.concatenate([recording.frames, own])
+            self.size, self.layers = frames.size, find_layers(frames)
+            self.identified = Identified(recording)
             check_references(recording, codecs)
-            self._codecs = [codec(recording) for codec in codecs]
+            self.codecs: list[Codec] = [codec(recording) for codec in codecs]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError("the model holds packets that do not fit; fit it again") from error
         spot = recording.references.get("random.spot", recording.layers.end).astype(np.int64)
-        self._spot = np.append(spot, self._layers.end[len(recording) :])
+        self.spot = np.append(spot, self.layers.end[len(recording) :])
+
+    def disguise(self, pseudonyms: Pseudonyms) -> Disguise:
+        """Captured packets as a file shows them."""
+        return Disguise(self.identified, pseudonyms)
+
+
+class Renderer:
+    """Renders the packets of one file, block by block."""
+
+    def __init__(
+        self,
+        templates: Templates,
+        disguise: Disguise,
+        rng: np.random.Generator,
+        most: Remembered = _REMEMBERED,
+    ) -> None:
+        """Make ready.
+
+        Args:
+            templates: What is repeated.
+            disguise: Who is shown instead of the captured hosts.
+            rng: Draws what is random.
+            most: How much is remembered.
+        """
+        self.device_mac, self.device_ip = disguise.device_mac, disguise.device_ip
+        self._templates, self._disguise = templates, disguise
+        renewals = templates.renewals
+        self._renewals = renewals.frames(disguise.frames(renewals.origin))
+        self._codecs = [
+            codec.of_file(disguise) if isinstance(codec, ShowsHosts) else codec
+            for codec in templates.codecs
+        ]
         self._noise = Noise(rng)
-        own = (pseudonyms.device_ip, "fe80::1")
-        if ":" in pseudonyms.device_ip:
-            own = (_NO_IP4, pseudonyms.device_ip)
-        shown = (pseudonyms.device_mac, *own)
-        self._fuzzer = Fuzzer(rng, Home(*shown, pseudonyms.gateway_mac, pseudonyms.gateway_ip))
-        self._memory = Memory()
+        own = (disguise.device_ip, "fe80::1")
+        if ":" in disguise.device_ip:
+            own = (_NO_IP4, disguise.device_ip)
+        shown = (disguise.device_mac, *own)
+        self._fuzzer = Fuzzer(rng, Home(*shown, disguise.gateway_mac, disguise.gateway_ip))
+        self._most, self._memory = most, Memory(most.keys)
         self._remembered: Rows | None = None
 
     @property
@@ -92,7 +133,7 @@ class Renderer:
 
     def render(self, rows: Rows) -> Frames:
         """Frames (E) of the next packets; those that repeat none of the recording are fuzzed."""
-        repeats = (rows.source >= 0) & (self._frames.size[rows.source] > 0)
+        repeats = (rows.source >= 0) & (self._templates.size[rows.source] > 0)
         if repeats.all():
             return self._repeated(rows)
         parts = [self._fuzzer.render(rows.take(~repeats))]
@@ -106,21 +147,29 @@ class Renderer:
         before = self._remembered
         block = rows if before is None else before.then(rows)
         is_new = np.arange(len(block)) >= len(block) - len(rows)
-        stays = _stays(block)
+        stays = _stays(block, self._most.packets)
         packets = self._gathered(block, is_new, stays)
         frames, layers = packets.frames, packets.layers
         frames.put(layers.transport, 2, block.src_port, layers.has_ports)
         frames.put(layers.transport + 2, 2, block.dst_port, layers.has_ports)
         for codec in self._codecs:
             codec.decode(packets, self._memory, self._noise)
-        set_lengths(frames, layers, is_new & (self._frames.size[block.source] != block.length))
+        size = self._templates.size[block.source]
+        set_lengths(frames, layers, is_new & (size != block.length))
         set_checksums(frames, layers, is_new)
         self._remembered = block.take(stays)
         return packets.news.frames
 
     def _gathered(self, rows: Rows, is_new: Flags, stays: Flags) -> Packets:
-        spot = self._spot[rows.source]
-        frames, layers = gather(self._frames, self._layers, rows.source, rows.length, spot)
+        templates = self._templates
+        repeated, which = np.unique(rows.source, return_inverse=True)
+        captured = int(np.searchsorted(repeated, templates.captured))
+        shown = self._disguise.frames(repeated[:captured])
+        if captured < len(repeated):
+            renewals = self._renewals.take(repeated[captured:] - templates.captured)
+            shown = Frames.concatenate([shown, renewals])
+        layers, spot = templates.layers.take(rows.source), templates.spot[rows.source]
+        frames, layers = gather(shown.take(which), layers, rows.length, spot)
         told = {each.name: getattr(rows, each.name) for each in fields(Told)}
         return Packets(
             frames=frames,
@@ -129,12 +178,12 @@ class Renderer:
             stays=stays,
             position=np.zeros(len(rows), dtype=np.int64),
             original=np.arange(len(rows)),
-            **(told | {"source": self._origin[rows.source]}),
+            **(told | {"source": templates.origin[rows.source]}),
         )
 
 
-def _stays(rows: Rows) -> Flags:
-    """Which packets to remember (E): the last ones of flows that may go on."""
+def _stays(rows: Rows, most: int) -> Flags:
+    """Which packets to remember (E), so many at most: the last ones of flows that may go on."""
     may = np.flatnonzero((rows.flow >= 0) & (rows.session == rows.session[-1:]))
     last_first = may[::-1]
     groups = Groups(rows.flow[last_first])
@@ -145,5 +194,5 @@ def _stays(rows: Rows) -> Flags:
     # those of the flow that was used last, then those of the one before
     order = np.lexsort((-recent, -used[groups.number[ago <= _OF_FLOW]]))
     stays = np.zeros(len(rows), dtype=bool)
-    stays[recent[order[:_IN_ALL]]] = True
+    stays[recent[order[:most]]] = True
     return stays

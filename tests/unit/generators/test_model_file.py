@@ -11,7 +11,7 @@ from iotflowgen import load
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.errors import ModelError
 from iotflowgen.generators import Replay
-from iotflowgen.packets import Pseudonyms, Renderer, record
+from iotflowgen.packets import Pseudonyms, Renderer, Templates, record
 from tests.conftest import REPOSITORY
 
 
@@ -26,7 +26,8 @@ def model(tmp_path_factory):
 
 def opened(path, rng):
     recording = load(path).recording
-    return Renderer(recording, Pseudonyms(recording.identities, rng), rng)
+    templates, persona = Templates(recording), Pseudonyms(recording.identities, rng)
+    return Renderer(templates, templates.disguise(persona), rng)
 
 
 def damaged(path, tmp_path, change):

@@ -17,10 +17,15 @@ def chain():
     return NearbyChain(padded(CAPTURES, ORDER), packet, ORDER, (5.0, 0.0), follow=1), packet
 
 
+def drawing():
+    rng = np.random.default_rng(0)
+    return lambda walk, count: rng.random((len(walk), count))
+
+
 def walked(fits, walks=50):
     of, packet = chain()
     start = np.full(walks, int(np.flatnonzero(packet)[0]) + 1)
-    places = islice(of.walk(start, np.random.default_rng(0), fits), 8)
+    places = islice(of.walk(start, drawing(), fits), 8)
     return [[int(of.symbol[place]) for place in walk] for walk in np.stack([*places], axis=1)]
 
 
@@ -44,7 +49,7 @@ def test_of_an_end_that_does_not_fit_nothing_is_left_out_into_the_next_capture()
     packet = padded([np.ones(8, dtype=bool)] * 3, 1)
     of = NearbyChain(padded(CAPTURES, 1), packet, 1, (5.0, 0.0), follow=1)
     start = np.flatnonzero(packet)[:1] + 8
-    for place in islice(of.walk(start, np.random.default_rng(0), lambda _, at: at > start[0]), 3):
+    for place in islice(of.walk(start, drawing(), lambda _, at: at > start[0]), 3):
         assert of.symbol[place] != END or place > start[0]
 
 

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from iotflowgen.packets import Pseudonyms, Renderer
+from iotflowgen.packets import Pseudonyms, Renderer, Templates
 from iotflowgen.packets.identity import learn_identities
 from iotflowgen.packets.identity.places import Places
 
@@ -20,4 +20,6 @@ def as_captured(recording, codecs=None, seed=0):
         places = learn_identities(recording.packets)[1] if known else _NOWHERE
         recording = replace(recording, references={**recording.references, **places.columns()})
     rng = np.random.default_rng(seed)
-    return Renderer(recording, Pseudonyms(recording.identities, rng, keep=True), rng, codecs)
+    persona = Pseudonyms(recording.identities, rng, keep=True)
+    templates = Templates(recording, codecs)
+    return Renderer(templates, templates.disguise(persona), rng)

@@ -8,7 +8,7 @@ import pytest
 
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.generators import Sessions, spaced
-from iotflowgen.packets import Pseudonyms, Renderer, record, write_sessions
+from iotflowgen.packets import Pseudonyms, Renderer, Templates, record, write_sessions
 from tests.unit.packets.owners import identifiers, random_texts
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -26,7 +26,9 @@ def generate(paths: Sequence[Path], out: Path, sessions: int, *, keep: bool = Fa
     recording = record(read_frames(paths, traces))
     assert recording is not None
     rng = np.random.default_rng(3)
-    renderer = Renderer(recording, Pseudonyms(recording.identities, rng, keep=keep), rng)
+    persona = Pseudonyms(recording.identities, rng, keep=keep)
+    templates = Templates(recording)
+    renderer = Renderer(templates, templates.disguise(persona), rng)
     # windows are not cut here, so that captures may be short
     generator = Sessions(Sessions.Config(window=5)).fit(traces)
     write_sessions(spaced(generator, sessions, rng), out, renderer)

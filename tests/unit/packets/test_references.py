@@ -7,7 +7,7 @@ import pytest
 
 from iotflowgen.capture import read_captures, read_frames
 from iotflowgen.errors import ModelError
-from iotflowgen.packets import Pseudonyms, Renderer, Rows, record
+from iotflowgen.packets import Pseudonyms, Renderer, Rows, Templates, record
 from iotflowgen.recording import Recording
 from tests.conftest import REPOSITORY
 
@@ -38,7 +38,8 @@ def damaged(column):
 def render(recording):
     whole = Recording.of_tensors(recording.tensors(), recording.identities)
     persona = Pseudonyms(whole.identities, np.random.default_rng(0), keep=True)
-    renderer = Renderer(whole, persona, np.random.default_rng(0))
+    templates = Templates(whole)
+    renderer = Renderer(templates, templates.disguise(persona), np.random.default_rng(0))
     source = np.arange(0, len(whole), 3)
     ports = np.full(len(source), 50_000, dtype=np.int32)
     rows = Rows(

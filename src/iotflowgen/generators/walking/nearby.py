@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.generators.walking.chain import END, Contexts, positions
 
-__all__ = ["Fits", "NearbyChain"]
+__all__ = ["Draw", "Fits", "NearbyChain"]
 
 _UNSEEN = -1  # the place, or the context, that there is none of
 _SKIPPED = 7  # packets that do not fit, at most
@@ -28,6 +28,8 @@ _AGAIN = 16  # draws of any place, from farther and farther off, where none fits
 
 Fits = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 """Whether walks (X), by their numbers, can go on with the packets at places (X)."""
+Draw = Callable[[NDArray[np.int64], int], NDArray[np.float64]]
+"""So many numbers from 0 to below 1 (X, K) for walks (X), by their numbers, which rise."""
 
 
 class NearbyChain:
@@ -101,7 +103,7 @@ class NearbyChain:
         self._stay[: self._sure] = 1
 
     def walk(
-        self, start: NDArray[np.int64], rng: np.random.Generator, fits: Fits | None = None
+        self, start: NDArray[np.int64], draw: Draw, fits: Fits | None = None
     ) -> Iterator[NDArray[np.int64]]:
         """Yield the next place (N) of each walk, starting after the contexts before `start` (N).
 
@@ -109,7 +111,7 @@ class NearbyChain:
 
         Args:
             start: Where walks begin (N).
-            rng: Draws.
+            draw: Draws.
             fits: What walks can go on with, asked anew at each step; with anything without it. Its
                 answer is heeded but where nothing fits.
         """
@@ -118,7 +120,7 @@ class NearbyChain:
         context, at = self._context_PJ[start], self._position[start]
         while True:
             if len(walk):
-                drawn = self._draw(walk, place, context, at, rng, fits)
+                drawn = self._draw(walk, place, context, at, draw, fits)
                 places = places.copy()
                 places[walk] = place = drawn
             yield places
@@ -134,7 +136,7 @@ class NearbyChain:
         place: NDArray[np.int64],
         context: NDArray[np.int64],
         at: NDArray[np.float64],
-        rng: np.random.Generator,
+        draw: Draw,
         fits: Fits | None,
     ) -> NDArray[np.int64]:
         """Places (N) for walks by their numbers (N), which are at `place` (N).
@@ -146,7 +148,7 @@ class NearbyChain:
         contexts = context.shape[1]
         again, empty = contexts, contexts + 1
         reach = self._reach[0] + self._reach[1] * at
-        share = rng.random((len(walk), contexts + 1))
+        share = draw(walk, contexts + 1)
         stays = np.zeros((len(walk), empty + 1), dtype=bool)
         np.less(share[:, 0], self._follow[place], out=stays[:, 0])
         np.less(share[:, 1:contexts], self._stay[context[:, :-1]], out=stays[:, 1:contexts])
@@ -160,7 +162,9 @@ class NearbyChain:
             if len(backs_off):
                 among = left[backs_off]
                 follows = context[among, np.minimum(level[backs_off], contexts) - 1]
-                drawn[backs_off] = self._near(follows, at[among], reach[among], rng)
+                drawn[backs_off] = self._near(
+                    follows, at[among], reach[among], draw(walk[among], 1)[:, 0]
+                )
             found[left] = drawn = self._fitting(walk[left], drawn, fits)
             stays[left, level] = False
             unfit = drawn == _UNSEEN
@@ -170,10 +174,11 @@ class NearbyChain:
             left = (found == _UNSEEN).nonzero()[0]
             if not len(left):
                 return found
-            drawn = self._near(0 * left, at[left], wider * reach[left], rng)
+            share = draw(walk[left], 1)[:, 0]
+            drawn = self._near(0 * left, at[left], wider * reach[left], share)
             found[left] = self._fitting(walk[left], drawn, fits)
         left = (found == _UNSEEN).nonzero()[0]
-        found[left] = self._near(0 * left, at[left], reach[left], rng)
+        found[left] = self._near(0 * left, at[left], reach[left], draw(walk[left], 1)[:, 0])
         return found
 
     def _near(
@@ -181,19 +186,20 @@ class NearbyChain:
         context: NDArray[np.int64],
         at: NDArray[np.float64],
         reach: NDArray[np.float64],
-        rng: np.random.Generator,
+        drawn: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """Draw a place (X) that follows each context (X), near a position.
 
         It is the one nearest to a position drawn from a Laplace distribution around `at` (X) with
-        scale `reach` (X), truncated to the first and the last of them.
+        scale `reach` (X), truncated to the first and the last of them; `drawn` (X), from 0 to 1,
+        says which.
         """
         low, high = self._low[context], self._high[context]
         centre = np.minimum(np.maximum(at, low), high)
         # Laplace's distribution, cut off at both ends, by its quantiles, counted from the middle
         least = np.exp((low - centre) / reach) / 2 - 0.5
         most = 0.5 - np.exp((centre - high) / reach) / 2
-        share = least + (most - least) * rng.random(len(context))
+        share = least + (most - least) * drawn
         away = reach * np.copysign(np.log(1 - 2 * np.abs(share)), share)
         near = np.minimum(np.maximum(centre + away, low), high)
         sought = context * self._span + near

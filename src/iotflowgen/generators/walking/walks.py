@@ -22,7 +22,7 @@ from iotflowgen.generators.recorded import RecordedConfig, unfinished
 from iotflowgen.generators.redrawn import RESOLUTION_NS, Durations, numbered
 from iotflowgen.generators.walking.chain import END, magnitude, padded
 from iotflowgen.generators.walking.connection_states import ConnectionStates, WalkConnections
-from iotflowgen.generators.walking.nearby import NearbyChain
+from iotflowgen.generators.walking.nearby import Draw, NearbyChain
 from iotflowgen.recording import Groups
 from iotflowgen.traffic import STATES, State, protocol_mask
 
@@ -223,10 +223,32 @@ class Walks:
         Returns:
             Their packets (E), which connection each is of (E), -1 for none, and which walk (E).
         """
+        return self.draw_each([first], [rng])[0]
+
+    def draw_each(
+        self, firsts: Sequence[NDArray[np.int64]], rngs: Sequence[np.random.Generator]
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+        """What `draw` draws of several, each by itself; beside each other they take less time."""
+        first, sizes = np.concatenate(firsts), [*map(len, firsts)]
+        packet, connection, walk = self._together(first, _drawing(sizes, rngs))
+        begins = np.cumsum([0, *sizes])
+        cuts = np.searchsorted(walk, begins)
+        found = []
+        for begin, size, low, high in zip(begins, sizes, cuts, cuts[1:], strict=False):
+            own = slice(low, high)
+            # a connection is the how manieth of its walk times the walks, and its walk
+            opened, of = np.divmod(connection[own], len(first))
+            by_itself = np.where(connection[own] < 0, -1, opened * size + of - begin)
+            found.append((packet[own], by_itself, walk[own] - begin))
+        return found
+
+    def _together(
+        self, first: NDArray[np.int64], draw: Draw
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         walks = WalkConnections(self._connection_states, first)
         fits = walks.fits if self._config.coherent else None
         symbol, places, connections = self._chain.symbol, [], []
-        for place in islice(chain([first], self._chain.walk(first + 1, rng, fits)), self._most):
+        for place in islice(chain([first], self._chain.walk(first + 1, draw, fits)), self._most):
             if (symbol[place] == END).all():
                 break
             right = place if fits is None else self._right(place, walks)
@@ -254,6 +276,22 @@ class Walks:
             return gap_ns
         drawn_ns = self._gaps.draw(packet, rng)
         return np.where(gap_ns <= RESOLUTION_NS, gap_ns, drawn_ns)
+
+
+def _drawing(sizes: Sequence[int], rngs: Sequence[np.random.Generator]) -> Draw:
+    """Draws for walks, so many of each generator, as if these were drawn by themselves."""
+    if len(rngs) == 1:
+        return lambda walk, count: rngs[0].random((len(walk), count))
+    of = np.repeat(np.arange(len(sizes)), sizes)
+
+    def draw(walk: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+        if not len(walk):
+            return np.empty((0, count))
+        wanted = np.bincount(of[walk], minlength=len(sizes)).tolist()
+        pairs = zip(rngs, wanted, strict=True)
+        return np.concatenate([rng.random((n, count)) for rng, n in pairs if n])
+
+    return draw
 
 
 def headers_alone(protocols: NDArray[np.uint16], length: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from iotflowgen.live.answering import dns, mdns, names, ssdp
-from iotflowgen.packets import Pseudonyms
+from iotflowgen.packets import Disguise
 from iotflowgen.packets.hosts.addresses import ip_address
 from iotflowgen.recording import Recording
 from iotflowgen.wire import dst_port, src_port
@@ -133,12 +133,12 @@ class Sayings:
     delays_ns: dict[int, list[int]]
     """By port: how long answers took, nanoseconds, rising."""
 
-    def shown(self, pseudonyms: Pseudonyms) -> Discovery:
+    def shown(self, disguise: Disguise) -> Discovery:
         """What they say, as who is shown says it."""
         told = [packet for packets in self.says.values() for packet in packets]
         asked = [packet for _, question, answers in self.asked for packet in (question, *answers)]
         which = np.unique(np.array([*told, *asked], np.int64))
-        frames = pseudonyms.pseudonymise(self.recording, some=which).tolist()
+        frames = disguise.frames(which).tolist()
         layers = self.recording.layers.take(which)
         rows = zip(
             which.tolist(), frames, layers.payload.tolist(), layers.end.tolist(), strict=True

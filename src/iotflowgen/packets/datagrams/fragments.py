@@ -8,15 +8,18 @@ Shapes: P captured packets; E packets of a block; F fragments.
 
 import zlib
 from collections import defaultdict
+from copy import copy
 from itertools import pairwise
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.identity import Disguise
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.recording import Packets, Recording
+from iotflowgen.wire import Frames
 from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.layers import UDP
 
@@ -50,18 +53,31 @@ class Fragments:
     name: ClassVar[str] = "fragments"
 
     def __init__(self, recording: Recording) -> None:
-        """Take the sums of datagrams as they are shown, without their addresses."""
+        """Find datagrams whose checksum is said."""
+        whole = (
+            (datagram, _bodies(recording.frames, datagram))
+            for datagram in _datagrams(recording.packets)
+        )
+        self._said = [datagram for datagram, bodies in whole if _says_checksum(datagram, bodies)]
         self._sum = np.full(len(recording), -1)
         self._at = np.zeros(len(recording), np.int64)
-        for datagram in _datagrams(recording.packets):
+
+    def of_file(self, disguise: Disguise) -> Self:
+        """The same, with the sums of datagrams as one file shows them, without their addresses."""
+        if not self._said:
+            return self
+        same = copy(self)
+        same._sum, same._at = self._sum.copy(), self._at.copy()
+        for datagram in self._said:
             first = datagram[0]
-            data = bytearray(b"".join(_bodies(recording.packets, datagram)))
-            if first.carried != UDP or len(data) <= _EXTENSION or not any(data[6:8]):
-                continue
+            frames = disguise.frames(np.array([each.packet for each in datagram]))
+            placed = [each._replace(packet=i) for i, each in enumerate(datagram)]
+            data = bytearray(b"".join(_bodies(frames, placed)))
             data[_CHECKSUM : _CHECKSUM + 2] = bytes(2)
             words = np.frombuffer(bytes(data) + bytes(len(data) % 2), ">u2")
-            self._sum[first.packet] = int(words.sum(dtype=np.int64)) + UDP + len(data)
-            self._at[first.packet] = first.body[0] + _CHECKSUM
+            same._sum[first.packet] = int(words.sum(dtype=np.int64)) + UDP + len(data)
+            same._at[first.packet] = first.body[0] + _CHECKSUM
+        return same
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:  # noqa: ARG004
@@ -93,7 +109,7 @@ def open_datagrams(packets: Packets) -> Integers:
     """
     change = np.zeros(len(packets), dtype=np.int64)
     for datagram in _datagrams(packets):
-        bodies = _bodies(packets, datagram)
+        bodies = _bodies(packets.frames, datagram)
         said = zlib.crc32(b"".join(bodies))
         order = sorted(datagram)
         for before, after in pairwise(order):
@@ -147,5 +163,10 @@ def _is_whole(fragments: list[_Fragment]) -> bool:
     return fragments[-1].last
 
 
-def _bodies(packets: Packets, datagram: list[_Fragment]) -> list[bytes]:
-    return [bytes(packets.frames[each.packet][slice(*each.body)]) for each in datagram]
+def _bodies(frames: Frames, datagram: list[_Fragment]) -> list[bytes]:
+    return [bytes(frames[each.packet][slice(*each.body)]) for each in datagram]
+
+
+def _says_checksum(datagram: list[_Fragment], bodies: list[bytes]) -> bool:
+    data = b"".join(bodies)
+    return datagram[0].carried == UDP and len(data) > _EXTENSION and any(data[6:8])

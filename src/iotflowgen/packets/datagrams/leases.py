@@ -108,7 +108,9 @@ def _to_come(recording: Recording) -> list[tuple[Session, int]]:
     given = renewals.answer
     if (recording.time_ns[given] + renewals.after_ns < end_ns[capture[given]]).any():
         return []
-    frames = Frames.concatenate([recording.frames, renewals.frames(recording)])
+    frames = Frames.concatenate(
+        [recording.frames, renewals.frames(recording.frames.take(renewals.origin))]
+    )
     found = []
     for r, after_ns in enumerate(renewals.after_ns.tolist()):
         source = len(recording) + 2 * r + np.arange(2)

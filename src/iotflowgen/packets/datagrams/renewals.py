@@ -18,7 +18,7 @@ import numpy as np
 
 from iotflowgen.recording import Recording
 from iotflowgen.traffic import protocol_mask
-from iotflowgen.wire import Frames
+from iotflowgen.wire import Frames, Layers
 from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.messages import DHCP_COOKIE
 
@@ -47,6 +47,8 @@ class Renewals:
     """Which one gave it (R)."""
     after_ns: Integers
     """Nanoseconds after which each has to be renewed (R)."""
+    layers: Layers
+    """Of requests and answers, one after the other (2R)."""
 
     @classmethod
     def of(cls, recording: Recording) -> "Renewals":
@@ -55,14 +57,17 @@ class Renewals:
         is_dhcp = layers.is_udp & layers.is_ip4 & (recording.protocols & _BOOTP > 0)
         found, asked = [], dict[int, int]()
         for place in np.flatnonzero(is_dhcp).tolist():
-            options = dict(_options(_Datagram.of(recording, place).message))
+            datagram = _Datagram.of(recording.frames, layers, place)
+            options = dict(_options(datagram.message))
             capture, kind = int(recording.capture[place]), options.get(_TYPE)
             if recording.outgoing[place] and kind == _REQUEST:
                 asked[capture] = place
             elif not recording.outgoing[place] and kind == _ACK and capture in asked:
                 found.append((asked.pop(capture), place, 10**9 * _renewed_after(options)))
         table = np.array(found, dtype=np.int64).reshape(-1, 3)
-        return cls(*table[table[:, 2] > 0].T)
+        table = table[table[:, 2] > 0]
+        request, answer, after_ns = table.T
+        return cls(request, answer, after_ns, layers.take(table[:, :2].ravel()))
 
     def __len__(self) -> int:
         return len(self.request)
@@ -72,14 +77,12 @@ class Renewals:
         """The captured packets that those of renewals repeat (2R)."""
         return np.stack([self.request, self.answer], axis=-1).ravel()
 
-    def frames(self, recording: Recording) -> Frames:
-        """Those of renewals (2R), between the hosts that the recording shows."""
-        return Frames.of([frame for r in range(len(self)) for frame in self._of(recording, r)])
+    def frames(self, shown: Frames) -> Frames:
+        """Those of renewals (2R), between the hosts that are shown by those they repeat (2R)."""
+        return Frames.of([frame for r in range(len(self)) for frame in self._of(shown, r)])
 
-    def _of(self, recording: Recording, r: int) -> tuple[bytes, bytes]:
-        asks, gives = (
-            _Datagram.of(recording, int(column[r])) for column in (self.request, self.answer)
-        )
+    def _of(self, shown: Frames, r: int) -> tuple[bytes, bytes]:
+        asks, gives = (_Datagram.of(shown, self.layers, place) for place in (2 * r, 2 * r + 1))
         own, size = gives.message[_YIADDR:_SIADDR], len(asks.message)
         server = dict(_options(gives.message)).get(_SERVER, gives.source)
         options = b"".join(
@@ -111,10 +114,9 @@ class _Datagram(NamedTuple):
     end: int
 
     @classmethod
-    def of(cls, recording: Recording, place: int) -> "_Datagram":
-        layers = recording.layers
+    def of(cls, frames: Frames, layers: Layers, place: int) -> "_Datagram":
         columns = layers.network, layers.transport, layers.payload, layers.end
-        return cls(recording.frames[place], *(int(column[place]) for column in columns))
+        return cls(frames[place], *(int(column[place]) for column in columns))
 
     @property
     def message(self) -> bytes:

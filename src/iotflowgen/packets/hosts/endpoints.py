@@ -7,8 +7,10 @@ the hosts that it has looked up, and stays with the peers that it has.
 Shapes: P captured packets; E packets of a block; F flows of these; R records of answers of DNS.
 """
 
-from dataclasses import fields
-from typing import Any, ClassVar
+from copy import copy
+from dataclasses import fields, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +20,11 @@ from iotflowgen.packets.hosts.answers import Answers, find_answers, latest
 from iotflowgen.packets.hosts.leases import unify_addresses
 from iotflowgen.packets.hosts.mentions import Mentions
 from iotflowgen.packets.hosts.substitutes import SubstituteAddresses
+from iotflowgen.packets.identity import Disguise
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Groups, Packets, Recording
-from iotflowgen.wire import copy_ranges, dst_port
+from iotflowgen.wire import Frames, copy_ranges, dst_port
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.internet import is_outside
 from iotflowgen.wire.layers import ARP
@@ -50,21 +53,28 @@ class Endpoints:
     """
 
     name: ClassVar[str] = "endpoints"
+    _disguise: Disguise
+    _shown: Frames
+    """Of `_heads`, as the file shows them."""
 
     def __init__(self, recording: Recording) -> None:
         """Take the references of all packets (P), and frames, which have the addresses."""
         told = recording.of(self.name)
+        self._recording = recording
         self._captured = recording.packets
         self._ends = told["ends"].astype(np.int64)
+        self._heads = np.unique(self._ends)
+        """Packets that others have the addresses of, rising."""
         outgoing, to_group = recording.outgoing, ~_is_unicast(self._captured)
         self._is_group = np.stack([to_group & ~outgoing, to_group & outgoing], axis=-1)
         self._stays, self._name, self._rank = told["stays"], told["asked"], told["rank"]
         self._answers = Answers(**{f.name: told[f"answer_{f.name}"] for f in fields(Answers)})
-        frames = recording.frames.take(self._answers.packet)
-        self._address = frames.number(self._answers.at, 4)
-        hosts, taken = _movable(self._captured, self._address)
-        self._mentions = Mentions(recording, hosts)
-        self._substitutes = SubstituteAddresses(hosts, taken, self._mentions.address)
+
+    def of_file(self, disguise: Disguise) -> Self:
+        """The same, for the hosts that one file shows."""
+        same = copy(self)
+        same._disguise, same._shown = disguise, disguise.frames(self._heads)
+        return same
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:
@@ -128,7 +138,11 @@ class Endpoints:
         self._put_end(packets, met, (met != there[:, 1]) & is_host[:, 1], own_end=False)
         told = np.flatnonzero((peer < 0) & packets.layers.is_ip4 & is_host[:, 1])
         at = address_at(packets, ~packets.outgoing)[told]
-        packets.frames.take(told).put(at, 4, self._address[-1 - peer[told]])
+        if len(told):
+            record = -1 - peer[told]
+            packet, which = np.unique(self._answers.packet[record], return_inverse=True)
+            answers = self._disguise.frames(packet).take(which)
+            packets.frames.take(told).put(at, 4, answers.number(self._answers.at[record], 4))
 
     def _choose(self, packets: Packets, flows: Packets, memory: Memory) -> Integers:
         """With whom flows are (F): a packet that has the same peer, or -1 - r for a record r."""
@@ -166,14 +180,15 @@ class Endpoints:
         """Write the addresses that captured packets `like` (E) have at one end."""
         some = np.flatnonzero(where)
         packets, captured = packets.take(some), self._captured.take(like[some])
+        shown = self._shown.take(np.searchsorted(self._heads, like[some]))
         is_src, was_src = packets.outgoing == own_end, captured.outgoing == own_end
-        mac = captured.frames.number(np.where(was_src, 6, 0), 6)
+        mac = shown.number(np.where(was_src, 6, 0), 6)
         packets.frames.put(np.where(is_src, 6, 0), 6, mac)
         is_ip6 = packets.layers.is_ip6 & captured.layers.is_ip6
         is_ip4 = packets.layers.is_ip4 & captured.layers.is_ip4
         copy_ranges(
-            captured.frames.data,
-            captured.frames.start + address_at(captured, was_src),
+            shown.data,
+            shown.start + address_at(captured, was_src),
             packets.frames.data,
             packets.frames.start + address_at(packets, is_src),
             np.where(is_ip6, 16, np.where(is_ip4, 4, 0)),
@@ -182,6 +197,9 @@ class Endpoints:
     def _move(self, packets: Packets, noise: Noise) -> None:
         """Give hosts other addresses in all sessions but the first."""
         later = packets.take(packets.session > 0)
+        if not len(later):
+            return
+        address, mentions, substitutes = self._others
         layers = later.layers
         for at, where in (
             (address_at(later, ~later.outgoing), layers.is_ip4),
@@ -191,18 +209,27 @@ class Endpoints:
             some = np.flatnonzero(where)
             frames, place = later.frames.take(some), at[some]
             said = frames.number(place, 4)
-            frames.put(place, 4, self._substitutes.of(said, later.session[some], noise))
+            frames.put(place, 4, substitutes.of(said, later.session[some], noise))
         first, count = self._answers.of(later.source)
         which = np.repeat(np.arange(len(later)), count)
         record = np.repeat(first - np.cumsum(count) + count, count) + np.arange(len(which))
         frames, at = later.frames.take(which), self._answers.at[record]
         said = frames.number(at, 4)
-        other = self._substitutes.of(said, later.session[which], noise)
-        frames.put(at, 4, other, said == self._address[record])
-        which, text = self._mentions.of(later.source)
-        address, session = self._mentions.address[text], later.session[which]
-        other = self._substitutes.of(address, session, noise)
-        self._mentions.rename(later, which, text, other)
+        other = substitutes.of(said, later.session[which], noise)
+        frames.put(at, 4, other, said == address[record])
+        which, text = mentions.of(later.source)
+        other = substitutes.of(mentions.address[text], later.session[which], noise)
+        mentions.rename(later, which, text, other)
+
+    @cached_property
+    def _others(self) -> tuple[Integers, Mentions, SubstituteAddresses]:
+        """Addresses that answers tell (R), texts that name hosts, and what stands in for these."""
+        frames = self._disguise.frames(np.arange(len(self._recording)))
+        shown = replace(self._recording, frames=frames)
+        address = frames.take(self._answers.packet).number(self._answers.at, 4)
+        hosts, taken = _movable(shown.packets, address)
+        mentions = Mentions(shown, hosts)
+        return address, mentions, SubstituteAddresses(hosts, taken, mentions.address)
 
 
 def _movable(packets: Packets, told: Integers) -> tuple[Integers, Integers]:

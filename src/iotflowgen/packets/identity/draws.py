@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Final
 
 import numpy as np
@@ -54,11 +54,14 @@ class Draws:
 
     Args:
         rng: Draws.
-        taken: What is not to be drawn; each draw is added to it.
+        taken: What is not to be drawn; nor is what was drawn.
+        others: What else is not.
     """
 
-    def __init__(self, rng: np.random.Generator, taken: Iterable[str]) -> None:
-        self._rng = rng
+    def __init__(
+        self, rng: np.random.Generator, taken: Iterable[str], others: Container[str] = ()
+    ) -> None:
+        self._rng, self._others = rng, others
         self._taken = {*taken}
 
     def take(self, given: Iterable[str]) -> None:
@@ -69,7 +72,7 @@ class Draws:
         """A draw that is nobody's yet; the last of many, where there are so few."""
         for _ in range(_TRIES):
             drawn = draw()
-            if drawn not in self._taken:
+            if drawn not in self._taken and drawn not in self._others:
                 break
         self._taken.add(drawn)
         return drawn

@@ -3,7 +3,7 @@
 Shapes: M marks, T different texts of these, R regions, B bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.identity.notations import NOTATIONS, OPAQUE
-from iotflowgen.wire import Frames, copy_ranges
-from iotflowgen.wire.arrays import Bytes, Flags, Integers
+from iotflowgen.wire import Frames
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Places"]
 
@@ -71,27 +71,6 @@ class Places:
         found._check(frames.size)
         return found
 
-    def take(self, packet: Integers) -> "Places":
-        """Those in some packets, rising, which are counted from 0 on."""
-
-        def rows(of: Integers) -> tuple[Flags, Integers]:
-            place = np.searchsorted(packet, of)
-            return np.append(packet, -1)[place] == of, place
-
-        marked, mark_packet = rows(self.mark_packet)
-        inside, region_packet = rows(self.region_packet)
-        text, mark_text = np.unique(self.mark_text[marked], return_inverse=True)
-        return Places(
-            mark_packet=mark_packet[marked],
-            mark_at=self.mark_at[marked],
-            mark_text=mark_text,
-            text_size=self.text_size[text],
-            region_packet=region_packet[inside],
-            region_at=self.region_at[inside],
-            region_size=self.region_size[inside],
-            region_notation=self.region_notation[inside],
-        )
-
     def _check(self, size: Integers) -> None:
         marks = self.mark_packet, self.mark_at, self.mark_text
         regions = self.region_packet, self.region_at, self.region_size, self.region_notation
@@ -136,14 +115,6 @@ class Places:
             if notation != OPAQUE:
                 frames.data[place] = NOTATIONS[notation].decode(frames.data[place])
 
-    def encode(self, frames: Frames, draw: Callable[[Bytes], Bytes]) -> None:
-        """The inverse of `decode`; what nobody can read is drawn, given what it was."""
-        places = [*self._regions(frames)]
-        # what was decoded last comes first
-        for place, notation in zip(places[::-1], self.region_notation[::-1].tolist(), strict=True):
-            code = draw if notation == OPAQUE else NOTATIONS[notation].encode
-            frames.data[place] = code(frames.data[place])
-
     def marked(self, frames: Frames) -> Flags:
         """Which bytes of the frames' data are of identifiers (B)."""
         begin = frames.start[self.mark_packet] + self.mark_at
@@ -153,17 +124,14 @@ class Places:
         found: Flags = np.cumsum(change[:-1]) > 0
         return found
 
-    def rename(self, frames: Frames, other: Callable[[bytes], bytes]) -> None:
-        """Put others in the place of all texts, as many bytes, in place."""
-        if not len(self.mark_text):
-            return
+    def texts(self, frames: Frames) -> list[bytes]:
+        """All texts (T), of frames in which they are readable."""
         start = frames.start[self.mark_packet] + self.mark_at
         first = np.zeros(len(self.text_size), np.int64)
         first[self.mark_text[::-1]] = np.arange(len(self.mark_text))[::-1]
-        texts = Frames(frames.data, start[first], self.text_size).tolist()
-        new = Frames.of([other(text) for text in texts])
-        size = self.text_size[self.mark_text]
-        copy_ranges(new.data, new.start[self.mark_text], frames.data, start, size)
+        # of what no mark has nothing is read
+        size = np.where(np.bincount(self.mark_text, minlength=len(first)) > 0, self.text_size, 0)
+        return Frames(frames.data, np.append(start, 0)[first], size).tolist()
 
     def _regions(self, frames: Frames) -> list[slice]:
         begin = frames.start[self.region_packet] + self.region_at

@@ -8,18 +8,14 @@ may have another number of digits: text then shows a drawn one instead.
 
 import base64
 import binascii
-import hashlib
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
 import numpy as np
 
 from iotflowgen.packets.identity.draws import Draws
-from iotflowgen.packets.identity.fields import header_fields
-from iotflowgen.packets.identity.places import Places
 from iotflowgen.packets.identity.spellings import (
     Pair,
     bare,
@@ -33,9 +29,7 @@ from iotflowgen.packets.identity.spellings import (
     macs_of,
     tails,
 )
-from iotflowgen.recording import Identities, Packets, Recording
-from iotflowgen.wire import Frames
-from iotflowgen.wire.arrays import Bytes, Integers
+from iotflowgen.recording import Identities
 
 __all__ = ["Pseudonyms"]
 
@@ -45,8 +39,6 @@ _KEPT_ENDS: Final = {"0", "1", "254", "255"}
 """Last parts of addresses that say what a host is, not which."""
 _NEAR: Final = 16
 """MAC addresses that are no farther apart are of one product, and stay as far apart."""
-_NUMBER: Final = 6
-"""Bytes of the widest address that is read as a number."""
 _NAME: Final = re.compile(r"(?=[A-Z]*[0-9])[A-Z0-9]{8,20}|(?=[a-z]*[0-9])[a-z0-9]{8,20}")
 _LONGEST_WITH_NAME: Final = 40
 """Letters of a word that may hold the name of something, as a message has its serial number."""
@@ -73,6 +65,8 @@ class Pseudonyms:
         device_ip: Its IP address; 0.0.0.0 where it was seen under none and none is given.
         gateway_mac: MAC address of the gateway; an own one where none was seen.
         gateway_ip: Its IP address; empty where it was seen under none.
+        keep: Whether captured identifiers come out as they are.
+        key: What nobody can read is drawn with it.
     """
 
     def __init__(
@@ -84,16 +78,16 @@ class Pseudonyms:
         ip: str | None = None,
         gateway: str | None = None,
         gateway_mac: str | None = None,
-        taken: Iterable[str] = (),
+        taken: Container[str] = (),
         keep: bool = False,
     ) -> None:
         known = self._identities = identities
         own_ips = {*known.own_addresses, known.device_ip}
         addresses = sorted({*known.addresses, *own_ips, known.gateway_ip} - {""})
         macs = _macs(known, addresses)
-        in_use = {*macs, *addresses, *known.words, *map(_network, addresses), *taken}
-        self._draws = Draws(rng, in_use)
-        self._keep = keep
+        in_use = {*macs, *addresses, *known.words, *map(_network, addresses)}
+        self._draws = Draws(rng, in_use, taken)
+        self.keep = keep
         self._macs = dict(zip(macs, macs, strict=True))
         self._ips = self._shown = dict(zip(addresses, addresses, strict=True))
         self._words: dict[str, str] = {}
@@ -108,7 +102,7 @@ class Pseudonyms:
                 self._ips |= dict.fromkeys(own, self._ips[known.device_ip])
             self._draw_words(known.words)
         self._pairs, self._tails = dict(self._all_pairs()), dict(self._all_tails())
-        self._key = rng.bytes(16)
+        self.key = rng.bytes(16)
         self.device_mac = self._macs[known.device_mac]
         self.device_ip = self._ips.get(known.device_ip) or (ip if ip and not keep else _NOWHERE)
         self.gateway_mac = self._macs.get(known.gateway_mac, gateway_mac or _NO_GATEWAY)
@@ -135,51 +129,9 @@ class Pseudonyms:
             words=tuple(sorted({*self._words.values()})),
         )
 
-    def pseudonymise(
-        self,
-        recording: Recording,
-        also: Callable[[Frames], None] | None = None,
-        some: Integers | None = None,
-    ) -> Frames:
-        """A copy of its frames with every identifier replaced by one of the same length.
-
-        Args:
-            recording: The frames, and where they have identifiers.
-            also: What else is to be written into the copy, while all that can be is readable.
-            some: The packets, rising, whose frames are wanted; all by default.
-
-        Raises:
-            KeyError, ValueError: The recording does not say where they are.
-        """
-        packets, places = recording.packets, Places.of(recording.references, recording.frames)
-        if some is not None:
-            packets, places = packets.take(some), places.take(some)
-        copied = packets.frames.packed()
-        if self._keep:
-            return copied
-        self._other_bytes(replace(packets, frames=copied))
-        places.decode(copied)
-        places.rename(copied, self.other)
-        if also is not None:
-            also(copied)
-        places.encode(copied, self._alike)
-        return copied
-
-    def _other_bytes(self, packets: Packets) -> None:
-        """Replace the addresses in headers, in place."""
-        for packet, at, size in header_fields(packets):
-            fields = packets.frames.take(packet)
-            if size <= _NUMBER:
-                number, row = np.unique(fields.number(at, size), return_inverse=True)
-                old = [each.to_bytes(size) for each in number.tolist()]
-                new = [int.from_bytes(self._pairs.get(each, each)) for each in old]
-                fields.put(at, size, np.array(new, np.int64)[row])
-            else:
-                for i, raw in enumerate(fields.bytes_at(at, size)):
-                    place = int(fields.start[i] + at[i])
-                    new_raw = self._pairs.get(raw.tobytes())
-                    if new_raw:
-                        packets.frames.data[place : place + size] = np.frombuffer(new_raw, np.uint8)
+    def address(self, raw: bytes) -> bytes:
+        """What stands for an address in a header: as many bytes."""
+        return self._pairs.get(raw, raw)
 
     def other(self, text: bytes) -> bytes:
         """What stands for a text or an address in bytes: as many bytes."""
@@ -187,11 +139,6 @@ class Pseudonyms:
         if new is None and (tail := self._tails.get(text.lower())):
             new = tail if text == text.lower() else tail.upper()
         return new if new and len(new) == len(text) else text
-
-    def _alike(self, data: Bytes) -> Bytes:
-        """Random bytes, the same for the same."""
-        seed = hashlib.shake_128(self._key + data.tobytes())
-        return np.frombuffer(seed.digest(len(data)), np.uint8)
 
     def _all_pairs(self) -> Iterator[Pair]:
         """What stands for what, as bytes and as texts; of the same the last counts."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
-from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
 from iotflowgen.packets.payload.streams import says_tls
+from iotflowgen.packets.ranges import Shift, begins_of, expand
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.arrays import Integers

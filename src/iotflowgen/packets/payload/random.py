@@ -19,10 +19,10 @@ from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.hellos import find_hellos
 from iotflowgen.packets.payload.http import whole_bodies
 from iotflowgen.packets.payload.plaintext import Plaintext, drawn_in
-from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
 from iotflowgen.packets.payload.records import read_records
 from iotflowgen.packets.payload.streams import Streams, read_streams
 from iotflowgen.packets.payload.text import is_text, longest_word
+from iotflowgen.packets.ranges import Shift, begins_of, expand
 from iotflowgen.packets.transactions.codec import read_ids
 from iotflowgen.recording import Packets, Recording
 from iotflowgen.traffic import protocol_mask

@@ -23,8 +23,8 @@ from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
 from iotflowgen.packets.payload.continuations import fix_dissection
 from iotflowgen.packets.payload.hellos import resize_hellos
-from iotflowgen.packets.payload.ranges import begins_of, expand
 from iotflowgen.packets.payload.streams import NONCE, Streams
+from iotflowgen.packets.ranges import begins_of, expand
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import payload_size
 from iotflowgen.wire.arrays import Integers

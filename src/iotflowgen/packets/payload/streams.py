@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from iotflowgen.packets.payload.handshake import drawn_in_handshake, said_in_handshake
 from iotflowgen.packets.payload.hellos import find_hellos
 from iotflowgen.packets.payload.joined import Joined, join, latest_said
-from iotflowgen.packets.payload.ranges import expand
 from iotflowgen.packets.payload.text import is_text
+from iotflowgen.packets.ranges import expand
 from iotflowgen.recording import Packets, once
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size

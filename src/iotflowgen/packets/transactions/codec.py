@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from iotflowgen.packets.datagrams.exchanges import count_on, recurring, refer, resolve
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
-from iotflowgen.packets.payload.ranges import Shift, begins_of, expand
+from iotflowgen.packets.ranges import Shift, begins_of, expand
 from iotflowgen.packets.transactions import connections, protocols
 from iotflowgen.packets.transactions.counting import counts_on, steps, swapped
 from iotflowgen.packets.transactions.fingerprints import set_fingerprints

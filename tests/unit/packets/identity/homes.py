@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from iotflowgen.packets.identity import Pseudonyms, learn_identities
+from iotflowgen.packets.identity import Pseudonyms, learn_identities, pseudonymise
 from iotflowgen.recording import Identities, Recording, find_flows
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, find_layers
@@ -65,7 +65,7 @@ def shown(packets: list[Packet], seed: int = 0, **asked: Any) -> tuple[list[byte
     """What packets say behind 42 bytes of headers when others are shown, and who these are."""
     recording = recorded(packets)
     someone = Pseudonyms(recording.identities, np.random.default_rng(seed), **asked)
-    frames = someone.pseudonymise(recording)
+    frames = pseudonymise(recording, someone)
     assert frames.size.tolist() == recording.frames.size.tolist()
     return [frame[42:] for frame in frames.tolist()], someone
 

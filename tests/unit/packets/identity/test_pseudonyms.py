@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iotflowgen.capture import read_captures, read_frames
-from iotflowgen.packets.identity import Pseudonyms
+from iotflowgen.packets.identity import Disguise, Identified, Pseudonyms, pseudonymise
 from iotflowgen.packets.record import record
 from iotflowgen.recording import Identities
 from iotflowgen.traffic import protocol_mask
@@ -63,14 +63,14 @@ def persona(known=KNOWN, seed=0, **kwargs):
 
 
 def shown_mac(someone, old):
-    return pseudonymise(someone, raw(old))[0].hex(":")
+    return others(someone, raw(old))[0].hex(":")
 
 
 def shown_ip(someone, old):
-    return str(ipaddress.ip_address(pseudonymise(someone, ipaddress.ip_address(old).packed)[0]))
+    return str(ipaddress.ip_address(others(someone, ipaddress.ip_address(old).packed)[0]))
 
 
-def pseudonymise(someone, *texts):
+def others(someone, *texts):
     return [someone.other(text) for text in texts]
 
 
@@ -91,7 +91,7 @@ def test_the_same_stands_for_the_same_in_bytes_and_as_text(seed):
     new = raw(mac), mac, mac.upper().replace(":", "-"), ip, ip.replace(".", "-")
     frames = [each if isinstance(each, bytes) else each.encode() for each in old]
     expected = [each if isinstance(each, bytes) else each.encode() for each in new]
-    assert pseudonymise(someone, *frames) == expected
+    assert others(someone, *frames) == expected
     frames, someone = shown(says(b"plug-3f2a1c", b"at PLUG-2A1C: 1"), seed)
     tail = someone.device_mac.replace(":", "")[-6:].encode()
     assert frames[:2] == [b"plug-" + tail, b"at PLUG-" + tail[-4:].upper() + b": 1"]
@@ -145,7 +145,7 @@ def test_groups_stay():
 def test_kept_identifiers_change_nothing():
     recording = recorded(everywhere())
     someone = persona(keep=True, mac=OTHER, ip="10.0.0.9", gateway="10.0.0.1")
-    assert someone.pseudonymise(recording).tolist() == recording.frames.tolist()
+    assert pseudonymise(recording, someone).tolist() == recording.frames.tolist()
     assert (someone.device_mac, someone.device_ip) == (DEVICE, "192.168.1.20")
     assert (someone.gateway_mac, someone.gateway_ip) == (ROUTER, "192.168.1.1")
     assert shown_ip(someone, "10.1.1.9") == "10.1.1.9"
@@ -155,7 +155,8 @@ def test_the_frames_that_were_given_are_not_written_to():
     recording = recorded(everywhere())
     before = recording.frames.tolist()
     for keep in (False, True):
-        frames = persona(recording.identities, keep=keep).pseudonymise(recording)
+        someone = persona(recording.identities, keep=keep)
+        frames = pseudonymise(recording, someone)
         frames.data[:] = 0
         assert recording.frames.tolist() == before
 
@@ -164,9 +165,9 @@ def test_the_frames_that_were_given_are_not_written_to():
 def test_some_frames_are_shown_as_they_are_among_all(seed, places):
     recording = recorded(everywhere())
     some = np.array(sorted(each for each in places if each < len(recording)), np.int64)
-    someone = persona(recording.identities, seed)
-    whole = someone.pseudonymise(recording)
-    assert someone.pseudonymise(recording, some=some).tolist() == whole.take(some).tolist()
+    disguise = Disguise(Identified(recording), persona(recording.identities, seed))
+    whole = disguise.frames(np.arange(len(recording)))
+    assert disguise.frames(some).tolist() == whole.take(some).tolist()
 
 
 @settings(max_examples=20, deadline=None)
@@ -180,7 +181,7 @@ def test_a_home_that_is_given_comes_out(seed):
     assert shown_ip(someone, "192.168.1.33").startswith("10.20.30.")
     old = raw(DEVICE), bytes([192, 168, 1, 20]), bytes([192, 168, 1, 1])
     new = raw("02:11:22:aa:44:55"), bytes([10, 20, 30, 40]), bytes([10, 20, 30, 1])
-    assert pseudonymise(someone, *old) == [*new]
+    assert others(someone, *old) == [*new]
     # a text has no room for another length
     frames, _ = shown(everywhere(), seed, **given_home)
     everything = b"\xff\xfe\xfd\xfc".join(frames)
@@ -234,8 +235,8 @@ def test_a_device_that_had_several_addresses_has_one():
     assert shown_ip(someone, "10.1.1.9") == someone.device_ip
     # a text of one has no room for the other, and what follows it would move
     texts = b"10.1.1.9", b"192.168.1.20"
-    assert [*map(len, pseudonymise(someone, *texts))] == [*map(len, texts)]
-    assert pseudonymise(someone, texts[1]) == [someone.device_ip.encode()]
+    assert [*map(len, others(someone, *texts))] == [*map(len, texts)]
+    assert others(someone, texts[1]) == [someone.device_ip.encode()]
 
 
 def test_the_same_seed_draws_the_same():
@@ -247,7 +248,7 @@ def test_the_same_seed_draws_the_same():
 def everything_shown(paths: list[Path], *, keep: bool) -> bytes:
     recording = record(read_frames(paths, read_captures(paths)), codecs=[])
     assert recording is not None
-    frames = persona(recording.identities, keep=keep).pseudonymise(recording)
+    frames = pseudonymise(recording, persona(recording.identities, keep=keep))
     assert frames.size.tolist() == recording.frames.size.tolist()
     return b"\xff\xfe\xfd\xfc".join(frames.tolist())
 
