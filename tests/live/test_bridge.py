@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from contextlib import closing
 
 import pytest
@@ -14,6 +15,7 @@ import iotflowgen as iot
 from tests.conftest import REPOSITORY
 from tests.live.conftest import PIPES
 from tests.live.networks import Observer, run
+from tests.live.test_network import wait_for
 
 pytestmark = [
     pytest.mark.network,
@@ -197,6 +199,32 @@ def test_three_capabilities_are_enough_and_systemd_hears_of_it(gateway, home, tm
 def test_a_gateway_elsewhere_is_said(network, home):
     process = network.start(home, "--near", "near0", "--far", "far0")
     assert "the gateway is not this computer" in process.stderr.readline()
+
+
+@pytest.mark.skipif(not shutil.which("dnsmasq"), reason="dnsmasq is not installed")
+def test_the_gateway_itself_gives_addresses(gateway, models, tmp_path):
+    leases = tmp_path / "leases"
+    words = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--no-ping"]
+    words += ["--interface=lan0", "--dhcp-range=192.168.20.100,192.168.20.120,2m"]
+    server = subprocess.Popen(
+        gateway.host.command(*words, f"--dhcp-leasefile={leases}"), text=True, **PIPES
+    )
+    try:
+        process = gateway.start(
+            models / "plug.model", "--bridge", "lan0", "--ip", "dhcp", "--pace", 30
+        )
+        said = wait_for(process, "is on")
+        address = leases.read_text().split()[2]
+        assert f"{address}; 192.168.20.1 has leased it for 120 s" in said
+        first = int(leases.read_text().split()[0])
+        while int(leases.read_text().split()[0]) == first:
+            time.sleep(0.1)
+        pinged = gateway.host.run("ping", "-c", 1, address).stdout
+        assert "1 received" in pinged
+        assert gateway.outside.watch(quiet=0.1) == []
+    finally:
+        server.terminate()
+        server.communicate(timeout=10)
 
 
 def test_a_device_that_has_ipv6_alone_is_a_decoy(gateway, tmp_path):

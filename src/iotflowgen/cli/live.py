@@ -108,7 +108,11 @@ def live(
     ] = None,
     ip: Annotated[
         str | None,
-        typer.Option(metavar="IP", help="IPv4 address of the decoy.", rich_help_panel=WHO),
+        typer.Option(
+            metavar="IP",
+            help="IPv4 address of the decoy; dhcp: the one that the network's server gives.",
+            rich_help_panel=WHO,
+        ),
     ] = None,
     gateway: Annotated[
         str | None,
@@ -143,6 +147,7 @@ def live(
     ```
     iotflowgen live plug.model --dry-run --duration 10m --out check.pcap
     iotflowgen live plug.model --near lan0 --far gw0 --ip 192.168.20.31
+    iotflowgen live plug.model --bridge br0 --ip dhcp
     iotflowgen live home.toml --bridge br0 --ledger /var/log/iotflowgen
     iotflowgen live check home.toml --near lan0 --far gw0
     iotflowgen live pause plug
