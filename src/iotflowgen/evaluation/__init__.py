@@ -9,6 +9,7 @@ with naming_extras():
         cross_validate,
         cross_validate_groups,
     )
+    from iotflowgen.evaluation.day import MINUTES, Day, typical_day
     from iotflowgen.evaluation.description import describe, measure
     from iotflowgen.evaluation.evaluate import evaluate, long_pairs
     from iotflowgen.evaluation.honeydata import read_honeydata, read_streams
@@ -33,11 +34,13 @@ with naming_extras():
     )
 
 __all__ = [
+    "MINUTES",
     "PROTOCOLS",
     "Attack",
     "Benchmark",
     "BenchmarkConfig",
     "Cell",
+    "Day",
     "Detection",
     "Device",
     "EvaluationWarning",
@@ -61,4 +64,5 @@ __all__ = [
     "read_results",
     "read_streams",
     "trials",
+    "typical_day",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from iotflowgen.adversaries import ADVERSARIES
+from iotflowgen.evaluation.day import Day, typical_day
 from iotflowgen.evaluation.description import describe, measure
 from iotflowgen.evaluation.long_trials import as_many_stretches, long_trials
 from iotflowgen.evaluation.results import Attack, Cell, Device, Results, Sample
@@ -95,6 +96,7 @@ def evaluate(
                 unseen=tuple(trace.name for trace in ground.unseen),
                 metrics=measure(ground, other),
                 profiles=describe(ground, other) if i == 0 else {},
+                days=_days(traces, streams) if i == 0 else {},
             )
         )
     progress("measure", len(grounds), len(grounds))
@@ -149,6 +151,13 @@ def _attack(
     make = partial(ADVERSARIES[adversary], seed=seed)
     detection = ground.attack(make, synthetic, progress=progress)
     return Attack(detection=detection, control=ground.attack_control(make, progress=progress))
+
+
+def _days(real: Sequence[Trace], synthetic: Sequence[Trace]) -> dict[str, Day]:
+    """A day of each, where both last so long."""
+    days = {"real": typical_day(real), "synthetic": typical_day(synthetic)}
+    known = {name: day for name, day in days.items() if day is not None}
+    return known if len(known) == len(days) else {}
 
 
 class _Count:

@@ -104,7 +104,7 @@ def streamed_stretches(
     # a day more, for what lies within a stream ends with its last packet
     stream = first_seconds(generator.stream(rng), (n * length_ns + _DAY_NS) / 1e9)
     start_ns = int(trial.unseen[0].time_ns[0])
-    whole = Session.concatenate([*shifted_to(stream, start_ns)])
+    whole = Session.merged([*shifted_to(stream, start_ns)])
     return as_many_stretches([trial], [whole], rng)[0]
 
 

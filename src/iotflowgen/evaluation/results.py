@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, co
 
 from iotflowgen.errors import ResultsError
 from iotflowgen.evaluation.cross_validation import Detection
+from iotflowgen.evaluation.day import Day
 from iotflowgen.evaluation.profile import Profile
 from iotflowgen.evaluation.trials import Protocol
 from iotflowgen.files import parsed_text, whole_file
@@ -105,6 +106,8 @@ class Sample(_Entry):
     """`evaluation.metrics`, under `held-out` only: elsewhere nothing is unseen."""
     profiles: dict[str, Profile] = {}
     """Of `real`, `control` and `synthetic` windows, for pictures."""
+    days: dict[str, Day] = {}
+    """Of `real` and `synthetic` traffic, for a picture; where both last for days."""
     error: str | None = None
     """Why it drew nothing."""
 

@@ -80,6 +80,8 @@ def as_captured(captures: Iterable[tuple[Trace, Frames]]) -> Recording:
     references: dict[str, NDArray[Any]] = {}
     if (seen.size < frames.size).any():
         references["captured"] = seen.size.astype(np.int32)
+    if any(trace.silence_ns for trace in traces):
+        references["silence_ns"] = np.array([t.silence_ns for t in traces], dtype=np.int64)
     return Recording(
         frames=frames,
         capture=capture,

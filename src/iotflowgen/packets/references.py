@@ -53,6 +53,9 @@ def check_references(recording: Recording, codecs: Sequence[type[Codec]]) -> Non
             raise ValueError(f"{name} is of another kind")
         if len(like) == _FEW and len(told[name]) != len(recording):
             raise ValueError(f"{name} has not a row a packet")
+    silences = told.get("silence_ns", np.zeros(1 + recording.capture.max(initial=-1), np.int64))
+    if silences.dtype != np.int64 or silences.shape != (1 + recording.capture.max(initial=-1),):
+        raise ValueError("silence_ns has not a row a capture")
     for start in _ALIKE:
         alike = {name for name in made if name.startswith(start)}
         if len({len(told[name]) for name in alike}) > 1:
@@ -92,6 +95,7 @@ def _bounds(recording: Recording) -> Iterator[tuple[str, int, Any]]:
         if name in told:
             yield name, 0, np.append(told[name][1:], last)
     yield "captured", 0, size
+    yield "silence_ns", 0, 2**62
     yield "random.spot", 0, size
     yield "endpoints.ends", 0, last
     yield "tcp.back", 0, np.inf

@@ -11,6 +11,7 @@ from iotflowgen.errors import ResultsError
 from iotflowgen.evaluation import Protocol, Results
 from iotflowgen.files import whole_file
 from iotflowgen.progress import Progress, silent
+from iotflowgen.report.day_plot import day_plots
 from iotflowgen.report.detection_plots import accuracy_plot, excess_plot
 from iotflowgen.report.detection_tables import (
     adversary_table,
@@ -47,6 +48,8 @@ class _Traffic:
     """By heading."""
     windows: dict[str, Markup]
     """By whose they are."""
+    days: dict[str, Markup]
+    """By generator."""
 
 
 def write_report(results: Results, path: Path, *, progress: Progress = silent) -> None:
@@ -143,6 +146,7 @@ class _Plots:
                 excess={name: points(value) for name, value in means.items()},
                 fields=dict(field_plots(device, samples, self.marks)),
                 windows=dict(window_plots(device, samples, self.marks)),
+                days=dict(day_plots(device, samples, self.marks)),
             )
             self._tell(device)
 

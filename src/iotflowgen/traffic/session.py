@@ -50,13 +50,6 @@ class Session:
     def __post_init__(self) -> None:
         check_packets(self.name, self._columns())
 
-    @classmethod
-    def concatenate(cls, parts: Sequence["Session"]) -> Self:
-        """Pieces of one session, at least one, in order."""
-        columns = [part._columns() for part in parts]
-        joined = {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
-        return cls(name=parts[0].name, **joined)
-
     def __len__(self) -> int:
         return len(self.time_ns)
 

@@ -105,6 +105,8 @@ def _to_come(recording: Recording) -> list[tuple[Session, int]]:
     renewals, capture = Renewals.of(recording), recording.capture
     end_ns = np.zeros(int(capture.max(initial=0)) + 1, dtype=np.int64)
     np.maximum.at(end_ns, capture, recording.time_ns)
+    # what is silent until it goes on would have shown a renewal, too
+    end_ns += recording.references.get("silence_ns", np.zeros_like(end_ns))
     given = renewals.answer
     if (recording.time_ns[given] + renewals.after_ns < end_ns[capture[given]]).any():
         return []

@@ -1,10 +1,12 @@
 """Leases of captures that are too short to show it are renewed as RFC 2131 has it."""
 
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 import iotflowgen as iot
+from iotflowgen.library import Captures
 
 FIELDS = {
     "time": "frame.time_relative",
@@ -64,3 +66,15 @@ def test_a_client_with_an_address_asks_its_server_from_it(spoken):
 
 def test_checksums_are_right(spoken):
     assert {(m["ip_sum"], m["udp_sum"]) for m in spoken} <= {("1", "1"), ("1", "2"), ("1", "3")}
+
+
+def test_a_device_that_is_silent_beyond_a_lease_renews_none(tmp_path):
+    """As one does that sleeps, and gets a lease each time when it wakes up."""
+    found = iot.read_captures([f"samples/plug/plug-0{i}.pcapng" for i in range(1, 6)])
+    asleep = [replace(trace, silence_ns=50 * 3600 * 10**9) for trace in found]
+    model = iot.fit(Captures(found.paths, asleep, found.frames))
+    model.save(tmp_path / "asleep.model")
+    path = tmp_path / "stream.pcap"
+    loaded = iot.load(tmp_path / "asleep.model")
+    loaded.generate(duration="20h", start="2026-01-01T00:00:00Z").to_pcap(path)
+    assert {each["client"] for each in messages(path)} <= {"0.0.0.0", ""}
