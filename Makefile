@@ -43,6 +43,8 @@ share: $(READY) ## make the man page and the completions anew
 
 samples: ## record the sample captures anew (root, network namespaces)
 	$(PYTHON) samples/record.py
+	$(PYTHON) samples/record.py --out samples/events --captures 6 --seconds 165 --leisure 2 \
+		--any-size --gzip
 
 .PHONY: site
 site: $(READY) ## build the documentation into out/site; warnings are errors

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from discovery import Discovery
 from mqtt import MqttClient, connect_tls
+from notes import Notes
 from profiles import PROFILES, Peer, Profile
 
 _LEASE_SCRIPT = """#!/bin/sh
@@ -168,8 +169,11 @@ def status_server(profile: Profile, address: str, state: State, rng: random.Rand
 class Life:
     """What the device does once it is at home, told by its timers and by its broker."""
 
-    def __init__(self, profile: Profile, rng: random.Random, ca_file: str) -> None:
-        self._profile, self._rng, self._ca_file = profile, rng, ca_file
+    def __init__(
+        self, profile: Profile, rng: random.Random, work: Path, leisure: float = 1.0
+    ) -> None:
+        self._profile, self._rng, self._ca_file = profile, rng, str(work / "ca.pem")
+        self._notes, self._leisure = Notes(work), leisure
         self.state = State(on=rng.random() < 0.5, power_w=rng.uniform(4.0, 60.0))
         self._topic = f"{profile.kind}/{profile.mac.replace(':', '')}"
         self._bustle = rng.uniform(0.4, 1.4)  # some days are busier than others
@@ -223,7 +227,7 @@ class Life:
         self._due = {
             "ping": now + self._profile.keepalive_s,
             "telemetry": now + self._profile.telemetry_s * rng.uniform(0.3, 1.0),
-            "event": now + rng.expovariate(self._bustle / 5.0),
+            "event": now + self._leisure * rng.expovariate(self._bustle / 5.0),
             "clock": now + rng.uniform(5.0, 25.0),
         }
 
@@ -237,7 +241,7 @@ class Life:
             client.publish(f"{self._topic}/telemetry", self._measurements())
             self._due[name] = now + self._profile.telemetry_s * rng.uniform(0.95, 1.05)
         elif name == "event":
-            self._due[name] = now + 0.8 + rng.expovariate(self._bustle / 7.0)
+            self._due[name] = now + 0.8 + self._leisure * rng.expovariate(self._bustle / 7.0)
             self._event(client)
         else:
             self._due[name] = now + rng.uniform(15.0, 40.0)
@@ -265,6 +269,7 @@ class Life:
 
     def _event(self, client: MqttClient) -> None:
         """Somebody presses the plug's button, or walks past the camera."""
+        self._notes.note("button" if self._profile.kind == "plug" else "motion")
         if self._profile.kind == "plug":
             self.state.on = not self.state.on
             self._report(client)
@@ -304,11 +309,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder with the cloud's CA")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--limit", type=float, required=True, help="seconds to run")
+    parser.add_argument("--leisure", type=float, default=1.0, help="times as rarely used")
     options = parser.parse_args()
     profile, rng = PROFILES[options.kind], random.Random(options.seed)
     deadline = time.monotonic() + options.limit
     address = take_address(profile, rng, options.work)
-    life = Life(profile, rng, str(options.work / "ca.pem"))
+    life = Life(profile, rng, options.work, options.leisure)
     status_server(profile, address, life.state, random.Random(rng.getrandbits(32)))
     discovery = Discovery(profile, address, random.Random(rng.getrandbits(32)))
     threading.Thread(target=discovery.run, args=(deadline,), daemon=True).start()

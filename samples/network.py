@@ -46,18 +46,25 @@ def run(*command: str) -> str:
 
 
 class Home:
-    """Four namespaces - device, router, phone, cloud - and what runs in them."""
+    """Four namespaces - device, router, phone, cloud - and what runs in them.
 
-    def __init__(self, profile: Profile, work: Path, stop: threading.Event) -> None:
-        self.profile, self.work, self._stop = profile, work, stop
+    `timeout` ends programs after `limit` seconds, should this script be killed without mercy.
+    """
+
+    def __init__(
+        self, profile: Profile, work: Path, stop: threading.Event, limit: float = 90.0
+    ) -> None:
+        self.profile, self.work, self._stop, self._limit = profile, work, stop, limit
         self._id = secrets.token_hex(3)
         self._processes: list[subprocess.Popen[bytes]] = []
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, profile: Profile, work: Path, stop: threading.Event) -> Iterator[Home]:
+    def open(
+        cls, profile: Profile, work: Path, stop: threading.Event, limit: float = 90.0
+    ) -> Iterator[Home]:
         """Build the home; take it down when the block is left, however it is left."""
-        home = cls(profile, work, stop)
+        home = cls(profile, work, stop, limit)
         try:
             home._build()
             yield home
@@ -73,16 +80,20 @@ class Home:
         if self._stop.wait(seconds):
             raise Stopped
 
-    def start(
-        self, role: str, *command: str, ready: str | None = None, limit: float = 90.0
-    ) -> subprocess.Popen[bytes]:
-        """Start a program in a namespace; wait until `ready` is in what it says, if given.
-
-        `timeout` ends it after `limit` seconds, should this script be killed without mercy.
-        """
+    def start(self, role: str, *command: str, ready: str | None = None) -> subprocess.Popen[bytes]:
+        """Start a program in a namespace; wait until `ready` is in what it says, if given."""
         self.wait(0.0)
         log = self.work / f"{len(self._processes)}-{role}.log"
-        inside = ["ip", "netns", "exec", self.namespace(role), "timeout", "-k", "2", str(limit)]
+        inside = [
+            "ip",
+            "netns",
+            "exec",
+            self.namespace(role),
+            "timeout",
+            "-k",
+            "2",
+            str(self._limit),
+        ]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*inside, *command],

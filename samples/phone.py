@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from discovery import mdns_query, ssdp_search
 from mqtt import MqttClient, connect_tls
+from notes import Notes
 from profiles import PROFILES, Profile
 
 _MEAN_GAP_S = 3.5
@@ -27,8 +28,11 @@ _MEAN_GAP_S = 3.5
 class Phone:
     """The app's four habits; which one comes next, and when, is up to `rng`."""
 
-    def __init__(self, profile: Profile, rng: random.Random, ca_file: str) -> None:
-        self._profile, self._rng, self._ca_file = profile, rng, ca_file
+    def __init__(
+        self, profile: Profile, rng: random.Random, work: Path, leisure: float = 1.0
+    ) -> None:
+        self._profile, self._rng, self._ca_file = profile, rng, str(work / "ca.pem")
+        self._notes, self._leisure = Notes(work), leisure
         self._device: str | None = None
 
     def run(self, deadline: float) -> None:
@@ -42,7 +46,7 @@ class Phone:
             # An app that finds nothing shows a spinner; its owner tries again.
             with contextlib.suppress(OSError, http.client.HTTPException):
                 self._rng.choices(habits, weights=[5, 3, 2, 1])[0]()
-            time.sleep(0.3 + self._rng.expovariate(1 / (_MEAN_GAP_S * eager)))
+            time.sleep(0.3 + self._leisure * self._rng.expovariate(1 / (_MEAN_GAP_S * eager)))
 
     def order(self) -> None:
         """One order or a few in a row, through the cloud."""
@@ -52,7 +56,9 @@ class Phone:
         orders = ["toggle"] if self._profile.kind == "plug" else ["toggle", "picture"]
         with MqttClient(tls, f"app-{self._rng.getrandbits(32):08x}", 60) as client:
             for _ in range(self._rng.choice([1, 1, 2, 3])):
-                client.publish(topic, self._rng.choice(orders), acknowledged=True)
+                order = self._rng.choice(orders)
+                self._notes.note(order)
+                client.publish(topic, order, acknowledged=True)
                 client.receive(1.0)
                 time.sleep(self._rng.uniform(0.2, 1.2))
 
@@ -63,6 +69,7 @@ class Phone:
             own = socket.inet_aton(self._profile.phone)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
             target = self._rng.choice(["ssdp:all", "upnp:rootdevice", self._profile.device_type])
+            self._notes.note("search")
             sock.sendto(ssdp_search(target), ("239.255.255.250", 1900))
             sock.settimeout(1.5)
             answer = sock.recv(2048).decode()
@@ -82,6 +89,7 @@ class Phone:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
             own = socket.inet_aton(self._profile.phone)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
+            self._notes.note("browse")
             sock.sendto(mdns_query("_http._tcp.local"), ("224.0.0.251", 5353))
 
     def look(self) -> None:
@@ -91,6 +99,7 @@ class Phone:
         pages = ["/status", "/status", "/snapshot.jpg"]
         page = "/status" if self._profile.kind == "plug" else self._rng.choice(pages)
         for _ in range(self._rng.choice([1, 2])):
+            self._notes.note(page.strip("/").partition(".")[0])
             self._get(page)
             time.sleep(self._rng.uniform(0.5, 1.5))
 
@@ -112,8 +121,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder with the cloud's CA")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--limit", type=float, required=True, help="seconds to run")
+    parser.add_argument("--leisure", type=float, default=1.0, help="times as rarely used")
     options = parser.parse_args()
-    phone = Phone(PROFILES[options.kind], random.Random(options.seed), str(options.work / "ca.pem"))
+    rng = random.Random(options.seed)
+    phone = Phone(PROFILES[options.kind], rng, options.work, options.leisure)
     phone.run(time.monotonic() + options.limit)
 
 

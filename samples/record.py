@@ -27,6 +27,7 @@ from pathlib import Path
 from types import FrameType
 
 from network import Home, RecordingError, Stopped, run
+from notes import read_notes, write_events
 from profiles import DNS_UPSTREAM, PROFILES, Profile
 
 _HERE = Path(__file__).resolve().parent
@@ -49,7 +50,7 @@ _EXAMPLES = """\
 examples:
   sudo python3 samples/record.py
   sudo python3 samples/record.py --device camera --captures 2 --out /tmp/samples
-  sudo python3 samples/record.py --seconds 60 --any-size --out /tmp/long
+  sudo python3 samples/record.py --seconds 165 --leisure 2 --captures 6 --any-size --out /tmp/long
 """
 _MOSQUITTO = """\
 user root
@@ -131,14 +132,18 @@ def start_cloud(home: Home, seed: int, limit: float) -> None:
 
 
 def record_session(
-    profile: Profile, rng: random.Random, seconds: float, work: Path, stop: threading.Event
+    profile: Profile,
+    rng: random.Random,
+    options: argparse.Namespace,
+    work: Path,
+    stop: threading.Event,
 ) -> Path:
     """One life of the device, from power on to the end of the recording, as a plain pcap."""
     capture = work / "session.pcap"
-    length = seconds * rng.uniform(0.6, 1.4)
+    length = options.seconds * rng.uniform(0.6, 1.4)
     limit = length + 30
     seeds = [rng.getrandbits(31) for _ in range(4)]
-    with Home.open(profile, work, stop) as home:
+    with Home.open(profile, work, stop, limit + 60) as home:
         start_router(home, seeds[0], limit)
         start_cloud(home, seeds[1], limit)
         home.wait(1.5)  # let the phone's and the router's own first words pass
@@ -147,14 +152,15 @@ def record_session(
         recorder = home.start("router", *listen, ready="File:")
         for role, seed in (("device", seeds[2]), ("phone", seeds[3])):
             script = [str(_HERE / f"{role}.py"), profile.kind, "--work", str(work)]
-            home.start(role, sys.executable, *script, "--seed", str(seed), "--limit", str(limit))
+            how = ["--seed", str(seed), "--limit", str(limit), "--leisure", str(options.leisure)]
+            home.start(role, sys.executable, *script, *how)
         home.wait(length)
         home.end(recorder, signal.SIGINT)  # in mid-sentence, as such recordings end
     return capture
 
 
-def put_in_order(capture: Path) -> int:
-    """Sort a plain little-endian pcap by time, and tell how many packets it holds.
+def put_in_order(capture: Path) -> list[int]:
+    """Sort a plain little-endian pcap by time, and tell when its packets came, in nanoseconds.
 
     Two processors hand over their packets separately, a few microseconds out of turn.
     """
@@ -166,18 +172,20 @@ def put_in_order(capture: Path) -> int:
         at += 16 + size
     packets.sort(key=lambda packet: packet[0])
     capture.write_bytes(data[:24] + b"".join(packet for _, packet in packets))
-    return len(packets)
+    return [seconds * 10**9 + fraction * 1000 for (seconds, fraction), _ in packets]
 
 
 def store(capture: Path, target: Path) -> None:
     """Put the capture where it belongs, in the format its name asks for; whole or not at all."""
     part = target.with_name(f".{target.name}.part")
     try:
-        if target.suffix == ".pcapng":
+        if ".pcapng" in target.suffixes:
             run("editcap", "-F", "pcapng", str(capture), str(part))
-        else:
-            with part.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
-                packed.write(capture.read_bytes())
+            capture = part
+        content = capture.read_bytes()
+        if target.suffix == ".gz":
+            content = gzip.compress(content, 9, mtime=0)
+        part.write_bytes(content)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -188,6 +196,9 @@ def record_device(profile: Profile, options: argparse.Namespace, stop: threading
     folder = options.out / profile.kind
     folder.mkdir(parents=True, exist_ok=True)
     suffix = "pcapng" if profile.kind == "plug" else "pcap.gz"
+    if options.gzip and not suffix.endswith(".gz"):
+        suffix += ".gz"
+    events: list[tuple[int, str]] = []
     with tempfile.TemporaryDirectory(prefix=f"iot-{profile.kind}-") as name:
         certificates = Path(name)
         make_certificates(profile, certificates)
@@ -199,11 +210,13 @@ def record_device(profile: Profile, options: argparse.Namespace, stop: threading
                     work = Path(inner)
                     for made in ("ca.pem", "cloud.pem", "cloud.key"):
                         shutil.copy(certificates / made, work)
-                    capture = record_session(profile, rng, options.seconds, work, stop)
-                    packets = put_in_order(capture)
+                    capture = record_session(profile, rng, options, work, stop)
+                    times = put_in_order(capture)
+                    packets = len(times)
                     good = options.any_size or packets in _PACKETS
                     if good:
                         store(capture, target)
+                        events += read_notes(work, times[0], times[-1])
                 print(
                     f"{target.name}: {packets} packets", "" if good else "(again)", file=sys.stderr
                 )
@@ -211,6 +224,7 @@ def record_device(profile: Profile, options: argparse.Namespace, stop: threading
                     break
             else:
                 raise RecordingError(f"{target.name}: no session had 60 to 400 packets")
+    write_events(events, folder / "events.csv")
 
 
 def parse() -> argparse.Namespace:
@@ -223,10 +237,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", choices=sorted(PROFILES), help="this device only (both)")
     parser.add_argument("--seed", type=int, default=0, help="what the devices and the owner do (0)")
     parser.add_argument("--seconds", type=float, default=17.0, help="mean length of a session (17)")
+    parser.add_argument(
+        "--leisure", type=float, default=1.0, help="times as rarely used by its owner (1)"
+    )
+    parser.add_argument("--gzip", action="store_true", help="pack all captures")
     parser.add_argument("--any-size", action="store_true", help="keep whatever number of packets")
     options = parser.parse_args()
-    if options.captures < 1 or not 5 <= options.seconds <= 3600:
-        parser.error("--captures must be at least 1, --seconds between 5 and 3600")
+    if options.captures < 1 or not 5 <= options.seconds <= 3600 or options.leisure <= 0:
+        parser.error("--captures must be at least 1, --seconds from 5 to 3600, --leisure above 0")
     return options
 
 
