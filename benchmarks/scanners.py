@@ -194,7 +194,7 @@ def tests_of(fingerprint: str) -> dict[str, str]:
 def a_home(profile: Profile, work: Path) -> Iterator[Home]:
     """The network in which a device was recorded, with its router and cloud."""
     stop = threading.Event()
-    with Home.open(profile, work, stop) as home:
+    with Home.open(profile, work, stop, _LIMIT_S) as home:
         start_router(home, 1, _LIMIT_S)
         start_cloud(home, 2, _LIMIT_S)
         yield home
@@ -215,7 +215,7 @@ def decoy(home: Home, model: Path, *options: str) -> None:
     program = str(Path(sys.executable).with_name("iotflowgen"))
     command = [program, "live", str(model), "--bridge", "br0", *options]
     command += ["--socket", str(home.work / "live.sock")]
-    home.start("router", *command, limit=_LIMIT_S)
+    home.start("router", *command)
 
 
 def awaited(home: Home, address: str) -> Attacker:

@@ -164,7 +164,7 @@ def test_a_home_is_written_to_a_file(models, tmp_path):
         (("generate", "--start", "1960-01-01"), "before 1970"),
         (("live", "--dry-run", "--ip", "192.168.20.9"), "--ip: not with"),
         (("live",), "--out: a file is written with --dry-run only"),
-        (("live", "hall"), "Invalid value: only pause and resume take the name of a decoy"),
+        (("live", "hall"), "Invalid value: only pause, resume and event take the name of a decoy"),
     ],
 )
 def test_what_a_home_has_no_place_for_is_refused(models, tmp_path, words, said):

@@ -1,12 +1,22 @@
 """A distribution of its own that adds one of each kind; it is installed where it is in the path."""
 
+from dataclasses import fields, replace
+
 import numpy as np
+from pydantic import Field
 
 from iotflowgen.generators.recorded import Recorded, RecordedConfig
 from iotflowgen.progress import silent
-from iotflowgen.traffic import Session, cut_windows, draw_window_starts
+from iotflowgen.traffic import Event, Session, cut_windows, draw_window_starts
 
-__all__ = ["TYPE_OF_SERVICE", "ToyAdversary", "ToyCodec", "ToyGenerator", "toy_metric"]
+__all__ = [
+    "TYPE_OF_SERVICE",
+    "ToyAdversary",
+    "ToyCodec",
+    "ToyEvents",
+    "ToyGenerator",
+    "toy_metric",
+]
 
 TYPE_OF_SERVICE = 0x2A
 
@@ -43,6 +53,79 @@ class ToyGenerator(Recorded):
             source=np.arange(starts[i], starts[i + 1]),
             flow=np.full(len(trace), -1),
         )
+
+
+class ToyEventsConfig(RecordedConfig):
+    """It keeps what it has learnt of events among its settings."""
+
+    follows: dict[str, list[tuple[int, int, int]]] = Field(default_factory=dict)
+    """By the name of the event: the first packet after each, how many, and how much later, ns."""
+
+
+class ToyEvents(ToyGenerator):
+    """Captures, once more; events are followed by what followed one of theirs within a second."""
+
+    name = "toy-events"
+    Config = ToyEventsConfig
+
+    def fit(self, traces, *, events=(), progress=silent):
+        follows = {}
+        starts = np.cumsum([0, *map(len, traces)])
+        for trace, own, start in zip(traces, events, starts, strict=False):
+            for time_ns, name in own:
+                first, last = np.searchsorted(trace.time_ns, [time_ns, time_ns + 10**9])
+                lag_ns = int(trace.time_ns[first]) - time_ns if first < last else 0
+                what = int(start + first), int(last - first), lag_ns
+                follows.setdefault(name, []).append(what)
+        if follows:
+            self.config = self.config.model_copy(update={"follows": follows})
+        return super().fit(traces, progress=progress)
+
+    def known_events(self):
+        return {name: len(known) for name, known in self.config.follows.items()}
+
+    def stream(self, rng, *, at_once=None, events=(), start_ns=0):
+        coming, end_ns = iter([*events, Event(2**62, "")]), 0
+        event, number = next(coming), 0
+        while True:
+            (session,) = self.sessions(1, rng)
+            session = replace(session, name="stream", time_ns=session.time_ns + end_ns)
+            end_ns = int(session.time_ns[-1]) + 10**9
+            session = replace(session, event=np.full(len(session), -1))
+            while event.time_ns < end_ns:
+                session = self._with(session, event, number, rng)
+                event, number = next(coming), number + 1
+            end_ns = max(end_ns, int(session.time_ns[-1]) + 1)
+            yield session
+
+    def respond(self, ahead, event, rng, *, number=0):
+        return self._with(ahead, event, number, rng)
+
+    def _with(self, session, event, number, rng):
+        known = self.config.follows[event.name]
+        first, size, lag_ns = known[rng.integers(len(known))]
+        trace = self._all()
+        own = trace[slice(first, first + size)]
+        if not len(own):
+            return session
+        own = replace(
+            own,
+            name=session.name,
+            time_ns=own.time_ns - own.time_ns[0] + event.time_ns + lag_ns,
+            event=np.full(len(own), number),
+        )
+        return Session.merged([session, own])
+
+    def _all(self):
+        starts = np.cumsum([0, *map(len, self._traces)])
+        parts = [self._session(i, starts) for i in range(len(self._traces))]
+        columns = {
+            each.name: np.concatenate([getattr(part, each.name) for part in parts])
+            for each in fields(Session)
+            if each.name not in ("name", "event", "time_ns")
+        }
+        gaps = [np.diff(part.time_ns, prepend=-(10**9)) for part in parts]
+        return Session(name="all", time_ns=np.cumsum(np.concatenate(gaps)), **columns)
 
 
 class ToyAdversary:

@@ -25,6 +25,7 @@ PACKAGES = (
     "wire",
     "tables",
     "capture",
+    "events",
     "recording",
     "encoding",
     "nn",

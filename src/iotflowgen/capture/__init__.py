@@ -4,7 +4,7 @@ from iotflowgen.capture.cache import default_cache
 from iotflowgen.capture.device import Device
 from iotflowgen.capture.doubts import copies, doubt
 from iotflowgen.capture.formats import is_capture, other_format
-from iotflowgen.capture.frames import read_frames
+from iotflowgen.capture.frames import find_paths, read_frames
 from iotflowgen.capture.headers import header_fields, with_headers
 from iotflowgen.capture.read import (
     DEFAULT_CACHE,
@@ -26,6 +26,7 @@ __all__ = [
     "describe",
     "doubt",
     "find_captures",
+    "find_paths",
     "header_fields",
     "is_capture",
     "other_format",

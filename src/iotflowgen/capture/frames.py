@@ -17,7 +17,20 @@ from iotflowgen.capture.read import CaptureWarning, find_captures
 from iotflowgen.traffic import Trace
 from iotflowgen.wire.frames import Frames
 
-__all__ = ["read_frames"]
+__all__ = ["find_paths", "read_frames"]
+
+
+def find_paths(paths: Sequence[Path], traces: Sequence[Trace]) -> list[Path | None]:
+    """The file of each trace that `read_captures` made of these paths; None where it has changed.
+
+    Raises:
+        UnreadableCapture: As `read_captures`.
+    """
+    path_of: dict[str, Path] = {}
+    for path in find_captures(paths):
+        with path.open("rb") as file:
+            path_of.setdefault(hashlib.file_digest(file, "sha256").hexdigest(), path)
+    return [path_of.get(trace.sha256) for trace in traces]
 
 
 def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tuple[Trace, Frames]]:
@@ -32,13 +45,8 @@ def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tupl
     Raises:
         UnreadableCapture: As `read_captures`.
     """
-    path_of: dict[str, Path] = {}
-    for path in find_captures(paths):
-        with path.open("rb") as file:
-            path_of.setdefault(hashlib.file_digest(file, "sha256").hexdigest(), path)
     cut = 0
-    for trace in traces:
-        of_trace = path_of.get(trace.sha256)
+    for trace, of_trace in zip(traces, find_paths(paths, traces), strict=True):
         frames = None if of_trace is None else _frames(of_trace, trace.in_file)
         if frames is None:
             yield trace, Frames.of([b""] * len(trace))

@@ -174,7 +174,9 @@ def _captures_in(folder: Path) -> list[Path]:
         inside = sorted((path for path in shown if path.is_dir()), key=_natural)
         hint = f"; it holds folders, name one of them: {_list(inside)}" if inside else ""
         raise UnreadableCapture(f"no pcap or pcapng captures in the folder {folder}{hint}")
-    if others := sorted(set(files) - set(captures), key=_natural):
+    # what was done to the device may stand beside its captures
+    usual = {*captures, *(path for path in files if path.name.endswith("events.csv"))}
+    if others := sorted(set(files) - usual, key=_natural):
         _warn(f"{_list(others)} in {folder}: no pcap or pcapng, left out")
     return captures
 

@@ -1,7 +1,7 @@
 """`iotflowgen fit`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ import iotflowgen as iot
 from iotflowgen.cli.console import one_thread, progress_display, reports_errors
 from iotflowgen.cli.options import (
     HOW,
+    WHAT,
     AcceleratorOption,
     Captures,
     DeduplicateOption,
@@ -26,6 +27,9 @@ from iotflowgen.cli.options import (
 )
 from iotflowgen.cli.summary import show_summary
 
+if TYPE_CHECKING:
+    from iotflowgen.library.events import EventSource
+
 __all__ = ["fit"]
 
 
@@ -37,10 +41,39 @@ def fit(
     ],
     device: DeviceOption = None,
     deduplicate: DeduplicateOption = False,
+    events: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE.csv|comments|folders",
+            help="What was done to the device: CSV with the columns time and event; comments of "
+            "packets, as `event: on`; or folders that are called as the event in their captures.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    events_zone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE",
+            help="Time zone of events that name none, such as Europe/Berlin or +01:00.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    events_device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Whose events are meant, where the files have a column `device`.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     generator: Annotated[
-        GeneratorName,
-        typer.Option(help="Generator to fit; iotflow is the paper's.", rich_help_panel=HOW),
-    ] = "sessions",
+        GeneratorName | None,
+        typer.Option(
+            help="Generator to fit; iotflow is the paper's.",
+            show_default="sessions; activities with events",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     window: WindowOption = None,
     dissector: DissectorOption = "builtin",
     config: Settings = None,
@@ -65,15 +98,19 @@ def fit(
     iotflowgen fit captures/plug --out plug.model
     iotflowgen fit captures/plug --generator iotflow --out plug.model
     iotflowgen fit week.pcap --device 02:00:5e:10:00:01 --out plug.model
+    iotflowgen fit captures/plug --events events.csv --events-zone Europe/Berlin -o plug.model
     ```
     """
-    check_not_read(out, *captures, config)
+    check_not_read(out, *captures, config, *map(Path, events or ()))
     one_thread()
     with progress_display() as progress:
         model = iot.fit(
             captures,
             generator=generator,
             device=device,
+            events=_source(events),
+            events_zone=events_zone,
+            events_device=events_device,
             window=window,
             deduplicate=deduplicate,
             dissector=dissector,
@@ -84,5 +121,15 @@ def fit(
             progress=progress,
         )
     model.save(out)
-    summary = {"file": str(out), **model.summary(), "next": next_step(out, generator)}
+    summary = {"file": str(out), **model.summary(), "next": next_step(out, model.generator.name)}
     show_summary("learnt", summary, as_json=as_json)
+
+
+def _source(events: list[str] | None) -> "EventSource | None":
+    """Where events stand, as the library takes it."""
+    for word in ("comments", "folders"):
+        if events == [word]:
+            return word
+        if word in (events or ()):
+            raise iot.ArgumentError(f"either {word} or files, not both", "events")
+    return events

@@ -16,6 +16,7 @@ from iotflowgen.cli.console import (
 from iotflowgen.cli.live import home_to_file
 from iotflowgen.cli.options import (
     HOW_MUCH,
+    WHAT,
     WHEN,
     WHO,
     AcceleratorOption,
@@ -135,6 +136,39 @@ def generate(
             rich_help_panel=WHEN,
         ),
     ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME@TIME",
+            help="What is to happen, such as on@18:30 or on@2026-01-01T18:30:05; may be repeated.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    schedule: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="Events by the hour and the day, drawn by the seed.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE",
+            help="Time zone of --event, such as Europe/Berlin.",
+            show_default="UTC",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    comments: Annotated[
+        bool,
+        typer.Option(
+            "--comments",
+            help="Have packets say which event has caused them, as comments in .pcapng.",
+            rich_help_panel=WHAT,
+        ),
+    ] = False,
     payload: Annotated[
         Literal["recorded", "fuzz"],
         typer.Option(
@@ -157,44 +191,44 @@ def generate(
     iotflowgen generate plug.model --duration 24h --start 2026-01-01 -o day.pcap
     iotflowgen generate plug.model --sessions 10 --persona decoy.toml -o a.pcap
     iotflowgen generate plug.model --windows 500 --seed 1 --out windows.parquet
+    iotflowgen generate plug.model --event on@18:30 --event off@23:10:05 -o evening.pcap
+    iotflowgen generate plug.model --schedule week.toml --duration 7d -o week.pcap
     iotflowgen generate home.toml --duration 24h --out home.pcap
     ```
     """
-    check_not_read(out, model, persona)
+    check_not_read(out, model, persona, schedule)
+    how_much: dict[str, Any] = {"sessions": sessions, "packets": packets, "windows": windows}
+    happens: dict[str, Any] = {"events": event, "schedule": schedule, "zone": zone}
+    content: dict[str, Any] = {"keep_identifiers": keep_identifiers, "comments": comments}
     if model.suffix.lower() == ".toml":
-        others: dict[str, Any] = {"sessions": sessions, "packets": packets, "windows": windows}
-        others |= {"mac": mac, "ip": ip, "gateway": gateway, "persona": persona, "seed": seed}
-        others |= {"payload": payload == "fuzz", "keep_identifiers": keep_identifiers}
+        others: dict[str, Any] = {"mac": mac, "ip": ip, "gateway": gateway, "persona": persona}
+        others |= {"seed": seed, "payload": payload == "fuzz", **how_much, **happens, **content}
         found = home_to_file(model, out, start, duration, others)
         return show_summary("generated", found, as_json=as_json)
     flags = {"mac": mac, "ip": ip, "gateway": gateway, "start": start}
     shown, start = who_and_when(persona, flags)
     one_thread()
     honeydata = iot.load(model, accelerator=accelerator).generate(
-        sessions=sessions,
-        packets=packets,
-        duration=duration,
-        windows=windows,
-        seed=seed,
-        start=start,
+        duration=duration, seed=seed, start=start, **how_much, **happens
     )
-    with progress_display() as progress:
-        if out.suffix.lower() in (".parquet", ".csv"):
-            if shown != iot.Persona():
-                say("a table has no addresses; those asked for come out in captures only")
-            is_csv = out.suffix.lower() == ".csv"
-            write = honeydata.to_csv if is_csv else honeydata.to_parquet
-            written = write(out, progress=progress)
-        else:
-            written = honeydata.to_pcap(
-                out,
-                persona=shown,
-                payload=payload,
-                keep_identifiers=keep_identifiers,
-                progress=progress,
-            )
+    written = _write(honeydata, out, shown, {"payload": payload, **content})
     show_summary("generated", {**written.summary(), "seed": seed}, as_json=as_json)
     if written.stopped:
         say("interrupted; the file is whole up to there", "stopped", "yellow")
         raise typer.Exit(interrupted_status())
     return None
+
+
+def _write(
+    honeydata: "iot.Honeydata", out: Path, shown: "iot.Persona", content: dict[str, Any]
+) -> "iot.Written":
+    """Write honeydata to a capture, or to a table by the suffix; `content` is that of packets."""
+    with progress_display() as progress:
+        if out.suffix.lower() not in (".parquet", ".csv"):
+            return honeydata.to_pcap(out, persona=shown, progress=progress, **content)
+        if shown != iot.Persona():
+            say("a table has no addresses; those asked for come out in captures only")
+        if content["comments"]:
+            raise iot.ArgumentError(f"{out} has no comments; name a .pcapng", "comments")
+        write = honeydata.to_csv if out.suffix.lower() == ".csv" else honeydata.to_parquet
+        return write(out, progress=progress)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["home_to_file", "live"]
 
 WHERE = "Where"
-VERBS = ("status", "pause", "resume", "stop")
+VERBS = ("status", "pause", "resume", "stop", "event")
 
 
 @reports_errors
@@ -26,15 +26,19 @@ def live(
         Path,
         typer.Argument(
             metavar="MODEL|HOME.toml|VERB",
-            help="One decoy, or a home of them; or to those that run: status, pause, resume, stop; "
-            "or check, which looks whether a network lets them through.",
+            help="One decoy, or a home of them; or to those that run: status, pause, resume, "
+            "event, stop; or check, which looks whether a network lets them through.",
         ),
     ],
     of: Annotated[
         str | None,
         typer.Argument(
-            metavar="DECOY|HOME.toml", help="Which decoy to pause or resume, or what to check."
+            metavar="DECOY|HOME.toml",
+            help="Which decoy to pause or resume, or has an event, or what to check.",
         ),
+    ] = None,
+    event: Annotated[
+        str | None, typer.Argument(metavar="EVENT", help="What happens to the decoy.")
     ] = None,
     near: Annotated[
         str | None,
@@ -151,14 +155,17 @@ def live(
     iotflowgen live home.toml --bridge br0 --ledger /var/log/iotflowgen
     iotflowgen live check home.toml --near lan0 --far gw0
     iotflowgen live pause plug
+    iotflowgen live event plug on
     ```
     """
     if str(what) in VERBS:
-        return show_summary("decoys", _ask(str(what), of, socket), as_json=as_json)
+        return show_summary("decoys", _ask(str(what), of, event, socket), as_json=as_json)
     if (checks := str(what) == "check") and of is not None:
         what, of = Path(of), None
-    if of is not None or str(what) == "check":
-        raise iot.ArgumentError("only pause and resume take the name of a decoy, check a home")
+    if of is not None or event is not None or str(what) == "check":
+        raise iot.ArgumentError(
+            "only pause, resume and event take the name of a decoy, check a home"
+        )
     if out is not None and not dry_run:
         raise iot.ArgumentError("a file is written with --dry-run only", "out")
     one = {"mac": mac, "address": ip, "seed": seed}
@@ -177,12 +184,16 @@ def live(
     return None
 
 
-def _ask(verb: str, decoy: str | None, socket: Path | None) -> dict[str, Any]:
+def _ask(verb: str, decoy: str | None, event: str | None, socket: Path | None) -> dict[str, Any]:
     from iotflowgen.live import DEFAULT_SOCKET, ask
 
-    if (verb in ("pause", "resume")) != (decoy is not None):
-        raise iot.ArgumentError("pause and resume take the name of a decoy, the others none")
-    return ask(socket or DEFAULT_SOCKET, {"ask": verb, "decoy": decoy})
+    if (verb in ("pause", "resume", "event")) != (decoy is not None):
+        raise iot.ArgumentError("pause, resume and event take the name of a decoy, others none")
+    if (verb == "event") != (event is not None):
+        raise iot.ArgumentError(
+            "event takes the names of a decoy and of what happens: event plug on"
+        )
+    return ask(socket or DEFAULT_SOCKET, {"ask": verb, "decoy": decoy, "event": event})
 
 
 def _check(home: "Home", place: "Place", *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from iotflowgen.plugins import ADVERSARIES, GENERATORS
 __all__ = [
     "HOW",
     "HOW_MUCH",
+    "WHAT",
     "WHEN",
     "WHO",
     "AcceleratorOption",
@@ -37,7 +38,7 @@ __all__ = [
     "read_toml",
 ]
 
-WHO, HOW_MUCH, WHEN, HOW = "Who", "How much", "When", "How"
+WHO, HOW_MUCH, WHEN, WHAT, HOW = "Who", "How much", "When", "What happens", "How"
 """Panels that `--help` shows options in."""
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from iotflowgen.errors import ArgumentError
+from iotflowgen.events import Labels, labels_path
 from iotflowgen.library.arguments import check_choice
 from iotflowgen.library.files import AnyPath, checked_path, data_frame
 from iotflowgen.library.persona import Persona
@@ -26,7 +27,7 @@ from iotflowgen.packets import (
 )
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording, match
-from iotflowgen.traffic import Session, Windows
+from iotflowgen.traffic import Event, Session, Windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,8 @@ class Written:
     """The MAC address that the device shows; None of tables."""
     device_ip: str | None = None
     """The IPv4 address that it shows."""
+    labels: Path | None = None
+    """The file that says which packets each event has caused; None where there are no events."""
     compromises: Mapping[str, int] = field(default_factory=dict)
     """Packets that differ from what was drawn, by what was done about them."""
     stopped: bool = False
@@ -82,6 +85,8 @@ class Written:
             if self.last_ns is not None:
                 found["last"] = _iso(self.last_ns)
                 found["duration"] = (self.last_ns - self.first_ns) / 1e9
+        if self.labels is not None:
+            found["labels"] = str(self.labels)
         found |= {"compromises": dict(self.compromises), "stopped": self.stopped}
         return {name: value for name, value in found.items() if value not in (None, {})}
 
@@ -101,9 +106,12 @@ class Honeydata(ABC):
         *,
         seed: Sequence[int] = (0,),
         name: str = "honeydata",
+        events: Sequence[Event] = (),
     ) -> None:
         self.recording = recording
         """The captured packets that it repeats; None where there are none."""
+        self.events = tuple(events)
+        """What happens in it, in order of time, nanoseconds since the epoch."""
         self.name = name
         """What made it."""
         self._seed = tuple(seed)
@@ -143,12 +151,14 @@ class Honeydata(ABC):
         gateway: str | None = None,
         payload: Payload = "recorded",
         keep_identifiers: bool = False,
+        comments: bool = False,
         progress: Progress = silent,
     ) -> Written:
         """Write it as packets, to pcap or pcapng by the suffix.
 
         The file appears whole or not at all; an interrupted run (Ctrl-C) ends it with what is
-        written so far, if there is anything.
+        written so far, if there is anything. Where it has events, a file of labels beside it says
+        which packets each has caused (`docs/events.md`).
 
         Args:
             path: Ends in `.pcap` or `.pcapng`.
@@ -159,6 +169,7 @@ class Honeydata(ABC):
             payload: What packets hold beside their features.
             keep_identifiers: Whether captured addresses, serial numbers and names come out as they
                 are.
+            comments: Whether packets say, as comments of pcapng, which event has caused them.
             progress: Told after each block of packets.
 
         Warns:
@@ -166,13 +177,15 @@ class Honeydata(ABC):
                 an IPv4 address is given, and the device has none.
 
         Raises:
-            ArgumentError: An address is none, or has no place, as with `keep_identifiers`; or there
-                is no such payload.
+            ArgumentError: An address is none, or has no place, as with `keep_identifiers`; there
+                is no such payload; or comments are asked for, and the file is none of pcapng.
             OutputError: The file cannot be written, its suffix is another, or it cannot hold the
                 times.
         """
         path = checked_path(path, ".pcap", ".pcapng")
         check_choice(payload, get_args(Payload), "payload")
+        if comments and path.suffix.lower() != ".pcapng":
+            raise ArgumentError(f"{path} has no comments; name a .pcapng", "comments")
         shown = _persona(persona, mac=mac, ip=ip, gateway=gateway)
         if shown != Persona() and (keep_identifiers or payload == "fuzz"):
             raise ArgumentError(
@@ -185,8 +198,10 @@ class Honeydata(ABC):
         if recording is None and payload == "recorded":
             _warn("the model knows no packets, so they are fuzzed; fit it on Ethernet captures")
         renderer = _renderer(recording, rng, shown, keep_identifiers)
-        tally = _Tally(self._rendered(recording, rng, progress))
-        report = write_sessions(tally, path, renderer, progress=progress)
+        labels = Labels(self.events)
+        tally = _Tally(labels.of(self._rendered(recording, rng, progress)))
+        said = labels.comments if comments else None
+        report = write_sessions(tally, path, renderer, comments=said, progress=progress)
         return Written(
             path=path,
             packets=report.packets,
@@ -194,8 +209,16 @@ class Honeydata(ABC):
             **tally.found(stopped=report.stopped),
             device_mac=renderer.device_mac,
             device_ip=renderer.device_ip,
+            labels=self._label(labels, path, report.packets),
             compromises=dict(renderer.compromises.most_common()),
         )
+
+    def _label(self, labels: Labels, path: Path, packets: int) -> Path | None:
+        """Write labels beside a file with so many packets, if it has events; tell where to."""
+        if not self.events:
+            return None
+        labels.write(labels_path(path), packets)
+        return labels_path(path)
 
     def to_parquet(self, path: AnyPath, *, progress: Progress = silent) -> Written:
         """Write its features as Parquet, a row a packet (`docs/formats.md`).
@@ -241,8 +264,9 @@ class OfSessions(Honeydata):
         seed: Sequence[int] = (0,),
         name: str = "honeydata",
         end_ns: int | None = None,
+        events: Sequence[Event] = (),
     ) -> None:
-        super().__init__(recording, seed=seed, name=name)
+        super().__init__(recording, seed=seed, name=name, events=events)
         self._draw = draw
         self._end_ns = end_ns
 
@@ -270,9 +294,11 @@ class OfSessions(Honeydata):
     def _write_table(self, path: Path, progress: Progress) -> Written:
         from iotflowgen.tables import write_sessions_table
 
-        tally = _Tally(self.sessions(progress=progress))
+        labels = Labels(self.events)
+        tally = _Tally(labels.of(self.sessions(progress=progress)))
         packets, stopped = write_sessions_table(tally, path)
-        return Written(path=path, packets=packets, **tally.found(stopped=stopped))
+        told = self._label(labels, path, packets)
+        return Written(path=path, packets=packets, labels=told, **tally.found(stopped=stopped))
 
 
 class OfWindows(Honeydata):

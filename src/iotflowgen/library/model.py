@@ -14,8 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from iotflowgen.capture import CaptureWarning, Dissector
 from iotflowgen.errors import ArgumentError, TooShort
+from iotflowgen.events import Aligned
 from iotflowgen.generators import (
     GENERATORS,
+    EventGenerator,
     Generator,
     SessionGenerator,
     SideBySideGenerator,
@@ -28,6 +30,15 @@ from iotflowgen.generators import (
 )
 from iotflowgen.library.arguments import check_choice, check_whole, seed_numbers
 from iotflowgen.library.captures import Captures, read_captures
+from iotflowgen.library.events import (
+    EventSource,
+    ScheduleSource,
+    Wanted,
+    aligned_events,
+    captures_of_events,
+    events_of_traces,
+    wanted_events,
+)
 from iotflowgen.library.files import AnyPath, Paths
 from iotflowgen.library.honeydata import Honeydata, OfSessions, OfWindows
 from iotflowgen.library.times import nanoseconds_of, seconds_of
@@ -35,7 +46,7 @@ from iotflowgen.packets import Leases, learn
 from iotflowgen.progress import Progress, silent
 from iotflowgen.recording import Recording
 from iotflowgen.settings import Accelerator
-from iotflowgen.traffic import Session
+from iotflowgen.traffic import Event, Session
 
 __all__ = ["Model", "Seed", "fit", "load"]
 
@@ -46,6 +57,8 @@ _FEW: Final = 5  # captures
 _MOST_LEARNT: Final = 500_000
 """Packets: what is learnt of more of them takes memory and time, and is the same."""
 _MOST: Final = {"windows": 10**6}
+_DEFAULT, _OF_EVENTS = "sessions", "activities"
+"""The method that learns, without events and with them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +78,15 @@ class Model:
     fuzzed."""
     captures: tuple[int, ...]
     """Packets of each capture that it was fitted on."""
+    aligned: Aligned | None = None
+    """How events were brought in line with the captures; None of a model that was loaded."""
+
+    @property
+    def events(self) -> dict[str, int]:
+        """Names of the events that it knows, and how many of each it has learnt from."""
+        if isinstance(self.generator, EventGenerator):
+            return dict(self.generator.known_events())
+        return {}
 
     @property
     def report(self) -> dict[str, Any]:
@@ -87,42 +109,62 @@ class Model:
         packets: int | None = None,
         duration: str | timedelta | None = None,
         windows: int | None = None,
+        events: Wanted | None = None,
+        schedule: ScheduleSource | None = None,
+        zone: str | None = None,
         seed: Seed = 0,
         start: str | datetime | None = None,
     ) -> Honeydata:
         """Ask for honeydata; it is drawn when it is written, or iterated over.
 
-        How much is said by one of the first four; by none, it is one session.
+        How much is said by one of the first four; by none, it is one session. With events it is
+        one session without end, by default for a minute after the last of them, or for a day of a
+        schedule.
 
         Args:
             sessions: So many, from first packet to last, each a minute after the one before.
             packets: So many of one session without end.
             duration: So long of it: `90s`, `30m`, `24h`, `7d`, or a `timedelta`.
             windows: So many windows, as in the paper (section 4.2).
+            events: What is to happen, such as `on@18:30`, `on@2026-01-01T18:30:05Z`, or pairs of a
+                time (`datetime`, or nanoseconds since the epoch) and a name.
+            schedule: Events by the hour and the day, drawn by the seed: a file (`events.Schedule`).
+            zone: Time zone of events that name none, such as `Europe/Berlin`; by default UTC.
             seed: The same seed, the same honeydata.
             start: When the first packet is sent, ISO 8601, in UTC unless it says another zone; by
                 default now, so name it where the same file is wanted again.
 
+        Warns:
+            EventWarning: Clocks change, and show a time of an event twice or never.
+
         Raises:
             ArgumentError: An amount is no whole number or not more than nothing, several are given,
-                the model draws windows only and is asked for something else, or the seed is
-                negative.
+                the model draws windows only and is asked for something else, the seed is
+                negative, or an event cannot be: it is unknown, or of another time.
         """
-        unit, amount = _amount(
-            windows=windows,
-            sessions=sessions,
-            packets=packets,
-            duration=None if duration is None else seconds_of(duration),
-        )
         start_ns, numbers = nanoseconds_of(start), seed_numbers(seed)
+        amounts: dict[str, float | None] = {
+            "windows": windows,
+            "sessions": sessions,
+            "packets": packets,
+            "duration": None if duration is None else seconds_of(duration),
+        }
+        happens: tuple[Event, ...] = ()
+        if events is not None or schedule is not None:
+            happens, amounts["duration"] = wanted_events(
+                events, schedule, [*self.events], amounts, zone, start_ns, numbers
+            )
+        unit, amount = _amount(**amounts)
         end_ns = start_ns + int(amount * 10**9) * (unit == "duration")
         name = self.generator.name
         if unit == "windows":
             windows_of = partial(_windows, self.generator, int(amount), numbers)
             return OfWindows(windows_of, self.recording, seed=numbers, name=name, start_ns=start_ns)
         self._of_sessions(unit)
-        sessions_of = partial(self._sessions, unit, amount, numbers, start_ns, end_ns)
-        return OfSessions(sessions_of, self.recording, seed=numbers, name=name, end_ns=end_ns)
+        sessions_of = partial(self._sessions, unit, amount, numbers, start_ns, end_ns, happens)
+        return OfSessions(
+            sessions_of, self.recording, seed=numbers, name=name, end_ns=end_ns, events=happens
+        )
 
     def stream(
         self,
@@ -162,9 +204,12 @@ class Model:
             ArgumentError: As `stream`.
         """
         drawn = self._endless("stream", at_once)
-        return lambda seed, start: shifted_to(
-            drawn(np.random.default_rng(seed_numbers(seed))), nanoseconds_of(start)
-        )
+
+        def stream(seed: Seed, start: str | datetime | None) -> Iterator[Session]:
+            rng, start_ns = np.random.default_rng(seed_numbers(seed)), nanoseconds_of(start)
+            return shifted_to(drawn(rng, start_ns, ()), start_ns)
+
+        return stream
 
     def summary(self) -> dict[str, Any]:
         """What it was made from, in types that JSON has."""
@@ -176,6 +221,10 @@ class Model:
         if self.recording is not None and not self.recording.identities.drawn:
             known = self.recording.identities
             found |= {"ip": known.device_ip, "mac": known.device_mac}
+        if self.events:
+            found["events"] = self.events
+        if self.aligned is not None:
+            found["times"] = {how.log: str(how) for how in self.aligned.logs}
         return found
 
     def _of_sessions(self, asked: str) -> SessionGenerator:
@@ -191,21 +240,24 @@ class Model:
         seed: Sequence[int],
         start_ns: int,
         end_ns: int,
+        events: Sequence[Event],
         progress: Progress,
     ) -> Iterator[Session]:
         check_representable(end_ns)
         rng = np.random.default_rng(seed)
         if unit == "sessions":
             drawn = spaced(self._of_sessions(unit), int(amount), rng, progress=progress)
-        elif unit == "packets":
-            drawn = first_packets(self._endless(unit)(rng), int(amount), progress=progress)
+            return shifted_to(drawn, start_ns)
+        endless = self._endless(unit)(rng, start_ns, events)
+        if unit == "packets":
+            drawn = first_packets(endless, int(amount), progress=progress)
         else:
-            drawn = first_seconds(self._endless(unit)(rng), amount, progress=progress)
+            drawn = first_seconds(endless, amount, progress=progress)
         return shifted_to(drawn, start_ns)
 
     def _endless(
         self, asked: str, at_once: int | None = None
-    ) -> Callable[[np.random.Generator], Iterator[Session]]:
+    ) -> Callable[[np.random.Generator, int, Sequence[Event]], Iterator[Session]]:
         """Streams, with the renewals of their leases where captured packets tell of any."""
         generator = self._of_sessions(asked)
         drawn = (
@@ -215,9 +267,16 @@ class Model:
         )
         leases = None if self.recording is None else Leases(self.recording)
 
-        def stream(rng: np.random.Generator) -> Iterator[Session]:
+        def stream(
+            rng: np.random.Generator, start_ns: int, events: Sequence[Event]
+        ) -> Iterator[Session]:
             leases_rng = rng.spawn(1)[0]
-            return drawn(rng) if leases is None else leases.renewed(drawn(rng), leases_rng)
+            if isinstance(generator, EventGenerator):
+                since = [Event(time_ns - start_ns, name) for time_ns, name in events]
+                own = generator.stream(rng, at_once=at_once, events=since, start_ns=start_ns)
+            else:
+                own = drawn(rng)
+            return own if leases is None else leases.renewed(own, leases_rng)
 
         return stream
 
@@ -225,8 +284,11 @@ class Model:
 def fit(
     captures: Paths | Captures,
     *,
-    generator: str = "sessions",
+    generator: str | None = None,
     device: str | None = None,
+    events: EventSource | None = None,
+    events_zone: str | None = None,
+    events_device: str | None = None,
     window: int | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
     deduplicate: bool = False,
@@ -243,10 +305,15 @@ def fit(
 
     Args:
         captures: pcap or pcapng, plain or packed, or folders of them; or what `read_captures` read.
-        generator: The method that learns: `sessions`; `activities`; `iotflow`, the paper's;
-            `doppelganger`; `markov`; `replay`.
+        generator: The method that learns: `sessions`, the default; `activities`, the default where
+            there are events; `iotflow`, the paper's; `doppelganger`; `markov`; `replay`.
         device: MAC or IP address of the device; by default the most common IP address (section
             4.2). Captures that are read already have theirs.
+        events: What was done to the device, and when: CSV files with the columns `time` and
+            `event`; `comments`, those of packets in pcapng, such as `event: on`; `folders`, whose
+            names are the events of the captures in them; or pairs of a time and a name.
+        events_zone: Time zone of times that name none, such as `Europe/Berlin` or `+01:00`.
+        events_device: Whose events are meant where the files have a column `device`.
         window: L, packets a window; by default 20.
         config: Settings of the method: those of its `Config` that are to be others than usual.
         deduplicate: Whether packets that stand twice, as of mirrored ports, are taken once.
@@ -260,31 +327,45 @@ def fit(
     Warns:
         CaptureWarning: Captures are few, doubtful (`Captures.doubt`), cut into pieces, of another
             link type, or of cut frames; and as `read_captures`.
+        EventWarning: Events do not go with the captures as they should (`events.align`).
 
     Raises:
         ArgumentError: There is no such method, dissector or accelerator, the method has no such
-            setting, or the seed is negative.
+            setting or learns no events, the seed is negative, or events cannot be read or are of
+            another time than the captures.
         CaptureError: The captures cannot be used (`read_captures`), or are too short (`TooShort`).
         TrainingError: There is too little to learn from, or training came to nothing.
     """
     check_choice(dissector, get_args(Dissector), "dissector")
     check_choice(accelerator, get_args(Accelerator), "accelerator")
     check_whole(seed, 0, "seed")
-    method = _method(generator)
+    method = _method(generator or (_DEFAULT if events is None else _OF_EVENTS))
+    if events is not None and not issubclass(method, EventGenerator):
+        raise ArgumentError(f"{method.name} learns no events; choose activities", "generator")
     fitted = method(_settings(method, config, window), seed=seed, accelerator=accelerator)
     if not isinstance(captures, Captures):
+        captures = captures_of_events(captures) if events == "folders" else captures
         captures = read_captures(captures, device=device, dissector=dissector, progress=progress)
     if not captures:
         raise TooShort("there are no captures to learn from")
     if deduplicate:
         captures = captures.deduplicated()
     captures.doubt()
+    aligned = None
+    if events is not None:
+        aligned = aligned_events(events, captures, events_zone, events_device)
+    whole = captures.packets
     captures = captures.at_most(_MOST_LEARNT)
     if len(captures) < _FEW:
         captures = captures.in_pieces()
     anonymous = None if keep_identifiers else np.random.default_rng([seed, 1])
     traces, recording = learn(captures.with_frames(), anonymous=anonymous)
-    fitted.fit(traces, progress=progress)
+    if aligned is not None and isinstance(fitted, EventGenerator):
+        parts = captures.packets < whole
+        own = events_of_traces(aligned.events, traces, are_parts=parts)
+        fitted.fit(traces, events=own, progress=progress)
+    else:
+        fitted.fit(traces, progress=progress)
     if recording is None:
         _warn(
             "no packets kept, for only tshark reads these captures, so generated packets will be "
@@ -294,7 +375,7 @@ def fit(
         _warn("few captures to learn from; with 5 to 20 what it generates is much more varied")
     if len(captures) == 1 and recording is not None and not keep_identifiers:
         _warn("nothing recurs in one capture, so what only one connection says is drawn anew")
-    return Model(fitted, recording, tuple(map(len, traces)))
+    return Model(fitted, recording, tuple(map(len, traces)), aligned)
 
 
 def load(path: AnyPath, *, accelerator: Accelerator = "auto") -> Model:

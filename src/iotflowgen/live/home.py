@@ -11,11 +11,16 @@
     name = "plug"
     model = "plug.model"
     address = "192.168.20.31"
+
+    [[events]]
+    event = "on"
+    decoy = "plug"
+    at = "18:30"
 """
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from pathlib import Path
@@ -32,6 +37,7 @@ from pydantic import (
 )
 
 from iotflowgen.errors import ArgumentError
+from iotflowgen.events import Habit, Schedule
 from iotflowgen.files import parsed_text
 
 __all__ = ["LEASED", "Decoy", "Home", "Network", "is_host", "one_decoy", "read_home"]
@@ -155,6 +161,10 @@ class Home(_Strict):
 
     network: Network = Network()
     decoys: Annotated[tuple[Decoy, ...], Field(min_length=1, max_length=2**16)]
+    zone: str = "UTC"
+    """The time zone of `events`."""
+    events: tuple[Habit, ...] = ()
+    """What happens to decoys, at times of the day or at rates (`events.Schedule`)."""
 
     @model_validator(mode="after")
     def _differ(self) -> Self:
@@ -170,7 +180,24 @@ class Home(_Strict):
                 raise ValueError(f"decoy {decoy.name}: {fixed} is no host of {subnet}")
             if fixed and not fixed.is_private:
                 raise ValueError(f"decoy {decoy.name}: {fixed} is a public address")
+        names = [decoy.name for decoy in self.decoys]
+        for habit in self.events:
+            if habit.decoy is not None and habit.decoy not in names:
+                raise ValueError(f"event {habit.event}: there is no decoy {habit.decoy}")
+        # its zone is checked there
+        Schedule(zone=self.zone)
         return self
+
+    def schedule(self, decoy: str, known: Sequence[str]) -> Schedule:
+        """What happens to a decoy, of the events that it knows.
+
+        Raises:
+            ArgumentError: It does not know one that is to happen to it.
+        """
+        try:
+            return Schedule(zone=self.zone, events=self.events).of(known, decoy)
+        except ArgumentError as error:
+            raise ArgumentError(f"decoy {decoy}: {error}") from error
 
 
 def read_home(path: Path) -> Home:

@@ -20,6 +20,7 @@ import numpy as np
 
 from iotflowgen.capture import CaptureWarning
 from iotflowgen.errors import LedgerError, OutputError
+from iotflowgen.events import iso
 from iotflowgen.files import parsed_text, whole_file
 from iotflowgen.live.emitting.flows import key_of
 from iotflowgen.wire import read_records
@@ -85,6 +86,12 @@ class Ledger:
                     known[i] += counts[i]
                 known[end + 3] |= counts[end + 3]
         self._close(now_ns - _IDLE_NS)
+
+    def happens(self, decoy: str, event: str, time_ns: int) -> None:
+        """Write an event of a decoy to `events.DAY.csv`, as `fit --events` reads it."""
+        time = iso(time_ns)
+        line = f"{time},{event},{decoy}\n"
+        self._append(self._folder / f"events.{time[:10]}.csv", line, "time,event,device\n")
 
     def close(self) -> None:
         """Write all."""

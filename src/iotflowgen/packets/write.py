@@ -5,12 +5,13 @@ an interrupted run (Ctrl-C) keeps all packets written so far.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iotflowgen.errors import OutputError
 from iotflowgen.files import uninterrupted, whole_file
@@ -68,6 +69,7 @@ def write_sessions(
     *,
     block: int = _BLOCK,
     total: int = 0,
+    comments: Callable[[NDArray[np.int64]], Mapping[int, str]] | None = None,
     progress: Progress = silent,
 ) -> WriteReport:
     """Write sessions one after the other as frames, to pcap or pcapng by the suffix of `path`.
@@ -81,6 +83,8 @@ def write_sessions(
         renderer: Makes the frames.
         block: Packets that are rendered at once, at most.
         total: Packets that are going to be written, for `progress`; 0 where that is not known.
+        comments: What is to be said of consecutive packets, whose numbers it is given, by their
+            places among them; only pcapng has room for it.
         progress: Told after each block.
 
     Raises:
@@ -95,7 +99,8 @@ def write_sessions(
                 for time_ns in (rows.time_ns[0], rows.time_ns[-1]):
                     check_time(path, int(time_ns))
                 frames = renderer.render(rows)
-                records = records_bytes(capture, rows.time_ns, frames)
+                said = comments(rows.number) if comments else None
+                records = records_bytes(capture, rows.time_ns, frames, comments=said)
                 with uninterrupted():
                     end += file.write(records)
                     packets, size = packets + len(frames), size + int(frames.size.sum())

@@ -75,6 +75,11 @@ class Session:
         return {name: column for name, column in columns.items() if column is not None}
 
     @property
+    def caused_by(self) -> NDArray[np.int64]:
+        """Which event caused each packet (E), -1 for none, also where it was drawn without."""
+        return np.full(len(self), -1) if self.event is None else self.event
+
+    @property
     def duration_ns(self) -> NDArray[np.int64]:
         """Nanoseconds until the next packet (E); 0 for the last, as of a trace."""
         return np.diff(self.time_ns, append=self.time_ns[-1:])

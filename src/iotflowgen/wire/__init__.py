@@ -18,7 +18,7 @@ from iotflowgen.wire.layers import (
     tcp_window,
 )
 from iotflowgen.wire.options import find_options
-from iotflowgen.wire.pcap import read_records
+from iotflowgen.wire.pcap import read_comments, read_records
 
 __all__ = [
     "ACK",
@@ -32,6 +32,7 @@ __all__ = [
     "find_layers",
     "find_options",
     "payload_size",
+    "read_comments",
     "read_records",
     "set_checksums",
     "src_port",

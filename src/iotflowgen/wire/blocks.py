@@ -1,10 +1,18 @@
 """The blocks of pcapng (draft-ietf-opsawg-pcapng): where packets lie, and when they came."""
 
 from collections.abc import Iterator
-from struct import unpack_from
+from struct import pack, unpack_from
 from typing import Final, NamedTuple
 
-__all__ = ["BLOCKS", "NO_TIME", "Damage", "Place", "find_in_blocks"]
+__all__ = [
+    "BLOCKS",
+    "NO_TIME",
+    "Damage",
+    "Place",
+    "comment_option",
+    "find_comments",
+    "find_in_blocks",
+]
 
 BLOCKS: Final = b"\x0a\x0d\x0d\x0a"
 """How a section begins, and so a file, in either order of bytes."""
@@ -14,8 +22,8 @@ _OBSOLETE, _SIMPLE, _ENHANCED = 2, 3, 6
 """Blocks that hold a packet."""
 _LEAST: Final = {_SECTION: 28, _INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, _ENHANCED: 32}
 """Bytes of a block that holds nothing."""
-_RESOLUTION, _OFFSET = 9, 14
-"""Options of an interface: unit of its times, and seconds to add to them."""
+_COMMENT, _RESOLUTION, _OFFSET = 1, 9, 14
+"""Options of packets, a comment, and of interfaces: unit of their times, and seconds to add."""
 _ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 
 
@@ -53,13 +61,51 @@ def find_in_blocks(content: bytearray, longest: int) -> Iterator[Place]:
     Raises:
         Damage: After the last packet before it.
     """
-    at, order, interfaces = 0, "", list[_Interface]()
+    interfaces = list[_Interface]()
+    for kind, at, end, order in _blocks(content):
+        if kind == _SECTION:
+            # sections count interfaces of their own
+            interfaces = []
+        elif kind == _INTERFACE:
+            interfaces.append(_interface(content, at, end - 4, order))
+        elif kind in (_OBSOLETE, _SIMPLE, _ENHANCED):
+            yield _place(content, at, order, interfaces, longest)
+
+
+def find_comments(content: bytearray) -> Iterator[tuple[int, str]]:
+    """Comments of packets in a pcapng file, each with the place of its packet among all packets.
+
+    Raises:
+        Damage: After the last comment before it.
+    """
+    packets = 0
+    for kind, at, end, order in _blocks(content):
+        if kind == _ENHANCED:
+            (size,) = unpack_from(order + "I", content, at + 20)
+            options = _options(content, at + 28 + size + -size % 4, end - 4, order)
+            for said in (value for code, value in options if code == _COMMENT):
+                yield packets, said.decode(errors="replace")
+        packets += kind in (_OBSOLETE, _SIMPLE, _ENHANCED)
+
+
+def comment_option(comment: str) -> bytes:
+    """The options of a packet, little endian, that say a comment; as long as a multiple of 4."""
+    said = comment.encode()
+    return pack("<HH", _COMMENT, len(said)) + said + bytes(-len(said) % 4) + bytes(4)
+
+
+def _blocks(content: bytearray) -> Iterator[tuple[int, int, int, str]]:
+    """Blocks of a file: their kinds, where they begin and end, and their order of bytes.
+
+    Raises:
+        Damage: After the last one before it.
+    """
+    at, order = 0, ""
     while at < len(content):
         if at + 12 > len(content):
             raise Damage(at, "a block is cut short")
         if content.startswith(BLOCKS, at):
-            # sections count interfaces of their own
-            order, interfaces = _ORDERS.get(bytes(content[at + 8 : at + 12]), ""), []
+            order = _ORDERS.get(bytes(content[at + 8 : at + 12]), "")
             if not order:
                 raise Damage(at, "a section has no order of bytes")
         kind, size = unpack_from(order + "II", content, at)
@@ -70,28 +116,31 @@ def find_in_blocks(content: bytearray, longest: int) -> Iterator[Place]:
             raise Damage(at, "a block is cut short")
         if unpack_from(order + "I", content, end - 4) != (size,):
             raise Damage(at, "a block has two lengths")
-        if kind == _INTERFACE:
-            interfaces.append(_interface(content, at, end - 4, order))
-        elif kind in (_OBSOLETE, _SIMPLE, _ENHANCED):
-            yield _place(content, at, order, interfaces, longest)
+        yield kind, at, end, order
         at = end
 
 
 def _interface(content: bytearray, at: int, end: int, order: str) -> _Interface:
     """The interface of a block whose body ends there."""
     link, longest = unpack_from(order + "HxxI", content, at + 8)
-    units, offset, at = 10**6, 0, at + 16
+    units, offset = 10**6, 0
+    for code, value in _options(content, at + 16, end, order):
+        if code == _RESOLUTION and len(value) == 1:
+            exponent = value[0]
+            units = 2 ** (exponent & 0x7F) if exponent & 0x80 else 10**exponent
+        elif code == _OFFSET and len(value) == 8:
+            (offset,) = unpack_from(order + "q", value)
+    return _Interface(link, longest, units, offset)
+
+
+def _options(content: bytearray, at: int, end: int, order: str) -> Iterator[tuple[int, bytes]]:
+    """Options from one place to another: codes and values."""
     while at + 4 <= end:
         code, size = unpack_from(order + "HH", content, at)
         if code == 0 or at + 4 + size > end:
-            break
-        if code == _RESOLUTION and size == 1:
-            exponent = content[at + 4]
-            units = 2 ** (exponent & 0x7F) if exponent & 0x80 else 10**exponent
-        elif code == _OFFSET and size == 8:
-            (offset,) = unpack_from(order + "q", content, at + 4)
+            return
+        yield code, bytes(content[at + 4 : at + 4 + size])
         at += 4 + size + -size % 4
-    return _Interface(link, longest, units, offset)
 
 
 def _place(

@@ -8,6 +8,8 @@ Shapes: P packets.
 
 import struct
 from array import array
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,7 +19,14 @@ from numpy.typing import NDArray
 from iotflowgen.compression import unpacked
 from iotflowgen.errors import UnreadableCapture
 from iotflowgen.wire.arrays import Flags, Integers
-from iotflowgen.wire.blocks import BLOCKS, NO_TIME, Damage, find_in_blocks
+from iotflowgen.wire.blocks import (
+    BLOCKS,
+    NO_TIME,
+    Damage,
+    comment_option,
+    find_comments,
+    find_in_blocks,
+)
 from iotflowgen.wire.frames import Frames, copy_ranges
 
 __all__ = [
@@ -30,6 +39,7 @@ __all__ = [
     "CaptureFormat",
     "Records",
     "pcapng_bytes",
+    "read_comments",
     "read_records",
     "records_bytes",
 ]
@@ -117,6 +127,24 @@ def read_records(path: Path) -> Records:
     return Records(link, time_ns, length, frames, sound, "; ".join(filter(None, complaints)))
 
 
+def read_comments(path: Path) -> list[tuple[int, str]]:
+    """Comments of packets in a capture, with when each of these came, nanoseconds since the epoch.
+
+    There are none in files of pcap, after damage, and of packets that cannot be read.
+
+    Raises:
+        UnreadableCapture: The file cannot be read, or is neither pcap nor pcapng.
+    """
+    records = read_records(path)
+    content, found = bytearray(records.frames.data.data), list[tuple[int, str]]()
+    if content[:4] == BLOCKS:
+        with suppress(Damage):
+            for place, said in find_comments(content):
+                if place < len(records.time_ns) and records.is_sound[place]:
+                    found.append((int(records.time_ns[place]), said))
+    return found
+
+
 def records_bytes(
     capture: CaptureFormat,
     time_ns: Integers,
@@ -124,6 +152,7 @@ def records_bytes(
     *,
     length: Integers | None = None,
     interface: Integers | int = 0,
+    comments: Mapping[int, str] | None = None,
 ) -> memoryview:
     """Packets as records of a file.
 
@@ -133,13 +162,18 @@ def records_bytes(
         frames: (P) frames of at most `LONGEST_FRAME` bytes.
         length: (P) bytes on the wire; by default the frames are whole.
         interface: (P) which interface each is of, in blocks; by default the first.
+        comments: What is said of some packets, in blocks, by their places.
     """
+    options = {
+        at: comment_option(said) for at, said in (comments or {}).items() if capture.in_blocks
+    }
     size = frames.size
     length = size if length is None else length
     fields: tuple[Integers | int, ...]
     if capture.in_blocks:
         # an enhanced packet block
         whole = 32 + size + -size % 4
+        whole[[*options]] += np.array([*map(len, options.values())], dtype=np.int64)
         fields = (6, whole, interface, time_ns >> 32, time_ns & 0xFFFFFFFF, size, length)
     else:
         whole = _RECORD + size
@@ -154,6 +188,8 @@ def records_bytes(
     if capture.in_blocks:
         words[end - 4] = whole
     copy_ranges(frames.data, frames.start, data, start + 4 * len(fields), size)
+    for at, said in options.items():
+        data[end[at] - 4 - len(said) : end[at] - 4] = np.frombuffer(said, np.uint8)
     return data.data
 
 

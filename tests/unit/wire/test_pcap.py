@@ -15,7 +15,14 @@ from iotflowgen import compression
 from iotflowgen.errors import UnreadableCapture
 from iotflowgen.wire import pcap
 from iotflowgen.wire.frames import Frames
-from iotflowgen.wire.pcap import FORMATS, LONGEST_FRAME, pcapng_bytes, read_records, records_bytes
+from iotflowgen.wire.pcap import (
+    FORMATS,
+    LONGEST_FRAME,
+    pcapng_bytes,
+    read_comments,
+    read_records,
+    records_bytes,
+)
 
 FRAME = bytes(range(14))
 TIME_NS = 1_704_067_200 * 10**9 + 123_456_789
@@ -335,3 +342,25 @@ def test_garbage_is_read_as_far_as_it_goes(rest, start, data, tmp_path_factory):
     assert (frames.start + frames.size <= len(content)).all()
     assert (frames.size >= 0).all()
     assert (np.maximum(frames.size, records.length) <= LONGEST_FRAME).all()
+
+
+def test_comments_of_packets_come_back_and_disturb_nothing(tmp_path):
+    frames = Frames.of([b"a" * 60, b"b" * 61, b"c" * 62])
+    time_ns = np.array([1, 2, 10**18 + 3])
+    form, said = FORMATS[".pcapng"], {0: "event: on", 2: "d\u00e9j\u00e0 vu"}
+    path = tmp_path / "said.pcapng"
+    path.write_bytes(form.header + records_bytes(form, time_ns, frames, comments=said))
+    assert read_comments(path) == [(1, "event: on"), (10**18 + 3, "d\u00e9j\u00e0 vu")]
+    records = read_records(path)
+    assert records.frames.tolist() == frames.tolist()
+    assert records.time_ns.tolist() == time_ns.tolist()
+    assert not records.complaint
+
+
+def test_a_file_of_pcap_has_no_comments(tmp_path):
+    form = FORMATS[".pcap"]
+    frames, time_ns = Frames.of([b"a" * 60]), np.array([1])
+    path = tmp_path / "said.pcap"
+    path.write_bytes(form.header + records_bytes(form, time_ns, frames, comments={0: "on"}))
+    assert read_comments(path) == []
+    assert len(read_records(path).time_ns) == 1

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from iotflowgen.live.children import Child
 from iotflowgen.live.handover.process import INTERFACE
 from iotflowgen.live.programs import attempt, do, program
 
-__all__ = ["Namespaces"]
+__all__ = ["Namespaces", "handed_over"]
 
 _NAMES: Final = Path("/run/netns")
 _PREFIX: Final = "iotflowgen-"
@@ -141,3 +141,26 @@ def _tidy(kept: Collection[str]) -> None:
             links = json.loads(do("ip", "-n", space, "-json", "link"))
             if all(link["ifname"] != INTERFACE for link in links):
                 attempt("ip", "netns", "del", space)
+
+
+def handed_over(
+    decoys: Sequence[Mapping[str, Any]],
+    found: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    mtu: int,
+) -> dict[str, dict[str, Any]]:
+    """What the namespaces of decoys that hand ports over are to know, by the decoys' names."""
+    every = zip(decoys, found["decoys"], found["reflexes"], strict=True)
+    return {
+        who["name"]: {
+            "ports": decoy["ports"],
+            "mac": who["mac"],
+            "ip": who["ip"],
+            "subnet": asked["subnet"],
+            "gateway": found["gateway"]["ip"],
+            "mtu": mtu,
+            "reflexes": {name: reflexes[name] for name in ("headers", "tcp", "tcp_ports")},
+        }
+        for decoy, who, reflexes in every
+        if decoy["ports"]
+    }
