@@ -96,7 +96,7 @@ def run(
             if silence(name, interfaces):
                 say(f"{name}: IPv6 of its own is off from now on")
         home = behind(home, place.far, interfaces)
-        spaces = whole.enter_context(Namespaces(say))
+        spaces = whole.enter_context(Namespaces(place.socket, say))
         begun = time.monotonic()
         for restarts in count():
             passed = time.monotonic() - begun if restarts else 0.0

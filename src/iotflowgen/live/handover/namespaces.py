@@ -2,8 +2,8 @@
 
 Whoever may name namespaces (root) gets one with a name, `iotflowgen-DECOY`. It is there for others
 to start servers in, before and after a crash of ours, and goes at the end; after `kill -9` the next
-run takes it over, or removes it if nobody has such a decoy any more. Whoever may not gets one
-without a name, in a user namespace; it goes with the process that stays in it.
+run at the same socket takes it over, or removes it if it has no such decoy any more. Whoever may
+not gets one without a name, in a user namespace; it goes with the process that stays in it.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ __all__ = ["Namespaces", "handed_over"]
 
 _NAMES: Final = Path("/run/netns")
 _PREFIX: Final = "iotflowgen-"
+_MOST_ALIAS: Final = 200
 _PATIENCE_S: Final = 10.0
 
 
@@ -42,11 +43,13 @@ class Namespaces:
     """Of decoys that hand ports over, from one start of other processes to the next.
 
     Args:
+        owner: The socket of these decoys: two homes leave each other's namespaces alone.
         say: Told what happens, in lines.
     """
 
-    def __init__(self, say: Callable[[str], object]) -> None:
+    def __init__(self, owner: Path, say: Callable[[str], object]) -> None:
         self._say = say
+        self._owner = str(owner.absolute())[-_MOST_ALIAS:]
         self._open: dict[str, _Namespace] = {}
 
     def __enter__(self) -> Self:
@@ -70,7 +73,7 @@ class Namespaces:
         for name, kept in [*self._open.items()]:
             if wanted.get(name) != kept.told or kept.holder.has_ended():
                 self._open.pop(name).stack.close()
-        _tidy({_PREFIX + name for name in wanted})
+        self._tidy({_PREFIX + name for name in wanted})
         for name in wanted.keys() - self._open.keys():
             self._open[name] = self._make(name, wanted[name])
         return {name: each.tap for name, each in self._open.items()}
@@ -96,13 +99,13 @@ class Namespaces:
         try:
             ours, theirs = map(stack.enter_context, socket.socketpair())
             holder = stack.enter_context(Child("handover.process", theirs, before=begin))
-            holder.ask({**told, "socket": theirs.fileno()})
+            holder.ask({**told, "socket": theirs.fileno(), "owner": self._owner})
             holder.hear()
             ours.settimeout(_PATIENCE_S)
             _, (tap,), _, _ = socket.recv_fds(ours, 8, 1)
         except NetworkError as error:
             stack.close()
-            _tidy(())
+            self._tidy(())
             raise NetworkError(f"the namespace of {name}: {error}") from error
         stack.callback(os.close, tap)
         ports = ", ".join(told["ports"])
@@ -110,6 +113,16 @@ class Namespaces:
         enter = f"ip netns exec {space}" if is_seen else f"nsenter -t {holder.pid} -n"
         self._say(f"{name}: {ports} is for a server in its own namespace: {enter} SERVER")
         return _Namespace(told, stack, holder, tap)
+
+    def _tidy(self, kept: Collection[str]) -> None:
+        """Remove namespaces of this owner's that no decoys are in, but for these."""
+        spaces = _NAMES.glob(f"{_PREFIX}*") if _NAMES.is_dir() else ()
+        for space in {path.name for path in spaces} - {*kept}:
+            with contextlib.suppress(NetworkError):
+                links = json.loads(do("ip", "-n", space, "-json", "link"))
+                is_own = any(link.get("ifalias") == self._owner for link in links)
+                if is_own and all(link["ifname"] != INTERFACE for link in links):
+                    attempt("ip", "netns", "del", space)
 
 
 def _is_there(space: str) -> bool:
@@ -133,16 +146,6 @@ def _add(space: str) -> bool:
     return attempt("ip", "netns", "add", space)
 
 
-def _tidy(kept: Collection[str]) -> None:
-    """Remove namespaces that no decoys are in, but for these."""
-    spaces = _NAMES.glob(f"{_PREFIX}*") if _NAMES.is_dir() else ()
-    for space in {path.name for path in spaces} - {*kept}:
-        with contextlib.suppress(NetworkError):
-            links = json.loads(do("ip", "-n", space, "-json", "link"))
-            if all(link["ifname"] != INTERFACE for link in links):
-                attempt("ip", "netns", "del", space)
-
-
 def handed_over(
     decoys: Sequence[Mapping[str, Any]],
     found: Mapping[str, Any],
@@ -150,7 +153,10 @@ def handed_over(
     mtu: int,
 ) -> dict[str, dict[str, Any]]:
     """What the namespaces of decoys that hand ports over are to know, by the decoys' names."""
-    every = zip(decoys, found["decoys"], found["reflexes"], strict=True)
+    every = [*zip(decoys, found["decoys"], found["reflexes"], strict=True)]
+    for decoy, who, _ in every:
+        if decoy["ports"] and ":" in who["ip"]:
+            raise NetworkError(f"{who['name']} has IPv6 alone, and no ports to hand over")
     return {
         who["name"]: {
             "ports": decoy["ports"],

@@ -70,7 +70,9 @@ def _set_up(asked: Mapping[str, Any]) -> None:
             (_SETTINGS / "ipv6" / "conf" / name / "disable_ipv6").write_text("1")
     for name, value in settings_of(asked["reflexes"], _first_answer(asked)).items():
         (_SETTINGS / "ipv4" / name).write_text(value)
-    lines = ["link set lo up", f"link set {INTERFACE} address {asked['mac']} mtu {asked['mtu']} up"]
+    # says whose it is when all others are gone
+    do("ip", "link", "set", "lo", "up", "alias", asked["owner"])
+    lines = [f"link set {INTERFACE} address {asked['mac']} mtu {asked['mtu']} up"]
     do("ip", "-batch", "-", said="\n".join(lines))
     if asked["ip"]:
         _settle(asked)
