@@ -12,6 +12,7 @@ from iotflowgen.live.emitting.due import MOST_BYTES, DueFrame, decode, encode
 from iotflowgen.live.emitting.guard import Guard, Host
 from iotflowgen.live.emitting.lateness import Lateness
 from iotflowgen.live.emitting.process import Emitter
+from iotflowgen.live.emitting.queue import Queue
 
 MAC, IP = bytes.fromhex("021122334455"), bytes([192, 168, 20, 31])
 GATEWAY = bytes.fromhex("02005e100001")
@@ -146,3 +147,22 @@ def test_percentiles_of_lateness_are_right_to_a_sixteenth(late_ns):
         exact = np.percentile(late_ns, 100 * share, method="inverted_cdf")
         assert exact <= lateness.percentile_ns(share) <= exact * 17 / 16 + 1
     assert lateness.percentile_ns(1.0) == max(late_ns)
+
+
+@given(st.lists(st.one_of(st.none(), st.lists(st.integers(0, 20), max_size=6))))
+def test_frames_leave_the_queue_as_they_are_due_however_they_came(steps):
+    queue, expected, number = Queue(), [], 0
+    for step in steps:
+        if step is None and expected:
+            first = queue.first
+            assert first is queue.pop()
+            assert first is expected.pop(0)
+        for due_ns in step or ():
+            frame = DueFrame(due_ns, number % 2, False, b"%d" % number)
+            number += 1
+            queue.extend([frame])
+            expected = sorted([*expected, frame], key=lambda each: each.due_ns)
+    assert len(queue) == len(expected)
+    queue.drop(0)
+    left = [queue.pop() for _ in range(len(queue))]
+    assert left == [each for each in expected if each.decoy == 1]

@@ -228,6 +228,7 @@ BAD = [
     ({"address": IPv4Address("192.168.20.255")}, "192.168.20.255 is no host of 192.168.20.0/24"),
     ({"address": IPv4Address("8.8.8.8")}, "8.8.8.8 is a public address"),
     ({"address": IPv4Address("192.168.20.7")}, "somebody else has 192.168.20.7"),
+    ({"options": LEASE | {54: b"\x08\x08\x08\x08"}}, "its server has a public address, 8.8.8.8"),
     ({"xid": b"what"}, "a DHCP server answers what was not asked (another transaction id)"),
 ]  # fmt: skip
 

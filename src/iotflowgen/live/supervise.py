@@ -22,6 +22,7 @@ from iotflowgen.live.interfaces import Interfaces, silence, survey
 from iotflowgen.live.leasing.lease import FOREVER, Lease
 from iotflowgen.live.ledger import Ledger
 from iotflowgen.live.notify import notify, watchdog_s
+from iotflowgen.live.told import checked, handed_over, packed, to_settle
 
 __all__ = ["MOST_RATE", "Place", "behind", "run"]
 
@@ -158,7 +159,7 @@ class _Attempt:
         self._leases: dict[int, Lease] = {}
         self._found: dict[str, Any] = {}
         self._stopped = False
-        self._subnet: str | None = None
+        self._network: Mapping[str, Any] = {}
 
     def begin(self, told: Mapping[str, Any]) -> None:
         """Start the processes one after another, with what each has to know."""
@@ -168,20 +169,29 @@ class _Attempt:
         self._composing = stack.enter_context(Child("ahead", theirs))
         self._composing.ask({**told, "frames": theirs.fileno()})
         found = self._composing.hear()
-        self._subnet = told["home"]["network"]["subnet"]
-        asked = _checked(told["home"]["network"], found, self._interfaces, place)
+        self._network = told["home"]["network"]
+        asked = checked(
+            told["home"]["network"],
+            found,
+            self._interfaces,
+            near=place.near,
+            far=place.far,
+            rate=place.rate,
+        )
         self._fence(found)
         if place.bridge:
             stack.enter_context(seated(place.bridge, found["peers"]))
         self._names = [each["name"] for each in found["decoys"]]
         self._leasing = stack.enter_context(Child("leasing.process"))
-        self._leasing.ask(_addresses(told, found, self._interfaces, asked))
-        handed = _handed(told["home"]["decoys"], found, asked, self._interfaces.mtus[place.near])
+        self._leasing.ask(to_settle(told, found, self._interfaces, asked))
+        handed = handed_over(
+            told["home"]["decoys"], found, asked, self._interfaces.mtus[place.near]
+        )
         taps = self._spaces.have(handed)
         self._answering = stack.enter_context(Child("answering.process", heard, *taps.values()))
         answers = {name: found[name] for name in ("reflexes", "discovery")}
         answers["handed"] = [[it["mac"], it["ports"], taps[name]] for name, it in handed.items()]
-        answers["gateway"] = _bytes(found["gateway"]["mac"]).hex()
+        answers["gateway"] = packed(found["gateway"]["mac"]).hex()
         self._answering.ask({**asked, **answers, "marks": heard.fileno()})
         self._emitting = stack.enter_context(Child("emitting.process", ours, said))
         self._emitting.ask({**asked, "frames": ours.fileno(), "marks": said.fileno()})
@@ -282,6 +292,10 @@ class _Attempt:
             self._homeless.discard(place)
         else:
             lease, before = Lease.model_validate(line["lease"]), self._leases.get(place)
+            gateway = self._network["gateway"]
+            if lease.gateway and gateway not in (None, str(lease.gateway)):
+                name = self._names[place]
+                self._say(f"{name}: its lease names {lease.gateway}; it stays behind {gateway}")
             if before is None or before.address != lease.address or place in self._homeless:
                 self._composing.ask({"decoy": place, "lease": line["lease"]})
             self._leases[place] = lease
@@ -290,13 +304,13 @@ class _Attempt:
     def _settle(self, line: Mapping[str, Any]) -> None:
         """A decoy is about to begin with the address that it was given."""
         place, lease = line["settled"], self._leases[line["settled"]]
-        whole = self._subnet or lease.subnet or f"{lease.address}/24"
+        whole = self._network["subnet"] or lease.subnet or f"{lease.address}/24"
         subnet = str(IPv4Network(whole, strict=False))
         known = {
             "decoy": place,
-            "host": [_bytes(line["mac"]).hex(), _bytes(line["ip"]).hex()],
+            "host": [packed(line["mac"]).hex(), packed(line["ip"]).hex()],
             "subnet": subnet,
-            "gateway_mac": _bytes(line["gateway"]["mac"]).hex(),
+            "gateway_mac": packed(line["gateway"]["mac"]).hex(),
             "discovery": line["discovery"],
         }
         for child in (self._emitting, self._answering):
@@ -355,96 +369,11 @@ class _Attempt:
 
     def _fence(self, found: Mapping[str, Any]) -> None:
         """Keep what decoys say from leaving, where this computer is the gateway."""
-        gateway, far = _bytes(found["gateway"]["mac"]), self._place.far
+        gateway, far = packed(found["gateway"]["mac"]), self._place.far
         if self._interfaces.macs[far] != found["gateway"]["mac"]:
             self._say("the gateway is not this computer: have it drop what comes from decoys")
             return
         macs = [each["mac"] for each in found["decoys"]]
         table = self._stack.enter_context(fence(far, macs))
-        decoy = Host(_bytes(macs[0]), _bytes(found["decoys"][0]["ip"]))
+        decoy = Host(packed(macs[0]), packed(found["decoys"][0]["ip"]))
         probe(table, self._place.near, gateway, decoy, self._interfaces.uplinks)
-
-
-def _checked(
-    network: Mapping[str, Any], found: Mapping[str, Any], interfaces: Interfaces, place: Place
-) -> dict[str, Any]:
-    """What the process that emits is to know, if decoys may be where they are to be."""
-    for decoy in found["decoys"]:
-        interfaces.check_unlike(decoy["mac"], decoy["ip"])
-    gateway = found["gateway"]
-    own = {_bytes(each) for each in interfaces.macs.values() if each != gateway["mac"]}
-    for addresses in interfaces.addresses.values():
-        own |= {each.ip.packed for each in addresses if str(each.ip) != gateway["ip"]}
-    # of devices that have IPv6 alone nobody is in a network of IPv4
-    first = next((each["ip"] for each in found["decoys"] if "." in each["ip"]), "")
-    subnet = network["subnet"] or (f"{first}/24" if first else "0.0.0.0/32")
-    return {
-        "near": place.near,
-        "far": place.far,
-        "rate": place.rate,
-        "vlan": network["vlan"],
-        "subnet": str(IPv4Network(subnet, strict=False)),
-        "decoys": [
-            [_bytes(each["mac"]).hex(), _bytes(each["ip"]).hex()] for each in found["decoys"]
-        ],
-        "others": sorted(each.hex() for each in own if any(each)),
-    }
-
-
-def _handed(
-    decoys: Sequence[Mapping[str, Any]],
-    found: Mapping[str, Any],
-    asked: Mapping[str, Any],
-    mtu: int,
-) -> dict[str, dict[str, Any]]:
-    """What the namespaces of decoys that hand ports over are to know, by the decoys' names."""
-    every = [*zip(decoys, found["decoys"], found["reflexes"], strict=True)]
-    for decoy, who, _ in every:
-        if decoy["ports"] and ":" in who["ip"]:
-            raise NetworkError(f"{who['name']} has IPv6 alone, and no ports to hand over")
-    return {
-        who["name"]: {
-            "ports": decoy["ports"],
-            "mac": who["mac"],
-            "ip": who["ip"],
-            "subnet": asked["subnet"],
-            "gateway": found["gateway"]["ip"],
-            "mtu": mtu,
-            "reflexes": {name: reflexes[name] for name in ("headers", "tcp", "tcp_ports")},
-        }
-        for decoy, who, reflexes in every
-        if decoy["ports"]
-    }
-
-
-def _addresses(
-    told: Mapping[str, Any],
-    found: Mapping[str, Any],
-    interfaces: Interfaces,
-    asked: Mapping[str, Any],
-) -> dict[str, Any]:
-    """What the process that gets addresses is to know."""
-    columns = told["home"]["decoys"], found["decoys"], found["asking"]
-    own = [str(each.ip) for all_ in interfaces.addresses.values() for each in all_]
-    taken = [*own, found["gateway"]["ip"], *(each["ip"] for each in found["decoys"])]
-    return {
-        "near": asked["near"],
-        "vlan": asked["vlan"],
-        "subnet": told["home"]["network"]["subnet"],
-        "taken": [each for each in taken if "." in each],
-        "pace": told["pace"],
-        "start_ns": time.time_ns() if told["start_ns"] is None else told["start_ns"],
-        "looks": told["looks"],
-        "decoys": [
-            {"decoy": decoy, "how": how, "mac": _bytes(each["mac"]).hex(), "ip": each["ip"]}
-            for decoy, each, how in zip(*columns, strict=True)
-        ],
-    }
-
-
-def _bytes(address: str) -> bytes:
-    """A MAC address, or one of IPv4; empty for others."""
-    if "." in address:
-        return bytes(map(int, address.split(".")))
-    parts = address.split(":")
-    return bytes.fromhex("".join(parts)) if [*map(len, parts)] == [2] * 6 else b""

@@ -11,10 +11,9 @@ import select
 import signal
 import socket
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
-from operator import attrgetter
 from types import FrameType
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from iotflowgen.live.emitting.due import MOST_BYTES, DueFrame, decode, mark_of
 from iotflowgen.live.emitting.flows import Flows
 from iotflowgen.live.emitting.guard import Guard, Host
 from iotflowgen.live.emitting.lateness import Lateness
+from iotflowgen.live.emitting.queue import Queue
 from iotflowgen.live.process import Requests, be_quick, cannot_use, hear, say, tell
 
 __all__ = ["Emitter", "main"]
@@ -181,7 +181,7 @@ class _Loop:
 
     def __init__(self, emitter: Emitter, frames: socket.socket) -> None:
         self._emitter, self._frames = emitter, frames
-        self._queue: deque[DueFrame] = deque()
+        self._queue = Queue()
         self._shift_ns = 0
         self._listened_ns = self._told_ns = 0
         self._requests = Requests()
@@ -189,19 +189,17 @@ class _Loop:
 
     def run(self) -> None:
         """Until all is sent and no more comes."""
-        emitter = self._emitter
-        while self._queue or not self._ended:
+        queue, emitter = self._queue, self._emitter
+        while queue or not self._ended:
             now_ns = time.monotonic_ns()
-            left_ns = 10**9
-            if self._queue:
-                left_ns = emitter.ready_ns(self._queue[0], now_ns) - now_ns
+            left_ns = emitter.ready_ns(queue.first, now_ns) - now_ns if queue else 10**9
             if left_ns > _LONG_NS and now_ns - self._told_ns > _TELL_NS:
                 self._tell_flows()
                 continue
             if left_ns > _NAP_NS or now_ns - self._listened_ns > _LISTEN_NS:
                 self._listen(max(0, left_ns - _NAP_NS // 2))
                 continue
-            emitter.emit(self._queue.popleft())
+            emitter.emit(queue.pop())
             if emitter.shift_ns != self._shift_ns:
                 self._tell_shift()
 
@@ -214,14 +212,7 @@ class _Loop:
         if self._frames in ready:
             message = self._frames.recv(2 * MOST_BYTES)
             self._ended = not message
-            self._enqueue([*decode(message)])
-
-    def _enqueue(self, frames: list[DueFrame]) -> None:
-        """Put frames where they belong: a decoy that is switched on later has some to send soon."""
-        is_late = frames and self._queue and frames[0].due_ns < self._queue[-1].due_ns
-        self._queue.extend(frames)
-        if is_late:
-            self._queue = deque(sorted(self._queue, key=attrgetter("due_ns")))
+            self._queue.extend(decode(message))
 
     def _obey(self) -> None:
         """Do what is asked on standard input."""
@@ -238,7 +229,7 @@ class _Loop:
     def _settle(self, decoy: int, host: Host, subnet: IPv4Network) -> None:
         """A decoy has another address: what it was to say with the old one is not sent."""
         self._emitter.settle(decoy, host, subnet)
-        self._queue = deque(each for each in self._queue if each.decoy != decoy)
+        self._queue.drop(decoy)
 
     def _tell_flows(self) -> None:
         self._told_ns = time.monotonic_ns()

@@ -52,6 +52,8 @@ class Offers:
         for subnet in (self._subnet, answer.subnet):
             if subnet is not None and not is_host(address, subnet):
                 return f"{address} is no host of {subnet}"
+        if not answer.server.is_private:
+            return f"its server has a public address, {answer.server}"
         if address in self._taken:
             return f"somebody else has {address}"
         self._subnet = self._subnet or answer.subnet
