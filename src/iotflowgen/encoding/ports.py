@@ -60,12 +60,18 @@ class PortEncoder(BaseModel):
     def fit(cls, traces: Sequence[Trace], config: PortConfig) -> "PortEncoder":
         """Sort the ports of the captures into constants and ephemeral ones."""
         captures = Counter[int]()
-        device, peer = set[int](), set[int]()
+        device, peer, seen = set[int](), set[int](), set[int]()
         for trace in traces:
-            captures.update({*trace.src_port.tolist(), *trace.dst_port.tolist()})
+            seen.update(trace.src_port.tolist(), trace.dst_port.tolist())
+            # pieces of a long capture are one: connections last from one to the next
+            if not trace.silence_ns:
+                captures.update(seen)
+                seen = set()
             device.update(np.where(trace.outgoing, trace.src_port, trace.dst_port).tolist())
             peer.update(np.where(trace.outgoing, trace.dst_port, trace.src_port).tolist())
-        constants = {0} | _recurring(captures, len(traces), config.recurrence)
+        captures.update(seen)
+        whole = sum(not trace.silence_ns for trace in traces)
+        constants = {0} | _recurring(captures, whole, config.recurrence)
         constants |= find_services(traces)
         return cls(
             config=config,

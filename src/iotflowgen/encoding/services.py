@@ -9,7 +9,7 @@ Shapes: P packets of a capture; F flows of all captures, between two ports each.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain, count
+from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,7 +46,9 @@ def find_services(traces: Sequence[Trace]) -> set[int]:
     asks: defaultdict[_End, set[tuple[int, int]]] = defaultdict(set)
     clients: set[tuple[int, _End]] = set()
     """Ends that ask a service which is known by name."""
-    for capture, client, server, begins in chain.from_iterable(map(_flows, count(), traces)):
+    # pieces of a long capture are one: connections last from one to the next
+    whole = accumulate((int(not each.silence_ns) for each in traces[:-1]), initial=0)
+    for capture, client, server, begins in chain.from_iterable(map(_flows, whole, traces)):
         asked[server].add((capture, client.port))
         asks[client].add((capture, server.port))
         if not begins:  # either may be the server
