@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 from iotflowgen.generators.activities.clock import DAY_NS
 from iotflowgen.generators.redrawn import Spread
 
-__all__ = ["After", "ByItself", "Coming", "Uniform", "WhenIdle", "follows", "pauses_alike"]
+__all__ = [
+    "After",
+    "ByItself",
+    "Coming",
+    "Uniform",
+    "WhenIdle",
+    "by_clocks",
+    "follows",
+    "pauses_alike",
+]
 
 _CLASSES = 2  # of pauses, a decade
 _NEAR_NS = DAY_NS // 72  # times of day that are like each other
@@ -35,6 +44,8 @@ _SOON_NS = 60 * 10**9
 _NEARLY_ALL = 0.8
 _CHANCE = 0.3
 _LEAST_NS = 10**6  # pause
+_TURNS, _CLOCK_SHARE = 10, 0.3  # pauses that are alike, of what may be a clock
+_GAIN = 0.5  # of its activities, that another kind of the same clock adds
 _CLOCK = 0.7  # share of pauses that are alike, of a clock
 _MANY = 12  # pairs after a like pause, to draw from these alone
 _ANY = -1  # pause
@@ -203,6 +214,44 @@ def pauses_alike(pause_ns: NDArray[np.int64]) -> tuple[float, int]:
     rising = np.sort(pause_ns)
     within = np.searchsorted(rising, rising * (1 + _ALIKE)) - np.arange(len(rising))
     return float(within.max() / len(rising)), int(rising[within.argmax()])
+
+
+def by_clocks(
+    kinds: Sequence[NDArray[np.int64]], begin_ns: NDArray[np.int64], run: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Activities by what starts them: kinds, joined where one clock starts several.
+
+    A clock of which one kind shows only some turns has pauses that are more alike with those others
+    that come in between.
+
+    Args:
+        kinds: Activities of each kind.
+        begin_ns: When activities begin (A).
+        run: Of which run of captures these are (A).
+    """
+    groups = sorted(kinds, key=len, reverse=True)
+    kept = list[tuple[NDArray[np.int64], int]]()
+    for own in groups:
+        alike = _turns(own, begin_ns, run)
+        joined = False
+        for at, (other, turns) in enumerate(kept):
+            if turns < max(_TURNS, _CLOCK_SHARE * len(other)):
+                continue
+            both = np.sort(np.concatenate([other, own]))
+            together = _turns(both, begin_ns, run)
+            if together >= turns + alike + _GAIN * len(own):
+                kept[at] = both, together
+                joined = True
+                break
+        if not joined:
+            kept.append((own, alike))
+    return [own for own, _ in kept]
+
+
+def _turns(own: NDArray[np.int64], begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> int:
+    """How many pauses between activities are alike."""
+    gaps_ns = np.diff(begin_ns[own])[np.diff(run[own]) == 0]
+    return round(pauses_alike(gaps_ns)[0] * len(gaps_ns))
 
 
 def follows(

@@ -18,6 +18,7 @@ from iotflowgen.generators.activities.causes import (
     Coming,
     Uniform,
     WhenIdle,
+    by_clocks,
     follows,
     pauses_alike,
 )
@@ -27,7 +28,7 @@ from iotflowgen.traffic import Event
 
 __all__ = ["Learnt", "Schedule", "Timetable"]
 
-_MORE_ALIKE = 0.05  # pauses after anything than those after its own kind, to be a timer of that
+_MORE_ALIKE = 0.005  # pauses after anything than those after its own kind, to be a timer of that
 _RARE = 0.1  # share of the activities of a service
 _ENOUGH = 10  # pauses, to know a timer by
 _ALIKE = 0.5  # share of pauses, from which on they are those of a timer
@@ -60,7 +61,7 @@ class Schedule:
         self.learnt = learnt
         bursts = learnt.bursts
         self.kind = bursts.kind.tolist()
-        self.by_itself: dict[int, ByItself] = {}
+        self.by_itself = list[ByItself]()
         self.after: dict[int, list[After]] = defaultdict(list)
         """By the kind that is followed."""
         self.when_idle: dict[int, WhenIdle] = {}
@@ -73,8 +74,8 @@ class Schedule:
         parents: dict[int, int] = {}
         total_ns = int(learnt.span_ns.sum())
         self.cause: dict[int, str] = {}
+        alone = list[NDArray[np.int64]]()
         for each in np.unique(kind).tolist():
-            own = counts[kind == each]
             barred = [child for child in parents if _descends(child, each, parents)]
             found = follows(kind, begin_ns, run, each, total_ns, barred)
             if found:
@@ -82,21 +83,24 @@ class Schedule:
                 found.activity = counts[found.activity].tolist()
                 self.after[found.parent].append(found)
                 self.cause[each] = "after"
-                continue
+            else:
+                alone.append(counts[kind == each])
+        for own in by_clocks(alone, bursts.begin_ns, learnt.run):
             gaps_ns = np.diff(bursts.begin_ns[own])[np.diff(learnt.run[own]) == 0]
             service = _timed_by(learnt, counts, own, gaps_ns)
-            if service is not None:
+            for each in np.unique(bursts.kind[own]).tolist():
+                self.cause[each] = "itself" if service is None else "idle"
+            if service is None:
+                self.by_itself.append(
+                    ByItself(own, bursts.begin_ns[own], learnt.run[own], learnt.span_ns)
+                )
+            else:
                 idle[service].append(own)
-                self.cause[each] = "idle"
-                continue
-            self.by_itself[each] = ByItself(
-                own, bursts.begin_ns[own], learnt.run[own], learnt.span_ns
-            )
-            self.cause[each] = "itself"
         for service, groups in idle.items():
             own = np.concatenate(groups)
-            own = own[(learnt.service[own] == service) & (learnt.idle_ns[own] >= 0)]
-            self.when_idle[service] = WhenIdle(own, learnt.idle_ns[own])
+            known = (learnt.service[own] == service) & (learnt.idle_ns[own] >= 0)
+            usual_ns = pauses_alike(learnt.idle_ns[own[known]])[1]
+            self.when_idle[service] = WhenIdle(own, np.where(known, learnt.idle_ns[own], usual_ns))
 
 
 def _timed_by(
@@ -161,10 +165,7 @@ class Timetable:
         """
         self._of, self._draw = schedule, Uniform(rng)
         self._midnight_ns = from_ns - of_day_ns
-        self._coming = {
-            kind: cause.first(from_ns, of_day_ns, self._draw)
-            for kind, cause in schedule.by_itself.items()
-        }
+        self._coming = [cause.first(from_ns, of_day_ns, self._draw) for cause in schedule.by_itself]
         self._later: list[Coming] = []
         self._responses, self._now_ns = responses, from_ns
         self._events = enumerate(events)
@@ -180,13 +181,13 @@ class Timetable:
         found = [coming for coming in self._later if coming.time_ns < end_ns]
         self._later = [coming for coming in self._later if coming.time_ns >= end_ns]
         caused = self._because_of_events(end_ns)
-        for kind, cause in self._of.by_itself.items():
-            coming = self._coming[kind]
+        for number, cause in enumerate(self._of.by_itself):
+            coming = self._coming[number]
             while coming.time_ns < end_ns:
                 caused.append(coming)
                 of_day_ns = (coming.time_ns - self._midnight_ns) % DAY_NS
                 coming = cause.following(coming, of_day_ns, self._draw)
-            self._coming[kind] = coming
+            self._coming[number] = coming
         while caused:
             found += (coming for coming in caused if coming.time_ns < end_ns)
             self._later += (coming for coming in caused if coming.time_ns >= end_ns)
