@@ -28,6 +28,7 @@ __all__ = [
     "Uniform",
     "WhenIdle",
     "by_clocks",
+    "by_turns",
     "follows",
     "pauses_alike",
 ]
@@ -41,10 +42,15 @@ _LONE_LOG = 0.15
 _MOST_LOG = 0.5
 _ALIKE = 0.02  # pauses that differ by less are of one clock
 _SOON_NS = 60 * 10**9
+_ANSWER_NS = 10 * 10**9
+_LIKE_LAG = 0.3  # lags that differ by less are alike
+_USUALLY = 0.5  # of the activities of a kind are answered by another one
+_ABOVE_CHANCE = 5  # times as many as by chance
 _NEARLY_ALL = 0.8
 _CHANCE = 0.3
 _LEAST_NS = 10**6  # pause
 _TURNS, _CLOCK_SHARE = 10, 0.3  # pauses that are alike, of what may be a clock
+_NEAR_TURN = 0.04  # of a period, that a turn is early or late
 _GAIN = 0.5  # of its activities, that another kind of the same clock adds
 _CLOCK = 0.7  # share of pauses that are alike, of a clock
 _MANY = 12  # pairs after a like pause, to draw from these alone
@@ -246,6 +252,90 @@ def by_clocks(
         if not joined:
             kept.append((own, alike))
     return [own for own, _ in kept]
+
+
+def by_turns(
+    groups: Sequence[NDArray[np.int64]], begin_ns: NDArray[np.int64], run: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """The same, with those apart that are of a clock's kinds, and come at other times.
+
+    Others come when it is a clock's turn, and none of its kinds comes: they are that clock's.
+    """
+    clocks, others = list[NDArray[np.int64]](), list[NDArray[np.int64]]()
+    for own in groups:
+        if _turns(own, begin_ns, run) < max(_TURNS, _CLOCK_SHARE * len(own)):
+            others.append(own)
+            continue
+        is_turn = _in_turn(begin_ns[own], run[own])
+        clocks.append(own[is_turn])
+        others.append(own[~is_turn])
+    for at, own in enumerate(clocks):
+        gaps_ns = np.diff(begin_ns[own])[np.diff(run[own]) == 0]
+        period_ns = pauses_alike(gaps_ns)[1]
+        for place, other in enumerate(others):
+            before = np.searchsorted(begin_ns[own], begin_ns[other], side="right")
+            last, following = own[np.maximum(before - 1, 0)], np.append(own, own[-1])[before]
+            turns = (begin_ns[other] - begin_ns[last]) / period_ns
+            missing = (begin_ns[following] - begin_ns[other] > period_ns / 2) | (following == last)
+            taken = (before > 0) & (np.abs(turns - 1) < _NEAR_TURN) & missing
+            others[place] = other[~taken]
+            clocks[at] = np.sort(np.append(clocks[at], other[taken]))
+    return [own for own in (*clocks, *others) if len(own)]
+
+
+def _in_turn(begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which activities (G) are as far from one before, or after, as most are."""
+    gaps_ns = np.diff(begin_ns)[np.diff(run) == 0]
+    usual_ns = int(pauses_alike(gaps_ns)[1] * (1 + _ALIKE / 2))
+    in_turn = np.zeros(len(begin_ns), dtype=bool)
+    for away_ns in (usual_ns, -usual_ns):
+        near = sorted((away_ns * (1 - _ALIKE), away_ns * (1 + _ALIKE)))
+        first, last = (np.searchsorted(begin_ns, begin_ns + int(each)) for each in near)
+        in_turn |= last > first
+    return in_turn
+
+
+def answers(
+    parent: NDArray[np.int64],
+    own: NDArray[np.int64],
+    begin_ns: NDArray[np.int64],
+    run: NDArray[np.int64],
+    span_ns: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Activities of a kind that come a certain time after those of another.
+
+    Args:
+        parent: Activities of the other kind.
+        own: Those of the kind, among which may be many that do not.
+        begin_ns: When activities begin (A).
+        run: Of which run of captures these are (A).
+        span_ns: How long all runs last together.
+
+    Returns:
+        Those activities, and how long after the others they begin; none where this is chance.
+    """
+    nothing = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    if len(own) < _FEW or len(parent) < _FEW:
+        return nothing
+    after = np.searchsorted(begin_ns[own], begin_ns[parent], side="right")
+    has = after < len(own)
+    child = own[np.minimum(after, len(own) - 1)]
+    lag_ns = begin_ns[child] - begin_ns[parent]
+    has &= (run[child] == run[parent]) & (lag_ns <= _ANSWER_NS)
+    child, lag_ns = child[has], lag_ns[has]
+    order = np.argsort(lag_ns, kind="stable")
+    child, lag_ns = child[order], lag_ns[order]
+    until = np.searchsorted(lag_ns, lag_ns * (1 + _LIKE_LAG), side="right")
+    within = until - np.arange(len(lag_ns))
+    if not len(within) or within.max() < _USUALLY * len(parent):
+        return nothing
+    first = int(within.argmax())
+    chance = len(own) / span_ns * lag_ns[first] * _LIKE_LAG
+    if within[first] < _ABOVE_CHANCE * chance * len(parent):
+        return nothing
+    rows = slice(first, first + int(within[first]))
+    child, one = np.unique(child[rows], return_index=True)
+    return child, lag_ns[rows][one]
 
 
 def _turns(own: NDArray[np.int64], begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> int:

@@ -4,7 +4,7 @@ Shapes: A activities of the captures; K kinds; U units; B activities of a stretc
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -18,7 +18,9 @@ from iotflowgen.generators.activities.causes import (
     Coming,
     Uniform,
     WhenIdle,
+    answers,
     by_clocks,
+    by_turns,
     follows,
     pauses_alike,
 )
@@ -61,7 +63,6 @@ class Schedule:
         self.learnt = learnt
         bursts = learnt.bursts
         self.kind = bursts.kind.tolist()
-        self.by_itself = list[ByItself]()
         self.after: dict[int, list[After]] = defaultdict(list)
         """By the kind that is followed."""
         self.when_idle: dict[int, WhenIdle] = {}
@@ -85,22 +86,40 @@ class Schedule:
                 self.cause[each] = "after"
             else:
                 alone.append(counts[kind == each])
+        alone = self._without_answers(alone, learnt, total_ns)
+        by_itself = list[NDArray[np.int64]]()
         for own in by_clocks(alone, bursts.begin_ns, learnt.run):
             gaps_ns = np.diff(bursts.begin_ns[own])[np.diff(learnt.run[own]) == 0]
             service = _timed_by(learnt, counts, own, gaps_ns)
             for each in np.unique(bursts.kind[own]).tolist():
                 self.cause[each] = "itself" if service is None else "idle"
-            if service is None:
-                self.by_itself.append(
-                    ByItself(own, bursts.begin_ns[own], learnt.run[own], learnt.span_ns)
-                )
-            else:
-                idle[service].append(own)
+            (by_itself if service is None else idle[service]).append(own)
+        self.by_itself = [
+            ByItself(own, bursts.begin_ns[own], learnt.run[own], learnt.span_ns)
+            for own in by_turns(by_itself, bursts.begin_ns, learnt.run)
+        ]
         for service, groups in idle.items():
             own = np.concatenate(groups)
             known = (learnt.service[own] == service) & (learnt.idle_ns[own] >= 0)
             usual_ns = pauses_alike(learnt.idle_ns[own[known]])[1]
             self.when_idle[service] = WhenIdle(own, np.where(known, learnt.idle_ns[own], usual_ns))
+
+    def _without_answers(
+        self, kinds: Sequence[NDArray[np.int64]], learnt: Learnt, span_ns: int
+    ) -> list[NDArray[np.int64]]:
+        """Activities of each kind, without those that usually come after one of another kind."""
+        bursts, left = learnt.bursts, [*kinds]
+        for parent in kinds:
+            for at, own in enumerate(left):
+                if own is parent or not len(own) or len(own) < len(parent):
+                    continue
+                child, lag_ns = answers(parent, own, bursts.begin_ns, learnt.run, span_ns)
+                if not len(child):
+                    continue
+                after = After(self.kind[parent[0]], len(parent), child.tolist(), lag_ns.tolist())
+                self.after[after.parent].append(after)
+                left[at] = np.setdiff1d(own, child)
+        return [own for own in left if len(own)]
 
 
 def _timed_by(
