@@ -3,6 +3,8 @@
 import logging
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from iotflowgen import load
 from iotflowgen.live.answering.discovery import Discovery, find_sayings
@@ -73,7 +75,7 @@ def parsed(frame):
     for layer in ("IP", "TCP", "UDP", "ICMP"):
         if layer in again:
             del again[layer].chksum
-    for name in ("ICMPv6EchoReply", "ICMPv6ND_NA"):
+    for name in ("ICMPv6EchoReply", "ICMPv6ND_NA", "ICMPv6DestUnreach"):
         if name in again:
             del again[name].cksum
     assert bytes(again) == frame
@@ -283,6 +285,18 @@ def test_ping_and_neighbour_solicitation_of_ipv6():
     assert (found.S, found[layers.IPv6].dst) == (0, "ff02::1")
 
 
+def test_tcp_and_udp_of_ipv6():
+    to = Ether(dst=MAC, src=ASKER_MAC) / layers.IPv6(src=ASKER_IP6, dst=IP6)
+    found = answer(bytes(to / TCP(dport=80, flags="S", seq=4, options=ALL)))
+    assert (found[TCP].flags, found[TCP].ack) == ("SA", 5)
+    assert dict(found[TCP].options)["MSS"] == 1440
+    assert answer(bytes(to / TCP(dport=81, flags="S", seq=4)))[TCP].flags == "RA"
+    found = answer(bytes(to / UDP(dport=9) / b"abc"))[layers.ICMPv6DestUnreach]
+    assert found.code == 4
+    assert layers.IPv6(bytes(found)[8:])[UDP].dport == 9
+    assert answer(bytes(to / UDP(dport=5353) / b"abc")) is None
+
+
 COMPOSED = TCP(sport=50_001, dport=443, flags="S")
 
 
@@ -332,3 +346,40 @@ def test_reflexes_are_those_of_the_captures(models):
     for delays in found.delays_ns.values():
         assert list(delays) == sorted(delays)
         assert all(0 <= delay < 6 * 10**9 for delay in delays)
+
+
+ADDRESSED = st.sampled_from([MAC, "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:fb", "33:33:ff:33:44:55"])
+TARGETS = st.sampled_from([ADDRESS, "224.0.0.251", "239.255.255.250", "255.255.255.255"])
+PORTS = st.sampled_from([9, 80, 81, 137, 1900, 5353, 5355])
+
+
+@st.composite
+def frames(draw):
+    """Any bytes, some of them behind headers that are those of questions."""
+    body = draw(st.binary(max_size=90))
+    packet = IP(src=ASKER, dst=draw(TARGETS))
+    source, target = draw(PORTS), draw(PORTS)
+    inner = draw(
+        st.sampled_from(
+            [
+                packet / UDP(sport=source, dport=target) / body,
+                packet / TCP(sport=source, dport=target, flags=body[0] if body else 0) / body,
+                packet / ICMP() / body,
+                layers.IPv6(src=ASKER_IP6, dst=IP6, nh=58) / body,
+                layers.Raw(body),
+            ]
+        )
+    )
+    whole = bytes(Ether(dst=draw(ADDRESSED), src=ASKER_MAC) / inner)
+    return draw(st.sampled_from([whole, whole[: draw(st.integers(0, len(whole)))]]))
+
+
+@settings(max_examples=60)
+@given(frames(), st.booleans())
+def test_nothing_that_arrives_ends_the_process(frame, checks):
+    device = responder()
+    device.is_claimed(frame)
+    for each in device.replies(frame, checks=checks):
+        assert each.frame[6:12].hex(":") == MAC
+    device.notice(frame)
+    device.notice(frame[:6] + bytes.fromhex(MAC.replace(":", "")) + frame[12:])

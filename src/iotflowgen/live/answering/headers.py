@@ -34,7 +34,12 @@ _MOST_COUNTERS: Final = 512
 _TICK_NS: Final = 4_000_000
 """Linux adds to a count of IP IDs up to as many as ticks have passed (RFC 7739, appendix B)."""
 _UDP_SUM_AT, _ICMP_SUM_AT, _TCP_SUM_AT = 6, 2, 16
-_SUM_AT: Final = {ICMP: _ICMP_SUM_AT, TCP: _TCP_SUM_AT, UDP: _UDP_SUM_AT}
+_SUM_AT: Final = {
+    ICMP: _ICMP_SUM_AT,
+    ICMP6: _ICMP_SUM_AT,
+    TCP: _TCP_SUM_AT,
+    UDP: _UDP_SUM_AT,
+}
 
 
 class Writer:
@@ -92,11 +97,19 @@ class Writer:
         body = struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload
         return self.ip4(kind, UDP, body, to, now_ns=now_ns)
 
-    def icmp6(self, own: bytes, to: bytes, mac: bytes, body: bytes, hops: int) -> bytes:
-        """A frame with a message of ICMPv6 from one of the decoy's addresses."""
-        body = with_checksum(body, _ICMP_SUM_AT, pseudo6(own, to, body))
-        header = struct.pack("!IHBB", 0x60000000, len(body), ICMP6, hops) + own + to
-        mac = b"\x33\x33" + to[12:] if to[0] == 255 else mac
+    def ip6(self, protocol: int, own: bytes, body: bytes, to: Host, *, hops: int = 64) -> bytes:
+        """A frame with a packet of IPv6 from one of the decoy's addresses.
+
+        Args:
+            protocol: What the body is of.
+            own: Its address.
+            body: What IP carries, whose checksum is computed.
+            to: Who gets it; a group gets it at its MAC address (RFC 2464).
+            hops: The hop limit.
+        """
+        body = with_checksum(body, _SUM_AT[protocol], pseudo6(own, to.ip, protocol, body))
+        header = struct.pack("!IHBB", 0x60000000, len(body), protocol, hops) + own + to.ip
+        mac = b"\x33\x33" + to.ip[12:] if to.ip[0] == 255 else to.mac
         return mac + self._host.mac + IP6 + header + body
 
     def _number(self, how: str, protocol: int, ip: bytes, now_ns: int) -> int:
@@ -115,9 +128,9 @@ class Writer:
         return number
 
 
-def pseudo6(source: bytes, target: bytes, body: bytes) -> bytes:
-    """What checksums of ICMPv6 cover beside the body (RFC 8200, section 8.1)."""
-    return source + target + struct.pack("!II", len(body), ICMP6)
+def pseudo6(source: bytes, target: bytes, protocol: int, body: bytes) -> bytes:
+    """What checksums cover beside the body (RFC 8200, section 8.1)."""
+    return source + target + struct.pack("!II", len(body), protocol)
 
 
 def checksum(data: bytes) -> int:

@@ -3,6 +3,7 @@
 Nothing here waits or sends, and nothing answers what belongs to composed traffic.
 """
 
+import contextlib
 import secrets
 import struct
 import time
@@ -34,6 +35,8 @@ _ASKS: Final = bytes.fromhex("0001080006040001")
 """How a request of ARP begins."""
 _CONTROL: Final = 0xC0
 """Internetwork control, the service of errors (RFC 1812, section 4.3.2.5)."""
+_QUOTE6: Final = 1280 - 48
+"""Bytes of a packet that an error of ICMPv6 repeats (RFC 4443, section 2.4)."""
 _ERRORS, _ERROR_NS = 6, 10**9
 """Errors that one host gets at once, and how long until it gets one more."""
 _REACHABLE_NS: Final = 30 * 10**9
@@ -71,7 +74,7 @@ class Responder:
     ) -> None:
         self._host, self._reflexes, self._now_ns = host, reflexes, now_ns
         self._has_ip = False
-        self._ip6: dict[bytes, None] = {}
+        self._own6: dict[bytes, None] = {}
         self._udp = dict.fromkeys(reflexes["udp_ports"])
         self._connections = Connections(reflexes)
         self._writer = Writer(host, reflexes["headers"])
@@ -82,6 +85,11 @@ class Responder:
 
     def notice(self, frame: bytes) -> None:
         """Take note of a frame that the decoy sends by itself: composed, not an answer."""
+        # what was cut when it was captured is when it is composed
+        with contextlib.suppress(struct.error, IndexError):
+            self._notice(frame)
+
+    def _notice(self, frame: bytes) -> None:
         kind = frame[12:14]
         if kind == ARP:
             self._has_ip |= frame[28:32] == self._host.ip
@@ -93,7 +101,9 @@ class Responder:
             elif frame[23] == TCP:
                 self._connections.notice(body, frame[30:34], self._now_ns())
         elif kind == IP6 and any(frame[22:38]):
-            remember(self._ip6, frame[22:38])
+            remember(self._own6, frame[22:38])
+            if frame[20] == TCP:
+                self._connections.notice(frame[54:], frame[38:54], self._now_ns())
 
     def _notice_udp(self, frame: bytes, body: bytes) -> None:
         source, _, size = struct.unpack_from("!HHH", body)
@@ -136,7 +146,7 @@ class Responder:
         if kind == ARP:
             yield from self._arp(frame)
         elif kind == IP6:
-            yield from self._icmp6(frame, checks=checks)
+            yield from self._ip6(frame, checks=checks)
         elif kind == IP4 and self._has_ip:
             found = [*self._ip4(frame, checks=checks)]
             yield from found
@@ -239,19 +249,30 @@ class Responder:
         remember(self._errors, ip, (max(left - 1, left % 1), now_ns))
         return left >= 1
 
-    def _icmp6(self, frame: bytes, *, checks: bool) -> Iterator[Reply]:
-        """Answers to pings, and to who looks for an address of the decoy."""
+    def _ip6(self, frame: bytes, *, checks: bool) -> Iterator[Reply]:
+        """Answers to packets of IPv6, and to who looks for an address of the decoy."""
         header, body = frame[14:54], frame[54 : 54 + int.from_bytes(frame[18:20])]
-        source, target = header[8:24], header[24:40]
-        if header[6] != ICMP6 or (checks and checksum(pseudo6(source, target, body) + body)):
+        source, target, protocol = header[8:24], header[24:40], header[6]
+        if checks and checksum(pseudo6(source, target, protocol, body) + body):
             return
-        mac = frame[6:12]
-        if body[0] == 128 and target in self._ip6:
-            said = b"\x81\0\0\0" + body[4:]
-            yield Reply(self._writer.icmp6(target, source, mac, said, 64), "icmp6")
-        if body[0] == 135 and body[8:24] in self._ip6 and header[7] == 255:
+        asker = Host(frame[6:12], source)
+        if protocol == ICMP6 and body[0] == 135 and body[8:24] in self._own6 and header[7] == 255:
             # who has no address yet is told together with all others
             to = source if any(source) else bytes.fromhex("ff02").ljust(15, b"\0") + b"\1"
             asked = 0x60 if any(source) else 0x20
             said = bytes([136, 0, 0, 0, asked, 0, 0, 0]) + body[8:24] + b"\2\1" + self._host.mac
-            yield Reply(self._writer.icmp6(body[8:24], to, mac, said, 255), "icmp6")
+            whom = asker._replace(ip=to)
+            yield Reply(self._writer.ip6(ICMP6, body[8:24], said, whom, hops=255), "icmp6")
+        elif target not in self._own6:
+            return
+        elif protocol == ICMP6 and body[0] == 128:
+            said = b"\x81\0\0\0" + body[4:]
+            yield Reply(self._writer.ip6(ICMP6, target, said, asker), "icmp6")
+        elif protocol == TCP:
+            if answer := self._connections.answer(body, source, self._now_ns()):
+                yield Reply(self._writer.ip6(TCP, target, answer.body, asker), "tcp")
+        elif protocol == UDP:
+            is_open = int.from_bytes(body[2:4]) in self._udp
+            if not is_open and self._may_complain(source, self._now_ns()):
+                said = b"\1\4" + bytes(6) + (header + body)[:_QUOTE6]
+                yield Reply(self._writer.ip6(ICMP6, target, said, asker), "icmp6")

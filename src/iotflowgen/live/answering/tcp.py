@@ -17,6 +17,8 @@ _FIN, _SYN, _RST, _ACK, _ECE, _CWR = 1, 2, 4, 16, 64, 128
 _END, _NOTHING, _SEGMENT_SIZE, _SCALE, _SACK, _STAMPS = 0, 1, 2, 3, 4, 8
 _STAMPS_SIZE: Final = 12
 """Bytes that timestamps take in each segment."""
+_IP6_ADDRESS, _LONGER = 16, 20
+"""Bytes of an address, and by which the header of IPv6 is longer than that of IPv4."""
 _WIDEST: Final = 0xFFFF
 """A window without scale."""
 
@@ -105,6 +107,9 @@ class Connections:
         options = bytes.fromhex(known["options"])
         usual = dict(each_option(options))
         asked = segment.options.keys() | {_SEGMENT_SIZE}
+        if len(peer) == _IP6_ADDRESS and _SEGMENT_SIZE in usual:
+            size = int.from_bytes(usual[_SEGMENT_SIZE]) - _LONGER
+            usual[_SEGMENT_SIZE] = max(size, 0).to_bytes(2)
         said = {kind: value for kind, value in usual.items() if kind in asked}
         if _STAMPS in said:
             echo = segment.options[_STAMPS][:4].ljust(4, b"\0")
