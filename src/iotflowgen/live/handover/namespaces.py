@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from iotflowgen.live.children import Child
 from iotflowgen.live.handover.process import INTERFACE
 from iotflowgen.live.programs import attempt, do, program
 
-__all__ = ["Namespaces", "handed_over"]
+__all__ = ["Namespaces"]
 
 _NAMES: Final = Path("/run/netns")
 _PREFIX: Final = "iotflowgen-"
@@ -144,29 +144,3 @@ def _add(space: str) -> bool:
     # of one that a reboot of a container has left
     attempt("ip", "netns", "del", space)
     return attempt("ip", "netns", "add", space)
-
-
-def handed_over(
-    decoys: Sequence[Mapping[str, Any]],
-    found: Mapping[str, Any],
-    asked: Mapping[str, Any],
-    mtu: int,
-) -> dict[str, dict[str, Any]]:
-    """What the namespaces of decoys that hand ports over are to know, by the decoys' names."""
-    every = [*zip(decoys, found["decoys"], found["reflexes"], strict=True)]
-    for decoy, who, _ in every:
-        if decoy["ports"] and ":" in who["ip"]:
-            raise NetworkError(f"{who['name']} has IPv6 alone, and no ports to hand over")
-    return {
-        who["name"]: {
-            "ports": decoy["ports"],
-            "mac": who["mac"],
-            "ip": who["ip"],
-            "subnet": asked["subnet"],
-            "gateway": found["gateway"]["ip"],
-            "mtu": mtu,
-            "reflexes": {name: reflexes[name] for name in ("headers", "tcp", "tcp_ports")},
-        }
-        for decoy, who, reflexes in every
-        if decoy["ports"]
-    }
