@@ -66,7 +66,10 @@ class Endpoints:
         self._heads = np.unique(self._ends)
         """Packets that others have the addresses of, rising."""
         outgoing, to_group = recording.outgoing, ~_is_unicast(self._captured)
-        self._is_group = np.stack([to_group & ~outgoing, to_group & outgoing], axis=-1)
+        # who has no address yet is answered at the one that it is given
+        has_none = outgoing & recording.layers.is_ip4 & (ip_address(self._captured, True) == 0)
+        own, other = (to_group & ~outgoing) | has_none, to_group & outgoing
+        self._is_no_host = np.stack([own, other], axis=-1)
         self._stays, self._name, self._rank = told["stays"], told["asked"], told["rank"]
         self._answers = Answers(**{f.name: told[f"answer_{f.name}"] for f in fields(Answers)})
 
@@ -133,7 +136,7 @@ class Endpoints:
         met = np.where(peer >= 0, peer, self._ends[head, 1])
         there = self._ends[packets.source]
         # whoever answers what a group was asked does so from an address of its own
-        is_host = ~(self._is_group[head] | self._is_group[packets.source])
+        is_host = ~(self._is_no_host[head] | self._is_no_host[packets.source])
         self._put_end(packets, own, (own != there[:, 0]) & is_host[:, 0], own_end=True)
         self._put_end(packets, met, (met != there[:, 1]) & is_host[:, 1], own_end=False)
         told = np.flatnonzero((peer < 0) & packets.layers.is_ip4 & is_host[:, 1])
