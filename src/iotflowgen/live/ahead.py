@@ -8,7 +8,7 @@ import socket
 import time
 from typing import Any, Final
 
-from iotflowgen.errors import IoTFlowGenError
+from iotflowgen.errors import ArgumentError, IoTFlowGenError
 from iotflowgen.live.compose import Composer, Stretch
 from iotflowgen.live.emitting.due import DueFrame, encode
 from iotflowgen.live.home import Home
@@ -19,6 +19,8 @@ __all__ = ["main"]
 
 _AHEAD_NS: Final = 15 * 10**9
 """So long before they are due, frames are handed over; most are composed a minute before."""
+_AHEAD_OF_EVENTS_NS: Final = 5 * 10**9
+"""And so long where somebody may command events, which come after what is composed."""
 _AT_ONCE_NS: Final = 2 * 10**9
 """So much is handed over together."""
 _LEAD_NS: Final = 10**9
@@ -88,22 +90,24 @@ class _Ahead:
         self._composer, self._clock, self._frames = composer, clock, frames
         self._requests = Requests()
         self._until_ns = clock.start_ns
+        self._done_ns, self._told = 0, 0
 
     def run(self, seconds: float) -> None:
         """For so many seconds of composed traffic."""
         clock = self._clock
         self._composer.switch_on(clock.start_ns)
         clock.plan()
-        done_ns, end_ns = 0, int(min(seconds, 1e9) * 1e9)
-        while done_ns < end_ns:
-            is_first = not done_ns
-            done_ns = min(done_ns + _AT_ONCE_NS, end_ns)
-            self._until_ns = clock.start_ns + int(done_ns * clock.pace)
+        ahead_ns = _AHEAD_OF_EVENTS_NS if self._composer.knows_events else _AHEAD_NS
+        end_ns = int(min(seconds, 1e9) * 1e9)
+        while self._done_ns < end_ns:
+            is_first = not self._done_ns
+            self._done_ns = min(self._done_ns + _AT_ONCE_NS, end_ns)
+            self._until_ns = clock.start_ns + int(self._done_ns * clock.pace)
             stretch = self._composer.until(self._until_ns, clock.shift_ns)
             if is_first:
                 clock.begin()
             self._send(stretch)
-            self._wait(clock.begin_ns + done_ns - _AHEAD_NS)
+            self._wait(clock.begin_ns + self._done_ns - ahead_ns)
         if self._composer.has_leases:
             # a decoy may get another address
             self._wait(clock.begin_ns + end_ns)
@@ -111,9 +115,13 @@ class _Ahead:
     def _send(self, stretch: Stretch) -> None:
         for message in encode(self._clock.due(stretch)):
             self._frames.sendall(message)
+        happened = self._composer.happenings.events
+        for decoy, event in happened[self._told :]:
+            tell({"happens": [decoy, event.name, event.time_ns]})
+        self._told = len(happened)
 
     def _wait(self, until_ns: int) -> None:
-        """Wait for a time; meanwhile hear how far behind plan everything is, and of leases."""
+        """Wait for a time; meanwhile hear how far behind plan everything is, and what is asked."""
         sources: list[Any] = [self._frames, self._requests]
         is_over = False
         while not is_over:
@@ -126,9 +134,22 @@ class _Ahead:
                 self._clock.shift_ns += int(int(message) * self._clock.pace)
             if self._requests in ready:
                 for asked in self._requests.read():
-                    self._settle(asked["decoy"], Lease.model_validate(asked["lease"]))
+                    if "event" in asked:
+                        self._command(*asked["event"])
+                    else:
+                        self._settle(asked["decoy"], Lease.model_validate(asked["lease"]))
                 if self._requests.are_over:
                     raise ConnectionError
+
+    def _command(self, place: int, name: str) -> None:
+        """Have something happen to a decoy, right after what is composed."""
+        try:
+            self._composer.command(place, name, self._until_ns)
+        except ArgumentError as error:
+            tell({"answer": {"error": str(error)}})
+        else:
+            left_ns = self._clock.begin_ns + self._done_ns - time.monotonic_ns()
+            tell({"answer": {"happens": name, "in": round(max(0, left_ns) / 1e9, 1)}})
 
     def _settle(self, place: int, lease: Lease) -> None:
         """Have a decoy begin soon with the address that it was given."""

@@ -6,7 +6,7 @@ Shapes: E packets.
 import re
 from collections.abc import Collection, Container
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +14,14 @@ from typing import Any, Final
 import numpy as np
 
 from iotflowgen.errors import ArgumentError
+from iotflowgen.events import labels_path, write_labels
 from iotflowgen.files import whole_file
+from iotflowgen.live.happening import Happenings
 from iotflowgen.live.home import Decoy, Home, Network
 from iotflowgen.live.leasing.lease import Lease
 from iotflowgen.live.player import Device, Part, Player, Said, seed_of
 from iotflowgen.packets import Disguise, Pseudonyms, check_time
+from iotflowgen.traffic import Event
 from iotflowgen.wire import Frames
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import EAPOL, find_network
@@ -56,6 +59,7 @@ class Composer:
     Attributes:
         shown: Who each decoy is, in their order.
         has_leases: A server is to give some their addresses.
+        happenings: What has happened to them.
     """
 
     def __init__(self, home: Home, *, is_live: bool = False) -> None:
@@ -63,12 +67,16 @@ class Composer:
 
         Raises:
             ModelError: A model is absent or damaged.
-            ArgumentError: A model draws no sessions, or knows no packets to repeat; or an address
-                does not fit the network; or a device is to have a lease, and never asked for one.
+            ArgumentError: A model draws no sessions, knows no packets to repeat, or does not know
+                what is to happen to its decoy; or an address does not fit the network; or a device
+                is to have a lease, and never asked for one.
         """
         devices = cache(Device)
         self._decoys = [(decoy, devices(decoy.model)) for decoy in home.decoys]
         self._network = home.network
+        known = [[*device.model.events] for _, device in self._decoys]
+        self._schedules = home.schedules(known)
+        self.happenings = Happenings()
         self.shown: list[Disguise] = []
         self._addresses: list[list[str]] = []
         taken: set[str] = set()
@@ -98,7 +106,7 @@ class Composer:
             raise ArgumentError("decoys cannot be switched on before 1970", "start")
         for place, (decoy, device) in enumerate(self._decoys):
             if place not in self._unsettled:
-                part = Part(self.shown[place], self._network.resolver)
+                part = self._part(place, self._network)
                 self._players[place] = Player(decoy, device, part, start_ns)
 
     def settle(self, place: int, lease: Lease, start_ns: int) -> None:
@@ -112,8 +120,12 @@ class Composer:
         self.shown[place] = device.templates.disguise(pseudonyms)
         self._addresses[place] = pseudonyms.addresses
         self._unsettled.discard(place)
-        part = Part(self.shown[place], network.resolver, is_leased=True)
+        part = replace(self._part(place, network), is_leased=True)
         self._players[place] = Player(decoy, device, part, start_ns)
+
+    def _part(self, place: int, network: Network) -> Part:
+        note = partial(self.happenings.add, place)
+        return Part(self.shown[place], network.resolver, self._schedules[place], note)
 
     def identities(self) -> list[dict[str, str]]:
         """Names and addresses, decoy by decoy, in types that JSON has; without what is to come."""
@@ -159,6 +171,26 @@ class Composer:
         known = {each for addresses in self._addresses for each in addresses}
         return sorted(each for each in known - own if _MAC.fullmatch(each))
 
+    @property
+    def knows_events(self) -> bool:
+        """Whether there is a decoy to which something may happen."""
+        return any(device.model.events for _, device in self._decoys)
+
+    def command(self, place: int, name: str, time_ns: int) -> None:
+        """Have something happen to the decoy at a place.
+
+        Args:
+            place: Of the decoy.
+            name: What happens.
+            time_ns: When, not before what was asked for already; nanoseconds since the epoch.
+
+        Raises:
+            ArgumentError: Its model knows no such event, or it is switched off then.
+        """
+        if place not in self._players:
+            raise ArgumentError(f"{self._decoys[place][0].name} has no address yet")
+        self._players[place].command(Event(time_ns, name))
+
     def until(self, end_ns: int, shift_ns: int = 0) -> Stretch:
         """What comes next, up to a time.
 
@@ -177,7 +209,7 @@ class Composer:
         said = [self._players[place].until(end_ns, shift_ns) for place in places]
         decoy = np.repeat(np.array([*places], np.int64), [*map(len, said)])
         together = Said.concatenate(said)
-        stretch = Stretch(together.time_ns, together.far, together.frames, decoy)
+        stretch = Stretch(**vars(together), decoy=decoy)
         stretch = stretch.take(np.argsort(stretch.time_ns, kind="stable"))
         stretch = stretch.take(_is_forwarded(stretch.frames))
         if self._network.vlan is None:
@@ -195,13 +227,23 @@ def dry_run(home: Home, path: Path, *, start_ns: int, seconds: float) -> dict[st
     composer.switch_on(start_ns)
     end_ns = start_ns + int(seconds * 1e9)
     check_time(path, end_ns)
+    caused = []
     with whole_file(path) as temporary, temporary.open("wb") as file:
         file.write(capture.header)
         for from_ns in range(start_ns, end_ns, _AT_ONCE_NS):
             stretch = composer.until(min(from_ns + _AT_ONCE_NS, end_ns))
             file.write(records_bytes(capture, stretch.time_ns, stretch.frames))
+            own = np.flatnonzero(stretch.event >= 0)
+            caused.append((1 + packets + own, stretch.event[own], stretch.flow[own]))
             packets += len(stretch)
-    return {"file": str(path), "packets": packets, "decoys": composer.summary()}
+    found = {"file": str(path), "packets": packets, "decoys": composer.summary()}
+    if happened := composer.happenings.events:
+        frame, cause, flow = (np.concatenate(column) for column in zip(*caused, strict=True))
+        names = [home.decoys[decoy].name for decoy, _ in happened]
+        events = [event for _, event in happened]
+        write_labels(labels_path(path), events, frame, cause, flow, names)
+        found["labels"] = str(labels_path(path))
+    return found
 
 
 def _pseudonyms(

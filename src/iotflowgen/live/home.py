@@ -188,16 +188,26 @@ class Home(_Strict):
         Schedule(zone=self.zone)
         return self
 
-    def schedule(self, decoy: str, known: Sequence[str]) -> Schedule:
-        """What happens to a decoy, of the events that it knows.
+    def schedules(self, known: Sequence[Sequence[str]]) -> list[Schedule]:
+        """What happens to each decoy, of the events that it knows.
+
+        Args:
+            known: Names of the events that each decoy knows.
 
         Raises:
-            ArgumentError: It does not know one that is to happen to it.
+            ArgumentError: One does not know what is to happen to it, or nobody knows it.
         """
-        try:
-            return Schedule(zone=self.zone, events=self.events).of(known, decoy)
-        except ArgumentError as error:
-            raise ArgumentError(f"decoy {decoy}: {error}") from error
+        whole, found = Schedule(zone=self.zone, events=self.events), []
+        for decoy, names in zip(self.decoys, known, strict=True):
+            try:
+                found.append(whole.of(names, decoy.name))
+            except ArgumentError as error:
+                raise ArgumentError(f"decoy {decoy.name}: {error}") from error
+        happens = {habit.event for schedule in found for habit in schedule.events}
+        for habit in self.events:
+            if habit.event not in happens:
+                raise ArgumentError(f"{habit.event!r} is no event that any decoy's model knows")
+        return found
 
 
 def read_home(path: Path) -> Home:

@@ -4,7 +4,7 @@ Shapes: E packets.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,14 +15,16 @@ from typing import Any, Final
 import numpy as np
 
 from iotflowgen.errors import ArgumentError
+from iotflowgen.events import Schedule
 from iotflowgen.library import load
 from iotflowgen.live.answering.discovery import Sayings, find_sayings
 from iotflowgen.live.answering.reflexes import learn_reflexes
+from iotflowgen.live.happening import Ahead
 from iotflowgen.live.home import Decoy
 from iotflowgen.live.leasing.composed import Settled
 from iotflowgen.live.leasing.learn import learn_asking
 from iotflowgen.packets import Disguise, Remembered, Renderer, Rows, Templates
-from iotflowgen.traffic import Session
+from iotflowgen.traffic import Event
 from iotflowgen.wire import Frames
 from iotflowgen.wire.arrays import Columns, Flags, Integers
 
@@ -47,6 +49,10 @@ class Said(Columns):
     """Sent by a peer of the decoy, not by the decoy itself (E)."""
     frames: Frames
     """What (E)."""
+    event: Integers
+    """Which event has caused it, by the numbers that it was given, -1 for none (E)."""
+    flow: Integers
+    """Which of the decoy's flows it is of, -1 for none (E)."""
 
     @classmethod
     def concatenate(cls, parts: "Sequence[Said]") -> "Said":
@@ -56,6 +62,8 @@ class Said(Columns):
             np.concatenate([np.empty(0, np.int64), *(part.time_ns for part in some)]),
             np.concatenate([np.empty(0, bool), *(part.far for part in some)]),
             Frames.concatenate([part.frames for part in some]),
+            np.concatenate([np.empty(0, np.int64), *(part.event for part in some)]),
+            np.concatenate([np.empty(0, np.int64), *(part.flow for part in some)]),
         )
 
 
@@ -71,6 +79,7 @@ class Device:
         model = load(path)
         if model.recording is None:
             raise ArgumentError(f"{path} knows no packets; fit it on Ethernet captures")
+        self.model = model
         self._recording = model.recording
         self.identities = model.recording.identities
         self.templates = Templates(model.recording)
@@ -107,6 +116,10 @@ class Part:
 
     disguise: Disguise
     resolver: IPv4Address | None
+    schedule: Schedule
+    """What happens to it by itself."""
+    note: Callable[[Event], int]
+    """Told of each event that comes about; gives it a number."""
     is_leased: bool = False
     """Its DHCP is real, and so not composed."""
 
@@ -115,7 +128,8 @@ class Player:
     """One decoy: a session that goes on for as long as it is asked, or one each time it is on."""
 
     def __init__(self, decoy: Decoy, device: Device, part: Part, start_ns: int) -> None:
-        self._seed, self._device, self._part = seed_of(decoy), device, part
+        self._decoy, self._device, self._part = decoy, device, part
+        self._seed = seed_of(decoy)
         self._powered = decoy.powered(start_ns)
         # those that begin together do not all have their turns at the same time
         self._turn_ns = _FIRST_NS + (_TURN_NS * self._seed[1] >> 32)
@@ -130,14 +144,25 @@ class Player:
             shift_ns: How much later than drawn it comes to be sent.
         """
         if self._composed_ns < end_ns:
-            # to compose twice as much hardly takes longer
-            self._composed_ns = max(self._composed_ns + self._turn_ns, end_ns)
+            # to compose twice as much hardly takes longer; but what is composed, no event changes
+            turn_ns = 0 if self._device.model.events else self._turn_ns
+            self._composed_ns = max(self._composed_ns + turn_ns, end_ns)
             self._turn_ns = _TURN_NS
             more = self._compose(self._composed_ns, shift_ns)
             self._ready = Said.concatenate([self._ready, *more])
         inside = int(np.searchsorted(self._ready.time_ns, end_ns))
         said, self._ready = self._ready.take(slice(inside)), self._ready.take(slice(inside, None))
         return said
+
+    def command(self, event: Event) -> None:
+        """Have something happen, not before what was asked for already.
+
+        Raises:
+            ArgumentError: The model knows no such event, or the decoy is switched off then.
+        """
+        if not self._on_ns <= event.time_ns < self._off_ns:
+            raise ArgumentError(f"{self._decoy.name} is switched off then")
+        self._ahead.command(event)
 
     def _compose(self, end_ns: int, shift_ns: int) -> Iterator[Said]:
         while True:
@@ -147,38 +172,32 @@ class Player:
             self._boot()
 
     def _boot(self) -> None:
-        on_ns, self._off_ns = next(self._powered)
+        self._on_ns, self._off_ns = on_ns, _ = next(self._powered)
         # another start is another session: nobody is to see one again
         seed = (*self._seed, on_ns)
-        epoch = datetime.fromtimestamp(0, UTC)
-        self._pieces: Iterator[Session] = (
-            replace(piece, time_ns=piece.time_ns + on_ns)
-            for piece in self._device.stream(seed, epoch)
+        start, rest_ns = datetime.fromtimestamp(on_ns // 10**9, UTC), on_ns % 10**9
+        pieces = (
+            replace(piece, time_ns=piece.time_ns + rest_ns)
+            for piece in self._device.stream(seed, start)
         )
-        self._rest: Session | None = None
+        part, model = self._part, self._device.model
+        self._ahead = Ahead(pieces, model, part.schedule, on_ns, note=part.note, seed=self._seed)
         self._done = 0
         rng = np.random.default_rng([*seed, 1])
         templates = self._device.templates
         self._renderer = Renderer(templates, self._part.disguise, rng, _REMEMBERED)
 
     def _session(self, end_ns: int, shift_ns: int) -> Said:
-        parts = []
-        while True:
-            # the first is drawn when all who share the model have asked, so together
-            rest = next(self._pieces) if self._rest is None else self._rest
-            inside = int(np.searchsorted(rest.time_ns, end_ns))
-            parts.append(rest[:inside])
-            self._rest = rest[inside:] if inside < len(rest) else None
-            if self._rest is not None:
-                break
-        shifted = [replace(part, time_ns=part.time_ns + shift_ns) for part in parts]
-        rows = Rows.of(shifted, self._done, [0] * len(parts))
+        part, first = self._ahead.until(end_ns), self._done
+        rows = Rows.of([replace(part, time_ns=part.time_ns + shift_ns)], first, [0])
         self._done += len(rows)
         if not len(rows):
             return Said.concatenate([])
         rows, frames = self._settled(rows, self._renderer.render(rows))
+        event = part.caused_by[rows.number - first]
         # without what only stood beside them
-        return Said(rows.time_ns - shift_ns, ~rows.outgoing, frames.packed())
+        time_ns, far = rows.time_ns - shift_ns, ~rows.outgoing
+        return Said(time_ns, far, frames.packed(), event, rows.flow)
 
     def _settled(self, rows: Rows, frames: Frames) -> tuple[Rows, Frames]:
         """Composed packets, as they are in this network."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from iotflowgen.errors import NetworkError
+from iotflowgen.events import iso
 from iotflowgen.live.children import Child
 from iotflowgen.live.control import DEFAULT_SOCKET, Control
 from iotflowgen.live.emitting.guard import Host
@@ -253,6 +254,8 @@ class _Attempt:
             self._settle(line)
         elif "conflict" in line:
             self._conflict(line)
+        elif "happens" in line:
+            self._happens(*line["happens"])
         elif "error" in line:
             self._say(line["error"])
         elif "flows" in line:
@@ -323,6 +326,12 @@ class _Attempt:
         given = f"{lease.server} has leased it{until}"
         self._say(f"{line['name']} is on: {line['mac']}, {line['ip']}; {given}")
 
+    def _happens(self, place: int, event: str, time_ns: int) -> None:
+        """Say, and have the ledger say, that an event is about to happen."""
+        self._say(f"{self._names[place]}: {event} at {iso(time_ns)}")
+        if self._place.ledger is not None:
+            self._ledger.happens(self._names[place], event, time_ns)
+
     def _conflict(self, line: Mapping[str, Any]) -> None:
         place = line["conflict"]
         self._homeless.add(place)
@@ -340,9 +349,11 @@ class _Attempt:
         if what == "stop":
             self._stopped = True
             return {"stopping": True}
-        if what in ("pause", "resume"):
+        if what in ("pause", "resume", "event"):
             if name not in self._names:
                 return {"error": f"there is no decoy {name}; there are {', '.join(self._names)}"}
+            if what == "event":
+                return self._command(self._names.index(name), str(asked.get("event")))
             self._pause(self._names.index(name), is_on=what == "resume")
         self._emitting.ask({"status": True})
         self._found.pop("status", None)
@@ -351,6 +362,15 @@ class _Attempt:
         silent = self._paused | self._homeless
         on = {name: "silent" if i in silent else "on" for i, name in enumerate(self._names)}
         return {**self._found.get("status", {}), "decoys": on}
+
+    def _command(self, place: int, event: str) -> dict[str, Any]:
+        """Have something happen to a decoy."""
+        self._found.pop("answer", None)
+        self._composing.ask({"event": [place, event]})
+        while "answer" not in self._found and not self._composing.is_mute:
+            self._hear([self._composing])
+        answer: dict[str, Any] = self._found.get("answer", {"error": "all is composed already"})
+        return answer
 
     def _pause(self, place: int, *, is_on: bool) -> None:
         if not is_on:
