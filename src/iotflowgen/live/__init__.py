@@ -1,7 +1,7 @@
 """Decoys on a network: traffic composed ahead, sent when it is due.
 
-Three processes: one composes what decoys and their peers send, with absolute due times; one only
-waits and sends; this one starts both, and ends them.
+One process composes what decoys and their peers send, with absolute due times; one only waits and
+sends; one answers; one gets addresses, and keeps them; this one starts them all, and ends them.
 """
 
 from typing import TYPE_CHECKING

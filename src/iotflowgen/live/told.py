@@ -98,6 +98,7 @@ def to_settle(
     return {
         "near": asked["near"],
         "vlan": asked["vlan"],
+        "rate": asked["rate"],
         "subnet": told["home"]["network"]["subnet"],
         "taken": [each for each in taken if "." in each],
         "pace": told["pace"],

@@ -201,16 +201,18 @@ def _decoys(asked: Mapping[str, Any], send: Callable[[bytes], object]) -> dict[b
             # a device may have IPv6 alone
             settling = Settling(means)
 
-        def clock(on_ns: int, off_ns: int) -> tuple[int, int]:
-            lead_ns = on_ns - start_ns - _LEAD_NS
-            return (
-                begin_ns + int(max(0, lead_ns) / asked["pace"]),
-                begin_ns + int((off_ns - start_ns) / asked["pace"]),
-            )
-
-        powered = (clock(*hours) for hours in decoy.powered(start_ns))
-        found[mac] = _Power(settling, powered)
+        # a thousand do not begin at once
+        first_ns = begin_ns + place * _SECOND // asked["rate"]
+        found[mac] = one = _Power(settling, _powered(decoy, first_ns, start_ns, asked["pace"]))
+        settling.holds_up = isinstance(settling, Claim) and one.due_ns == first_ns
     return found
+
+
+def _powered(decoy: Decoy, first_ns: int, start_ns: int, pace: float) -> Iterator[tuple[int, int]]:
+    """From when to when a decoy sees to its address, on the clock that never jumps."""
+    for on_ns, off_ns in decoy.powered(start_ns):
+        lead_ns = max(0, on_ns - start_ns - _LEAD_NS)
+        yield first_ns + int(lead_ns / pace), first_ns + int((off_ns - start_ns) / pace)
 
 
 if __name__ == "__main__":

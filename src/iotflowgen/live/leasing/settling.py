@@ -114,7 +114,6 @@ class Claim(Settling):
 
     def begin(self, now_ns: int) -> None:
         """Look whether somebody has it."""
-        self.holds_up = True
         self._probe(self._address, now_ns, is_leased=False)
 
     def conflict(self, mac: bytes, now_ns: int) -> None:
