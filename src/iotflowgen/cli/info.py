@@ -1,13 +1,14 @@
 """`iotflowgen info`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import iotflowgen as iot
 from iotflowgen.cli.console import out, reports_errors, show_table
-from iotflowgen.cli.options import DeviceOption, DissectorOption, next_step
+from iotflowgen.cli.options import DeviceOption, DissectorOption, JsonOption, next_step
+from iotflowgen.cli.summary import show_summary
 from iotflowgen.files import printable
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ def info(
     ],
     device: DeviceOption = None,
     dissector: DissectorOption = "builtin",
+    as_json: JsonOption = False,
 ) -> None:
     """Show what a model was fitted on and how, or what captures hold.
+
+    Of `activities`, also what the device does, when, and because of what.
 
     Examples:
     ```
@@ -35,12 +39,14 @@ def info(
     from iotflowgen.capture import is_capture
 
     if path.is_dir() or (path.is_file() and is_capture(path)):
-        _describe_captures(path, device, dissector)
+        _describe_captures(path, device, dissector, as_json=as_json)
     else:
-        _describe_model(path)
+        _describe_model(path, as_json=as_json)
 
 
-def _describe_captures(path: Path, device: str | None, dissector: "Dissector") -> None:
+def _describe_captures(
+    path: Path, device: str | None, dissector: "Dissector", *, as_json: bool
+) -> None:
     from iotflowgen.capture import describe
 
     found = describe([path], device, dissector=dissector)
@@ -58,10 +64,13 @@ def _describe_captures(path: Path, device: str | None, dissector: "Dissector") -
         known = [address for address in (found.device.ip, found.device.mac) if address]
         rows["device"] = f"{', '.join(known)} (another: --device MAC|IP)"
         iot.read_captures(path, device=known[-1], dissector=dissector).doubt()
+    if as_json:
+        show_summary(str(path), rows, as_json=True)
+        return
     show_table(str(path), rows)
 
 
-def _describe_model(path: Path) -> None:
+def _describe_model(path: Path, *, as_json: bool) -> None:
     from iotflowgen.generators import read_model
     from iotflowgen.packets import remaining
 
@@ -74,13 +83,46 @@ def _describe_model(path: Path) -> None:
     }
     if recording is not None:
         rows["packets kept"] = f"{len(recording)} with {len(recording.frames.data)} bytes"
+    activities, events = _activities(path, model.generator)
+    if as_json:
+        every = {"activities": activities, "events": events, "settings": model.config}
+        show_summary(str(path), {**rows, **every}, as_json=True)
+        return
     show_table(str(path), rows)
     if recording is not None:
         show_table("what it holds of the home it was learnt in", remaining(recording))
     if model.report:
         show_table("how the fit went", _flat(model.report))
+    if activities:
+        show_table("what it does", dict(map(_activity, activities)))
+    if events:
+        show_table("what events cause", dict(map(_event, events)))
     show_table("settings", _flat(model.config))
     out.print(printable(f"next: {next_step(path, model.generator)}"), markup=False)
+
+
+def _activities(path: Path, generator: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the device does, and what it does because of events, if the method knows."""
+    if generator != "activities":
+        return [], []
+    from iotflowgen.generators import Activities
+
+    found = iot.load(path).generator
+    if not isinstance(found, Activities):
+        return [], []
+    rows = [row._asdict() for row in found.activities()]
+    return rows, [row._asdict() for row in found.answers()]
+
+
+def _activity(row: dict[str, Any]) -> tuple[str, str]:
+    often = f"{row['times']} times, {row['packets']:.0f} packets with {row['bytes']:.0f} bytes"
+    return f"{row['cause']}: {row['name']}", often
+
+
+def _event(row: dict[str, Any]) -> tuple[str, str]:
+    missed = f"{100 * row['unanswered']:.0f} % without an answer"
+    each = f"{row['activities']:.1f} activities each of the others"
+    return row["name"], f"{row['times']} times, {missed}, {each}"
 
 
 def _flat(nested: object, prefix: str = "") -> dict[str, str]:

@@ -174,3 +174,17 @@ def test_captures_of_set_ups_begin_a_stream(traces):
     firsts = {int(trace.length[0]) for trace in traces}
     assert int(stream.length[0]) in firsts
     assert stream.time_ns[-1] > 0.05 * DAY
+
+
+def test_what_a_device_does_is_told_with_its_cause(fitted):
+    rows = {row.name: row for row in fitted.activities()}
+    ask = rows["arp, sent, 120 B"]
+    assert ask.period == pytest.approx(60, rel=0.001)
+    assert ask.times == pytest.approx(DAYS * 24 * 60, rel=0.01)
+    assert (ask.packets, ask.bytes) == (2, 120)
+    causes = {row.cause for row in rows.values() if "8883" in row.name}
+    assert "an event" in causes
+    (answer,) = fitted.answers()
+    assert answer.name == "on"
+    assert answer.unanswered == pytest.approx(0.25, abs=0.05)
+    assert answer.activities == pytest.approx(1, abs=0.3)

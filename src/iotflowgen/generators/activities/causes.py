@@ -89,6 +89,10 @@ class ByItself:
             run: The run of captures that each is of (G).
             span_ns: How long each run lasts.
         """
+        self.activity = activity
+        """Those of its kind (G)."""
+        self.period: float | None = None
+        """Seconds between two, where most are as far apart; else None."""
         self._activity = activity.tolist()
         self._mean_ns = int(span_ns.sum()) / len(activity)
         self._known = len(activity) >= _FEW
@@ -98,7 +102,9 @@ class ByItself:
         gap_ns = np.diff(begin_ns, append=0)
         later = np.arange(1, len(activity) + 1)
         is_clock = pauses_alike(gap_ns[goes_on])[0] >= _CLOCK
-        if not is_clock:
+        if is_clock:
+            self.period = float(np.median(gap_ns[goes_on])) / 1e9
+        else:
             # as if each run came again and again: else the longest pauses would be missing
             last = np.flatnonzero(~goes_on)
             first = np.append(0, last[:-1] + 1)
@@ -184,6 +190,10 @@ class WhenIdle:
 
     def __init__(self, activity: NDArray[np.int64], pause_ns: NDArray[np.int64]) -> None:
         """Learn from captured ones (G), and how long it was idle before each (G)."""
+        self.activity = activity
+        """Captured ones (G)."""
+        self.usual_ns = float(np.median(pause_ns))
+        """How long it is idle, in the middle."""
         logs = np.log(np.maximum(pause_ns, 1000))
         classes = np.floor(_CLASSES * logs / np.log(10)).astype(np.int64)
         down, up = Spread(logs, classes, lone=_LONE_LOG, most=_MOST_LOG).interval

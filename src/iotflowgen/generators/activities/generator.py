@@ -27,6 +27,12 @@ from iotflowgen.generators.activities.captured import Captured, Stretch
 from iotflowgen.generators.activities.clock import DAY_NS, LONG_NS, MONDAY_NS, begins, runs
 from iotflowgen.generators.activities.responses import Responses
 from iotflowgen.generators.activities.schedule import Schedule, Timetable
+from iotflowgen.generators.activities.table import (
+    ActivityRow,
+    EventRow,
+    activity_table,
+    event_table,
+)
 from iotflowgen.generators.activities.threads import Threads
 from iotflowgen.generators.activities.weaving import weave
 from iotflowgen.generators.model_file import StoredModel
@@ -110,6 +116,14 @@ class Activities(Sessions):
     def _started(self) -> NDArray[np.int64]:
         """For each run, the packet with which start-up is over."""
         return self._resumption.started[np.unique(self._run, return_index=True)[1]]
+
+    def activities(self) -> list[ActivityRow]:
+        """A row for each kind of activity, the most frequent first."""
+        return activity_table(self._captured, self._schedule, self._responses, self._spoken)
+
+    def answers(self) -> list[EventRow]:
+        """A row for each name of events."""
+        return event_table(self._responses)
 
     def known_events(self) -> Mapping[str, int]:
         """Names of the events that it knows, and how many of each it has learnt from."""

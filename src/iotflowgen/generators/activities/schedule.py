@@ -72,7 +72,9 @@ class Schedule:
         kind, begin_ns, run = (
             column[counts] for column in (bursts.kind, bursts.begin_ns, learnt.run)
         )
-        parents: dict[int, int] = {}
+        self.parents: dict[int, int] = {}
+        """The kind that another follows."""
+        parents = self.parents
         total_ns = int(learnt.span_ns.sum())
         self.cause: dict[int, str] = {}
         alone = list[NDArray[np.int64]]()
@@ -103,6 +105,20 @@ class Schedule:
             known = (learnt.service[own] == service) & (learnt.idle_ns[own] >= 0)
             usual_ns = pauses_alike(learnt.idle_ns[own[known]])[1]
             self.when_idle[service] = WhenIdle(own, np.where(known, learnt.idle_ns[own], usual_ns))
+
+    def why(self, kind: int) -> tuple[float | None, str]:
+        """The period of a kind's clock in seconds, if it has one, and what makes it start."""
+        own = np.flatnonzero(self.learnt.bursts.kind == kind)
+        cause = self.cause.get(kind, "itself")
+        if cause == "idle":
+            timers = self.when_idle.values()
+            usual_ns = next(t.usual_ns for t in timers if np.isin(own, t.activity).any())
+            return None, f"its connection was idle for {usual_ns / 1e9:.4g} s"
+        parts = [np.count_nonzero(np.isin(own, part.activity)) for part in self.by_itself]
+        if cause == "after" or not parts or not max(parts):
+            return None, cause
+        period = self.by_itself[int(np.argmax(parts))].period
+        return period, cause if period is None else f"every {period:.4g} s"
 
     def _without_answers(
         self, kinds: Sequence[NDArray[np.int64]], learnt: Learnt, span_ns: int
