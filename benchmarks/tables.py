@@ -435,6 +435,29 @@ def packets(name: str) -> str:
     return _table(*getattr(packet_tables, name)(_results(file)))
 
 
+def large() -> str:
+    """What a day of many packets takes to learn from, and an hour of it to generate."""
+    found = _results("large.json")
+    file = f"{found['packets']:,} packets, {found['gigabytes']} GB"
+    rows = [
+        (f"`fit` ({file})", found["fit"], 300, 2000),
+        (f"`generate` of an hour ({found['hour']['packets']:,} packets)", found["hour"], 10, None),
+    ]
+    return _table(
+        ("", "s of the processor", "target", "MB", "target"),
+        [
+            (
+                what,
+                f"{taken['seconds']:,}",
+                f"{seconds}",
+                f"{taken['megabytes']:,}",
+                f"{most:,}" if most else "",
+            )
+            for what, taken, seconds, most in rows
+        ],
+    )
+
+
 def fuzzing() -> str:
     """How commands end on damaged captures and hostile models."""
     found, rows = _results("fuzzing.json"), []
@@ -470,6 +493,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "baseline": baseline,
     "audit": audit,
     "headers": headers,
+    "large": large,
     "fuzzing": fuzzing,
     "fit": partial(of_devices, fit_tables.fit, "fit.json"),
     "budgets": partial(of_devices, fit_tables.budgets, "fit.json"),

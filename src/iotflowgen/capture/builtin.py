@@ -42,22 +42,25 @@ _LLC_IP: Final = 0x060603
 _IPX: Final = 0xFFFF
 """In place of LLC: Novell's frames have none."""
 _UDP_HEADER: Final = 8
+_BLOCK: Final = 2**18
+"""Packets whose addresses are read at once."""
 _Hosts = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
-def dissect(capture: Path) -> Dissection:
-    """Dissect one capture.
+def dissect(capture: Path, most: int | None = None) -> Dissection:
+    """Dissect one capture, or as many packets of it as `read_ethernet` is to read.
 
     Raises:
         UnreadableCapture: As `read_ethernet`.
         DeviceNotFound: As `read_ethernet`.
     """
-    found = read_ethernet(capture)
+    found = read_ethernet(capture, most)
     order = np.argsort(found.time_ns, kind="stable")
     columns, addresses = _columns(found.frames, found.length)
     columns |= {"in_file": found.in_file, "time_ns": found.time_ns}
-    in_order = {name: column[order] for name, column in columns.items()}
-    return Dissection(found.link, found.notes, found.complaint, tuple(addresses), **in_order)
+    in_order: dict[str, Any] = {name: column[order] for name, column in columns.items()}
+    told = found.link, found.notes, found.complaint, tuple(addresses)
+    return Dissection(*told, **in_order, begins=found.begins)
 
 
 def _columns(
@@ -196,8 +199,9 @@ def _places(
 ) -> NDArray[np.int32]:
     """Addresses (P) of so many bytes as places in `known`, which grows; 0 where `at` is -1."""
     places = np.zeros(len(frames), np.int32)
-    index = np.flatnonzero(at >= 0)
-    if len(index):
+    there = np.flatnonzero(at >= 0)
+    for first in range(0, len(there), _BLOCK):
+        index = there[first : first + _BLOCK]
         rows = frames.take(index).bytes_at(at[index], width)
         words, which = np.unique(rows.view(f"V{width}").ravel(), return_inverse=True)
         new = [known.setdefault(written(word.tobytes()), len(known)) for word in words]

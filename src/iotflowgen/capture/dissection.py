@@ -45,6 +45,8 @@ class Dissection:
     dst_ip: NDArray[np.int32]
     src_mac: NDArray[np.int32]
     dst_mac: NDArray[np.int32]
+    begins: tuple[int, ...] = ()
+    """Packets of the file that its stretches begin with, where not all of it was read."""
 
     def __len__(self) -> int:
         return len(self.time_ns)

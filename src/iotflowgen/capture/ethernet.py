@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.capture.dissection import find_usable
 from iotflowgen.errors import DeviceNotFound, UnreadableCapture
+from iotflowgen.traffic import spread_stretches, within
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.links import LINKS, as_ethernet
 from iotflowgen.wire.pcap import read_records
@@ -41,10 +42,18 @@ class Ethernet(NamedTuple):
     """What was done to them."""
     complaint: str
     """What is left out, and why; empty if nothing is."""
+    begins: tuple[int, ...]
+    """Packets of the file that its stretches begin with, where not all of it is read."""
 
 
-def read_ethernet(path: Path) -> Ethernet:
+def read_ethernet(path: Path, most: int | None = None) -> Ethernet:
     """Read one capture.
+
+    Args:
+        path: The file.
+        most: Packets that are read, about; of a file that has more, or as much in longer ones,
+            stretches spread over all of it, which begin after the longest silence near where they
+            would be equal.
 
     Raises:
         UnreadableCapture: No packet can be made out, or none is of a link type that is read.
@@ -54,7 +63,19 @@ def read_ethernet(path: Path) -> Ethernet:
     in_file, time_ns, complaint = find_usable(records)
     if complaint and not len(in_file):
         raise UnreadableCapture(f"{path}: {complaint}")
-    link, length = records.link[in_file], records.length[in_file]
+    begins = list[int]()
+    frames, size = records.frames, int(records.length[in_file].sum())
+    if most is not None and within(len(in_file), size, most) < len(in_file):
+        stretches = spread_stretches(time_ns, within(len(in_file), size, most))
+        some = np.concatenate([np.arange(each.start, each.stop) for each in stretches])
+        begins = [int(in_file[each.start]) for each in stretches]
+        in_file, time_ns = in_file[some], time_ns[some]
+    frames, link, length = frames.take(in_file), records.link[in_file], records.length[in_file]
+    many = len(records.frames) if begins else 0
+    if begins:
+        # nothing is kept of all others
+        frames = frames.packed()
+    del records
     known = np.isin(link, [*LINKS])
     kinds = np.unique(link[~known]).tolist()
     names = ", ".join(sorted({_OTHER_LINKS.get(kind, str(kind)) for kind in kinds}))
@@ -64,7 +85,7 @@ def read_ethernet(path: Path) -> Ethernet:
             f"{path}: link type {names} is not read; capture one of these: {read}, or see whether "
             "--dissector tshark reads it"
         )
-    found = as_ethernet(records.frames.take(in_file), length, link)
+    found = as_ethernet(frames, length, link)
     packets = len(in_file)
     if packets and found.local == int(known.sum()):
         raise DeviceNotFound(
@@ -89,6 +110,11 @@ def read_ethernet(path: Path) -> Ethernet:
         f"packets are taken out of tunnels ({name}), and learnt from as if there were none"
         for name in found.tunnels
     ]
+    if many:
+        notes.append(
+            f"{many:,} packets are many: {packets:,} of them are learnt from, in {len(begins)} "
+            "stretches spread over all"
+        )
     if not found.has_own_macs:
         notes.append(
             f"{known_as} does not show all MAC addresses, so they are made up by IP addresses"
@@ -101,4 +127,5 @@ def read_ethernet(path: Path) -> Ethernet:
         known_as,
         tuple(notes),
         "; ".join(filter(None, said)),
+        tuple(begins),
     )

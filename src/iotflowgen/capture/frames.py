@@ -7,12 +7,13 @@ same order.
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.capture.ethernet import read_ethernet
+from iotflowgen.capture.ethernet import Ethernet, read_ethernet
 from iotflowgen.capture.read import CaptureWarning, find_captures
 from iotflowgen.traffic import Trace
 from iotflowgen.wire.frames import Frames
@@ -33,8 +34,12 @@ def find_paths(paths: Sequence[Path], traces: Sequence[Trace]) -> list[Path | No
     return [path_of.get(trace.sha256) for trace in traces]
 
 
-def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tuple[Trace, Frames]]:
+def read_frames(
+    paths: Sequence[Path], traces: Sequence[Trace], most: int | None = None
+) -> Iterator[tuple[Trace, Frames]]:
     """The Ethernet frames of each trace that `read_captures` made of these paths, packet by packet.
+
+    Of each file, `most` packets are read, if as many were then.
 
     Traces come in their order. Frames that were cut off when they were captured are as short here;
     those of a trace whose link type is not read, or whose capture has changed, are of no bytes.
@@ -46,8 +51,10 @@ def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tupl
         UnreadableCapture: As `read_captures`.
     """
     cut = 0
+    # several traces in a row may be of one file
+    read = lru_cache(maxsize=1)(partial(read_ethernet, most=most))
     for trace, of_trace in zip(traces, find_paths(paths, traces), strict=True):
-        frames = None if of_trace is None else _frames(of_trace, trace.in_file)
+        frames = None if of_trace is None else _frames(read(of_trace), trace.in_file)
         if frames is None:
             yield trace, Frames.of([b""] * len(trace))
         else:
@@ -61,11 +68,10 @@ def read_frames(paths: Sequence[Path], traces: Sequence[Trace]) -> Iterator[tupl
         warnings.warn(message, CaptureWarning, stacklevel=2)
 
 
-def _frames(path: Path, in_file: NDArray[np.int64] | None) -> Frames | None:
+def _frames(found: Ethernet, in_file: NDArray[np.int64] | None) -> Frames | None:
     """The frames at these places in a file; None where one of them is no packet of a network."""
     if in_file is None:
         return None
-    found = read_ethernet(path)
     place = np.searchsorted(found.in_file, in_file)
     # tshark may read on where a file is damaged
     if (place == len(found.in_file)).any() or (found.in_file[place] != in_file).any():

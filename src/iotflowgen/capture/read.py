@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -75,6 +76,7 @@ def read_captures(
     dissector: Dissector = "builtin",
     processes: int | None = None,
     cache: Path | None = DEFAULT_CACHE,
+    most: int | None = None,
     progress: Progress = silent,
 ) -> list[Trace]:
     """Read captures of one device.
@@ -85,6 +87,8 @@ def read_captures(
         dissector: Who tells what packets are: `builtin`, or the program `tshark`.
         processes: How many tsharks run at a time; by default as many as there are cores.
         cache: Folder for what tshark dissected; None for no cache.
+        most: Packets that are read of a file, about: of one that has more, stretches spread over
+            all of it, a trace each. tshark reads all.
         progress: Told after each capture.
 
     Returns:
@@ -103,7 +107,7 @@ def read_captures(
             host may be it as well, or many packets are others'.
     """
     captures = dissect_captures(
-        paths, dissector=dissector, processes=processes, cache=cache, progress=progress
+        paths, dissector=dissector, processes=processes, cache=cache, most=most, progress=progress
     )
     found = find_device([capture.dissection for capture in captures], device)
     if device is None and (doubtful := unclear(captures, found)):
@@ -119,8 +123,12 @@ def read_captures(
     _tell_of(strange, captures, found, is_named=device is not None)
     times = Counter(capture.path.name for capture in captures)
     return [
-        _trace(capture, found, ~others, times[capture.path.name] == 1)
+        trace
         for capture, others in zip(captures, strange, strict=True)
+        for trace in _stretches(
+            _trace(capture, found, ~others, times[capture.path.name] == 1),
+            capture.dissection.begins,
+        )
     ]
 
 
@@ -130,6 +138,7 @@ def dissect_captures(
     dissector: Dissector = "builtin",
     processes: int | None = None,
     cache: Path | None = DEFAULT_CACHE,
+    most: int | None = None,
     progress: Progress = silent,
 ) -> list[Capture]:
     """`read_captures` short of the direction: the captures that have packets."""
@@ -141,7 +150,7 @@ def dissect_captures(
             found = pool.map(partial(_read, dissect=partial(dissect_cached, cache=folder)), paths)
             captures = _with_packets(found, len(paths), progress)
     else:
-        found = map(partial(_read, dissect=lambda path, _: dissect(path)), paths)
+        found = map(partial(_read, dissect=lambda path, _: dissect(path, most)), paths)
         captures = _with_packets(found, len(paths), progress)
     if not captures:
         raise UnreadableCapture(f"no packets in {_list(paths)}; capture some traffic first")
@@ -296,6 +305,19 @@ def _trace(capture: Capture, device: Device, own: NDArray[np.bool_], name_is_eno
         in_file=dissection.in_file[own],
         sha256=capture.sha256,
     )
+
+
+def _stretches(trace: Trace, begins: Sequence[int]) -> list[Trace]:
+    """A trace, cut where stretches of its file begin that were read."""
+    in_file = trace.in_file
+    if len(begins) < 2 or in_file is None:
+        return [trace]
+    places = np.searchsorted(in_file, begins[1:]).tolist()
+    ends = [*pairwise([0, *places, len(trace)])]
+    return [
+        replace(trace[first:last], name=f"{trace.name} ({number} of {len(ends)})")
+        for number, (first, last) in enumerate(ends, 1)
+    ]
 
 
 def _list(paths: Sequence[Path]) -> str:

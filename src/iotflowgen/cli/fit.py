@@ -1,12 +1,15 @@
 """`iotflowgen fit`."""
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import iotflowgen as iot
-from iotflowgen.cli.console import one_thread, progress_display, reports_errors
+from iotflowgen.capture import CaptureWarning, find_captures
+from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.options import (
     HOW,
     WHAT,
@@ -31,6 +34,12 @@ if TYPE_CHECKING:
     from iotflowgen.library.events import EventSource
 
 __all__ = ["fit"]
+
+_LARGE = 2**28
+"""Bytes of captures from which on it is said what they will take."""
+_READ_S, _LEARN_S = 8, 20
+"""Seconds of a usual processor: for each gigabyte that is read, and for what is learnt from."""
+_LEARN_GB = 0.8
 
 
 @reports_errors
@@ -102,6 +111,7 @@ def fit(
     ```
     """
     check_not_read(out, *captures, config, *map(Path, events or ()))
+    _say_cost(captures)
     one_thread()
     with progress_display() as progress:
         model = iot.fit(
@@ -133,3 +143,17 @@ def _source(events: list[str] | None) -> "EventSource | None":
         if word in (events or ()):
             raise iot.ArgumentError(f"either {word} or files, not both", "events")
     return events
+
+
+def _say_cost(captures: Sequence[Path]) -> None:
+    """Say what large captures will take, as measured by `benchmarks/large.py`."""
+    with warnings.catch_warnings():
+        # what is left out is said when they are read
+        warnings.simplefilter("ignore", CaptureWarning)
+        sizes = [path.stat().st_size for path in find_captures(captures)]
+    if sum(sizes) > _LARGE:
+        seconds = _LEARN_S + _READ_S * sum(sizes) / 1e9
+        say(
+            f"{sum(sizes) / 1e9:.1f} GB of captures: learning from them will take about "
+            f"{seconds:.0f} s and {_LEARN_GB + max(sizes) / 1e9:.1f} GB of memory"
+        )

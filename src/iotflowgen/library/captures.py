@@ -14,13 +14,16 @@ from iotflowgen import capture
 from iotflowgen.library.arguments import check_choice
 from iotflowgen.library.files import AnyPath, Paths, checked_path, data_frame, paths_of
 from iotflowgen.progress import Progress, silent
-from iotflowgen.traffic import Trace, in_pieces, spread_stretches
+from iotflowgen.traffic import Trace, in_pieces, spread_stretches, within
 from iotflowgen.wire import Frames
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Captures", "read_captures"]
+
+_ENOUGH = 0.8
+"""A share of the packets that is as good as all: stretches are never as long as is asked."""
 
 
 class Captures(Sequence[Trace]):
@@ -38,11 +41,13 @@ class Captures(Sequence[Trace]):
         paths: Sequence[Path],
         traces: Sequence[Trace],
         frames: Sequence[Frames] | None = None,
+        most: int | None = None,
     ) -> None:
         self.paths = tuple(paths)
         """The files, or the folders that they are in."""
         self._traces = tuple(traces)
         self._frames = frames
+        self._most = most
 
     @property
     def name(self) -> str:
@@ -69,7 +74,9 @@ class Captures(Sequence[Trace]):
         """
         if self._frames is not None:
             return tuple(self._frames)
-        return tuple(frames for _, frames in capture.read_frames(self.paths, self._traces))
+        return tuple(
+            frames for _, frames in capture.read_frames(self.paths, self._traces, self._most)
+        )
 
     def with_frames(self) -> Iterator[tuple[Trace, Frames]]:
         """Each capture with its frames, as the stages before a generator take them."""
@@ -129,7 +136,9 @@ class Captures(Sequence[Trace]):
         return type(self)(self.paths, traces, frames)
 
     def at_most(self, packets: int) -> Self:
-        """The same with about so many packets at most: stretches, spread over all captures.
+        """The same with about so many packets at most, or as much in longer ones.
+
+        These are stretches, spread over all captures.
 
         Of each capture there are as many as it has of all packets; they begin after the longest
         silence near where they would be equal.
@@ -140,8 +149,9 @@ class Captures(Sequence[Trace]):
         Raises:
             UnreadableCapture: A file is there no more.
         """
-        share = packets / max(1, self.packets)
-        if share >= 1:
+        size = sum(int(trace.length.sum()) for trace in self._traces)
+        share = within(self.packets, size, packets) / max(1, self.packets)
+        if share >= _ENOUGH:
             return self
         traces: list[Trace] = []
         frames: list[Frames] = []
@@ -205,7 +215,8 @@ class Captures(Sequence[Trace]):
         if not isinstance(index, slice):
             return self._traces[index]
         known = self.__dict__.get("frames", self._frames)
-        return type(self)(self.paths, self._traces[index], None if known is None else known[index])
+        frames = None if known is None else known[index]
+        return type(self)(self.paths, self._traces[index], frames, self._most)
 
 
 def read_captures(
@@ -215,6 +226,7 @@ def read_captures(
     deduplicate: bool = False,
     dissector: capture.Dissector = "builtin",
     cache: Path | None = capture.DEFAULT_CACHE,
+    most: int | None = None,
     progress: Progress = silent,
 ) -> Captures:
     """Read captures of one device.
@@ -226,6 +238,8 @@ def read_captures(
         deduplicate: Whether packets that stand twice are taken once (`Captures.deduplicated`).
         dissector: Who tells what packets are: `builtin`, or the program `tshark`, as in the paper.
         cache: Folder for what tshark dissected; None for no cache.
+        most: Packets that are read of a file, about; of one that has more, stretches spread over
+            all of it, each as a capture. tshark reads all.
         progress: Told after each capture.
 
     Warns:
@@ -243,9 +257,9 @@ def read_captures(
     check_choice(dissector, get_args(capture.Dissector), "dissector")
     paths = paths_of(captures)
     traces = capture.read_captures(
-        paths, device, dissector=dissector, cache=cache, progress=progress
+        paths, device, dissector=dissector, cache=cache, most=most, progress=progress
     )
-    found = Captures(paths, traces)
+    found = Captures(paths, traces, most=most)
     return found.deduplicated() if deduplicate else found
 
 

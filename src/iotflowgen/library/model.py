@@ -301,7 +301,7 @@ def fit(
     """Learn how one device talks from its captures: 5 to 20 of them, or a long one.
 
     A long one, where there are fewer than five, is cut into pieces (`Captures.in_pieces`). Of more
-    than 500,000 packets, so many are learnt from (`Captures.at_most`).
+    than 500,000 packets, or 64 MB, so much is learnt from (`Captures.at_most`).
 
     Args:
         captures: pcap or pcapng, plain or packed, or folders of them; or what `read_captures` read.
@@ -345,7 +345,9 @@ def fit(
     fitted = method(_settings(method, config, window), seed=seed, accelerator=accelerator)
     if not isinstance(captures, Captures):
         captures = captures_of_events(captures) if events == "folders" else captures
-        captures = read_captures(captures, device=device, dissector=dissector, progress=progress)
+        captures = read_captures(
+            captures, device=device, dissector=dissector, most=_MOST_LEARNT, progress=progress
+        )
     if not captures:
         raise TooShort("there are no captures to learn from")
     if deduplicate:

@@ -3,7 +3,7 @@
 from iotflowgen.traffic.bursts import Bursts, find_bursts, flow_of, service_name
 from iotflowgen.traffic.events import Event
 from iotflowgen.traffic.periods import Period, find_periods
-from iotflowgen.traffic.pieces import in_pieces, quiet_places, spread_stretches
+from iotflowgen.traffic.pieces import in_pieces, quiet_places, spread_stretches, within
 from iotflowgen.traffic.protocols import PROTOCOLS, pack_protocols, protocol_mask, unpack_protocols
 from iotflowgen.traffic.session import Session
 from iotflowgen.traffic.stretches import Stretches, cut_stretches
@@ -47,4 +47,5 @@ __all__ = [
     "service_name",
     "spread_stretches",
     "unpack_protocols",
+    "within",
 ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from iotflowgen.traffic.trace import Trace
 
-__all__ = ["in_pieces", "quiet_places", "spread_stretches"]
+__all__ = ["in_pieces", "quiet_places", "spread_stretches", "within"]
 
 _LONG_NS: Final = 3600 * 10**9
 """Setting up a device takes minutes: what is shorter is a session."""
@@ -24,6 +24,8 @@ _PACKETS: Final = 200
 """That a piece has, about, where they are not days."""
 _MOST: Final = 16
 """Pieces that are not days."""
+_USUAL: Final = 128
+"""Bytes of a packet: what has longer ones takes more memory and time."""
 _NEAR: Final = 0.25
 """Of a piece: as far from where pieces would be equal the longest silence is looked for."""
 
@@ -61,6 +63,11 @@ def quiet_places(time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         pieces = min(_MOST, packets // _PACKETS)
         position = pieces * np.arange(packets) / packets
     return _longest_silences(time_ns, position, pieces)
+
+
+def within(packets: int, size: int, most: int) -> int:
+    """How many of so many packets, of `size` bytes together, are `most`, or as large as these."""
+    return min(packets, most, most * _USUAL * packets // max(1, size))
 
 
 def spread_stretches(time_ns: NDArray[np.int64], most: int) -> list[slice]:

@@ -90,3 +90,14 @@ def test_neither_honeydata_nor_model_tell_which_captures_were_learnt_from(string
         assert learnt < max(3 * unseen, 0.002)
     # the same look finds all of what stands there
     assert membership.shares(own, next(iter(strings.values())))[:2] == [1, 0]
+
+
+def test_a_decimal_whose_digits_recur_apart_is_drawn_as_a_whole():
+    """Each three of its digits are in another capture by chance; the number is in none."""
+    said = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTime: {}ms\r\nVia: a\r\n\r\n"
+    numbers = ["2.637", "2.639", "1.637", "8.125"]
+    captures = [[text(True, said.format(number))] for number in [*numbers, "8.125"]]
+    told = [payload.decode() for payload in payloads(anonymous(*captures))]
+    times = [re.search(r"Time: (\d\.\d{3})ms", each)[1] for each in told]
+    assert not {*numbers[:3]} & {*times[:3]}
+    assert times[3:] == ["8.125", "8.125"]

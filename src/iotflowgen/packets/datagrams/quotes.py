@@ -1,7 +1,8 @@
-"""Checksums of packets quoted by ICMP errors (RFC 792; RFC 4443, section 3), as a codec.
+"""Packets quoted by ICMP errors (RFC 792; RFC 4443, section 3), as a codec.
 
-A quote is the captured packet with other addresses, so its checksums are computed anew, as far as
-it holds all that they cover.
+A quote is what was sent in place of the captured packet that it quotes. Where that was not sent, it
+is the captured one with other addresses. Its checksums are computed anew, as far as it holds all
+that they cover.
 
 Shapes: P captured packets; E packets of a block; Q quotes.
 """
@@ -11,10 +12,19 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.packets.hosts.answers import latest
 from iotflowgen.packets.memory import Memory
-from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.recording import Packets, Recording
-from iotflowgen.wire import Frames, copy_ranges, find_layers, set_checksums
+from iotflowgen.wire import (
+    Frames,
+    Layers,
+    copy_ranges,
+    dst_port,
+    find_layers,
+    set_checksums,
+    src_port,
+)
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import ICMP, ICMP6, IP4, IP6
 
@@ -31,12 +41,16 @@ _IP6_HEADER: Final = 40
 
 
 class Quotes:
-    """Packets within packets; a codec that comes after all that write addresses."""
+    """Packets within packets; a codec that comes after all others that write."""
 
     name: ClassVar[str] = "quotes"
 
     def __init__(self, recording: Recording) -> None:
-        """Take nothing: errors say themselves what they are."""
+        """Find which packets are quoted: errors say themselves what they are."""
+        self._quoted = _find_quoted(recording.packets)
+        self._wanted = np.isin(np.arange(len(recording)), self._quoted)
+        self._sent: dict[tuple[int, int], bytes] = {}
+        """What was sent last in place of what is quoted, by session and captured packet."""
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:  # noqa: ARG004
@@ -44,8 +58,10 @@ class Quotes:
         return {}
 
     def decode(self, packets: Packets, memory: Memory, noise: Noise) -> None:  # noqa: ARG002
-        """Write the checksums in quotes of new packets."""
-        errors = packets.take(np.flatnonzero(packets.is_new & _quotes(packets)))
+        """Write the quotes of new packets."""
+        self._repeat(packets)
+        place = np.flatnonzero(packets.is_new & _quotes(packets))
+        errors = packets.take(place)
         if not len(errors):
             return
         begin = errors.frames.start + errors.layers.transport + _BEFORE
@@ -59,6 +75,45 @@ class Quotes:
         is_whole = _LINK + said <= quoted.size
         size = np.where(is_whole, quoted.size - _LINK, layers.is_ip4 * _IP4_HEADER)
         copy_ranges(quoted.data, quoted.start + _LINK, errors.frames.data, begin, size)
+
+    def _repeat(self, packets: Packets) -> None:
+        """Put into quotes what was sent, as much as they have room for."""
+        frames, layers = packets.frames, packets.layers
+        of_interest = self._wanted[packets.source] | (self._quoted[packets.source] >= 0)
+        for row in np.flatnonzero(packets.is_new & of_interest).tolist():
+            session, source = int(packets.session[row]), int(packets.source[row])
+            first = int(frames.start[row])
+            said = self._sent.get((session, int(self._quoted[source])))
+            if said is not None:
+                begin = first + int(layers.transport[row]) + _BEFORE
+                said = said[: max(0, first + int(layers.end[row]) - begin)]
+                frames.data[begin : begin + len(said)] = np.frombuffer(said, np.uint8)
+            if self._wanted[source]:
+                whole = slice(first + int(layers.network[row]), first + int(layers.end[row]))
+                self._sent[session, source] = frames.data[whole].tobytes()
+
+
+def _find_quoted(packets: Packets) -> Integers:
+    """Which packet each error quotes (P): the last one between the same ends; -1 of others."""
+    found = np.full(len(packets), -1)
+    place = np.flatnonzero(_quotes(packets))
+    if not len(place):
+        return found
+    errors = packets.take(place)
+    quoted = _framed(errors, errors.frames.start + errors.layers.transport + _BEFORE)
+    captured = _ends(packets.frames, packets.layers, packets.session, packets.outgoing)
+    asked = _ends(quoted, find_layers(quoted), errors.session, ~errors.outgoing)
+    found[place] = latest(captured, np.arange(len(packets)), asked, place)
+    return found
+
+
+def _ends(frames: Frames, layers: Layers, session: Integers, outgoing: Flags) -> Integers:
+    """A number for who sends to whom (P)."""
+    ends = (frames.bytes_at(layers.network + np.where(layers.is_ip4, 12, 8), 32)).copy()
+    ends[layers.is_ip4, 8:] = 0
+    words = ends.view("<i8").T
+    ports = src_port(frames, layers), dst_port(frames, layers)
+    return mixed(session, outgoing, layers.protocol, *ports, *words)
 
 
 def _framed(errors: Packets, begin: Integers) -> Frames:

@@ -118,10 +118,10 @@ class Places:
     def marked(self, frames: Frames) -> Flags:
         """Which bytes of the frames' data are of identifiers (B)."""
         begin = frames.start[self.mark_packet] + self.mark_at
-        change = np.zeros(len(frames.data) + 1, np.int64)
-        np.add.at(change, begin, 1)
-        np.add.at(change, begin + self.text_size[self.mark_text], -1)
-        found: Flags = np.cumsum(change[:-1]) > 0
+        end = begin + self.text_size[self.mark_text]
+        found = np.zeros(len(frames.data), dtype=bool)
+        for first, last in zip(begin.tolist(), end.tolist(), strict=True):
+            found[first:last] = True
         return found
 
     def texts(self, frames: Frames) -> list[bytes]:

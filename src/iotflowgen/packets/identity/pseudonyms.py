@@ -208,7 +208,10 @@ class Pseudonyms:
                 found[old] = self._draws.public(old)
             else:
                 if network not in networks:
-                    networks[network] = self._draws.private(network)
+                    # nobody knows any more which network was captured: not to be drawn by chance,
+                    # what was drawn in its place stays
+                    drawn = self._identities.drawn
+                    networks[network] = network if drawn else self._draws.private(network)
                 # who keeps the end of an address shares it with nobody
                 self._draws.take(f"{networks[network]}.{end}" for end in _KEPT_ENDS)
                 kept = f"{networks[network]}.{last}"

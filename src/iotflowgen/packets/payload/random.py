@@ -72,10 +72,10 @@ class Random:
         _spots_of(packets, table, spot)
         hellos = find_hellos(packets, streams.packet)
         spot[hellos["packet"]] = hellos.pop("spot")
-        size = table[:, 2] - table[:, 1]
-        start = packets.frames.start[table[:, 0]] + table[:, 1]
-        inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
-        packets.frames.data[np.repeat(start, size) + inside] = 0
+        # an array of places would take eight times as much as the bytes
+        start = packets.frames.start[table[:, 0], None] + table[:, 1:]
+        for begin, end in start.tolist():
+            packets.frames.data[begin:end] = 0
         packet, first, last = table.astype(np.int32).T
         ranges_of = {"packet": packet, "first": first, "last": last}
         records |= {f"hello_{name}": column for name, column in hellos.items()}

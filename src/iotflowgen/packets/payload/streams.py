@@ -19,7 +19,6 @@ from iotflowgen.packets.payload.handshake import drawn_in_handshake, said_in_han
 from iotflowgen.packets.payload.hellos import find_hellos
 from iotflowgen.packets.payload.joined import Joined, join, latest_said
 from iotflowgen.packets.payload.text import is_text
-from iotflowgen.packets.ranges import expand
 from iotflowgen.recording import Packets, once
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import payload_size
@@ -211,11 +210,10 @@ def _said(streams: Streams) -> tuple[Integers, Integers]:
     before, said = streams.said[record].T
     ciphered = (record >= 0) & (before < 0)
     said = np.where(record >= 0, said, 0)
-    data = np.frombuffer(streams.data, dtype=np.uint8).copy()
-    count = np.diff(streams.drawn, axis=1).ravel()
-    which, step = expand(np.append(0, np.cumsum(count)), np.arange(len(count)))
-    data[streams.drawn[which, 0] + step - (np.cumsum(count) - count)[which]] = 0
+    data = bytearray(streams.data)
+    for first, last in streams.drawn.tolist():
+        data[first:last] = bytes(last - first)
     for row in np.flatnonzero((record >= 0) & (before >= 0) & (streams.end < end)).tolist():
-        there = data[begin[row] : streams.end[row]].tobytes()
+        there = data[begin[row] : streams.end[row]]
         said[row] = zlib.crc32(there, int(before[row]))
     return said, ciphered.astype(np.int64)

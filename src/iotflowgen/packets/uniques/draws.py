@@ -32,6 +32,10 @@ def draw(kind: Kind, old: bytes, free: Flags, rng: np.random.Generator) -> Bytes
         number = int.from_bytes(old)
         most = min(2 * number + 1, 256 ** len(old) - 1)
         new = int(rng.integers(number // 2, most, endpoint=True)).to_bytes(len(old))
+    elif kind is Kind.DECIMAL:
+        whole, _, part = old.partition(b".")
+        digits = (rng.integers(10, size=len(part)) + ord("0")).astype(np.uint8)
+        new = _digits(whole, rng) + b"." + digits.tobytes()
     elif kind is Kind.TEXT and old.isdigit():
         new = _digits(old, rng)
     elif kind is Kind.TEXT:

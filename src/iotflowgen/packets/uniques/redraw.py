@@ -3,6 +3,7 @@
 Shapes: M messages, those of a capture one after another.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from iotflowgen.packets.fuzz.ports import claimed_port
 from iotflowgen.packets.uniques.draws import draw
 from iotflowgen.packets.uniques.shingles import recurring_bytes
-from iotflowgen.packets.uniques.values import Kind, Value, values_in
+from iotflowgen.packets.uniques.values import Kind, Value, decimals_in, values_in
 from iotflowgen.recording import Recording
 from iotflowgen.wire import dst_port, payload_size, src_port
 from iotflowgen.wire.arrays import Bytes, Flags
@@ -95,11 +96,24 @@ def _uniques(messages: list[_Message]) -> Iterator[tuple[_Message, Value, Flags]
     capture = np.array([of for of, *_ in messages], dtype=np.int64)
     own = ~recurring_bytes(data, size, capture)
     begins = np.cumsum(size) - size
-    where = np.flatnonzero(np.add.reduceat(own, begins)) if len(own) else ()
-    for row in where:
+    seen = _in_captures(messages)
+    alone = [any(len(seen[each]) == 1 for each in decimals_in(text)) for *_, text in messages]
+    where = np.add.reduceat(own, begins) > 0 if len(own) else np.zeros(0, dtype=bool)
+    for row in np.flatnonzero(where | np.array(alone, dtype=bool)).tolist():
         begin = int(begins[row])
         _, protocols, is_expected, text = messages[row]
         for value in values_in(text, protocols, is_expected=is_expected):
             flags = own[begin + value.first : begin + value.last]
-            if flags.any():
+            # each digit of a number may recur by chance, beside the one before and the one after
+            number = text[value.first : value.last] if value.kind is Kind.DECIMAL else b""
+            if flags.any() or len(seen.get(number, ())) == 1:
                 yield messages[row], value, flags
+
+
+def _in_captures(messages: list[_Message]) -> dict[bytes, set[int]]:
+    """Which captures have each number with a point."""
+    found: defaultdict[bytes, set[int]] = defaultdict(set)
+    for of, *_, text in messages:
+        for number in decimals_in(text):
+            found[number].add(of)
+    return found

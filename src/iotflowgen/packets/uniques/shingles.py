@@ -6,6 +6,7 @@ that as little as a type with which all messages begin recurs.
 Shapes: M messages, those of a capture one after another; B bytes of all messages, back to back.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,8 @@ __all__ = ["SIZE", "recurring_bytes"]
 SIZE: Final = 8
 _BLOCK: Final = 2**20
 """Bytes whose shingles are hashed at once."""
+_SORTED: Final = 2**22
+"""Shingles that are sorted at once, about."""
 _BEYOND: Final = 256
 """Stands for what is outside of a message."""
 _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -37,17 +40,33 @@ def recurring_bytes(data: Bytes, size: Integers, capture: Integers) -> Flags:
     around = SIZE - 1
     start = np.cumsum(size + around) - size
     symbols = np.full(int((size + around).sum()) + around, _BEYOND, dtype=np.uint16)
-    owner = np.repeat(np.arange(len(size)), size)
-    place = np.arange(len(data)) + (start - (np.cumsum(size) - size))[owner]
-    symbols[place] = data
+    inside = [*zip(start.tolist(), (start + size).tolist(), strict=True)]
+    at = 0
+    for first, last in inside:
+        symbols[first:last] = data[at : at + last - first]
+        at += last - first
     hashes = _hashes(symbols)
     # all shingles that hold a byte of the message
     begins = np.flatnonzero(_spread(symbols != _BEYOND, forwards=False)[: len(hashes)])
-    message = np.searchsorted(start + size, begins, side="right")
     shared = np.zeros(len(symbols), dtype=bool)
-    shared[begins] = _in_several(hashes[begins], capture[message])
-    covered: Flags = _spread(shared, forwards=True)[place]
-    return covered
+    for some in _alike(hashes, begins):
+        message = np.searchsorted(start + size, some, side="right")
+        shared[some] = _in_several(hashes[some], capture[message])
+    covered: Flags = _spread(shared, forwards=True)
+    return np.concatenate([covered[first:last] for first, last in inside])
+
+
+def _alike(hashes: NDArray[np.uint64], begins: Integers) -> Iterator[Integers]:
+    """Parts of places, so that equal shingles are in the same one: they need not be sorted whole.
+
+    Args:
+        hashes: A number for each shingle.
+        begins: Places of those that count, rising.
+    """
+    parts = 1 + len(begins) // _SORTED
+    of = (hashes[begins] >> np.uint64(48)) % np.uint64(parts)
+    for part in range(parts):
+        yield begins[of == part]
 
 
 def _hashes(symbols: NDArray[np.uint16]) -> NDArray[np.uint64]:

@@ -15,7 +15,7 @@ from iotflowgen.packets.payload.text import is_text
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire.messages import STUN_COOKIE
 
-__all__ = ["Kind", "Value", "values_in"]
+__all__ = ["Kind", "Value", "decimals_in", "values_in"]
 
 
 class Kind(Enum):
@@ -23,6 +23,8 @@ class Kind(Enum):
 
     TEXT = auto()
     """Letters and digits."""
+    DECIMAL = auto()
+    """Digits around a point."""
     NUMBER = auto()
     """A number of several bytes, the first one foremost."""
     BYTES = auto()
@@ -54,7 +56,11 @@ _KEPT: Final = (
     rb"|%[0-9A-Fa-f]{2}|&#?\w+;|\\u[0-9A-Fa-f]{4}"
     rb"|\b(?:19|20)[0-9]{2}\b"
 )
-_TOKEN: Final = re.compile(rb"(?m)(?P<kept>" + _KEPT + rb")|[0-9A-Za-z]+")
+_DECIMAL: Final = rb"(?<![0-9A-Za-z.])[0-9]+\.[0-9]+(?![0-9.])"
+_TOKEN: Final = re.compile(
+    rb"(?m)(?P<kept>" + _KEPT + rb")|(?P<decimal>" + _DECIMAL + rb")|[0-9A-Za-z]+"
+)
+_DECIMALS: Final = re.compile(_DECIMAL)
 _NONZERO: Final = re.compile(rb"[^\0]+")
 _SHORT_HEAD, _LONG_HEAD = 4, 16
 """Bytes in which a length of one byte is looked for, and one of two."""
@@ -100,6 +106,11 @@ def values_in(message: bytes, protocols: int, *, is_expected: bool) -> Values:
         yield from (Value(*run.span(), Kind.BYTES) for run in _NONZERO.finditer(told))
 
 
+def decimals_in(message: bytes) -> frozenset[bytes]:
+    """The numbers with a point of a message, whether they are values or not."""
+    return frozenset(_DECIMALS.findall(message))
+
+
 def _lengths(message: bytes) -> Iterator[tuple[int, int]]:
     """Where a head may say how long the message is, or the rest of it, and in how many bytes."""
     for width, most in ((1, _SHORT_HEAD), (2, _LONG_HEAD)):
@@ -113,7 +124,7 @@ def _lengths(message: bytes) -> Iterator[tuple[int, int]]:
 def _in_text(message: bytes, first: int, last: int) -> Values:
     for match in _TOKEN.finditer(message, first, last):
         if match["kept"] is None:
-            yield Value(*match.span(), Kind.TEXT)
+            yield Value(*match.span(), Kind.DECIMAL if match["decimal"] else Kind.TEXT)
 
 
 def _in_dns(message: bytes) -> Values:

@@ -276,3 +276,19 @@ def test_what_tshark_finds_in_the_samples_is_gone(sample):
 def test_what_tshark_finds_in_aalto_devices_is_gone(device, aalto):
     paths = sorted((aalto / device).glob("*.pcap"))[:4]
     assert left_in(everything_shown(paths, keep=False), identifiers(paths)) == {}
+
+
+def test_a_network_drawn_twice_is_never_the_captured_one():
+    home = Identities(
+        device_mac="02:00:00:00:00:01",
+        device_ip="192.168.4.7",
+        gateway_mac="02:00:00:00:00:02",
+        gateway_ip="192.168.4.1",
+        macs=("02:00:00:00:00:01", "02:00:00:00:00:02"),
+        addresses=("192.168.4.1", "192.168.4.7"),
+    )
+    for seed in range(60):
+        kept = Pseudonyms(home, np.random.default_rng([seed, 0])).identities
+        shown = Pseudonyms(kept, np.random.default_rng([seed, 1]))
+        assert not {*home.addresses} & {*shown.addresses}
+        assert shown.device_ip != kept.device_ip

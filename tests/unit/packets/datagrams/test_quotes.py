@@ -1,0 +1,28 @@
+"""An error quotes what was sent, not what was captured."""
+
+import struct
+
+import pytest
+
+from iotflowgen.packets.datagrams import BootpIds, Quotes
+from tests.unit.packets.datagrams.said import Said, bootp, echo, recorded, rendered
+
+
+def unreachable(packet, size):
+    """The answer to a packet that nobody wanted, with so many bytes of it."""
+    asked = echo(0, 0, outgoing=not packet.outgoing).frame
+    body = struct.pack("!BBHI", 3, 3, 0, 0) + packet.frame[14 : 14 + size]
+    header = bytearray(asked[14:34])
+    struct.pack_into("!H", header, 2, 20 + len(body))
+    return Said(not packet.outgoing, asked[:14] + bytes(header) + body, "icmp")
+
+
+@pytest.mark.parametrize("size", [36, 60, 500])
+@pytest.mark.parametrize("block", [1, None])
+def test_a_quote_has_the_id_that_was_sent(size, block):
+    ask, answer = bootp(0xAAAA0001), bootp(0xAAAA0001, outgoing=False)
+    captured = recorded((BootpIds, Quotes), [ask, answer, unreachable(answer, size)])
+    _, answered, error = rendered((BootpIds, Quotes), *captured, range(3), block=block)
+    assert answered[4:8] != bytes.fromhex("aaaa0001")
+    quoted = error[-min(size, 268) :][28:]
+    assert quoted[4:8] == answered[4:8][: len(quoted[4:8])]
