@@ -81,10 +81,7 @@ class _Message:
     @cached_property
     def dns(self) -> dns.Message | None:
         """What it says in DNS, if it does."""
-        try:
-            return dns.read(self.payload)
-        except ValueError:
-            return None
+        return dns.understood(self.payload)
 
     @cached_property
     def subject(self) -> Hashable:

@@ -5,6 +5,7 @@ What is read comes from anybody: nothing in it is believed.
 
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "read",
     "same_name",
     "target",
+    "understood",
     "write",
     "written",
 ]
@@ -77,6 +79,15 @@ class Message(NamedTuple):
 def same_name(name: Name) -> Name:
     """What is the same of names that are: letters of either case are."""
     return tuple(label.lower() for label in name)
+
+
+@lru_cache(maxsize=16)
+def understood(data: bytes) -> Message | None:
+    """What a message says, None if it is none; read once for all decoys that hear it."""
+    try:
+        return read(data)
+    except ValueError:
+        return None
 
 
 def read(data: bytes) -> Message:

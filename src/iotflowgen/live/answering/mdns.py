@@ -15,6 +15,7 @@ from iotflowgen.live.answering.dns import (
     read,
     same_name,
     target,
+    understood,
     write,
 )
 from iotflowgen.live.answering.memory import remember
@@ -73,11 +74,8 @@ class Mdns:
 
     def notice(self, payload: bytes, now_ns: int) -> None:
         """Take note of a message that the decoy sends to all by itself: composed, no answer."""
-        try:
-            message = read(payload)
-        except ValueError:
-            return
-        if message.is_response:
+        message = understood(payload)
+        if message is not None and message.is_response:
             records = [*message.answers, *message.additionals]
             # what was captured goes when the decoy says otherwise
             for key in {*_keys(records)} - self._heard:
@@ -107,11 +105,8 @@ class Mdns:
             is_direct: Whether it was sent to the decoy alone.
             now_ns: The time, nanoseconds.
         """
-        try:
-            asked = read(payload)
-        except ValueError:
-            return None
-        if asked.is_response or asked.flags & _OPCODE:
+        asked = understood(payload)
+        if asked is None or asked.is_response or asked.flags & _OPCODE:
             return None
         answers, more = self._found(asked)
         is_legacy = port != PORT

@@ -6,7 +6,7 @@ Its device's captured answers to captured questions, with the id of the question
 from collections.abc import Iterable
 from typing import Final
 
-from iotflowgen.live.answering.dns import Name, read, same_name
+from iotflowgen.live.answering.dns import Name, same_name, understood
 
 __all__ = ["LLMNR", "NETBIOS", "Names"]
 
@@ -34,11 +34,8 @@ class Names:
 
 def _asked(port: int, payload: bytes) -> tuple[int, Name, int, int] | None:
     """What is the same of questions that are; None of what is no question."""
-    try:
-        message = read(payload)
-    except ValueError:
-        return None
-    if message.is_response or len(message.questions) != 1:
+    message = understood(payload)
+    if message is None or message.is_response or len(message.questions) != 1:
         return None
     question = message.questions[0]
     return port, same_name(question.name), question.type, question.kind

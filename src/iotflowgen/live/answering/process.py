@@ -11,11 +11,12 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from ipaddress import IPv4Network
 from itertools import chain
 from typing import Any, Final
 
+from iotflowgen.live.answering.headers import ARP
 from iotflowgen.live.answering.replies import Responder
 from iotflowgen.live.emitting.due import DueFrame, mark_of
 from iotflowgen.live.emitting.guard import Guard, Host
@@ -63,6 +64,11 @@ class _Answers:
         self.relays = [*relays.values()]
         self._waiting: list[tuple[int, bytes]] = []
         self._muted: frozenset[bytes] = frozenset()
+        self._by_ip = self._addresses()
+
+    def _addresses(self) -> dict[bytes, bytes]:
+        """MAC addresses of decoys by those of IPv4."""
+        return {each.host.ip: mac for mac, each in self._responders.items() if each.host.ip}
 
     def mute(self, places: Collection[int]) -> None:
         """Let only some decoys answer, all but those at these places."""
@@ -73,6 +79,7 @@ class _Answers:
     def settle(self, host: Host, responder: Responder, gateway_mac: bytes) -> None:
         """A decoy has other addresses from now on."""
         self._responders[host.mac] = responder
+        self._by_ip = self._addresses()
         if relay := self._relays.get(host.mac):
             relay.settle(host, gateway_mac)
 
@@ -83,9 +90,7 @@ class _Answers:
 
     def ask(self, frame: bytes, came_ns: int, *, checks: bool) -> None:
         """A frame has come for one decoy, or for all."""
-        mac = frame[:6]
-        some = self._responders.keys() if mac[0] & 1 else self._responders.keys() & {mac}
-        for asked in some - self._muted:
+        for asked in self._asked(frame) - self._muted:
             responder = self._responders[asked]
             if responder.is_claimed(frame):
                 place = [*self._responders].index(asked)
@@ -101,6 +106,16 @@ class _Answers:
                 if reply.within_ns is not None:
                     delay_ns = min(delay_ns, reply.within_ns)
                 heapq.heappush(self._waiting, (came_ns + delay_ns, reply.frame))
+
+    def _asked(self, frame: bytes) -> Set[bytes]:
+        """Decoys that a frame may be for; by ARP, those that it names, as there may be many."""
+        mac, every = frame[:6], self._responders.keys()
+        if not frame[0] & 1:
+            return every & {mac}
+        if frame[12:14] != ARP:
+            return every
+        named = (self._by_ip.get(ip) for ip in (frame[28:32], frame[38:42]))
+        return {each for each in named if each is not None}
 
     def wait_s(self) -> float:
         """Until the next is due, but for the time that waking up takes."""

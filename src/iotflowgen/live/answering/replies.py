@@ -63,6 +63,9 @@ class Responder:
         reflexes: How its device answers: `Reflexes` in JSON.
         discovery: What it says to who looks for it: `Discovery` in JSON.
         now_ns: The clock, nanoseconds, which never jumps.
+
+    Attributes:
+        host: Its addresses.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Responder:
         discovery: Mapping[str, Any],
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._host, self._reflexes, self._now_ns = host, reflexes, now_ns
+        self.host, self._reflexes, self._now_ns = host, reflexes, now_ns
         self._has_ip = False
         self._own6: dict[bytes, None] = {}
         self._udp = dict.fromkeys(reflexes["udp_ports"])
@@ -92,8 +95,8 @@ class Responder:
     def _notice(self, frame: bytes) -> None:
         kind = frame[12:14]
         if kind == ARP:
-            self._has_ip |= frame[28:32] == self._host.ip
-        elif kind == IP4 and frame[26:30] == self._host.ip:
+            self._has_ip |= frame[28:32] == self.host.ip
+        elif kind == IP4 and frame[26:30] == self.host.ip:
             self._has_ip = True
             body = frame[LINK + 4 * (frame[LINK] & 15) :]
             if frame[23] == UDP:
@@ -115,8 +118,8 @@ class Responder:
 
     def is_claimed(self, frame: bytes) -> bool:
         """Whether ARP says that somebody else has the decoy's address (RFC 5227, section 2.4)."""
-        says = frame[12:14] == ARP and frame[28:32] == self._host.ip
-        return says and frame[22:28] != self._host.mac
+        says = frame[12:14] == ARP and frame[28:32] == self.host.ip
+        return says and frame[22:28] != self.host.mac
 
     def may_hear(self, frame: bytes) -> bool:
         """Whether whoever serves a port may hear a packet to it: of a composed flow they may not.
@@ -155,7 +158,7 @@ class Responder:
 
     def _ip4(self, frame: bytes, *, checks: bool) -> Iterator[Reply]:
         target = frame[30:34]
-        is_direct = frame[:6] == self._host.mac and target == self._host.ip
+        is_direct = frame[:6] == self.host.mac and target == self.host.ip
         if not is_direct and (target not in (mdns.GROUP, ssdp.GROUP) and frame[23] != UDP):
             return
         size, length = 4 * (frame[LINK] & 15), int.from_bytes(frame[16:18])
@@ -180,9 +183,9 @@ class Responder:
                 yield Reply(said, "tcp")
 
     def _arp(self, frame: bytes) -> Iterator[Reply]:
-        is_asked = frame[20:22] == b"\0\1" and frame[38:42] == self._host.ip
+        is_asked = frame[20:22] == b"\0\1" and frame[38:42] == self.host.ip
         if is_asked and self._has_ip:
-            mac, ip = self._host
+            mac, ip = self.host
             body = frame[14:20] + b"\0\2" + mac + ip + frame[22:32]
             said = frame[22:28] + mac + ARP + body
             yield Reply(said.ljust(self._reflexes["arp_size"], b"\0"), "arp")
@@ -197,7 +200,7 @@ class Responder:
             return
         until_ns = now_ns + _REACHABLE_NS // 2 + secrets.randbelow(_REACHABLE_NS)
         remember(self._neighbours, asker.ip, until_ns)
-        mac, ip = self._host
+        mac, ip = self.host
         said = asker.mac + mac + ARP + _ASKS + mac + ip + bytes(6) + asker.ip
         yield Reply(said.ljust(self._reflexes["arp_size"], b"\0"), "confirm")
 
@@ -260,7 +263,7 @@ class Responder:
             # who has no address yet is told together with all others
             to = source if any(source) else bytes.fromhex("ff02").ljust(15, b"\0") + b"\1"
             asked = 0x60 if any(source) else 0x20
-            said = bytes([136, 0, 0, 0, asked, 0, 0, 0]) + body[8:24] + b"\2\1" + self._host.mac
+            said = bytes([136, 0, 0, 0, asked, 0, 0, 0]) + body[8:24] + b"\2\1" + self.host.mac
             whom = asker._replace(ip=to)
             yield Reply(self._writer.ip6(ICMP6, body[8:24], said, whom, hops=255), "icmp6")
         elif target not in self._own6:
