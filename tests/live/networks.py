@@ -95,6 +95,10 @@ class Site:
         ip("-n", self.switch.name, "link", "add", "name", "sw0", "type", "bridge",
            "ageing_time", 0, "mcast_snooping", 0)  # fmt: skip
         self.mute(self.switch, "sw0")
+        # a switch has no firewall, which would cut what frames are padded with
+        for kind in ("ip", "ip6", "arp"):
+            setting = f"net.bridge.bridge-nf-call-{kind}tables=0"
+            self.switch.run("sysctl", "-qw", setting, check=False)
         ip("-n", self.switch.name, "link", "set", "sw0", "up")
 
     def namespace(self, name):
