@@ -32,9 +32,11 @@ def piece(events, flows=None):
 
 
 def written(labels, path, packets):
-    labels.write(path, packets)
+    without = labels.write(path, packets)
     with path.open() as file:
-        return [*csv.DictReader(file)]
+        rows = [*csv.DictReader(file)]
+    assert without == [row["event"] for row in rows if row["packets"] == "0"]
+    return rows
 
 
 def test_each_event_has_its_packets_and_flows(tmp_path):
