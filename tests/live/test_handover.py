@@ -125,6 +125,19 @@ def serve(web):
         process.communicate()
 
 
+@pytest.fixture
+def leftovers(network):
+    """Namespaces as killed runs leave them: this home's, another's, and one with servers in it."""
+    left, theirs = (f"iotflowgen-{name}-{os.getpid()}" for name in ("gone", "theirs"))
+    owners = {theirs: "/run/other.sock", left: network.socket, SPACE: ""}
+    for space, owner in owners.items():
+        run("ip", "netns", "add", space, check=True)
+        run("ip", "-n", space, "link", "set", "lo", "alias", owner, check=True)
+    yield left, theirs
+    for space in owners.keys() & spaces():
+        run("ip", "netns", "del", space, check=True)
+
+
 def get(attacker, path, *, scheme="https"):
     """What the decoy's server says, once the decoy has an address."""
     begun = time.time()
@@ -140,13 +153,15 @@ def spaces():
 
 
 def test_real_servers_are_served_and_nothing_else_leaves_their_namespace(
-    network, attacker, home, web, serve, tmp_path
+    network, attacker, home, web, serve, leftovers, tmp_path
 ):
+    left, theirs = leftovers
+    server = serve("ip", "netns", "exec", SPACE)
     observer = network.observer
     ledger = ("--ledger", tmp_path / "fakes")
     process = network.start(home, *ENDS, *WHEN, "--pace", 10, *ledger)
     wait_for(process, f"{DECOY} is on")
-    server = serve("ip", "netns", "exec", SPACE)
+    assert {left, theirs} & spaces() == {theirs}
     within = ["ip", "netns", "exec", SPACE]
     observer.watch(frames=20, quiet=30)
     # its kernel is asked to say much that the decoy does not say
@@ -163,10 +178,17 @@ def test_real_servers_are_served_and_nothing_else_leaves_their_namespace(
     for port in (1883, 444, 23):
         refused = attacker.run("curl", "-s", f"http://192.168.20.31:{port}/", check=False)
         assert refused.returncode == 7, f"{port} is not closed"
-    observer.watch(frames=150, quiet=30)
+    seen = [*observer.watch(frames=150, quiet=30)]
+    # others may not take it away, and servers go on while decoys come back
+    others = run(*network.live(home, *ENDS, "--socket", home.with_name("other.sock")))
+    assert others.returncode == 1
+    assert "other decoys use it" in others.stderr
+    os.kill(child(process, "handover.process"), signal.SIGKILL)
+    wait_for(process, f"{DECOY} is on")
+    assert get(attacker, "large.bin")
     process.terminate()
     _, said = process.communicate(timeout=10)
-    seen = observer.watch()
+    assert server.poll() is None
     server.kill()
     heard, _ = server.communicate()
     # the device's composed visitors are not real, and are not heard
@@ -191,32 +213,6 @@ def test_real_servers_are_served_and_nothing_else_leaves_their_namespace(
     assert "192.168.20.31" in fakes
     assert ATTACKER not in fakes
     assert SPACE not in spaces()
-
-
-def test_servers_go_on_whatever_happens_to_decoys(network, attacker, home, serve):
-    left, theirs = (f"iotflowgen-{name}-{os.getpid()}" for name in ("gone", "theirs"))
-    # as runs that were killed leave them: of another home, of this one, and with a server in it
-    for space, owner in ((theirs, "/run/other.sock"), (left, network.socket), (SPACE, "")):
-        run("ip", "netns", "add", space, check=True)
-        run("ip", "-n", space, "link", "set", "lo", "alias", owner, check=True)
-    server = serve("ip", "netns", "exec", SPACE)
-    process = network.start(home, *ENDS)
-    wait_for(process, f"{DECOY} is on")
-    assert {left, theirs} & spaces() == {theirs}
-    assert get(attacker, "large.bin")
-    os.kill(child(process, "handover.process"), signal.SIGKILL)
-    wait_for(process, f"{DECOY} is on")
-    assert get(attacker, "large.bin")
-    # others may not take it away
-    others = run(*network.live(home, *ENDS, "--socket", home.with_name("other.sock")))
-    assert others.returncode == 1
-    assert "other decoys use it" in others.stderr
-    process.kill()
-    process.communicate()
-    assert server.poll() is None
-    assert SPACE in spaces()
-    for space in (theirs, SPACE):
-        run("ip", "netns", "del", space, check=True)
 
 
 def test_without_root_and_with_headers_of_another_stack(network, attacker, home, models, serve):
