@@ -51,7 +51,7 @@ site: $(READY) ## build the documentation into out/site; warnings are errors
 	$(VENV)/bin/pip install --disable-pip-version-check -q -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict -q
 
-benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be taken up again
+benchmark: $(READY) ## measure devices of ROOT=FOLDER and WEEKS=FOLDER; takes hours, can be taken up
 	$(VENV)/bin/python benchmarks/capture.py $(ROOT)
 	$(VENV)/bin/python benchmarks/fit.py $(ROOT)
 	$(VENV)/bin/python benchmarks/fit.py $(ROOT) --settings authors --bfloat16 \
@@ -72,6 +72,7 @@ benchmark: $(READY) ## measure all devices of ROOT=FOLDER; takes hours, can be t
 	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink
 	$(VENV)/bin/python benchmarks/streams.py --packets 3000000 \
 		$(ROOT)/D-LinkCam $(ROOT)/EdimaxPlug1101W $(ROOT)/WeMoLink
+	$(VENV)/bin/python benchmarks/weeks.py $(WEEKS)
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/fuzzing.py
 	$(VENV)/bin/python benchmarks/tables.py

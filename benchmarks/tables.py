@@ -18,6 +18,7 @@ import packet_tables
 import realism_tables
 import scan_tables
 import stream_tables
+import week_tables
 
 from iotflowgen.evaluation import Results, read_results
 from iotflowgen.report import PAPER_TABLE_1
@@ -458,6 +459,11 @@ def large() -> str:
     )
 
 
+def of_weeks(name: str) -> str:
+    """A table of what weeks of traffic show."""
+    return _table(*getattr(week_tables, name)(_results("weeks.json")))
+
+
 def fuzzing() -> str:
     """How commands end on damaged captures and hostile models."""
     found, rows = _results("fuzzing.json"), []
@@ -507,6 +513,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "long-streams": partial(of_devices, stream_tables.long_streams, "streams.json"),
     **{name: partial(scanning, name) for name in scan_tables.__all__},
     **{name: partial(packets, name) for name in packet_tables.__all__},
+    **{name.replace("_", "-"): partial(of_weeks, name) for name in week_tables.__all__},
 }
 
 

@@ -2,8 +2,9 @@
 
 A generator learns from the first days of a capture (G), as `fit` does by default, and a week of it
 is written to a pcap as `generate` does. That is read again, and told from the last days (H) by
-hours and by five minutes. Its periods are looked for, what repeats in it, and what users did.
-Beside each figure stands the same of real traffic: of G where H is asked for.
+hours and by five minutes. Its periods are looked for, what repeats in it, and what users did: a
+generator that learns events is asked for those of the last days. Beside each figure stands the same
+of real traffic: of G where H is asked for.
 
 A generator on a device that is done leaves a file, and is not done again.
 
@@ -15,12 +16,14 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -28,16 +31,30 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 import iotflowgen as iot
 from iotflowgen.adversaries import Rhythm, RhythmOfMinutes
 from iotflowgen.evaluation import Trial, long_trials
-from iotflowgen.evaluation.long_run import beacons, found_again, repeats
+from iotflowgen.evaluation.long_run import (
+    EventClassifier,
+    EventSignature,
+    beacons,
+    event_signatures,
+    found_again,
+    idle_moments,
+    matched,
+    repeats,
+)
+from iotflowgen.events import align, read_log
 from iotflowgen.files import whole_file
-from iotflowgen.generators import versions
+from iotflowgen.generators import GENERATORS, EventGenerator, versions
 from iotflowgen.library import Captures
-from iotflowgen.traffic import Period, Stretches, Trace, cut_stretches
+from iotflowgen.traffic import Event, Period, Stretches, Trace, cut_stretches
 
 SEED = 0
 DECOYS = 10
 HOUR_NS = 3600 * 10**9
+DAY_NS = 24 * HOUR_NS
 REPLAY = "replay"
+ZONE = ZoneInfo("America/New_York")  # of the times in events.csv
+OTHER_NAMES = {"ultraloq-hub-01": "ultraloq-lock-01"}  # the lock talks by its hub
+IDLE = 60  # moments at which nothing happens
 ADVERSARIES = (Rhythm, RhythmOfMinutes)
 
 
@@ -45,7 +62,7 @@ class Week:
     """A capture of a week, of whose days the first half are learnt from."""
 
     def __init__(self, path: Path) -> None:
-        """Read a capture, without packets that stand twice."""
+        """Read a capture, without packets that stand twice, and what users did meanwhile."""
         self.name = path.stem
         captures = iot.read_captures(path, deduplicate=True)
         self.whole: Trace = captures[0]
@@ -55,6 +72,14 @@ class Week:
         frames = captures.frames[0].take(slice(first, first + len(self.g)))
         self.learnt_from = Captures(captures.paths, [self.g], [frames])
 
+        logs = read_log(path.parent / "events.csv", ZONE, OTHER_NAMES.get(self.name, self.name))
+        events = align(logs, [self.whole]).events
+        self.events_of_g, self.events_of_h = (
+            [e for e in events if part.time_ns[0] - HOUR_NS < e.time_ns <= part.time_ns[-1]]
+            for part in (self.g, self.h)
+        )
+        self.signatures = event_signatures(self.g, self.events_of_g)
+
     def trial(self, adversary: type[Rhythm]) -> Trial[Stretches]:
         """The last days, and the first in place of generated ones."""
         rng = np.random.default_rng(SEED)
@@ -62,8 +87,33 @@ class Week:
 
     @property
     def end(self) -> datetime:
-        """When the last of what is learnt from was captured."""
-        return datetime.fromtimestamp(int(self.g.time_ns[-1]) / 1e9, UTC)
+        """When the last days begin."""
+        return datetime.fromtimestamp(int(self.h.time_ns[0]) // 10**9, UTC)
+
+    def events_of_a_week(self) -> list[Event]:
+        """Those of the last days, again and again, for seven days from when these begin."""
+        first_ns = int(self.h.time_ns[0])
+        days = int(np.ptp(self.h.time_ns)) // DAY_NS + 1
+        wanted = [
+            Event(event.time_ns + again * days * DAY_NS, event.name)
+            for again in range(-(-7 // days))
+            for event in self.events_of_h
+        ]
+        return [e for e in wanted if first_ns + 10**9 < e.time_ns < first_ns + 7 * DAY_NS]
+
+    def told_events(self, trace: Trace, events: Sequence[Event]) -> dict[str, Any]:
+        """What signatures and a classifier, both of the first days, say of events."""
+        found = matched(self.signatures, trace, events)
+        rng, score = np.random.default_rng(SEED), None
+        if self.events_of_g:
+            learnt = [*self.events_of_g, *idle_moments(self.g, self.events_of_g, IDLE, rng)]
+            asked = [*events, *idle_moments(trace, events, IDLE, rng)]
+            score = EventClassifier(seed=SEED).fit(self.g, learnt).score(trace, asked)
+        return {
+            "events": dict(Counter(event.name for event in events)),
+            "signatures": {name: each._asdict() for name, each in found.items()},
+            "classifier": score,
+        }
 
 
 def of_week(week: Week) -> dict[str, Any]:
@@ -76,18 +126,37 @@ def of_week(week: Week) -> dict[str, Any]:
         },
         "periods": compared(beacons(week.h), beacons(week.g)),
         "repeats": repeats(week.whole)._asdict(),
+        "events": {
+            "G": week.told_events(week.g, week.events_of_g),
+            "H": week.told_events(week.h, week.events_of_h),
+            "signatures": [shown(each) for each in week.signatures],
+        },
     }
 
 
-def generated_week(week: Week, name: str, scratch: Path) -> Trace:
-    """A week of a generator that has learnt from the first days, written and read again."""
-    model = iot.fit(week.learnt_from, generator=name, seed=SEED)
+def shown(signature: EventSignature) -> dict[str, Any]:
+    """A signature in types that JSON has."""
+    return {"event": signature.event, "pairs": [pair._asdict() for pair in signature.pairs]}
+
+
+def generated_week(week: Week, name: str, scratch: Path) -> tuple[Trace, list[Event] | None]:
+    """A week of a generator that has learnt from the first days, written and read again.
+
+    With events, as far as it has learnt them; None of a generator that learns none.
+    """
+    learns = issubclass(GENERATORS[name], EventGenerator)
+    known: dict[str, Any] = {"events": week.events_of_g} if learns and week.events_of_g else {}
+    model = iot.fit(week.learnt_from, generator=name, seed=SEED, **known)
     model.save(model_of(week.name, name, scratch))
     path = scratch / f"{week.name}.{name}.pcap"
-    model.generate(duration="7d", start=week.end, seed=SEED).to_pcap(path)
+    events = [event for event in week.events_of_a_week() if event.name in model.events]
+    wanted: dict[str, Any] = {"events": events} if events else {}
+    model.generate(duration="7d", start=week.end, seed=SEED, **wanted).to_pcap(path)
     (generated,) = iot.read_captures(path)
     path.unlink()
-    return generated
+    until_ns = int(week.end.timestamp() * 10**9) + 7 * DAY_NS
+    whole = replace(generated, silence_ns=max(0, until_ns - int(generated.time_ns[-1])))
+    return whole, events if known else None
 
 
 def replayed_week(week: Week) -> Trace:
@@ -106,7 +175,9 @@ def replayed_week(week: Week) -> Trace:
 
 def of_generator(week: Week, name: str, scratch: Path) -> dict[str, Any]:
     """A generated week, told from the last days of the capture."""
-    generated = replayed_week(week) if name == REPLAY else generated_week(week, name, scratch)
+    generated, events = (
+        (replayed_week(week), None) if name == REPLAY else generated_week(week, name, scratch)
+    )
     attacks = {}
     for each in ADVERSARIES:
         trial = week.trial(each)
@@ -118,6 +189,7 @@ def of_generator(week: Week, name: str, scratch: Path) -> dict[str, Any]:
         "attacks": attacks,
         "periods": compared(beacons(week.h), beacons(generated)),
         "repeats": repeats(generated)._asdict(),
+        "events": None if events is None else week.told_events(generated, events),
     }
 
 
@@ -147,12 +219,25 @@ def cost(names: Sequence[str], generator: str, scratch: Path) -> dict[str, Any]:
     return {"packets": packets, "seconds": time.process_time() - start}
 
 
+def of_device(
+    path: Path, work: Callable[..., dict[str, Any]], *arguments: object
+) -> dict[str, Any]:
+    """Something about a device, whose capture is read once, and only if it has to be."""
+    return work(week_of(path), *arguments)
+
+
+@cache
+def week_of(path: Path) -> Week:
+    """A week."""
+    return Week(path)
+
+
 def model_of(device: str, generator: str, scratch: Path) -> Path:
     """Where a model is kept."""
     return scratch / f"{device}.{generator}.model"
 
 
-def step(path: Path, key: str, work: Any) -> dict[str, Any]:  # noqa: ANN401 - a call without arguments
+def step(path: Path, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was found, now or before."""
     if path.exists() and (said := json.loads(path.read_text()))["key"] == key:
         found: dict[str, Any] = said["found"]
@@ -191,34 +276,26 @@ def main() -> None:
     devices = []
     for path in paths:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        week: list[Week] = []
-
-        def read(path: Path = path, week: list[Week] = week) -> Week:
-            if not week:
-                week.append(Week(path))
-            return week[0]
-
+        name, found = path.stem, dict[str, Any]()
         real = step(
-            chosen.scratch / f"{path.stem}.json", key_of(sha256), lambda read=read: of_week(read())
+            chosen.scratch / f"{name}.json", key_of(sha256), partial(of_device, path, of_week)
         )
-        found = {
-            name: step(
-                chosen.scratch / f"{path.stem}.{name}.json",
-                key_of(sha256, name),
-                lambda read=read, name=name: of_generator(read(), name, chosen.scratch),
+        for generator in generators:
+            found[generator] = step(
+                chosen.scratch / f"{name}.{generator}.json",
+                key_of(sha256, generator),
+                partial(of_device, path, of_generator, generator, chosen.scratch),
             )
-            for name in generators
-        }
-        devices.append({"device": path.stem, "sha256": sha256, "real": real, "generated": found})
-    shas = [device["sha256"] for device in devices]
+        devices.append({"device": name, "sha256": sha256, "real": real, "generated": found})
+    shas, names = [each["sha256"] for each in devices], [path.stem for path in paths]
     costs = {
-        name: step(
-            chosen.scratch / f"cost.{name}.json",
-            key_of(shas, name),
-            lambda name=name: cost([path.stem for path in paths], name, chosen.scratch),
+        generator: step(
+            chosen.scratch / f"cost.{generator}.json",
+            key_of(shas, generator),
+            partial(cost, names, generator, chosen.scratch),
         )
-        for name in generators
-        if name != REPLAY
+        for generator in generators
+        if generator != REPLAY
     }
     result = {
         "versions": versions(),

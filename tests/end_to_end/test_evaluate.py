@@ -218,3 +218,29 @@ def test_a_quick_benchmark_records_a_folder_of_two_devices_and_goes_on(tmp_path)
     done = run("benchmark", root, *quick, "--quick", "--devices", "both", "--out", out)
     found = json.loads((out / "results.json").read_text())
     assert all("take it out" in cell["error"] for cell in found["cells"])
+
+
+def test_rhythm_tells_hours_of_captures_and_says_where_there_are_none(fakes, tmp_path):
+    device, server = (
+        Ether(src=mac, dst=to) / IP(src=ip, dst=peer)
+        for mac, to, ip, peer in (
+            ("02:00:00:00:00:01", "02:00:00:00:00:02", "192.168.1.9", "203.0.113.1"),
+            ("02:00:00:00:00:02", "02:00:00:00:00:01", "203.0.113.1", "192.168.1.9"),
+        )
+    )
+    asks, answers = (
+        device / TCP(sport=40000, dport=8883, flags="PA") / Raw(bytes(40)),
+        server / TCP(sport=8883, dport=40000, flags="PA") / Raw(bytes(60)),
+    )
+    paths = {period: tmp_path / f"{period}.pcap" for period in (300, 420)}
+    for period, path in paths.items():
+        packets = [each.copy() for _ in range(0, 60 * 3600, period) for each in (asks, answers)]
+        for number, packet in enumerate(packets):
+            packet.time = 1_767_225_600 + number // 2 * period + number % 2 / 50
+        wrpcap(str(path), packets)
+    how = {"adversaries": "rhythm", "windows": 10}
+    assert iot.evaluate(paths[300], paths[420], **how).accuracy["rhythm"] > 0.95
+    with pytest.raises(iot.TooShort, match="no stretch of 60 minutes"):
+        iot.evaluate(PLUG, paths[300], **how)
+    with pytest.raises(iot.EvaluationError, match="give a pcap"):
+        iot.evaluate(paths[300], fakes / "honeydata.parquet", window=8, **how)

@@ -107,8 +107,6 @@ def test_folders_are_events(tmp_path):
     assert model.events == {"on": 4, "off": 4}
 
 
-# some events are followed by nothing
-@pytest.mark.filterwarnings("ignore::iotflowgen.HoneydataWarning")
 def test_a_schedule_is_drawn_by_the_seed(model, tmp_path):
     schedule = tmp_path / "week.toml"
     schedule.write_text(
@@ -135,16 +133,6 @@ def test_a_schedule_is_drawn_by_the_seed(model, tmp_path):
     assert all(time[8:10] in ("03", "04") and "17" <= time[11:13] <= "20" for time in toggles)
 
 
-def test_an_event_that_nothing_follows_is_told_of(model, tmp_path):
-    # what is asked for ends before anything that it causes could come
-    honey = iot.load(model).generate(events=["button@00:00"], packets=1, start="2026-01-01")
-    with pytest.warns(
-        iot.HoneydataWarning, match="1 of 1 events are followed by nothing.*1 button"
-    ):
-        honey.to_pcap(tmp_path / "a.pcap")
-
-
-@pytest.mark.filterwarnings("ignore::iotflowgen.HoneydataWarning")
 def test_the_library_takes_pairs_and_gives_labels(model, tmp_path):
     known = iot.load(model)
     start_ns = 1_767_225_600 * 10**9

@@ -103,19 +103,6 @@ def test_a_schedule_happens_however_it_is_cut(plug):
     assert times[0] != times[1]
 
 
-def test_frames_with_events_are_the_same_however_they_are_cut(tmp_path):
-    path = tmp_path / "plug.model"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        iot.fit(PLUG, events=PLUG / "events.csv").save(path)
-    habits = {"event": "status", "per_hour": 60}, {"event": "search", "at": "00:01"}
-    one = composed(home(path, *habits), 180)
-    often = composed(home(path, *habits), 5, 61, 62, 63.5, 180)
-    assert one[3] == often[3]
-    assert caused(one) == caused(often)
-    assert any(caused(one))
-
-
 def test_nothing_happens_to_a_decoy_that_is_off(plug):
     composer = Composer(home(plug, schedule=("00:00-00:01",)))
     composer.switch_on(START_NS)

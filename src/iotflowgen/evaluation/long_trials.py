@@ -8,6 +8,7 @@ Shapes: N stretches.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -101,11 +102,12 @@ def streamed_stretches(
 ) -> Stretches:
     """As many stretches as a trial has, of a stream that begins when H does."""
     length_ns, n = trial.real.length_ns, len(trial.real)
-    # a day more, for what lies within a stream ends with its last packet
-    stream = first_seconds(generator.stream(rng), (n * length_ns + _DAY_NS) / 1e9)
+    lasts_ns = (n + 1) * length_ns
     start_ns = int(trial.unseen[0].time_ns[0])
-    whole = Session.merged([*shifted_to(stream, start_ns)])
-    return as_many_stretches([trial], [whole], rng)[0]
+    stream = shifted_to(first_seconds(generator.stream(rng), lasts_ns / 1e9), start_ns)
+    whole = Session.merged([*stream]).as_trace()
+    silent = replace(whole, silence_ns=start_ns + lasts_ns - int(whole.time_ns[-1]))
+    return as_many_stretches([trial], [silent], rng)[0]
 
 
 def _days(found: Stretches, capture: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -66,8 +66,8 @@ class Labels:
             said[at] = f"{begins} {self._events[cause].name}"
         return said
 
-    def write(self, path: Path, packets: int) -> list[str]:
-        """Write them as CSV, a row an event, also of those that caused nothing; names of these.
+    def write(self, path: Path, packets: int) -> None:
+        """Write them as CSV, a row an event, also of those that caused nothing.
 
         Args:
             path: Of the file of labels.
@@ -79,8 +79,6 @@ class Labels:
         frame, event, flow = self._columns()
         written = frame <= packets
         write_labels(path, self._events, frame[written], event[written], flow[written])
-        caused = {*event[written].tolist()}
-        return [name for i, (_, name) in enumerate(self._events) if i not in caused]
 
     def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Numbers of packets that events have caused, which events, and of which flows."""

@@ -2,7 +2,6 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -174,8 +173,8 @@ class Honeydata(ABC):
             progress: Told after each block of packets.
 
         Warns:
-            HoneydataWarning: There is no captured packet to repeat, so that packets are fuzzed; an
-                IPv4 address is given, and the device has none; or events are followed by nothing.
+            HoneydataWarning: There is no captured packet to repeat, so that packets are fuzzed; or
+                an IPv4 address is given, and the device has none.
 
         Raises:
             ArgumentError: An address is none, or has no place, as with `keep_identifiers`; there
@@ -218,13 +217,7 @@ class Honeydata(ABC):
         """Write labels beside a file with so many packets, if it has events; tell where to."""
         if not self.events:
             return None
-        without = Counter(labels.write(labels_path(path), packets))
-        if without:
-            counts = ", ".join(f"{count} {name}" for name, count in sorted(without.items()))
-            _warn(
-                f"{without.total()} of {len(self.events)} events are followed by nothing, as some "
-                f"were in the captures: {counts}"
-            )
+        labels.write(labels_path(path), packets)
         return labels_path(path)
 
     def to_parquet(self, path: AnyPath, *, progress: Progress = silent) -> Written:

@@ -266,8 +266,6 @@ class Model:
             else partial(generator.stream, at_once=at_once)
         )
         leases = None if self.recording is None else Leases(self.recording)
-        if leases is not None and leases.shown and isinstance(generator, EventGenerator):
-            leases = None  # it renews them itself, as often as captured
 
         def stream(
             rng: np.random.Generator, start_ns: int, events: Sequence[Event]

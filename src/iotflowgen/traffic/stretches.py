@@ -1,7 +1,8 @@
 """Stretches: hours, or minutes, of traffic, each with whatever packets fall into it.
 
 What windows of packets are to a short look, these are to a long one. They begin on the clock (hours
-on the hour), and those that reach beyond an end of their capture are left out.
+on the hour), and those that reach beyond an end of their capture, which is that of the silence
+after it where that is known, are left out.
 
 Shapes: N stretches, P packets of all of them.
 """
@@ -87,8 +88,10 @@ def cut_stretches(
 
 
 def _of_trace(trace: Trace | Session, length_ns: int) -> Stretches:
-    time_ns = trace.time_ns
-    first, end = (-(-time_ns[0] // length_ns), time_ns[-1] // length_ns) if len(trace) else (0, 0)
+    time_ns, first, end = trace.time_ns, 0, 0
+    if len(trace):
+        until_ns = time_ns[-1] + (trace.silence_ns if isinstance(trace, Trace) else 0)
+        first, end = -(-time_ns[0] // length_ns), until_ns // length_ns
     start_ns = np.arange(first, max(first, end), dtype=np.int64) * length_ns
     begin = int(np.searchsorted(time_ns, first * length_ns))
     inside = slice(begin, max(begin, int(np.searchsorted(time_ns, end * length_ns))))

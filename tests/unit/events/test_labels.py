@@ -32,11 +32,9 @@ def piece(events, flows=None):
 
 
 def written(labels, path, packets):
-    without = labels.write(path, packets)
+    labels.write(path, packets)
     with path.open() as file:
-        rows = [*csv.DictReader(file)]
-    assert without == [row["event"] for row in rows if row["packets"] == "0"]
-    return rows
+        return [*csv.DictReader(file)]
 
 
 def test_each_event_has_its_packets_and_flows(tmp_path):

@@ -107,6 +107,19 @@ def test_plots_are_small(text, page):
     assert len(text) / page.count("svg") < 15_000
 
 
+def test_a_day_is_drawn_where_traffic_lasts_for_days(tmp_path):
+    results = evaluate_results()
+    day = {"starts": {"tcp 8883": range(0, 1440, 5), "arp": (3, 700)}}
+    kept = {"days": {"real": day, "synthetic": day}}
+    samples = [each.model_dump() | kept for each in results.samples]
+    days = Results.model_validate(results.model_dump() | {"samples": samples})
+    for shown, is_drawn in ((days, True), (results, False)):
+        write_report(shown, tmp_path / "report.html")
+        text = (tmp_path / "report.html").read_text()
+        assert ("A day, service by service" in text) == is_drawn
+        assert ("A day of plug, real above and of honeydata.pcap below" in text) == is_drawn
+
+
 def test_every_device_can_be_opened_and_the_first_is(page):
     opened = ["open" in attrs for tag, attrs in page.elements if tag == "details"]
     assert opened == [False, True, False]  # identification by device, then the devices

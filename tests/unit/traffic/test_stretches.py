@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,12 @@ def test_an_hour_of_silence_is_a_stretch():
     found, _ = cut_stretches([week(np.random.default_rng(0), 0, {443: at})], HOUR_NS)
     assert found.packets.tolist() == [0, 0, 0, 0]
     assert found.start_ns[0] == START_NS + HOUR_NS
+
+
+def test_silence_after_a_capture_is_of_it():
+    capture = week(np.random.default_rng(0), 0, {443: np.array([0.0, 1.0])})
+    found, _ = cut_stretches([replace(capture, silence_ns=3 * HOUR_NS)], HOUR_NS)
+    assert found.packets.tolist() == [4, 0, 0]
 
 
 def test_chosen_ones_keep_their_packets(capture):

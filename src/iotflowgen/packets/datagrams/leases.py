@@ -24,8 +24,6 @@ __all__ = ["EXCHANGE_NS", "Leases"]
 
 EXCHANGE_NS: Final = 60 * 10**9
 """Hosts ask again within less, if nobody answers (RFC 2131, section 4.1)."""
-_LATE_NS: Final = 10 * EXCHANGE_NS
-"""Setting up a device takes less."""
 _DHCP: Final = protocol_mask(["dhcp", "bootp"])
 _CIADDR: Final = 12
 """Where a message has the address of its client (RFC 2131, section 2)."""
@@ -62,8 +60,6 @@ class Leases:
                     after_ns = int(time_ns[first] - time_ns[before[-1]])
                     self._known.append((_messages(recording, own, own), after_ns))
             before = own
-        self.shown = any(after_ns >= _LATE_NS for _, after_ns in self._known)
-        """Whether captures last for long enough to show when leases are renewed."""
         if not self._known:
             self._known = _to_come(recording)
 
