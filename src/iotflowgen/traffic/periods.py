@@ -95,10 +95,12 @@ def _peaks(seconds: NDArray[np.float64]) -> list[float]:
     least = int(np.floor(logs.min()))
     width = 2 * round(_NEAR / _BIN) + 1
     bins = np.bincount((logs - least).astype(np.int64), minlength=width)
-    count = np.convolve(bins, np.ones(width), mode="same")
+    # a triangle has its top where the differences are; a box is as high all around them
+    triangle = np.bartlett(width + 2)[1:-1]
+    count = np.convolve(bins, triangle, mode="same")
     time = np.exp((np.arange(len(count)) + least + 0.5) * _BIN)
     rate = (len(seconds) - 1) / max(float(np.ptp(seconds)), 1e-9)
-    height: NDArray[np.float64] = count / len(seconds) - 2 * _NEAR * time * rate
+    height: NDArray[np.float64] = count / len(seconds) - _NEAR * time * rate
     peaks = []
     for _ in range(_CANDIDATES):
         top = int(np.argmax(height))
