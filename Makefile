@@ -75,6 +75,7 @@ benchmark: $(READY) ## measure devices of ROOT=FOLDER and WEEKS=FOLDER; takes ho
 	$(VENV)/bin/python benchmarks/weeks.py $(WEEKS)
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/fuzzing.py
+	$(VENV)/bin/python benchmarks/live.py $(ROOT)
 	$(VENV)/bin/python benchmarks/tables.py
 
 rivals: ## measure generators from PyPI on ROOT=FOLDER, in an environment of their own

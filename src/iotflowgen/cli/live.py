@@ -93,6 +93,12 @@ def live(
             help="Folder for the ledger of fake flows: JSON lines, and Zeek's conn.log.",
         ),
     ] = None,
+    metrics: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", help="Port of the loopback interface where Prometheus may ask."
+        ),
+    ] = None,
     socket: Annotated[
         Path | None,
         typer.Option(
@@ -171,7 +177,8 @@ def live(
     one = {"mac": mac, "address": ip, "seed": seed}
     home = _home(what, one, {"gateway": gateway, "gateway_mac": gateway_mac})
     when = _start(start), duration
-    how = {"rate": rate, "confirmed": confirm or [], "ledger": ledger, "socket": socket}
+    how = {"rate": rate, "confirmed": confirm or [], "ledger": ledger}
+    how |= {"metrics": metrics, "socket": socket}
     if checks:
         return _check(home, _place(near, far, bridge, how), as_json=as_json)
     if dry_run:

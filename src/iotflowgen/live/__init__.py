@@ -11,9 +11,9 @@ from iotflowgen.extras import lazy_names
 if TYPE_CHECKING:
     from iotflowgen.live.checking.checks import check
     from iotflowgen.live.compose import Composer, Stretch, dry_run
-    from iotflowgen.live.control import DEFAULT_SOCKET, ask
     from iotflowgen.live.home import Decoy, Home, Network, read_home
     from iotflowgen.live.ledger import without_fakes
+    from iotflowgen.live.operating.control import DEFAULT_SOCKET, ask
     from iotflowgen.live.supervise import Place, run
 
 __all__ = [
@@ -38,7 +38,7 @@ __getattr__ = lazy_names(
     {
         "checking.checks": ("check",),
         "compose": ("Composer", "Stretch", "dry_run"),
-        "control": ("DEFAULT_SOCKET", "ask"),
+        "operating.control": ("DEFAULT_SOCKET", "ask"),
         "home": ("Decoy", "Home", "Network", "read_home"),
         "ledger": ("without_fakes",),
         "supervise": ("Place", "run"),

@@ -14,7 +14,6 @@ from typing import Any, Final
 from iotflowgen.errors import NetworkError
 from iotflowgen.events import iso
 from iotflowgen.live.children import Child
-from iotflowgen.live.control import DEFAULT_SOCKET, Control
 from iotflowgen.live.emitting.guard import Host
 from iotflowgen.live.fence import bridge_port, fence, probe, seated
 from iotflowgen.live.handover.namespaces import Namespaces
@@ -22,7 +21,9 @@ from iotflowgen.live.home import Home
 from iotflowgen.live.interfaces import Interfaces, silence, survey
 from iotflowgen.live.leasing.lease import FOREVER, Lease
 from iotflowgen.live.ledger import Ledger
-from iotflowgen.live.notify import notify, watchdog_s
+from iotflowgen.live.operating.control import DEFAULT_SOCKET, Control
+from iotflowgen.live.operating.metrics import Metrics
+from iotflowgen.live.operating.notify import notify, watchdog_s
 from iotflowgen.live.told import checked, handed_over, packed, to_settle
 
 __all__ = ["MOST_RATE", "Place", "behind", "run"]
@@ -54,6 +55,8 @@ class Place:
     """Interfaces that decoys may use although they have a default route."""
     ledger: Path | None = None
     """The folder of the ledger of fake flows; None for no ledger."""
+    metrics: int | None = None
+    """The port of the loopback interface where Prometheus may ask; None for no metrics."""
     socket: Path = DEFAULT_SOCKET
     """Where decoys can be asked how they are, and be stopped."""
 
@@ -88,7 +91,9 @@ def run(
         ArgumentError: A decoy does not fit the network.
     """
     with ExitStack() as whole:
-        control = whole.enter_context(Control(place.socket))
+        listeners: list[Control | Metrics] = [whole.enter_context(Control(place.socket))]
+        if place.metrics is not None:
+            listeners.append(whole.enter_context(Metrics(place.metrics)))
         if place.bridge:
             near = whole.enter_context(bridge_port(place.bridge))
             place = replace(place, near=near, far=place.bridge)
@@ -113,7 +118,7 @@ def run(
             with ExitStack() as stack:
                 attempt = _Attempt(stack, place, interfaces, spaces, say)
                 attempt.begin(told)
-                found = attempt.wait(control)
+                found = attempt.wait(listeners)
             if found is not None:
                 return {**found, "restarts": restarts}
             if time.monotonic() - begun - passed < _SHORT_S:
@@ -160,6 +165,7 @@ class _Attempt:
         self._leases: dict[int, Lease] = {}
         self._found: dict[str, Any] = {}
         self._stopped = False
+        self._conflicts = 0
         self._network: Mapping[str, Any] = {}
 
     def begin(self, told: Mapping[str, Any]) -> None:
@@ -206,7 +212,7 @@ class _Attempt:
             self._ledger = Ledger(place.ledger, self._names, self._say)
             stack.callback(self._ledger.close)
 
-    def wait(self, control: Control) -> dict[str, Any] | None:
+    def wait(self, listeners: Sequence[Control | Metrics]) -> dict[str, Any] | None:
         """Wait for an end or for Ctrl-C; what it tells who emits, None if a process crashed."""
         children = (self._composing, self._emitting, self._answering, self._leasing)
         ends = {child.ends: child for child in (*children, *self._spaces.holders())}
@@ -214,12 +220,13 @@ class _Attempt:
         try:
             while "end" not in self._found and not self._stopped:
                 talking = [child for child in children if not child.is_mute]
-                sources: list[Any] = [*ends, *talking, control]
+                sources: list[Any] = [*ends, *talking, *listeners]
                 ready, _, _ = select.select(sources, [], [], watchdog_s())
                 notify("WATCHDOG=1")
                 self._hear(ready)
-                if control in ready:
-                    control.answer(self._obey)
+                for each in listeners:
+                    if each in ready:
+                        each.answer(self._obey)
                 if self._composing.ends in ready and not self._composing.status():
                     # all is composed
                     ends.pop(self._composing.ends)
@@ -334,6 +341,7 @@ class _Attempt:
 
     def _conflict(self, line: Mapping[str, Any]) -> None:
         place = line["conflict"]
+        self._conflicts += 1
         self._homeless.add(place)
         self._mute()
         if place in self._leases:
@@ -355,13 +363,21 @@ class _Attempt:
             if what == "event":
                 return self._command(self._names.index(name), str(asked.get("event")))
             self._pause(self._names.index(name), is_on=what == "resume")
-        self._emitting.ask({"status": True})
-        self._found.pop("status", None)
-        while "status" not in self._found and not self._emitting.is_mute:
-            self._hear([self._emitting])
         silent = self._paused | self._homeless
         on = {name: "silent" if i in silent else "on" for i, name in enumerate(self._names)}
-        return {**self._found.get("status", {}), "decoys": on}
+        known = self._told_by(self._emitting, "status") | {"decoys": on}
+        if what == "metrics":
+            return {**known, **self._told_by(self._answering, "told"), "conflicts": self._conflicts}
+        return {name: value for name, value in known.items() if name not in ("late", "queue")}
+
+    def _told_by(self, child: Child, name: str) -> dict[str, Any]:
+        """What a process says of itself; nothing where it has ended."""
+        child.ask({"status": True})
+        self._found.pop(name, None)
+        while name not in self._found and not child.is_mute:
+            self._hear([child])
+        found: dict[str, Any] = self._found.pop(name, {})
+        return found
 
     def _command(self, place: int, event: str) -> dict[str, Any]:
         """Have something happen to a decoy."""

@@ -154,6 +154,7 @@ class _Loop:
         self._near, self._marks, self._answers, self._guard = near, marks, answers, guard
         self._settle = settle
         self._announced = Announced()
+        self._sent = 0
         self._more_marks = select.poll()
         self._more_marks.register(marks, select.POLLIN)
         self._requests = Requests()
@@ -175,12 +176,15 @@ class _Loop:
             for frame in chain(self._answers.due(), self._answers.pass_on(ready)):
                 if self._guard(frame):
                     self._near.send(frame)
+                    self._sent += 1
 
     def _obey(self) -> None:
         """Do what is asked on standard input."""
         for asked in self._requests.read():
             if "muted" in asked:
                 self._answers.mute(asked["muted"])
+            elif "status" in asked:
+                tell({"told": {"answers": self._sent}})
             else:
                 self._settle(asked)
 

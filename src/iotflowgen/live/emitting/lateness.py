@@ -7,6 +7,7 @@ __all__ = ["Lateness"]
 _STEPS: Final = 16
 """Of each doubling: a percentile is right to 1 part in 16."""
 _BUCKETS: Final = 48 * _STEPS
+_LIMITS_S: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 0.01, 0.1, 1.0)
 
 
 class Lateness:
@@ -17,6 +18,7 @@ class Lateness:
         """That were counted."""
         self.most_ns = 0
         """The latest of them."""
+        self._sum_ns = 0
         self._counts = [0] * _BUCKETS
 
     def add(self, late_ns: int) -> None:
@@ -24,6 +26,7 @@ class Lateness:
         late_ns = max(late_ns, 0)
         self.packets += 1
         self.most_ns = max(self.most_ns, late_ns)
+        self._sum_ns += late_ns
         self._counts[_bucket(late_ns)] += 1
 
     def percentile_ns(self, share: float) -> int:
@@ -34,6 +37,14 @@ class Lateness:
             if count and left <= 0:
                 return min(_last_of(bucket), self.most_ns)
         return 0
+
+    def histogram(self) -> dict[str, Any]:
+        """How many were not later than some limits, seconds, and all together."""
+        counts = [(limit, self._until(int(limit * 1e9))) for limit in _LIMITS_S]
+        return {"buckets": counts, "seconds": self._sum_ns / 1e9, "count": self.packets}
+
+    def _until(self, limit_ns: int) -> int:
+        return sum(self._counts[: _bucket(limit_ns) + 1])
 
     def summary(self) -> dict[str, Any]:
         """Milliseconds, by percentile."""

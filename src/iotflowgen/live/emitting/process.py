@@ -222,7 +222,9 @@ class _Loop:
             elif "host" in asked:
                 self._settle(asked["decoy"], Host.of(asked["host"]), IPv4Network(asked["subnet"]))
             else:
-                tell({"status": self._emitter.summary()})
+                late = self._emitter.lateness.histogram()
+                more = {"queue": len(self._queue), "late": late}
+                tell({"status": {**self._emitter.summary(), **more}})
         if self._requests.are_over:
             raise _Stop
 
