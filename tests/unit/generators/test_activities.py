@@ -188,3 +188,10 @@ def test_what_a_device_does_is_told_with_its_cause(fitted):
     assert answer.name == "on"
     assert answer.unanswered == pytest.approx(0.25, abs=0.05)
     assert answer.activities == pytest.approx(1, abs=0.3)
+
+
+def test_set_ups_say_how_much_comes_after_them(traces):
+    stream = days(Activities().fit(traces), 0.2)
+    rate = len(stream) / (stream.time_ns[-1] / SECOND)
+    captured = [len(trace) / (np.ptp(trace.time_ns) / SECOND) for trace in traces]
+    assert rate == pytest.approx(np.mean(captured), rel=0.4)

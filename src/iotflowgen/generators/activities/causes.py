@@ -52,6 +52,7 @@ _LEAST_NS = 10**6  # pause
 _TURNS, _CLOCK_SHARE = 10, 0.3  # pauses that are alike, of what may be a clock
 _NEAR_TURN = 0.04  # of a period, that a turn is early or late
 _GAIN = 0.5  # of its activities, that another kind of the same clock adds
+_TURNS_LEFT = 2.5  # of a clock, from which on it has stopped
 _CLOCK = 0.7  # share of pauses that are alike, of a clock
 _MANY = 12  # pairs after a like pause, to draw from these alone
 _ANY = -1  # pause
@@ -101,16 +102,21 @@ class ByItself:
         goes_on = np.diff(run, append=-1) == 0
         gap_ns = np.diff(begin_ns, append=0)
         later = np.arange(1, len(activity) + 1)
-        is_clock = pauses_alike(gap_ns[goes_on])[0] >= _CLOCK
+        alike, usual_ns = pauses_alike(gap_ns[goes_on])
+        # as if each run came again and again, and with it those that show none: else the longest
+        # pauses would be missing
+        last = np.flatnonzero(~goes_on)
+        first = np.append(0, last[:-1] + 1)
+        own_ns = span_ns[run[last]]
+        others_ns = (int(span_ns.sum()) - int(own_ns.sum())) // len(last)
+        gap_ns[last] = own_ns - (begin_ns[last] - begin_ns[first]) + others_ns
+        later[last] = first
+        # a clock goes on where a run is too short for its next turn
+        is_clock = alike >= _CLOCK
+        goes_on[last] = (not is_clock) | (gap_ns[last] > _TURNS_LEFT * usual_ns)
+        is_clock &= not goes_on[last].any()
         if is_clock:
             self.period = float(np.median(gap_ns[goes_on])) / 1e9
-        else:
-            # as if each run came again and again: else the longest pauses would be missing
-            last = np.flatnonzero(~goes_on)
-            first = np.append(0, last[:-1] + 1)
-            gap_ns[last] = span_ns[run[last]] - (begin_ns[last] - begin_ns[first])
-            later[last] = first
-            goes_on[:] = True
         pair = np.flatnonzero(goes_on)
         logs = np.log(np.maximum(gap_ns[pair], _LEAST_NS))
         classes = np.floor(_CLASSES * logs / np.log(10)).astype(np.int64)
