@@ -83,8 +83,10 @@ class Threads:
             number, used_ns = self._open.get(service, _NO_THREAD) if continues else _NO_THREAD
             later_ns = max(0, used_ns + _AFTER_NS - begins_ns) if number != _NONE else 0
             if number == _NONE:
+                # what no capture opens was open before
+                may_be_older = self._there_before or service not in self._may_open
                 missing = continues and must
-                missing &= service in self._begun or not self._there_before
+                missing &= service in self._begun or not may_be_older
                 opens = missing and service in self._may_open
                 instead.append(opens)
                 if missing and not opens:
