@@ -35,8 +35,9 @@ class RivalConfig(Settings):
 
     window: int = Field(default=20, ge=2)
     """L, packets a window."""
-    windows: int = Field(default=2_000, ge=1)
-    """Windows drawn at random to learn from; fewer where the captures hold fewer."""
+    windows: int = Field(default=500, ge=1)
+    """Windows drawn at random to learn from, as many as the paper draws; fewer where the captures
+    hold fewer."""
     epochs: int | None = Field(default=None, ge=1)
     """Passes over them; as many as the tool takes by itself, by default."""
     ports: PortConfig = PortConfig()
