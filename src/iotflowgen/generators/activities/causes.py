@@ -27,6 +27,7 @@ __all__ = [
     "Coming",
     "Uniform",
     "WhenIdle",
+    "answers",
     "by_clocks",
     "by_turns",
     "follows",
