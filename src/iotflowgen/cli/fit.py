@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import iotflowgen as iot
-from iotflowgen.capture import CaptureWarning, find_captures
 from iotflowgen.cli.console import one_thread, progress_display, reports_errors, say
 from iotflowgen.cli.options import (
     HOW,
@@ -147,6 +146,8 @@ def _source(events: list[str] | None) -> "EventSource | None":
 
 def _say_cost(captures: Sequence[Path]) -> None:
     """Say what large captures will take, as measured by `benchmarks/large.py`."""
+    from iotflowgen.capture import CaptureWarning, find_captures
+
     with warnings.catch_warnings():
         # what is left out is said when they are read
         warnings.simplefilter("ignore", CaptureWarning)

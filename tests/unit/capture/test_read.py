@@ -18,7 +18,7 @@ from iotflowgen.errors import TooShort, UnreadableCapture
 from iotflowgen.traffic import Trace, cut_windows, every_window_start
 from tests.unit.capture.conftest import DEVICE, HOME, START_NS, pcap, pcapng, talk
 
-ABSENT = ("name", "headers", "states", "fixed", "sha256")
+ABSENT = ("name", "headers", "states", "fixed", "silence_ns", "sha256")
 COLUMNS = [name for name in Trace.__dataclass_fields__ if name not in ABSENT]
 
 
