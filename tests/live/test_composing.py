@@ -94,6 +94,7 @@ def test_what_no_switch_forwards_is_left_out(models):
         ("x = 1", "x"),
         ("decoys = []", "decoys"),
         ('[network]\nsubnet = "8.8.8.0/24"', "no private network"),
+        ('[network]\nsubnet = "192.0.2.0/24"', "no private network"),
         ('[network]\nsubnet = "10.0.0.0/24"\ngateway = "10.0.1.1"', "no host of 10.0.0.0/24"),
         ('[network]\ngateway_mac = "ff:ff:ff:ff:ff:ff"', "no MAC address of a host"),
         ("[network]\nvlan = 4095", "network.vlan"),

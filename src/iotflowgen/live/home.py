@@ -40,7 +40,18 @@ from iotflowgen.errors import ArgumentError
 from iotflowgen.events import Habit, Schedule
 from iotflowgen.files import parsed_text
 
-__all__ = ["LEASED", "Decoy", "Home", "Network", "is_host", "one_decoy", "read_home"]
+__all__ = [
+    "LEASED",
+    "Decoy",
+    "Home",
+    "Network",
+    "is_host",
+    "is_private",
+    "one_decoy",
+    "read_home",
+]
+
+_PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 
 def _checked_mac(text: str) -> str:
@@ -103,7 +114,7 @@ class Network(_Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.subnet is not None and not (self.subnet.is_private and self.subnet.prefixlen < 31):
+        if self.subnet is not None and not (is_private(self.subnet) and self.subnet.prefixlen < 31):
             raise ValueError(
                 f"{self.subnet} is no private network; decoys need one, as 10.0.0.0/24"
             )
@@ -178,7 +189,7 @@ class Home(_Strict):
                 seen.add(what)
             if subnet and fixed and not is_host(fixed, subnet):
                 raise ValueError(f"decoy {decoy.name}: {fixed} is no host of {subnet}")
-            if fixed and not fixed.is_private:
+            if fixed and not is_private(fixed):
                 raise ValueError(f"decoy {decoy.name}: {fixed} is a public address")
         names = [decoy.name for decoy in self.decoys]
         for habit in self.events:
@@ -240,6 +251,15 @@ def _minutes(time: str) -> int:
     """Of a day, by the clock."""
     hour, minute = map(int, time.split(":"))
     return 60 * hour + minute
+
+
+def is_private(network: IPv4Network | IPv4Address) -> bool:
+    """Whether a network, or an address, is one of those that are not on the Internet (RFC 1918).
+
+    Those for documentation and for other special purposes, which `ipaddress` calls private as well,
+    are none that a home has.
+    """
+    return any(IPv4Network(network).subnet_of(private) for private in _PRIVATE)
 
 
 def is_host(address: IPv4Address, subnet: IPv4Network) -> bool:

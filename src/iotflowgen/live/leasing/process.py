@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from types import FrameType
 from typing import Any, Final
 
-from iotflowgen.live.home import Decoy, is_host
+from iotflowgen.live.home import Decoy, is_host, is_private
 from iotflowgen.live.leasing.client import Client
 from iotflowgen.live.leasing.messages import Answer, client_of, message_in
 from iotflowgen.live.leasing.settling import Claim, Means, Settling
@@ -47,12 +47,12 @@ class Offers:
         address = answer.address
         if not answer.lease_s:
             return f"{address} would be leased for 0 s"
-        if not address.is_private:
+        if not is_private(address):
             return f"{address} is a public address"
         for subnet in (self._subnet, answer.subnet):
             if subnet is not None and not is_host(address, subnet):
                 return f"{address} is no host of {subnet}"
-        if not answer.server.is_private:
+        if not is_private(answer.server):
             return f"its server has a public address, {answer.server}"
         if address in self._taken:
             return f"somebody else has {address}"
