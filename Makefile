@@ -85,6 +85,7 @@ rivals: ## measure generators from PyPI on ROOT=FOLDER, in an environment of the
 	build/rivals/bin/pip install --disable-pip-version-check -q --no-deps \
 		gretel-synthetics==0.22.20 category-encoders
 	build/rivals/bin/iotflowgen benchmark $(ROOT) --devices $(RIVALLED) --generators par,dgan \
+		--protocols paper \
 		--adversaries packet-metadata,published,boosting --out benchmarks/results/rivals
 	cp benchmarks/results/rivals/results.json benchmarks/results/rivals.json
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import fit_tables
+import live_tables
 import packet_tables
 import realism_tables
 import scan_tables
@@ -272,6 +273,41 @@ def iotflow_targets() -> str:
     return _table(["mean (worst)", "paper", "target", "`iotflow`", "met"], rows)
 
 
+def rivals() -> str:
+    """Generators of time series from PyPI beside ours, under `paper`, and what fits take."""
+    found, ours = read_results(RESULTS / "rivals.json"), _benchmark()
+    columns: dict[str, dict[str, float | None]] = {}
+    for results, name in (
+        (ours, "iotflow"),
+        (ours, "doppelganger"),
+        (found, "par"),
+        (found, "dgan"),
+    ):
+        for adversary in ("packet-metadata", "published"):
+            cells = results.select(protocol="paper", generator=name, adversary=adversary)
+            if accuracy := {cell.device: cell.accuracy for cell in cells}:
+                columns[f"`{name}`, `{adversary}`"] = dict(accuracy)
+        columns[f"`{name}`, fit, s"] = {
+            s.device: s.fit_seconds
+            for s in results.samples
+            if (s.generator, s.protocol) == (name, "paper")
+        }
+    rows = [
+        (
+            device.name,
+            *(_second_or_share(name, of.get(device.name)) for name, of in columns.items()),
+        )
+        for device in found.devices
+    ]
+    return _table(["device", *columns], rows)
+
+
+def _second_or_share(name: str, value: float | None) -> str:
+    if name.endswith(", s"):
+        return "-" if value is None else f"{value:.0f}"
+    return _share(name, value)
+
+
 def _excess_of_guessing(adversary: str) -> dict[str, float]:
     """By device, how far controls are below 50 %: the excess of a guess."""
     cells = (
@@ -482,6 +518,11 @@ def scanning(name: str) -> str:
     return _table(*getattr(scan_tables, name)(_results("scanners.json")))
 
 
+def living() -> str:
+    """What decoys on a network were measured to do."""
+    return _table(*live_tables.decoys(_results("live.json")))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "reading": reading,
     "agreement": agreement,
@@ -494,12 +535,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "costs": costs,
     "targets": targets,
     "iotflow-targets": iotflow_targets,
+    "rivals": rivals,
     "ablation": ablation,
     "known-source": known_source,
     "baseline": baseline,
     "audit": audit,
     "headers": headers,
     "large": large,
+    "decoys": living,
     "fuzzing": fuzzing,
     "fit": partial(of_devices, fit_tables.fit, "fit.json"),
     "budgets": partial(of_devices, fit_tables.budgets, "fit.json"),

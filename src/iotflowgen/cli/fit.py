@@ -106,7 +106,7 @@ def fit(
     iotflowgen fit captures/plug --out plug.model
     iotflowgen fit captures/plug --generator iotflow --out plug.model
     iotflowgen fit week.pcap --device 02:00:5e:10:00:01 --out plug.model
-    iotflowgen fit captures/plug --events events.csv --events-zone Europe/Berlin -o plug.model
+    iotflowgen fit captures/plug --events events.csv --out plug.model
     ```
     """
     check_not_read(out, *captures, config, *map(Path, events or ()))

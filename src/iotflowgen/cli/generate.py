@@ -191,8 +191,8 @@ def generate(
     iotflowgen generate plug.model --duration 24h --start 2026-01-01 -o day.pcap
     iotflowgen generate plug.model --sessions 10 --persona decoy.toml -o a.pcap
     iotflowgen generate plug.model --windows 500 --seed 1 --out windows.parquet
-    iotflowgen generate plug.model --event on@18:30 --event off@23:10:05 -o evening.pcap
-    iotflowgen generate plug.model --schedule week.toml --duration 7d -o week.pcap
+    iotflowgen generate plug.model --event on@18:30 --event off@23:10 -o a.pcap
+    iotflowgen generate plug.model --schedule week.toml --duration 7d -o a.pcap
     iotflowgen generate home.toml --duration 24h --out home.pcap
     ```
     """
