@@ -36,6 +36,11 @@ def _late(of: Callable[[_Row], Mapping[str, Any]]) -> Callable[[_Row], str]:
 
 _LATE: Final = "lateness at the observer, p50 / p99 / p99.9, ms"
 _LATENESS: Final = "0.1 / 1 / 5"
+_EMITTED: Final = (
+    "the same as the emitter says",
+    _LATENESS,
+    _late(lambda row: row["lateness_ms"]),
+)
 _USE: Final = (
     ("processor, share of a core", "60%", lambda row: f"{row['processor']:.0%}"),
     ("memory of all processes", "1 GB", lambda row: f"{row['memory_mb'] / 1000:.2f} GB"),
@@ -64,21 +69,12 @@ _FIGURES: Final[dict[str, tuple[Callable[[_Row], str], tuple[Any, ...]]]] = {
         lambda row: f"{_spans(row)}, all boot at once; {row['packets']:,} packets",
         (
             (_LATE, _LATENESS, _late(lambda row: row["observer"])),
+            _EMITTED,
             ("the same of tcpreplay with the same file", "", _late(lambda row: row["tcpreplay"])),
             *_USE,
         ),
     ),
-    "hour": (
-        _spans,
-        (
-            (
-                "lateness as the emitter says, p50 / p99 / p99.9, ms",
-                _LATENESS,
-                _late(lambda row: row["lateness_ms"]),
-            ),
-            *_USE,
-        ),
-    ),
+    "hour": (_spans, (_EMITTED, *_USE)),
     "drift": (
         _spans,
         (("drift, ms", "0", lambda row: f"{row['observer'].get('drift', float('nan')):.2f}"),),
