@@ -20,7 +20,7 @@ from iotflowgen.recording import Recording
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, Layers
 from iotflowgen.wire.arrays import Integers
-from iotflowgen.wire.messages import DHCP_COOKIE
+from iotflowgen.wire.messages import DHCP_COOKIE, dhcp_options
 
 __all__ = ["Renewals"]
 
@@ -145,15 +145,10 @@ def _of_client(message: bytes, address: bytes) -> bytes:
 
 def _options(message: bytes) -> Iterator[tuple[int, bytes]]:
     """Options of a message of DHCP, as far as they are whole."""
-    at = _OPTIONS if message[_COOKIE:_OPTIONS] == DHCP_COOKIE else len(message)
-    while at + 1 < len(message) and message[at] != _END:
-        if message[at] == _PAD:
-            at += 1
-            continue
-        end = at + 2 + message[at + 1]
-        if end <= len(message):
-            yield message[at], message[at + 2 : end]
-        at = end
+    if message[_COOKIE:_OPTIONS] == DHCP_COOKIE:
+        for code, at, size in dhcp_options(message):
+            if at + size <= len(message):
+                yield code, message[at : at + size]
 
 
 def _renewed_after(options: dict[int, bytes]) -> int:
