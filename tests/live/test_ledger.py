@@ -188,7 +188,9 @@ def test_decoys_that_run_are_asked_paused_and_stopped(network, models, tmp_path)
 
     status = ask("status")
     assert status["decoys"] == {"hall": "on", "door": "on"}
-    assert status["near"] + status["far"] >= 200
+    # ARP may be an answer, which is no traffic of the decoys' own
+    own = [frame for frame in observer.frames if frame[12:14] != b"\x08\x06"]
+    assert status["near"] + status["far"] >= len(own) > 100
     assert ask("pause", "door")["decoys"] == {"hall": "on", "door": "silent"}
     time.sleep(0.2)
     before = len(observer.watch(quiet=0.2))
