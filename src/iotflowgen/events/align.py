@@ -2,7 +2,8 @@
 
 Clocks of those who note are off, and some note minutes only. Each log is moved by the lag at which
 its events show best in the traffic; where they then still scatter, each is moved to the first
-packet that it caused. A log that is right, so that what it says comes shortly before, stays.
+packet that it caused, and no two to the same. A log that is right, so that what it says comes
+shortly before, stays.
 """
 
 import warnings
@@ -132,11 +133,10 @@ def _align(
         zone = f" (but {hours:+g} hours later: are they of another --events-zone?)" if hours else ""
         _warn(f"{log.name}: its events do not show in the traffic{zone}, and are taken as noted")
     else:
-        for name in np.unique(names):
-            own = names == name
-            shift_ns, way = shows
-            onsets = traffic.onsets(times[own], shift_ns, way.early_ns, way.late_ns)
-            lag[own], has[own] = onsets.lag_ns, onsets.has_traffic
+        shift_ns, way = shows
+        number = np.unique(names, return_inverse=True)[1]
+        onsets = traffic.onsets(times, number, shift_ns, *way)
+        lag, has = onsets.lag_ns, onsets.has_traffic
     moved = _moved(log, lag, has) if shows else lag
     silent, counts = Counter(names[~has].tolist()), Counter(names.tolist())
     if silent:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iotflowgen.events.matching import matched_in_order
 from iotflowgen.traffic import Trace
 
 __all__ = ["Onsets", "Traffic"]
@@ -25,6 +26,8 @@ Floats = NDArray[np.float64]
 _BIN_NS: Final = 250 * 10**6
 _BURST_NS: Final = 2 * 10**9
 """What an event causes begins within so long."""
+_LASTS_NS: Final = 10 * 10**9
+"""And shows within so long what it is, with pauses: a device that wakes up waits for a lease."""
 _CLASSES: Final = 8
 """Classes of lengths, of which the longest is e times the shortest."""
 _MOST: Final = 2000
@@ -37,7 +40,7 @@ _HOURS: Final = tuple(hour for half in range(1, 29) for hour in (-half / 2, half
 
 @dataclass(frozen=True, eq=False)
 class Onsets:
-    """What events of one log and name show in the traffic."""
+    """What events of one log show in the traffic."""
 
     lag_ns: Integers
     """From each event to the first packet that it causes (N); 0 where it causes none."""
@@ -100,44 +103,72 @@ class Traffic:
         usual = max(shows(0), float(np.median([*there.values()])))
         return best if there[best] > max(2 * usual, _CLEAR) else 0.0
 
-    def onsets(self, times_ns: Integers, lag_ns: int, before_ns: int, after_ns: int) -> Onsets:
-        """What follows events (N) that begin to show `lag_ns` after their times.
+    def onsets(
+        self,
+        times_ns: Integers,
+        name: Integers,
+        lag_ns: int,
+        blur_ns: int,
+        before_ns: int,
+        after_ns: int,
+    ) -> Onsets:
+        """What follows events (N) of one log that begin to show `lag_ns` after their times.
+
+        No two are of the same traffic, and what was done first shows first.
 
         Args:
             times_ns: When they were noted (N).
+            name: What they are, by numbers (N).
             lag_ns: The lag that they have in common.
+            blur_ns: On the whole they come within so long.
             before_ns: How much sooner each may show.
             after_ns: How much later.
         """
-        weight = self._weights(times_ns + lag_ns, before_ns, after_ns)
-        first = np.searchsorted(self.time_ns, times_ns + lag_ns - before_ns)
-        last = np.searchsorted(self.time_ns, times_ns + lag_ns + after_ns, side="right")
+        parts = []
+        for each in np.unique(name).tolist():
+            own = np.flatnonzero(name == each)
+            event, *found = self._beginnings(times_ns[own] + lag_ns, blur_ns, before_ns, after_ns)
+            parts.append((own[event], *found))
+        event, packet, shows = (np.concatenate(column) for column in zip(*parts, strict=True))
+        rank = np.argsort(np.argsort(times_ns, kind="stable"))
+        order = np.lexsort((packet, rank[event]))
+        event, packet, shows = event[order], packet[order], shows[order]
+        of = matched_in_order(rank[event], packet, shows)
         best, lags = np.zeros(len(times_ns)), np.zeros(len(times_ns), dtype=np.int64)
-        for i, (low, high) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-            if low < high:
-                due_ns = int(times_ns[i]) + lag_ns + (after_ns - before_ns) // 2
-                best[i], at_ns = self._onset(low, high, due_ns, before_ns + after_ns, weight)
-                lags[i] = at_ns - times_ns[i]
-        enough = 0.25 * np.median(best[best > 0]) if (best > 0).any() else 0
-        has = best > max(enough, 1.0)
+        best[event[of]] = shows[of]
+        lags[event[of]] = self.time_ns[packet[of]] - times_ns[event[of]]
+        has = np.zeros(len(times_ns), dtype=bool)
+        for each in np.unique(name[best > 0]).tolist():
+            own = name == each
+            has[own] = best[own] > max(0.25 * np.median(best[own & (best > 0)]), 1.0)
         return Onsets(np.where(has, lags, 0), has)
 
-    def _onset(
-        self, low: int, high: int, due_ns: int, reach_ns: int, weight: Floats
-    ) -> tuple[float, int]:
-        """How much what follows an event shows, and when, of the best among these packets."""
-        time_ns, kind = self.time_ns[low:high], self._kind[low:high]
-        best, at_ns, telling = 0.0, due_ns, weight[kind]
-        # what is there anyway, but by chance more often, does not begin it
-        begins = (telling > 0) & (2 * telling >= telling.max())
-        for start in np.flatnonzero(begins).tolist():
-            end = int(np.searchsorted(time_ns, time_ns[start] + _BURST_NS))
-            found = float(weight[np.unique(kind[start:end])].sum())
-            # of two that show as much, the one that is due
-            found /= 1 + abs(int(time_ns[start]) - due_ns) / reach_ns
-            if found > best:
-                best, at_ns = found, int(time_ns[start])
-        return best, at_ns
+    def _beginnings(
+        self, due_ns: Integers, blur_ns: int, before_ns: int, after_ns: int
+    ) -> tuple[Integers, Integers, Floats]:
+        """Where traffic begins that events (N) of one name may cause.
+
+        Returns:
+            Events, packets, and how much these show that it is so.
+        """
+        weight = self._weights(due_ns, before_ns, after_ns)
+        telling = weight[self._kind]
+        # what is there anyway, but by chance more often, does not begin it; nor what goes on
+        strong = np.flatnonzero((telling > 0) & (2 * telling >= weight.max(initial=0)))
+        starts = strong[np.diff(self.time_ns[strong], prepend=-(2**62)) > _BURST_NS]
+        start_ns = self.time_ns[starts]
+        first = np.searchsorted(start_ns, due_ns - before_ns)
+        size = np.searchsorted(start_ns, due_ns + after_ns, side="right") - first
+        event = np.repeat(np.arange(len(due_ns)), size)
+        start = (first - np.cumsum(size) + size)[event] + np.arange(len(event))
+        shows = np.zeros(len(starts))
+        for at in np.unique(start).tolist():
+            end = np.searchsorted(self.time_ns, start_ns[at] + _LASTS_NS)
+            shows[at] = weight[np.unique(self._kind[starts[at] : end])].sum()
+        # of two that show as much, the one that is due
+        off_ns = np.abs(start_ns[start] - due_ns[event] - blur_ns // 2) - blur_ns // 2
+        off = np.maximum(off_ns, 0) / (before_ns + after_ns)
+        return event, starts[start], shows[start] / (1 + off)
 
     def _weights(self, times_ns: Integers, before_ns: int, after_ns: int) -> Floats:
         """How much packets of each kind (K) tell of events: the logarithm of a likelihood ratio."""

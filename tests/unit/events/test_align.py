@@ -60,6 +60,17 @@ def test_minutes_are_found_within_their_minute():
     assert off(aligned, events) < 0.3
 
 
+def test_events_of_a_minute_are_of_different_traffic():
+    several = pressed(20, every_s=600)
+    events = [Event(e.time_ns + i * 17 * S, e.name) for e in several for i in range(3)]
+    noted = [Event(e.time_ns // (60 * S) * 60 * S, e.name) for e in events]
+    with pytest.warns(EventWarning, match="nothing unusual follows"):  # some at a minute's end
+        aligned = align([log_of(noted, to_minutes=True)], [captured(events)])
+    pairs = zip(aligned.events, events, strict=True)
+    right = [abs(one.time_ns - other.time_ns) < 0.3 * S for one, other in pairs]
+    assert np.mean(right) > 0.9
+
+
 def test_an_event_without_traffic_is_kept_and_told_of():
     events = pressed(40)
     ghost = Event(events[20].time_ns + 10 * S, "on")
@@ -117,7 +128,8 @@ def test_a_capture_that_starts_in_the_middle_has_the_events_from_there_on():
 def test_thousands_at_once_are_told_of_and_kept():
     events = pressed(40)
     crowd = [Event(events[20].time_ns + i, "on") for i in range(3000)]
-    with pytest.warns(EventWarning, match="events are of one second"):
+    unanswered = pytest.warns(EventWarning, match="nothing unusual follows 3000 of 3020 on")
+    with unanswered, pytest.warns(EventWarning, match="events are of one second"):
         aligned = align([log_of([*events, *crowd])], [captured(events)])
     assert len(aligned.events) == 3040
 
