@@ -46,7 +46,7 @@ from iotflowgen.cli.app import app
 from iotflowgen.files import whole_file
 from iotflowgen.generators.model_file import digest, versions
 from iotflowgen.wire import Frames
-from iotflowgen.wire.pcap import FORMATS, read_records, records_bytes
+from iotflowgen.wire.pcap import FORMATS, read_index, read_records, records_bytes
 
 SEED = 0
 CAPTURES, MODELS = 2000, 400
@@ -192,7 +192,7 @@ def _places(number: int) -> Places:
     """Where frames begin in one of `captures`."""
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(captures()[number])
-        return read_records(Path(file.name)).frames.start
+        return read_index(Path(file.name)).start
 
 
 def mutated_capture(number: int) -> bytes:

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 
 from iotflowgen.files import open_regular
 
-__all__ = ["LARGEST_FILE", "LARGEST_UNPACKED", "MOST_TIMES", "beginning", "unpacked"]
+__all__ = ["LARGEST_FILE", "LARGEST_UNPACKED", "MOST_TIMES", "Content", "beginning"]
 
 LARGEST_FILE: Final = 2**32
 """Bytes that are read of a file that is not packed."""
@@ -29,6 +29,7 @@ MOST_TIMES: Final = 30
 half or to a tenth."""
 _SMALL: Final = 2**24
 _PIECE: Final = 2**16
+_WINDOW: Final = 2**20
 _MEMORY: Final = 2**27
 """Bytes that xz may take for its dictionary: all of its presets do with less."""
 _DAMAGE: Final = (
@@ -38,38 +39,88 @@ _DAMAGE: Final = (
 """What the standard library raises for damaged files."""
 
 
-def unpacked(path: Path, most: int | None = None) -> tuple[bytearray, str]:
-    """What a file holds, unpacked, and what is wrong with the rest; nothing wrong is no word.
+class Content:
+    """What a file holds, unpacked, through a window that moves on: it need not fit into memory.
 
     Args:
         path: The file, packed or not.
-        most: Bytes that are wanted; by default all, as far as the bounds of this module.
+        step: Bytes that the window moves on by, at least.
 
     Raises:
         NotRegular: It is a pipe or a device.
         OSError: It cannot be read, or has more than `LARGEST_FILE` bytes.
+
+    Attributes:
+        window: The bytes that are seen.
+        at: Where they begin in the content.
     """
-    content, complaint = bytearray(), ""
+
+    def __init__(self, path: Path, step: int = _WINDOW) -> None:
+        self.window, self.at = b"", 0
+        self._step, self._complaints = step, list[str]()
+        self._pieces = _bounded(path, self._complaints)
+        self.more()
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with what comes after the window, which is not read; else no word."""
+        return "".join(self._complaints)
+
+    def more(self) -> bool:
+        """Have the window reach farther, if the content does; whether it does."""
+        parts, left = [self.window], self._step
+        while left > 0 and (piece := next(self._pieces, b"")):
+            parts.append(piece)
+            left -= len(piece)
+        self.window = b"".join(parts)
+        return len(parts) > 1
+
+    def drop(self, count: int) -> None:
+        """Have the window begin so many bytes later."""
+        self.window = self.window[count:]
+        self.at += count
+
+    @property
+    def end(self) -> int:
+        """Where the window ends in the content."""
+        return self.at + len(self.window)
+
+    def find_end(self) -> int:
+        """How much the content is; nothing more of it is seen."""
+        self.drop(len(self.window))
+        while self.more():
+            self.drop(len(self.window))
+        return self.at
+
+
+def _bounded(path: Path, complaints: list[str]) -> Iterator[bytes]:
+    """What a file holds, piece by piece, as far as the bounds of this module, and no further.
+
+    Args:
+        path: The file.
+        complaints: Where to say why there is no more, if something is wrong.
+    """
     with _opened(path) as (file, kind, size):
         bound = min(LARGEST_UNPACKED, max(_SMALL, MOST_TIMES * size)) if kind else LARGEST_FILE
         if size > LARGEST_FILE:
             raise OSError(None, f"has more than {LARGEST_FILE} bytes; cut it with editcap -c")
-        wanted = bound if most is None else min(bound, most)
+        left = bound
         try:
             for piece in _pieces(file, kind):
-                content += piece
-                if len(content) > wanted:
-                    break
+                if left:
+                    yield piece[:left]
+                if len(piece) > left:
+                    complaints.append(
+                        f"it unpacks to more than {bound} bytes, of which no more are read"
+                    )
+                    return
+                left -= len(piece)
         except _DAMAGE as error:
-            complaint = f"the {kind} file is damaged ({error})"
-            if isinstance(error, EOFError):
-                complaint = f"the {kind} file is cut short"
             if not kind:
                 raise
-    if len(content) > bound:
-        complaint = f"it unpacks to more than {bound} bytes, of which no more are read"
-    del content[wanted:]
-    return content, complaint
+            cut_short = isinstance(error, EOFError)
+            how = "cut short" if cut_short else f"damaged ({error})"
+            complaints.append(f"the {kind} file is {how}")
 
 
 def beginning(path: Path, count: int) -> bytes:
@@ -79,7 +130,7 @@ def beginning(path: Path, count: int) -> bytes:
         NotRegular: It is a pipe or a device.
         OSError: It cannot be read.
     """
-    return bytes(unpacked(path, count)[0])
+    return Content(path, count).window[:count]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.wire.arrays import Flags, Integers
-from iotflowgen.wire.pcap import Records
+from iotflowgen.wire.pcap import Index, Records
 
 __all__ = ["Dissection", "Usable", "find_usable"]
 
@@ -63,7 +63,7 @@ class Usable(NamedTuple):
     """What is wrong with the others; empty if there are none."""
 
 
-def find_usable(records: Records) -> Usable:
+def find_usable(records: Records | Index) -> Usable:
     """The packets that can be read, and whose times go together.
 
     Devices without a battery begin in 1970, until NTP sets their clock, and so do captures that are

@@ -11,7 +11,7 @@ from iotflowgen.errors import DeviceNotFound, UnreadableCapture
 from iotflowgen.traffic import spread_stretches, within
 from iotflowgen.wire.frames import Frames
 from iotflowgen.wire.links import LINKS, as_ethernet
-from iotflowgen.wire.pcap import read_records
+from iotflowgen.wire.pcap import read_index, read_indexed
 
 __all__ = ["Ethernet", "read_ethernet"]
 
@@ -59,23 +59,20 @@ def read_ethernet(path: Path, most: int | None = None) -> Ethernet:
         UnreadableCapture: No packet can be made out, or none is of a link type that is read.
         DeviceNotFound: None goes from one host to another.
     """
-    records = read_records(path)
-    in_file, time_ns, complaint = find_usable(records)
+    index = read_index(path)
+    in_file, time_ns, complaint = find_usable(index)
     if complaint and not len(in_file):
         raise UnreadableCapture(f"{path}: {complaint}")
     begins = list[int]()
-    frames, size = records.frames, int(records.length[in_file].sum())
+    size = int(index.length[in_file].sum())
     if most is not None and within(len(in_file), size, most) < len(in_file):
         stretches = spread_stretches(time_ns, within(len(in_file), size, most))
         some = np.concatenate([np.arange(each.start, each.stop) for each in stretches])
         begins = [int(in_file[each.start]) for each in stretches]
         in_file, time_ns = in_file[some], time_ns[some]
-    frames, link, length = frames.take(in_file), records.link[in_file], records.length[in_file]
-    many = len(records.frames) if begins else 0
-    if begins:
-        # nothing is kept of all others
-        frames = frames.packed()
-    del records
+    link, length, many = index.link[in_file], index.length[in_file], len(index.link)
+    frames = read_indexed(path, index, in_file)
+    del index
     known = np.isin(link, [*LINKS])
     kinds = np.unique(link[~known]).tolist()
     names = ", ".join(sorted({_OTHER_LINKS.get(kind, str(kind)) for kind in kinds}))
@@ -110,7 +107,7 @@ def read_ethernet(path: Path, most: int | None = None) -> Ethernet:
         f"packets are taken out of tunnels ({name}), and learnt from as if there were none"
         for name in found.tunnels
     ]
-    if many:
+    if begins:
         notes.append(
             f"{many:,} packets are many: {packets:,} of them are learnt from, in {len(begins)} "
             "stretches spread over all"

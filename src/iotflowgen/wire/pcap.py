@@ -8,15 +8,15 @@ Shapes: P packets.
 
 import struct
 from array import array
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iotflowgen.compression import unpacked
+from iotflowgen.compression import Content
 from iotflowgen.errors import UnreadableCapture
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.blocks import (
@@ -37,9 +37,12 @@ __all__ = [
     "MAGIC_NUMBERS",
     "MOST_PACKETS",
     "CaptureFormat",
+    "Index",
     "Records",
     "pcapng_bytes",
     "read_comments",
+    "read_index",
+    "read_indexed",
     "read_records",
     "records_bytes",
 ]
@@ -78,8 +81,8 @@ class CaptureFormat(NamedTuple):
     """Records are the blocks of pcapng."""
 
 
-class Records(NamedTuple):
-    """What a capture holds, in its order."""
+class Index(NamedTuple):
+    """Where the packets of a capture lie in it, in its order."""
 
     link: Integers
     """(P) link types."""
@@ -88,13 +91,27 @@ class Records(NamedTuple):
     of the packet before."""
     length: Integers
     """(P) bytes on the wire, at most `LONGEST_FRAME`."""
-    frames: Frames
-    """What was captured of them; `data` is the file and cannot be written to."""
+    start: Integers
+    """(P) where what was captured of each begins in the file, unpacked, not falling."""
+    size: Integers
+    """(P) bytes that were captured."""
     is_sound: Flags
     """(P) whether it can be read: it has bytes, not too many, and a time that can be. What cannot
     is of no bytes here."""
     complaint: str = ""
     """What is wrong with the file; empty if nothing is."""
+
+
+class Records(NamedTuple):
+    """What a capture holds: columns of its `Index`, and frames."""
+
+    link: Integers
+    time_ns: Integers
+    length: Integers
+    frames: Frames
+    """What was captured of them (P); `data` cannot be written to."""
+    is_sound: Flags
+    complaint: str = ""
 
 
 def read_records(path: Path) -> Records:
@@ -105,26 +122,77 @@ def read_records(path: Path) -> Records:
     Raises:
         UnreadableCapture: It cannot be read, or is neither pcap nor pcapng.
     """
-    try:
-        content, complaint = unpacked(path)
-    except OSError as error:
-        raise UnreadableCapture(f"cannot read {path}: {error.strerror or error}") from error
-    if content[:4] == BLOCKS:
-        columns, damage = _in_blocks(content)
-    elif bytes(content[:4]) in _PCAP:
-        columns, damage = _in_pcap(content)
-    else:
-        raise UnreadableCapture(f"{path}: {complaint or 'it is not a pcap or pcapng capture'}")
+    index = read_index(path)
+    frames = read_indexed(path, index, np.arange(len(index.size)))
+    return Records(*index[:3], frames, *index[5:])
+
+
+def read_index(path: Path) -> Index:
+    """What `read_records` reads, but for the frames: memory does not grow with these.
+
+    Raises:
+        UnreadableCapture: It cannot be read, or is neither pcap nor pcapng.
+    """
+    with _reading(path):
+        content = Content(path)
+        magic = content.window[:4]
+        if magic not in MAGIC_NUMBERS:
+            what = content.complaint or "it is not a pcap or pcapng capture"
+            raise UnreadableCapture(f"{path}: {what}")
+        columns, damage = (_in_blocks if magic == BLOCKS else _in_pcap)(content)
+        end = content.find_end()
     link, time_ns, length, start, size = columns
+    complaint = content.complaint
+    if damage and not complaint:
+        at, what = damage.args
+        complaint = (
+            f"{what} after {len(link)} packets; the last {end - at} of {end} bytes are not read"
+        )
     sound = (size > 0) & (length > 0) & (length <= LONGEST_FRAME)
     sound &= (time_ns >= 0) & (time_ns < LATEST_NS)
-    complaints = [complaint or damage, _of_unsound(~sound)]
+    complaint = "; ".join(filter(None, [complaint, _of_unsound(~sound)]))
     # a packet is no longer than it was on the wire
     size, length = np.where(sound, np.minimum(size, length), 0), np.where(sound, length, 0)
-    data = np.frombuffer(content, np.uint8)
+    return Index(link, time_ns, length, start, size, sound, complaint)
+
+
+def read_indexed(path: Path, index: Index, which: Integers) -> Frames:
+    """Some frames of a capture, packed; they cannot be written to.
+
+    Args:
+        path: The capture.
+        index: What `read_index` said of it.
+        which: (M) places of the packets, rising.
+
+    Raises:
+        UnreadableCapture: It cannot be read, or has changed.
+    """
+    start, size = index.start[which], index.size[which]
+    first, end = np.cumsum(size) - size, start + size
+    data = np.empty(int(size.sum()), np.uint8)
+    done = 0
+    with _reading(path):
+        content = Content(path)
+        while True:
+            some = slice(done, int(np.searchsorted(end, content.end, side="right")))
+            window = np.frombuffer(content.window, np.uint8)
+            copy_ranges(window, start[some] - content.at, data, first[some], size[some])
+            done = some.stop
+            if done == len(size):
+                break
+            content.drop(min(len(content.window), int(start[done]) - content.at))
+            if not content.more():
+                raise UnreadableCapture(f"{path} has changed while it was read; try again")
     data.flags.writeable = False
-    frames = Frames(data, np.where(sound, start, 0), size)
-    return Records(link, time_ns, length, frames, sound, "; ".join(filter(None, complaints)))
+    return Frames(data, first, size)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableCapture(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def read_comments(path: Path) -> list[tuple[int, str]]:
@@ -135,13 +203,12 @@ def read_comments(path: Path) -> list[tuple[int, str]]:
     Raises:
         UnreadableCapture: The file cannot be read, or is neither pcap nor pcapng.
     """
-    records = read_records(path)
-    content, found = bytearray(records.frames.data.data), list[tuple[int, str]]()
-    if content[:4] == BLOCKS:
-        with suppress(Damage):
-            for place, said in find_comments(content):
-                if place < len(records.time_ns) and records.is_sound[place]:
-                    found.append((int(records.time_ns[place]), said))
+    index, found = read_index(path), list[tuple[int, str]]()
+    with _reading(path), suppress(Damage):
+        content = Content(path)
+        for place, said in find_comments(content) if content.window[:4] == BLOCKS else ():
+            if place < len(index.time_ns) and index.is_sound[place]:
+                found.append((int(index.time_ns[place]), said))
     return found
 
 
@@ -208,62 +275,85 @@ def pcapng_bytes(records: Records, time_ns: Integers, which: Integers) -> tuple[
     return head, records_bytes(form, time_ns, frames, length=length, interface=interface)
 
 
-_Found = tuple[NDArray[np.int64], str]
-"""Columns of `Records` but the last two, and what is wrong after them."""
+_Found = tuple[NDArray[np.int64], Damage | None]
+"""The first five columns of an `Index`, and what is wrong after the last packet."""
 
 
-def _in_pcap(content: bytearray) -> _Found:
-    """The records of pcap."""
-    order, unit_ns = _PCAP[bytes(content[:4])]
-    places, damage, at, end = array("q"), "", _FILE, len(content)
-    if end < _FILE:
-        return np.zeros((5, 0), np.int64), "the header of the file is cut short"
-    sizes = struct.Struct(f"{order}8xI4x").unpack_from
-    while at < end:
-        (size,) = sizes(content, at) if at + _RECORD <= end else (0,)
-        if size > LONGEST_FRAME:
-            damage = _damage("a packet is too long", len(places), at, end)
-        elif at + _RECORD + size > end:
-            damage = _damage("a packet is cut short", len(places), at, end)
-        elif len(places) == MOST_PACKETS:
-            damage = _damage(_TOO_MANY, len(places), at, end)
-        if damage:
-            break
-        places.append(at)
-        at += _RECORD + size
-    start = np.frombuffer(places, np.int64)
-    words = np.ndarray((end - 3,), f"{order}u4", content, strides=(1,))
-    seconds, fraction, size, length = (words[start + i].astype(np.int64) for i in (0, 4, 8, 12))
+def _in_pcap(content: Content) -> _Found:
+    """The packets of pcap."""
+    head, parts, damage = content.window[:_FILE], [np.empty((0, 4), np.uint32)], None
+    if len(head) < _FILE:
+        return np.zeros((5, 0), np.int64), Damage(0, "the header of the file is cut short")
+    order, unit_ns = _PCAP[head[:4]]
+    content.drop(_FILE)
+    try:
+        parts.extend(_heads(content, order))
+    except Damage as found:
+        damage = found
+    seconds, fraction, size, length = np.concatenate(parts).T.astype(np.int64)
+    del parts
+    start = _FILE + np.cumsum(_RECORD + size) - size
     # some write nanoseconds into files of microseconds, and then hardly one is below a million
     is_nanoseconds = (fraction >= 10**6) & (fraction < 10**9)
     if unit_ns == 1000 and 2 * int(is_nanoseconds.sum()) > len(start):
         unit_ns = 1
     time_ns = np.where(fraction * unit_ns < 10**9, seconds * 10**9 + fraction * unit_ns, -1)
     # the upper half may say how long the frame check sequence is
-    link = struct.unpack_from(f"{order}20xI", content)[0] & 0xFFFF
-    return np.stack([np.full_like(start, link), time_ns, length, start + _RECORD, size]), damage
+    link = struct.unpack_from(f"{order}20xI", head)[0] & 0xFFFF
+    return np.stack([np.full_like(start, link), time_ns, length, start, size]), damage
 
 
-def _in_blocks(content: bytearray) -> _Found:
+def _heads(content: Content, order: str) -> Iterator[NDArray[np.uint32]]:
+    """What is before frames (., 4), of those together that are in the window together.
+
+    It is seconds, their fraction, bytes that were captured, and bytes on the wire.
+
+    Raises:
+        Damage: After the last packet before it.
+    """
+    sizes = struct.Struct(f"{order}8xI4x").unpack_from
+    left, what = MOST_PACKETS, ""
+    while not what:
+        window, places, at = content.window, array("q"), 0
+        end = len(window)
+        while at + _RECORD <= end:
+            (size,) = sizes(window, at)
+            if size > LONGEST_FRAME:
+                what = "a packet is too long"
+            elif at + _RECORD + size > end:
+                break
+            elif len(places) == left:
+                what = _TOO_MANY
+            if what:
+                break
+            places.append(at)
+            at += _RECORD + size
+        words = np.ndarray((max(0, end - 3),), f"{order}u4", window, strides=(1,))
+        yield words[np.frombuffer(places, np.int64)[:, None] + np.arange(0, _RECORD, 4)]
+        left -= len(places)
+        content.drop(at)
+        if not what and not content.more():
+            if not content.window:
+                return
+            what = "a packet is cut short"
+    raise Damage(content.at, what)
+
+
+def _in_blocks(content: Content) -> _Found:
     """The packets of pcapng."""
-    places, damage = array("q"), ""
+    places, damage = array("q"), None
     try:
         for number, place in enumerate(find_in_blocks(content, LONGEST_FRAME)):
             if number == MOST_PACKETS:
                 raise Damage(place[3], _TOO_MANY)
             places.extend(place)
     except Damage as found:
-        at, what = found.args
-        damage = _damage(what, len(places) // 5, at, len(content))
+        damage = found
     columns = np.ascontiguousarray(np.frombuffer(places, np.int64).reshape(-1, 5).T)
     # without a time of its own, that of the last packet that has one
     last = np.maximum.accumulate(np.where(columns[1] == NO_TIME, -1, np.arange(columns.shape[1])))
     columns[1] = np.where(last < 0, 0, columns[1][last])
     return columns, damage
-
-
-def _damage(what: str, packets: int, at: int, end: int) -> str:
-    return f"{what} after {packets} packets; the last {end - at} of {end} bytes are not read"
 
 
 def _of_unsound(unsound: Flags) -> str:

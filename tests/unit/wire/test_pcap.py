@@ -4,6 +4,7 @@ import io
 import lzma
 import os
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -20,6 +21,8 @@ from iotflowgen.wire.pcap import (
     LONGEST_FRAME,
     pcapng_bytes,
     read_comments,
+    read_index,
+    read_indexed,
     read_records,
     records_bytes,
 )
@@ -294,6 +297,56 @@ def test_a_file_that_would_fill_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(compression, "LARGEST_FILE", 100)
     with pytest.raises(UnreadableCapture, match="more than 100 bytes; cut it with editcap"):
         read(tmp_path, GOOD + GOOD[24:] * 5)
+
+
+SIZES = np.random.default_rng(0).integers(1, 4000, 2000)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_packets_of_a_file_that_is_read_in_parts(suffix, pack, tmp_path):
+    form, frames = FORMATS[suffix], Frames.of([bytes([i % 251]) * n for i, n in enumerate(SIZES)])
+    content = bytearray(form.header + records_bytes(form, TIME_NS + np.arange(len(SIZES)), frames))
+    whole = read(tmp_path, pack(content))
+    assert whole.frames.tolist() == frames.tolist()
+    assert whole.time_ns.tolist() == (TIME_NS + np.arange(len(SIZES))).tolist()
+    assert not whole.complaint
+    cut = read(tmp_path, pack(content[:-5000]))
+    assert cut.frames.tolist() == frames.tolist()[: len(cut.frames)]
+    assert f"cut short after {len(cut.frames)} packets" in cut.complaint
+    assert f"of {len(content) - 5000} bytes are not read" in cut.complaint
+    index, which = read_index(tmp_path / "capture"), np.array([3, 700, 1500])
+    some = read_indexed(tmp_path / "capture", index, which)
+    assert some.tolist() == frames.take(which).tolist()
+
+
+def test_a_large_file_takes_no_more_memory_than_what_is_kept_of_it(tmp_path):
+    path, form = tmp_path / "large.pcap", FORMATS[".pcap"]
+    one = records_bytes(form, np.array([TIME_NS]), Frames.of([bytes(LONGEST_FRAME)]))
+    path.write_bytes(form.header + bytes(one) * 200)
+    tracemalloc.start()
+    index = read_index(path)
+    frames = read_indexed(path, index, np.array([0, 100, 199]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert frames.size.tolist() == [LONGEST_FRAME] * 3
+    assert peak < path.stat().st_size / 5
+
+
+def test_a_capture_that_changes_while_it_is_read(tmp_path):
+    path = tmp_path / "capture"
+    path.write_bytes(GOOD)
+    index = read_index(path)
+    path.write_bytes(GOOD[:-1])
+    with pytest.raises(UnreadableCapture, match="has changed while it was read"):
+        read_indexed(path, index, np.arange(len(index.size)))
+
+
+def test_a_block_without_end(tmp_path):
+    content = BLOCKS + enhanced(0, 5) + struct.pack("<II", 99, 2**24 + 4) + bytes(2**24 + 2**20)
+    records = read(tmp_path, content)
+    assert len(records.frames) == 2
+    assert "a block is too long after 2 packets" in records.complaint
 
 
 def test_more_packets_than_are_read(tmp_path, monkeypatch):
