@@ -38,7 +38,8 @@ _LARGE = 2**28
 """Bytes of captures from which on it is said what they will take."""
 _READ_S, _LEARN_S = 8, 20
 """Seconds of a usual processor: for each gigabyte that is read, and for what is learnt from."""
-_LEARN_GB = 0.8
+_READ_GB, _LEARN_GB = 0.2, 0.8
+"""Memory, alike."""
 
 
 @reports_errors
@@ -156,5 +157,5 @@ def _say_cost(captures: Sequence[Path]) -> None:
         seconds = _LEARN_S + _READ_S * sum(sizes) / 1e9
         say(
             f"{sum(sizes) / 1e9:.1f} GB of captures: learning from them will take about "
-            f"{seconds:.0f} s and {_LEARN_GB + max(sizes) / 1e9:.1f} GB of memory"
+            f"{seconds:.0f} s and {_LEARN_GB + _READ_GB * max(sizes) / 1e9:.1f} GB of memory"
         )
