@@ -9,7 +9,7 @@ SYN, ACK, ASK, ANSWER = range(4)
 START = np.array([0])
 
 
-def states(rows, *, may_open=True, same_ports=False, capture=None, states=None):
+def states(rows, *, may_open=True, same_ports=False, capture=None, states=None, surplus=999):
     """Of rows: connection, rank, what is said, whether the device says it, whether it carries."""
     connection, rank, said, outgoing, payload = np.array(rows).T
     return ConnectionStates(
@@ -23,6 +23,7 @@ def states(rows, *, may_open=True, same_ports=False, capture=None, states=None):
         may_open=np.full(len(rows), may_open),
         same_ports=np.full(len(rows), same_ports),
         states=np.zeros((len(rows), 0)) if states is None else np.array(states)[:, None],
+        surplus=surplus,
     )
 
 
@@ -58,6 +59,15 @@ def test_between_the_same_ports_a_walk_opens_no_more_connections_than_captures()
     assert fitting(of, used(of, 0, 1)[0]) == []
     # where a walk begins, it has had what the capture has
     assert fitting(of, WalkConnections(of, np.array([1]))) == [1]
+
+
+def test_a_walk_opens_so_many_connections_more_than_captures_as_it_may():
+    opening = [(1, NEW, SYN, 1, 0), (2, NEW, SYN, 1, 0), (3, NEW, SYN, 1, 0)]
+    none, one = (states(opening, surplus=surplus) for surplus in (0, 1))
+    assert fitting(none, used(none, 0)[0]) == [1, 2]
+    assert fitting(one, used(one, 0)[0]) == [0, 1, 2]
+    assert fitting(one, used(one, 0, 0)[0]) == [1, 2]
+    assert fitting(one, used(one, 0, 0, 1, 2)[0]) == []
 
 
 def test_what_goes_on_fits_a_connection_that_has_come_as_far():

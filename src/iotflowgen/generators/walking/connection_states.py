@@ -14,8 +14,9 @@ that of the captured connection before the packet. The state of a connection is:
   was payload. By their lengths alone, a FIN and an acknowledgment, or an answered and an unanswered
   SYN, would be the same.
 
-Between two ports that are the same in all captures, a walk opens no more connections than the
-capture has up to there: one more would use both ports again.
+A walk opens at most as many connections of a service as the capture has up to there, and a surplus.
+Without that bound openings would pile up, for where nothing else fits, an opening does. Between two
+ports that are the same in all captures there is no surplus: one more would use both ports again.
 
 Connections that were open before their capture began have no opening, and their numbers of packets
 are unknown. A walk resumes one with any packet like the first captured packet of such a connection,
@@ -69,6 +70,7 @@ class ConnectionStates:
         may_open: NDArray[np.bool_],
         same_ports: NDArray[np.bool_],
         states: NDArray[np.int64],
+        surplus: int,
     ) -> None:
         """Follow the connections of the captures.
 
@@ -83,6 +85,7 @@ class ConnectionStates:
             may_open: Whether it may be the first one that a connection ever had (P).
             same_ports: Whether another connection of its service would have the same ports (P).
             states: What else the packet leaves its connection in (P, S); 0 for nothing.
+            surplus: How many connections of a service a walk may have more than the capture.
         """
         self.service, self.rank = np.where(connection == 0, _NONE, service), rank
         by_connection = np.argsort(connection, kind="stable")
@@ -127,7 +130,7 @@ class ConnectionStates:
         self._begins = (connection > 0) & (self.before == _NONE)
         self._start = _latest(np.diff(capture, prepend=-1) != 0)
         begun = Groups(numbered([self._start, service])).sum(self._begins.astype(np.int64))
-        self.most = np.where(self._begins & same_ports, begun - 1, _ANY)
+        self.most = np.where(self._begins, begun - 1 + surplus * ~same_ports, _ANY)
         """How many connections of its service a walk may have had before it (P)."""
         self._count_older(older, numbered([service, message]))
         self._number_states()

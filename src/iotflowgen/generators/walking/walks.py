@@ -53,6 +53,9 @@ class WalkConfig(RecordedConfig):
     """Probability of continuing with the next packet of the same capture."""
     coherent: bool = True
     """Whether a session continues only its own connections."""
+    surplus: int = Field(default=1, ge=0, le=1_000_000)
+    """How many connections of a service a session may have more than the capture it goes over to
+    has up to there, if their ports differ."""
     agree: tuple[State, ...] = STATES
     """States that a connection must share with the captured one for a packet to be its next one,
     where captures tell (`Trace.states`)."""
@@ -199,7 +202,8 @@ class Walks:
             "states": of.states,
         }
         self._connection_states = ConnectionStates(
-            **{name: self._at_places(column) for name, column in columns.items()}
+            **{name: self._at_places(column) for name, column in columns.items()},
+            surplus=self._config.surplus,
         )
 
     def _begun(self, between: Groups) -> NDArray[np.int64]:
