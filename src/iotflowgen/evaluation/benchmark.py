@@ -17,7 +17,6 @@ A step that fails is recorded with its error, and the rest goes on; the next run
 import hashlib
 import json
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -28,8 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from pydantic import Field
 
 from iotflowgen.adversaries import ADVERSARIES, of_windows
@@ -39,8 +36,8 @@ from iotflowgen.evaluation.description import describe, measure
 from iotflowgen.evaluation.identification import identify
 from iotflowgen.evaluation.long_trials import long_trials, streamed_stretches
 from iotflowgen.evaluation.results import Attack, Cell, Device, Identification, Results, Sample
+from iotflowgen.evaluation.steps import Step, said, take
 from iotflowgen.evaluation.trials import PROTOCOLS, Protocol, Trial, trials
-from iotflowgen.files import parsed_text, whole_file
 from iotflowgen.generators import GENERATORS, SessionGenerator, versions
 from iotflowgen.packets import with_states
 from iotflowgen.progress import Progress, silent
@@ -139,10 +136,10 @@ class Benchmark:
         steps = list(self._steps(traces))
         for stage in dict.fromkeys(step.stage for step in steps):
             missing = [step for step in steps if step.stage == stage and not step.is_done()]
-            _take(missing, processes, partial(progress, stage))
+            take(missing, processes, partial(progress, stage))
         return self._joined(traces).write(self.folder / "results.json")
 
-    def _steps(self, traces: Mapping[str, Sequence[Trace]]) -> Iterator["_Step"]:
+    def _steps(self, traces: Mapping[str, Sequence[Trace]]) -> Iterator[Step]:
         """All steps, in an order in which each finds what it needs."""
         config = self.config
         drawn = [
@@ -174,10 +171,8 @@ class Benchmark:
             for trial in config.trials("held-out"):
                 yield self._step("identify", _identify, "identification", (trial,), whole)
 
-    def _step(
-        self, stage: str, work: "_Work", kind: str, names: tuple[Any, ...], key: str
-    ) -> "_Step":
-        return _Step(stage, partial(work, self, *names), self.path(kind, *names), key)
+    def _step(self, stage: str, work: "_Work", kind: str, names: tuple[Any, ...], key: str) -> Step:
+        return Step(stage, partial(work, self, *names), self.path(kind, *names), key)
 
     def path(self, kind: str, *names: object) -> Path:
         """The file of the step of that kind and those names."""
@@ -185,7 +180,7 @@ class Benchmark:
 
     def found(self, kind: str, *names: object) -> dict[str, Any]:
         """What a step found, or its `error`."""
-        found: dict[str, Any] = _said(self.path(kind, *names))["found"]
+        found: dict[str, Any] = said(self.path(kind, *names))["found"]
         return found
 
     def _captures(self, device: str, progress: Progress = silent) -> list[Trace]:
@@ -309,63 +304,6 @@ class Benchmark:
 
 
 _Work = Callable[..., dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class _Step:
-    """Something to find out, and the file that says what was found."""
-
-    stage: str
-    work: Callable[[], dict[str, Any]]
-    path: Path
-    key: str
-
-    def is_done(self) -> bool:
-        """Whether it was taken before, made of the same, and came to something."""
-        said = _said(self.path)
-        return said["key"] == self.key and "error" not in said["found"]
-
-    def take(self) -> None:
-        """Find out, and write it down; an error is a finding."""
-        with suppress(ModuleNotFoundError):
-            import torch  # noqa: PLC0415 - not all generators and adversaries need it
-
-            torch.set_num_threads(1)
-        with warnings.catch_warnings():
-            # what they say stands in the results: how many windows, what a fit fell back to
-            warnings.simplefilter("ignore", UserWarning)
-            try:
-                found = self.work()
-            except Exception as error:
-                found = {"error": f"{type(error).__name__}: {error}"}
-        with whole_file(self.path) as temporary:
-            temporary.write_text(json.dumps({"key": self.key, "found": found}) + "\n")
-
-
-def _said(path: Path) -> dict[str, Any]:
-    """What a step wrote down; of a file that is not there, or damaged, that there was an error."""
-    with suppress(OSError, ValueError):
-        said = parsed_text(path, json.loads)
-        if isinstance(said, dict) and isinstance(said.get("found"), dict) and "key" in said:
-            return said
-    return {"key": "", "found": {"error": f"{path} is damaged; run the benchmark again"}}
-
-
-def _take(steps: Sequence[_Step], processes: int, tell: Callable[[int, int], None]) -> None:
-    """Take steps side by side, a thread each: networks this small are not faster on two."""
-    if not steps:
-        return
-    with parallel_config("loky", n_jobs=processes, inner_max_num_threads=1):
-        taken = Parallel(return_as="generator_unordered")(delayed(step.take)() for step in steps)
-        try:
-            tell(0, len(steps))
-            for done, _ in enumerate(taken, start=1):
-                tell(done, len(steps))
-        except TerminatedWorkerError as error:
-            raise EvaluationError(
-                "a process was killed, most likely for want of memory; what was done is kept: run "
-                "it again with --processes 1"
-            ) from error
 
 
 def _draw(
