@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import detection_tables
 import fit_tables
 import live_tables
 import packet_tables
@@ -20,9 +21,9 @@ import realism_tables
 import scan_tables
 import stream_tables
 import week_tables
+from figures import mean, share
 
 from iotflowgen.evaluation import Results, read_results
-from iotflowgen.report import PAPER_TABLE_1
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -71,268 +72,19 @@ def direction() -> str:
     return _table([f"{len(found)} devices, {packets:,} packets", "wrong direction", "share"], rows)
 
 
-def summary() -> str:
-    """What adversaries find of captures they were not fitted on: five rows, for the README."""
-    adversaries = {"packet-metadata": "LSTM", "boosting": "gradient boosting"}
-    adversaries["rocket"] = "MiniRocket"
-    generators = {
-        "sessions": "**iotflowgen**",
-        "replay": "replay of captured windows, durations jittered",
-        "iotflow": "the paper's method",
-        "doppelganger": "DoppelGANger",
-    }
-    real = [_share("", _mean(_controls("held-out", name))) for name in adversaries]
-    rows = [["real traffic", *real]]
-    for generator, title in generators.items():
-        found = [_by_device("held-out", generator, name, "accuracy") for name in adversaries]
-        rows.append([title, *(_share("", _mean([*of.values()])) for of in found)])
-    return _table(["windows of", *adversaries.values()], rows)
-
-
-def table_1() -> str:
-    """The paper's Table 1 beside ours, and the excess under `held-out`; the paper's adversary."""
-    results = _benchmark()
-    generators = results.made_with["generators"]
-    columns: dict[str, dict[str, float]] = {
-        "paper: IoTG": {name: found.iotg for name, found in PAPER_TABLE_1.items()},
-        "paper: DG": {name: found.dg for name, found in PAPER_TABLE_1.items()},
-    }
-    columns["`iotflow`, as their code measures"] = _by_device(
-        "paper", "iotflow", "published", "accuracy"
-    )
-    for name in generators:
-        columns[f"`{name}`"] = _by_device("paper", name, "packet-metadata", "accuracy")
-    for name in generators:
-        columns[f"excess `{name}`"] = _by_device("held-out", name, "packet-metadata", "excess")
-    devices = [device.name for device in results.devices]
-    rows = [
-        (device, *(_share(name, of.get(device)) for name, of in columns.items()))
-        for device in devices
-    ]
-    means = [
-        _share(name, _mean([of[d] for d in devices if d in of])) for name, of in columns.items()
-    ]
-    return _table(["device", *columns], [*rows, ("**mean**", *means)])
-
-
-def adversaries() -> str:
-    """Every adversary: mean over the devices, and the worst device."""
-    made_with = _benchmark().made_with
-    rows = []
-    for protocol, figure in (
-        ("paper", "accuracy"),
-        ("held-out", "accuracy"),
-        ("held-out", "excess"),
-    ):
-        for adversary in made_with["adversaries"]:
-            if not any(_benchmark().select(protocol=protocol, adversary=adversary)):
-                continue
-            row = [f"{protocol}, {figure}", f"`{adversary}`"]
-            for name in made_with["generators"]:
-                found = list(_by_device(protocol, name, adversary, figure).values())
-                worst = _share(figure, max(found, default=None))
-                row.append(f"{_share(figure, _mean(found))} ({worst})" if found else "")
-            row.append(_share("", _mean(_controls(protocol, adversary))))
-            rows.append(row)
-    heads = [f"`{name}`" for name in made_with["generators"]]
-    return _table(["mean (worst)", "adversary", *heads, "control"], rows)
-
-
-def identification() -> str:
-    """A classifier of device types, trained on real windows."""
-    rows = []
-    for name in _benchmark().made_with["generators"]:
-        entries = [e for e in _benchmark().identification if e.generator == name and not e.error]
-        kinds = ("accuracy", "acceptance", "train_on_synthetic")
-        shares = [
-            _share("", _mean([v for entry in entries for v in getattr(entry, kind).values()]))
-            for kind in kinds
-        ]
-        ratio = _mean([entry.ratio for entry in entries if entry.ratio is not None])
-        rows.append((f"`{name}`", *shares, "" if ratio is None else f"{ratio:.2f}"))
-    heads = "generator, real windows of H, synthetic windows, H after training on synthetic, ratio"
-    return _table(heads.split(", "), rows)
-
-
-_METRICS = {
-    "copied windows": ("copied_share", "synthetic", "real", "{:.1%}"),
-    "longest copied run, packets": ("copied_run", "synthetic", "real", "{:.1f}"),
-    "distance to G, ratio": ("nearest_distance", "ratio", None, "{:.2f}"),
-    "membership AUC": ("membership_inference", "auc", None, "{:.2f}"),
-    "distinct windows": ("unique_share", "synthetic", "real", "{:.1%}"),
-    "precision": ("precision_recall", "precision", "precision_control", "{:.2f}"),
-    "recall": ("precision_recall", "recall", "recall_control", "{:.2f}"),
-    "density": ("density_coverage", "density", "density_control", "{:.2f}"),
-    "coverage": ("density_coverage", "coverage", "coverage_control", "{:.2f}"),
-    "lengths, Jensen-Shannon": ("field_distance", "length", "length_control", "{:.2f}"),
-    "source ports": ("field_distance", "src_port", "src_port_control", "{:.2f}"),
-    "destination ports": ("field_distance", "dst_port", "dst_port_control", "{:.2f}"),
-    "protocols": ("field_distance", "protocols", "protocols_control", "{:.2f}"),
-    "directions": ("field_distance", "outgoing", "outgoing_control", "{:.2f}"),
-    "durations, decades": ("duration_distance", "decades", "decades_control", "{:.2f}"),
-    "autocorrelation of durations": ("duration_autocorrelation", "mean", "mean_control", "{:.2f}"),
-    "signatures found": ("signature_rates", "found", None, "{:.1%}"),
-    "rate of signatures, difference": (
-        "signature_rates",
-        "difference",
-        "difference_control",
-        "{:.3f}",
-    ),
-}
-
-
-def metrics() -> str:
-    """Copying, variety and fields under `held-out`, means over devices and splits."""
-    generators = _benchmark().made_with["generators"]
-    rows = []
-    for title, (metric, figure, genuine, form) in _METRICS.items():
-        of = {name: _metric(name, metric, figure) for name in generators}
-        row = [title, *("" if of[n] is None else form.format(of[n]) for n in generators)]
-        beside = _metric(generators[0], metric, genuine) if genuine else None
-        rows.append([*row, "" if beside is None else form.format(beside)])
-    return _table(["metric", *(f"`{name}`" for name in generators), "real"], rows)
-
-
-def costs() -> str:
-    """Seconds of one core that a fit and its windows took."""
-    rows = []
-    for name in _benchmark().made_with["generators"]:
-        of = [s for s in _benchmark().samples if s.generator == name and s.error is None]
-        fits = [s.fit_seconds for s in of if s.fit_seconds is not None]
-        draws = [s.sample_seconds for s in of if s.sample_seconds is not None]
-        median, longest = statistics.median(fits), max(fits)
-        rows.append((f"`{name}`", f"{median:.1f}", f"{longest:.1f}", f"{max(draws):.1f}"))
-    return _table(["generator", "fit, median, s", "fit, longest, s", "draw, longest, s"], rows)
-
-
-def targets() -> str:
-    """Targets under one configuration for all devices, and what `sessions` reaches."""
-    rows = []
-    accuracy = _by_device("paper", "sessions", "packet-metadata", "accuracy")
-    above = sum(accuracy[name] > found.iotg for name, found in PAPER_TABLE_1.items())
-    rows.append(
-        _target("accuracy, `paper`, `packet-metadata`", "63.9% (76.8%)", accuracy, 0.55, 0.6)
-    )
-    rows.append(("devices above the paper's own accuracy", "", "0", str(above), _met(above == 0)))
-    for adversary, mean, worst in (
-        ("packet-metadata", 0.03, 0.1),
-        ("boosting", 0.06, 0.15),
-        ("rocket", 0.05, None),
-    ):
-        excess = _by_device("held-out", "sessions", adversary, "excess")
-        rows.append(_target(f"excess, `held-out`, `{adversary}`", "", excess, mean, worst))
-        guess = _excess_of_guessing(adversary)
-        is_mean, is_worst = statistics.mean(guess.values()), max(guess.values())
-        found = f"{_share('excess', is_mean)} ({_share('excess', is_worst)})"
-        rows.append(("the same, if the adversary only guesses", "", "", found, ""))
-    entries = [e for e in _benchmark().identification if e.generator == "sessions"]
-    ratio = statistics.mean(e.ratio for e in entries if e.ratio is not None)
-    rows.append(
-        ("identification, ratio to real windows", "", "0.97", f"{ratio:.2f}", _met(ratio >= 0.97))
-    )
-    made, real = (
-        _metric("sessions", "copied_share", figure) or 0.0 for figure in ("synthetic", "real")
-    )
-    more = f"{100 * (made - real):+.1f}"
-    rows.append(
-        ("copied windows above those of H, points", "", "+5.0", more, _met(made - real <= 0.05))
-    )
-    cover, control = (
-        _metric("sessions", "density_coverage", figure) or 0.0
-        for figure in ("coverage", "coverage_control")
-    )
-    share = cover / control
-    rows.append(("coverage, relative to that by G", "", "0.9", f"{share:.2f}", _met(share >= 0.9)))
-    seconds = [s.fit_seconds for s in _benchmark().samples if s.generator == "sessions"]
-    fit = statistics.median(s for s in seconds if s is not None)
-    rows.append(("fit, median, seconds of one core", "", "120", f"{fit:.2f}", _met(fit <= 120)))
-    return _table(["mean (worst)", "paper", "target", "`sessions`", "met"], rows)
-
-
-def iotflow_targets() -> str:
-    """What the paper's method reaches under the paper's protocol, first draws."""
-    rows = []
-    for adversary, paper, mean, worst in (
-        ("packet-metadata", "63.9% (76.8%)", 0.58, 0.75),
-        ("published", "", 0.55, 0.62),
-    ):
-        accuracy = _by_device("paper", "iotflow", adversary, "accuracy")
-        rows.append(_target(f"accuracy, `{adversary}`", paper, accuracy, mean, worst))
-    accuracy = _by_device("paper", "iotflow", "packet-metadata", "accuracy")
-    below = sum(accuracy[name] < found.iotg for name, found in PAPER_TABLE_1.items())
-    rows.append(("devices below the paper's own accuracy", "", "", f"{below} of 18", ""))
-    excess = _by_device("held-out", "iotflow", "boosting", "excess")
-    rows.append(_target("excess, `held-out`, `boosting`", "", excess, 0.2, None))
-    fits = [
-        s.fit_seconds
-        for s in _benchmark().samples
-        if (s.generator, s.protocol) == ("iotflow", "paper") and s.fit_seconds is not None
-    ]
-    fit = statistics.median(fits)
-    rows.append(("fit, median, seconds of one core", "", "180", f"{fit:.0f}", _met(fit <= 180)))
-    return _table(["mean (worst)", "paper", "target", "`iotflow`", "met"], rows)
+def detecting(name: str) -> str:
+    """A table of what adversaries find."""
+    return _table(*getattr(detection_tables, name)(_benchmark()))
 
 
 def rivals() -> str:
-    """Generators of time series from PyPI beside ours, under `paper`, and what fits take."""
-    found, ours = read_results(RESULTS / "rivals.json"), _benchmark()
-    columns: dict[str, dict[str, float | None]] = {}
-    for results, name in (
-        (ours, "iotflow"),
-        (ours, "doppelganger"),
-        (found, "par"),
-        (found, "dgan"),
-    ):
-        for adversary in ("packet-metadata", "published"):
-            cells = results.select(protocol="paper", generator=name, adversary=adversary)
-            if accuracy := {cell.device: cell.accuracy for cell in cells}:
-                columns[f"`{name}`, `{adversary}`"] = dict(accuracy)
-        columns[f"`{name}`, fit, s"] = {
-            s.device: s.fit_seconds
-            for s in results.samples
-            if (s.generator, s.protocol) == (name, "paper")
-        }
-    rows = [
-        (
-            device.name,
-            *(_second_or_share(name, of.get(device.name)) for name, of in columns.items()),
-        )
-        for device in found.devices
-    ]
-    return _table(["device", *columns], rows)
+    """Generators of time series from PyPI beside ours."""
+    return _table(*detection_tables.rivals(_benchmark(), read_results(RESULTS / "rivals.json")))
 
 
-def _second_or_share(name: str, value: float | None) -> str:
-    if name.endswith(", s"):
-        return "-" if value is None else f"{value:.0f}"
-    return _share(name, value)
-
-
-def _excess_of_guessing(adversary: str) -> dict[str, float]:
-    """By device, how far controls are below 50 %: the excess of a guess."""
-    cells = (
-        cell
-        for cell in _benchmark().cells
-        if (cell.protocol, cell.generator, cell.adversary) == ("held-out", "sessions", adversary)
-    )
-    return {
-        cell.device: statistics.mean(max(0, 0.5 - attack.control.mean) for attack in cell.attacks)
-        for cell in cells
-    }
-
-
-def _target(
-    title: str, paper: str, of: dict[str, float], mean: float, worst: float | None
-) -> tuple[str, ...]:
-    """A row: a mean over devices that is to be small, and perhaps its worst."""
-    is_mean, is_worst = statistics.mean(of.values()), max(of.values())
-    met = is_mean <= mean and (worst is None or is_worst <= worst)
-    aim = _share(title, mean) + ("" if worst is None else f" ({_share(title, worst)})")
-    return title, paper, aim, f"{_share(title, is_mean)} ({_share(title, is_worst)})", _met(met)
-
-
-def _met(met: bool) -> str:
-    return "yes" if met else "no"
+def known_source() -> str:
+    """Excess by how many captures of a known source were learnt from, beside the benchmark's."""
+    return _table(*detection_tables.known_source(_benchmark(), _devices("known_source.json")))
 
 
 def ablation() -> str:
@@ -346,43 +98,11 @@ def ablation() -> str:
             for d in devices
         ]
         copies = statistics.mean(statistics.mean(found["copies"]) for found in of.values())
-        mean, worst = (_share("excess", value) for value in (statistics.mean(excess), max(excess)))
+        mean, worst = (share("excess", value) for value in (statistics.mean(excess), max(excess)))
         rows.append((name, mean, worst, f"{copies:.1%}"))
     genuine = statistics.mean(statistics.mean(d["copies_real"]) for d in devices)
     rows.append(("real windows of H", "", "", f"{genuine:.1%}"))
     return _table(["`sessions`", "excess", "worst", "copied windows"], rows)
-
-
-def known_source() -> str:
-    """Excess by how many captures of a known source were learnt from, beside the benchmark's."""
-    of = [device["accuracy"] for device in _devices("known_source.json")]
-    adversaries = [*of[0]]
-    found = {
-        name: {
-            adversary: [
-                statistics.mean(a[adversary][name]) - statistics.mean(a[adversary]["control"])
-                for a in of
-            ]
-            for adversary in adversaries
-        }
-        for name in of[0][adversaries[0]]
-        if name != "control"
-    }
-    found["real"] = {
-        name: [*_by_device("held-out", "sessions", name, "excess").values()] for name in adversaries
-    }
-    titles = {"source": "the source itself", "real": "half of the device's captures"}
-    rows = [
-        (
-            titles.get(name, f"{name} captures that the source made"),
-            *(
-                f"{_share('excess', statistics.mean(each))} ({_share('excess', max(each))})"
-                for each in by.values()
-            ),
-        )
-        for name, by in found.items()
-    ]
-    return _table(["excess, fitted on", *(f"`{name}`" for name in adversaries)], rows)
 
 
 def baseline() -> str:
@@ -422,13 +142,13 @@ def headers() -> str:
             name,
             f"{accuracy[name]:.1%}",
             f"{accuracy[name] - found[kinds[0]][name]:.1%}",
-            *(_share("excess", found[kind][name]) for kind in kinds),
+            *(share("excess", found[kind][name]) for kind in kinds),
         )
         for name in accuracy
     ]
     controls = [accuracy[name] - found[kinds[0]][name] for name in accuracy]
-    means = [_share("excess", _mean([*found[kind].values()])) for kind in kinds]
-    worst = [_share("excess", max(found[kind].values())) for kind in kinds]
+    means = [share("excess", mean([*found[kind].values()])) for kind in kinds]
+    worst = [share("excess", max(found[kind].values())) for kind in kinds]
     rows += [
         (
             "**mean**",
@@ -527,17 +247,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "reading": reading,
     "agreement": agreement,
     "direction": direction,
-    "summary": summary,
-    "table-1": table_1,
-    "adversaries": adversaries,
-    "identification": identification,
-    "metrics": metrics,
-    "costs": costs,
-    "targets": targets,
-    "iotflow-targets": iotflow_targets,
+    **{name.replace("_", "-"): partial(detecting, name) for name in detection_tables.__all__},
     "rivals": rivals,
-    "ablation": ablation,
     "known-source": known_source,
+    "ablation": ablation,
     "baseline": baseline,
     "audit": audit,
     "headers": headers,
@@ -568,38 +281,6 @@ def filled(text: str) -> str:
 @cache
 def _benchmark() -> Results:
     return read_results(RESULTS / "benchmark.json")
-
-
-def _by_device(protocol: str, generator: str, adversary: str, figure: str) -> dict[str, float]:
-    cells = _benchmark().select(protocol=protocol, generator=generator, adversary=adversary)
-    return {cell.device: getattr(cell, figure) for cell in cells}
-
-
-def _controls(protocol: str, adversary: str) -> list[float]:
-    """Of every device and trial: the same for all generators."""
-    first = _benchmark().made_with["generators"][0]
-    cells = _benchmark().select(protocol=protocol, generator=first, adversary=adversary)
-    return [attack.control.mean for cell in cells for attack in cell.attacks]
-
-
-def _metric(generator: str, metric: str, figure: str) -> float | None:
-    found = [
-        sample.metrics[metric][figure]
-        for sample in _benchmark().samples
-        if sample.generator == generator and metric in sample.metrics
-    ]
-    return _mean([value for value in found if value is not None])
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return statistics.mean(values) if values else None
-
-
-def _share(name: str, value: float | None) -> str:
-    """A share in percent; an excess with its sign, in points."""
-    if value is None:
-        return "failed"
-    return f"{100 * value:+.1f}" if "excess" in name else f"{value:.1%}"
 
 
 def _results(name: str) -> dict[str, Any]:
