@@ -71,7 +71,8 @@ def test_sessions_are_as_long_as_captures():
     # nothing but the packets so far tells how often the exchange has been repeated
     captures = [capture(i, repeats=repeats) for i, repeats in enumerate([20, 21, 22, 23] * 2)]
     sizes = [len(session) for session in drawn(captures, order=2)]
-    assert np.mean(sizes) == pytest.approx(np.mean([len(c) for c in captures]), rel=0.1)
+    # a session may have any number of connections fewer than captures, but one more only
+    assert np.mean(sizes) == pytest.approx(np.mean([len(c) for c in captures]), rel=0.15)
     forgetful = [len(s) for s in drawn(captures, order=2, reach=1e6)]
     assert np.std(forgetful) > 1.4 * np.std(sizes)
 
