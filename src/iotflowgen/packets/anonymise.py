@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from iotflowgen.packets.datagrams import questions
+from iotflowgen.packets.datagrams import blank_quotes, questions
 from iotflowgen.packets.identity import Places, Pseudonyms, pseudonymise
 from iotflowgen.packets.uniques import redraw
 from iotflowgen.recording import Recording
@@ -37,13 +37,15 @@ def anonymise(recording: Recording, rng: np.random.Generator) -> Recording:
     def also(frames: Frames) -> None:
         redraw(replace(recording, frames=frames), places.marked(frames), rng, pseudonyms.other)
 
-    return replace(
+    anonymous = replace(
         recording,
         frames=pseudonymise(recording, pseudonyms, also),
         time_ns=recording.time_ns - begun_ns,
         references=references,
         identities=pseudonyms.identities,
     )
+    blank_quotes(anonymous)
+    return anonymous
 
 
 def remaining(recording: Recording) -> dict[str, str]:

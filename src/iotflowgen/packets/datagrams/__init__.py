@@ -7,7 +7,7 @@ from iotflowgen.packets.datagrams.icmp import Echoes
 from iotflowgen.packets.datagrams.leases import EXCHANGE_NS, Leases
 from iotflowgen.packets.datagrams.lookups import open_questions, questions
 from iotflowgen.packets.datagrams.ntp import Ntp
-from iotflowgen.packets.datagrams.quotes import Quotes
+from iotflowgen.packets.datagrams.quotes import Quotes, blank_quotes
 from iotflowgen.packets.datagrams.renewals import Renewals
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Ntp",
     "Quotes",
     "Renewals",
+    "blank_quotes",
     "open_datagrams",
     "open_leases",
     "open_questions",

@@ -1,8 +1,9 @@
 """Packets quoted by ICMP errors (RFC 792; RFC 4443, section 3), as a codec.
 
 A quote is what was sent in place of the captured packet that it quotes. Where that was not sent, it
-is the captured one with other addresses. Its checksums are computed anew, as far as it holds all
-that they cover.
+is what was sent last of its like: between the same ports, and as long. Where there is none of that
+either, it is the captured one with other addresses, without what codecs have taken out of it. Its
+checksums are computed anew, as far as it holds all that they cover.
 
 Shapes: P captured packets; E packets of a block; Q quotes.
 """
@@ -28,7 +29,7 @@ from iotflowgen.wire import (
 from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import ICMP, ICMP6, IP4, IP6
 
-__all__ = ["Quotes"]
+__all__ = ["Quotes", "blank_quotes"]
 
 _ERRORS: Final = {ICMP: (3, 4, 5, 11, 12), ICMP6: (1, 2, 3, 4)}
 """Types of messages that quote."""
@@ -48,9 +49,13 @@ class Quotes:
     def __init__(self, recording: Recording) -> None:
         """Find which packets are quoted: errors say themselves what they are."""
         self._quoted = _find_quoted(recording.packets)
-        self._wanted = np.isin(np.arange(len(recording)), self._quoted)
+        quoted = np.unique(self._quoted[self._quoted >= 0])
+        self._like = _likes(recording)
+        self._wanted = np.isin(self._like, self._like[quoted])
         self._sent: dict[tuple[int, int], bytes] = {}
-        """What was sent last in place of what is quoted, by session and captured packet."""
+        """What was sent last in place of a captured packet that may be quoted, by session."""
+        self._sent_alike: dict[tuple[int, int], bytes] = {}
+        """What was sent last of a kind, by session."""
 
     @staticmethod
     def encode(packets: Packets) -> dict[str, NDArray[Any]]:  # noqa: ARG004
@@ -83,14 +88,43 @@ class Quotes:
         for row in np.flatnonzero(packets.is_new & of_interest).tolist():
             session, source = int(packets.session[row]), int(packets.source[row])
             first = int(frames.start[row])
-            said = self._sent.get((session, int(self._quoted[source])))
-            if said is not None:
-                begin = first + int(layers.transport[row]) + _BEFORE
-                said = said[: max(0, first + int(layers.end[row]) - begin)]
-                frames.data[begin : begin + len(said)] = np.frombuffer(said, np.uint8)
+            if (quoted := int(self._quoted[source])) >= 0:
+                alike = self._sent_alike.get((session, int(self._like[quoted])))
+                if said := self._sent.get((session, quoted), alike):
+                    begin = first + int(layers.transport[row]) + _BEFORE
+                    said = said[: max(0, first + int(layers.end[row]) - begin)]
+                    frames.data[begin : begin + len(said)] = np.frombuffer(said, np.uint8)
             if self._wanted[source]:
                 whole = slice(first + int(layers.network[row]), first + int(layers.end[row]))
-                self._sent[session, source] = frames.data[whole].tobytes()
+                sent = frames.data[whole].tobytes()
+                self._sent[session, source] = sent
+                self._sent_alike[session, int(self._like[source])] = sent
+
+
+def blank_quotes(recording: Recording) -> None:
+    """Have quotes hold no more of a payload than the packet that they quote, in place.
+
+    Args:
+        recording: Of which codecs have taken out what they write.
+    """
+    frames, layers = recording.frames, recording.layers
+    found = _find_quoted(recording.packets)
+    place = np.flatnonzero(found >= 0)
+    errors, quoted = recording.packets.take(place), found[place]
+    begin = errors.layers.transport + _BEFORE
+    into = layers.payload[quoted] - layers.network[quoted]
+    room = np.minimum(errors.layers.end - begin, layers.end[quoted] - layers.network[quoted]) - into
+    some = np.flatnonzero(layers.has_ports[quoted] & (room > 0))
+    source = (frames.start + layers.payload)[quoted[some]]
+    target = (errors.frames.start + begin + into)[some]
+    copy_ranges(frames.data, source, frames.data, target, room[some])
+
+
+def _likes(recording: Recording) -> Integers:
+    """A number for packets (P) that go the same way between the same ports, and are as long."""
+    frames, layers = recording.frames, recording.layers
+    ports = src_port(frames, layers), dst_port(frames, layers)
+    return mixed(recording.outgoing, layers.protocol, *ports, layers.end - layers.network)
 
 
 def _find_quoted(packets: Packets) -> Integers:

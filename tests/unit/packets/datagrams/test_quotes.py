@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from iotflowgen.packets.datagrams import BootpIds, Quotes
+from iotflowgen.packets.datagrams import BootpIds, Quotes, blank_quotes
 from tests.unit.packets.datagrams.said import Said, bootp, echo, recorded, rendered
 
 
@@ -26,3 +26,21 @@ def test_a_quote_has_the_id_that_was_sent(size, block):
     assert answered[4:8] != bytes.fromhex("aaaa0001")
     quoted = error[-min(size, 268) :][28:]
     assert quoted[4:8] == answered[4:8][: len(quoted[4:8])]
+
+
+@pytest.mark.parametrize("block", [1, None])
+def test_what_was_not_sent_is_quoted_as_its_like_that_was(block):
+    first, other = bootp(0xAAAA0001, outgoing=False), bootp(0xBBBB0002, outgoing=False)
+    captures = [first], [other, unreachable(other, 60)]
+    captured = recorded((BootpIds, Quotes), *captures)
+    sent, error = rendered((BootpIds, Quotes), *captured, [0, 2], block=block)
+    assert error[-60:][28:][4:8] == sent[4:8] != bytes.fromhex("bbbb0002")
+
+
+def test_a_model_holds_no_id_in_a_quote():
+    answer = bootp(0xAAAA0001, outgoing=False)
+    recording, _ = recorded((BootpIds, Quotes), [answer, unreachable(answer, 60)])
+    assert bytes.fromhex("aaaa0001") in recording.frames[1]
+    blank_quotes(recording)
+    assert bytes.fromhex("aaaa0001") not in recording.frames[1]
+    assert recording.frames[1][: -60 + 28] == unreachable(answer, 60).frame[: -60 + 28]
