@@ -57,8 +57,8 @@ def _of_part(
         pairs.append(np.where(best > total, pair, _NONE).astype(np.int32))
         total = np.maximum(total, best)
     found, below = list[int](), len(total) - 1
-    for pair in reversed(pairs):
-        if (one := int(pair[below])) != _NONE:
+    for chosen in reversed(pairs):
+        if (one := int(chosen[below])) != _NONE:
             found.append(one)
             below = int(rank[one])
     return np.array(found[::-1], dtype=np.int64)
