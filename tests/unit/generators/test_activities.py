@@ -58,9 +58,14 @@ def week(seed=0):
             if len(events) % 4:
                 burst = ((300, True, port, 8883, TCP), (400, False, 8883, port, TCP))
                 say(at_ns + 2 * SECOND, 10**7, *burst, *burst, (60, True, port, 8883, BARE))
+    return captured(rows), events
+
+
+def captured(rows):
+    """A capture of packets: when, how long, whether sent, by which ports and protocols."""
     rows.sort()
     time_ns, length, outgoing, src, dst, protocols = zip(*rows, strict=True)
-    trace = Trace(
+    return Trace(
         name="week",
         time_ns=np.array(time_ns, dtype=np.int64),
         length=np.array(length, dtype=np.int32),
@@ -70,7 +75,6 @@ def week(seed=0):
         protocols=np.array(protocols, dtype=np.uint16),
         tcp_payload=np.zeros(len(rows), dtype=np.int32),
     )
-    return trace, events
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +132,24 @@ def test_what_events_cause_comes_when_they_happen_and_not_otherwise(fitted):
     assert since.min() > 1.5 * SECOND
     assert since.max() < 3 * SECOND
     assert not (days(fitted, 3, events=iter([])).length == 300).any()
+
+
+def test_a_timer_that_starts_when_the_device_speaks_does_not_wait_for_answers():
+    rng, rows, at = np.random.default_rng(3), [], MONDAY
+    for _ in range(600):
+        late = 10**6 * int(rng.integers(20, 900))
+        ping = (100, True, 40000, 8883, TCP), (96, False, 8883, 40000, TCP)
+        rows += [(at, *ping[0]), (at + late, *ping[1])]
+        at += 60 * SECOND + int(rng.integers(10**6))
+        if rng.random() < 0.1:  # it says something else before, and waits again
+            at -= 20 * SECOND
+            rows += [(at, 200, True, 40000, 8883, TCP), (at + late, 60, False, 8883, 40000, BARE)]
+            at += 60 * SECOND
+    stream = days(Activities().fit([captured(rows)]), 0.4)
+    starts = stream.time_ns[(stream.length == 100) & stream.outgoing]
+    gaps = np.diff(starts) / SECOND
+    assert np.median(np.abs(gaps - np.median(gaps))) < 0.02
+    assert np.median(gaps) == pytest.approx(60, rel=0.001)
 
 
 def test_without_events_it_does_as_often_what_they_cause(fitted):

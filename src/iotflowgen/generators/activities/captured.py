@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.activities.bursts import find_bursts
+from iotflowgen.generators.activities.causes import ALIKE, pauses_alike
 from iotflowgen.generators.activities.schedule import Learnt
 from iotflowgen.generators.activities.threads import Portions
 from iotflowgen.generators.activities.units import Units, find_units
@@ -88,7 +89,7 @@ class Captured:
             config: Settings of walks.
         """
         self._spoken, self._time_ns, self._run = spoken, time_ns, run
-        self._closed = walks.state("tcp") > 0
+        self._closed, self._has_payload = walks.state("tcp") > 0, walks.has_payload
         waits = np.any(spoken.states < 0, axis=1) | (walks.state("outstanding") != 0)
         self.units = self._find_units(waits)
         self.bursts = find_bursts(self.units, run[self.units.first])
@@ -168,18 +169,15 @@ class Captured:
         lead = np.full(len(bursts), len(units))
         np.minimum.at(lead, bursts.of_unit, np.arange(len(units)))
         first = units.first[lead]
-        groups = Groups(self._flow[units.first])
-        before_ns = groups.previous(units.end_ns, _NONE)
-        idle_ns = np.where(units.continues & (before_ns >= 0), units.begin_ns - before_ns, _NONE)[
-            lead
-        ]
+        service_u = self.portions.service[units.first]
+        used_ns, idle_ns = self._idle(service_u)
+        idle_ns = idle_ns[lead]
         lasting = self.portions.service[first]
         idle_ns[lasting == _NONE] = _NONE
         touches: list[list[tuple[int, int]]] = [[] for _ in range(len(bursts))]
-        service_u = self.portions.service[units.first]
         for u in np.flatnonzero(service_u >= 0).tolist():
             a = int(bursts.of_unit[u])
-            touches[a].append((int(service_u[u]), int(units.end_ns[u] - bursts.begin_ns[a])))
+            touches[a].append((int(service_u[u]), int(used_ns[u] - bursts.begin_ns[a])))
         # what a device does to start up does not come again
         start_ns = self._time_ns[started]
         in_run = run[first]
@@ -191,6 +189,29 @@ class Captured:
         np.maximum.at(ends_ns, run, self._time_ns)
         span_ns = np.maximum(ends_ns - start_ns, _LEAST_NS)
         return Learnt(bursts, in_run, counts, span_ns, idle_ns, lasting, touches)
+
+    def _idle(self, service: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """When units (U) of services (U) have used their connection, and how long it was idle.
+
+        A timer starts with the last packet, or with the last one that the device has sent payload
+        in, as of keep-alives (MQTT 3.1.1, section 3.1.2.10): by which its turns are more alike.
+        """
+        units = self.units
+        groups = Groups(self._flow[units.first])
+        said = np.flatnonzero(self._spoken.outgoing & self._has_payload)
+        said_ns = units.begin_ns.copy()
+        np.maximum.at(said_ns, units.of[said], self._time_ns[said])
+        used_ns, idle_ns = [units.end_ns, said_ns], []
+        for each in used_ns:
+            before_ns = groups.previous(each, _NONE)
+            known = units.continues & (before_ns >= 0)
+            idle_ns.append(np.where(known, units.begin_ns - before_ns, _NONE))
+        for each in np.unique(service[(service != _NONE) & (idle_ns[0] >= 0)]).tolist():
+            own = (service == each) & (idle_ns[0] >= 0)
+            if _half_within(idle_ns[1][own]) < _half_within(idle_ns[0][own]):
+                used_ns[0] = np.where(service == each, used_ns[1], used_ns[0])
+                idle_ns[0] = np.where(service == each, idle_ns[1], idle_ns[0])
+        return used_ns[0], idle_ns[0]
 
     def _opened_again(self) -> NDArray[np.int64]:
         """Activities that open a connection that lasts because the one before was closed.
@@ -290,6 +311,14 @@ class Captured:
         uses = np.zeros(walks, dtype=np.int64)
         np.add.at(uses, walk[first], code)
         return uses
+
+
+def _half_within(value: NDArray[np.int64]) -> int:
+    """The width of the shortest interval that half of those pauses are in that are of a timer."""
+    usual = pauses_alike(value)[1]
+    rising = np.sort(value[(value >= usual) & (value <= usual * (1 + ALIKE))])
+    half = (len(rising) + 1) // 2
+    return int((rising[half - 1 :] - rising[: len(rising) - half + 1]).min())
 
 
 def connections(

@@ -22,6 +22,7 @@ from iotflowgen.generators.activities.clock import DAY_NS
 from iotflowgen.generators.redrawn import Spread
 
 __all__ = [
+    "ALIKE",
     "After",
     "ByItself",
     "Coming",
@@ -41,7 +42,8 @@ _LIKE = 8  # pairs, at least, of which one is drawn
 _FEW = 4  # activities of a kind, below which only their number is learnt
 _LONE_LOG = 0.15
 _MOST_LOG = 0.5
-_ALIKE = 0.02  # pauses that differ by less are of one clock
+ALIKE = 0.02
+"""Pauses that differ by less are of one clock."""
 _SOON_NS = 60 * 10**9
 _ANSWER_NS = 10 * 10**9
 _LIKE_LAG = 0.3  # lags that differ by less are alike
@@ -235,7 +237,7 @@ def pauses_alike(pause_ns: NDArray[np.int64]) -> tuple[float, int]:
     if not len(pause_ns):
         return 0.0, 0
     rising = np.sort(pause_ns)
-    within = np.searchsorted(rising, rising * (1 + _ALIKE)) - np.arange(len(rising))
+    within = np.searchsorted(rising, rising * (1 + ALIKE)) - np.arange(len(rising))
     return float(within.max() / len(rising)), int(rising[within.argmax()])
 
 
@@ -303,10 +305,10 @@ def by_turns(
 def _in_turn(begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which activities (G) are as far from one before, or after, as most are."""
     gaps_ns = np.diff(begin_ns)[np.diff(run) == 0]
-    usual_ns = int(pauses_alike(gaps_ns)[1] * (1 + _ALIKE / 2))
+    usual_ns = int(pauses_alike(gaps_ns)[1] * (1 + ALIKE / 2))
     in_turn = np.zeros(len(begin_ns), dtype=bool)
     for away_ns in (usual_ns, -usual_ns):
-        near = sorted((away_ns * (1 - _ALIKE), away_ns * (1 + _ALIKE)))
+        near = sorted((away_ns * (1 - ALIKE), away_ns * (1 + ALIKE)))
         first, last = (np.searchsorted(begin_ns, begin_ns + int(each)) for each in near)
         in_turn |= last > first
     return in_turn
