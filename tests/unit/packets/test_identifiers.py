@@ -17,7 +17,7 @@ _KEPT_TEXTS = {
     *("version=0106", "version=0124", "duration=180000"),
     "Q0VUAAAKAAMAAA4QQ0VTVAADAAIAABwg",  # a time zone, in Base64
 }
-"""What looks random and does not tell one device from the next; docs/packets.md says why."""
+"""What looks random and does not tell one device from the next; docs/privacy.md says why."""
 
 
 def generate(paths: Sequence[Path], out: Path, sessions: int, *, keep: bool = False) -> bytes:
