@@ -34,13 +34,15 @@ def network(tmp_path):
     with site() as made:
         made.started = started = []
 
-        def start(*words):
-            """Put decoys on the network; they end with the test."""
-            command = made.live(*words, "--json")
+        def start_command(*words):
+            """Start something; it ends with the test."""
+            command = [*map(str, words)]
             started.append(process := subprocess.Popen(command, text=True, **PIPES))
             return process
 
-        made.start = start
+        made.start_command = start_command
+        # puts decoys on the network
+        made.start = lambda *words: start_command(*made.live(*words, "--json"))
         made.host = made.namespace("host")
         made.plug_in(made.host, "near0")
         made.plug_in(made.host, "far0")

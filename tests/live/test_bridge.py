@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -81,8 +82,14 @@ def bridge(gateway):
 
 
 def test_the_uplink_hears_nothing_and_the_gateway_sees_both_halves(gateway, bridge, home):
-    mac = mac_of(gateway, "lan0")
+    mac, both = mac_of(gateway, "lan0"), home.read_text()
+    home.write_text(both.partition("\n\n")[0])
     process = gateway.start(home, "--bridge", "lan0", "--pace", 10)
+    wait_for(process, "hall is on")
+    # the rule holds for who comes later as well
+    home.write_text(both)
+    process.send_signal(signal.SIGHUP)
+    wait_for(process, "door is on")
     bridge.watch(frames=600, quiet=30)
     ruled = gateway.host.run("nft", "list", "ruleset").stdout
     assert RULE in ruled

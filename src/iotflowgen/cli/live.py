@@ -1,6 +1,7 @@
 """`iotflowgen live`."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +13,14 @@ from iotflowgen.cli.options import HOW_MUCH, WHEN, WHO, JsonOption, Seed, check_
 from iotflowgen.cli.summary import show_summary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from iotflowgen.live import Home, Place
 
 __all__ = ["home_to_file", "live"]
 
 WHERE = "Where"
-VERBS = ("status", "pause", "resume", "stop", "event")
+VERBS = ("status", "pause", "resume", "reload", "stop", "event")
 
 
 @reports_errors
@@ -27,7 +30,7 @@ def live(
         typer.Argument(
             metavar="MODEL|HOME.toml|VERB",
             help="One decoy, or a home of them; or to those that run: status, pause, resume, "
-            "event, stop; or check, which looks whether a network lets them through.",
+            "event, reload, stop; or check, which looks whether a network lets them through.",
         ),
     ],
     of: Annotated[
@@ -162,6 +165,7 @@ def live(
     iotflowgen live check home.toml --near lan0 --far gw0
     iotflowgen live pause plug
     iotflowgen live event plug on
+    iotflowgen live reload
     ```
     """
     if str(what) in VERBS:
@@ -175,7 +179,8 @@ def live(
     if out is not None and not dry_run:
         raise iot.ArgumentError("a file is written with --dry-run only", "out")
     one = {"mac": mac, "address": ip, "seed": seed}
-    home = _home(what, one, {"gateway": gateway, "gateway_mac": gateway_mac})
+    home_of = partial(_home, what, one, {"gateway": gateway, "gateway_mac": gateway_mac})
+    home = home_of()
     when = _start(start), duration
     how = {"rate": rate, "confirmed": confirm or [], "ledger": ledger}
     how |= {"metrics": metrics, "socket": socket}
@@ -184,7 +189,7 @@ def live(
     if dry_run:
         summary = _write(home, out, *when)
     else:
-        summary = _send(home, _place(near, far, bridge, how), pace, *when)
+        summary = _send(home, home_of, _place(near, far, bridge, how), pace, *when)
     show_summary("sent" if not dry_run else "would be sent", summary, as_json=as_json)
     if summary.get("stopped"):
         raise typer.Exit(interrupted_status())
@@ -279,11 +284,17 @@ def _place(near: str | None, far: str | None, bridge: str | None, how: dict[str,
 
 
 def _send(
-    home: "Home", place: "Place", pace: float, start_ns: int | None, duration: str | None
+    home: "Home",
+    reread: "Callable[[], Home]",
+    place: "Place",
+    pace: float,
+    start_ns: int | None,
+    duration: str | None,
 ) -> dict[str, Any]:
     from iotflowgen.library.times import seconds_of
     from iotflowgen.live import run
 
     seconds = seconds_of(duration) if duration else float("inf")
 
-    return run(home, place, start_ns=start_ns, pace=pace, seconds=seconds, say=say)
+    how = {"pace": pace, "seconds": seconds}
+    return run(home, place, start_ns=start_ns, **how, reread=reread, say=say)

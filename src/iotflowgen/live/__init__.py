@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from iotflowgen.live.home import Decoy, Home, Network, read_home
     from iotflowgen.live.ledger import without_fakes
     from iotflowgen.live.operating.control import DEFAULT_SOCKET, ask
-    from iotflowgen.live.supervise import Place, run
+    from iotflowgen.live.running.place import Place
+    from iotflowgen.live.running.supervise import run
 
 __all__ = [
     "DEFAULT_SOCKET",
@@ -41,6 +42,7 @@ __getattr__ = lazy_names(
         "operating.control": ("DEFAULT_SOCKET", "ask"),
         "home": ("Decoy", "Home", "Network", "read_home"),
         "ledger": ("without_fakes",),
-        "supervise": ("Place", "run"),
+        "running.place": ("Place",),
+        "running.supervise": ("run",),
     },
 )

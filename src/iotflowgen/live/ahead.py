@@ -6,10 +6,12 @@ It reads what to do as JSON from standard input, and tells who the decoys are be
 import select
 import socket
 import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from iotflowgen.errors import ArgumentError, IoTFlowGenError
-from iotflowgen.live.compose import Composer, Stretch
+from iotflowgen.live.compose import Change, Composer, Stretch
 from iotflowgen.live.emitting.due import DueFrame, encode
 from iotflowgen.live.home import Home
 from iotflowgen.live.leasing.lease import Lease
@@ -67,10 +69,7 @@ def main() -> None:
     asked = hear()
     try:
         composer = Composer(Home.model_validate(asked["home"]), is_live=True)
-        found = {"decoys": composer.identities(), "gateway": composer.gateway()}
-        found["peers"] = composer.peers()
-        answers = {"reflexes": composer.reflexes(), "discovery": composer.discovery()}
-        tell({**found, **answers, "asking": composer.asking()})
+        tell(composer.told())
         # whoever started this looks at that first
         if "go" in hear():
             clock = _Clock(asked["start_ns"], asked["pace"])
@@ -90,27 +89,29 @@ class _Ahead:
         self._composer, self._clock, self._frames = composer, clock, frames
         self._requests = Requests()
         self._until_ns = clock.start_ns
-        self._done_ns, self._told = 0, 0
+        self._done_ns = self._end_ns = self._told = 0
+        self._chores = deque[Iterator[None]]()
+        """What takes long, and is done step by step while there is time."""
+        self._change: Change | None = None
 
     def run(self, seconds: float) -> None:
         """For so many seconds of composed traffic."""
         clock = self._clock
         self._composer.switch_on(clock.start_ns)
         clock.plan()
-        ahead_ns = _AHEAD_OF_EVENTS_NS if self._composer.knows_events else _AHEAD_NS
-        end_ns = int(min(seconds, 1e9) * 1e9)
-        while self._done_ns < end_ns:
+        self._end_ns = int(min(seconds, 1e9) * 1e9)
+        while self._done_ns < self._end_ns:
             is_first = not self._done_ns
-            self._done_ns = min(self._done_ns + _AT_ONCE_NS, end_ns)
+            self._done_ns = min(self._done_ns + _AT_ONCE_NS, self._end_ns)
             self._until_ns = clock.start_ns + int(self._done_ns * clock.pace)
             stretch = self._composer.until(self._until_ns, clock.shift_ns)
             if is_first:
                 clock.begin()
             self._send(stretch)
+            ahead_ns = _AHEAD_OF_EVENTS_NS if self._composer.knows_events else _AHEAD_NS
             self._wait(clock.begin_ns + self._done_ns - ahead_ns)
-        if self._composer.has_leases:
-            # a decoy may get another address
-            self._wait(clock.begin_ns + end_ns)
+        # a decoy may get another address, and others may come
+        self._wait(clock.begin_ns + self._end_ns)
 
     def _send(self, stretch: Stretch) -> None:
         for message in encode(self._clock.due(stretch)):
@@ -127,22 +128,71 @@ class _Ahead:
         while not is_over:
             left_ns = until_ns - time.monotonic_ns()
             is_over = left_ns <= 0
-            ready, _, _ = select.select(sources, [], [], max(0, left_ns) / 1e9)
+            wait_ns = 0 if self._chores else max(0, left_ns)
+            ready, _, _ = select.select(sources, [], [], wait_ns / 1e9)
             if self._frames in ready:
                 if not (message := self._frames.recv(64)):
                     raise ConnectionError
                 self._clock.shift_ns += int(int(message) * self._clock.pace)
             if self._requests in ready:
                 for asked in self._requests.read():
-                    if "event" in asked:
-                        self._command(*asked["event"])
-                    else:
-                        self._settle(asked["decoy"], Lease.model_validate(asked["lease"]))
+                    self._obey(asked)
                 if self._requests.are_over:
                     raise ConnectionError
+            self._do_more()
+
+    def _do_more(self) -> None:
+        """Do one step of what takes long, if there is any."""
+        if self._chores:
+            try:
+                next(self._chores[0])
+            except StopIteration:
+                self._chores.popleft()
+
+    def _obey(self, asked: Mapping[str, Any]) -> None:
+        """Do what is asked, or begin with it."""
+        if "event" in asked:
+            self._command(*asked["event"])
+        elif "home" in asked:
+            self._chores.append(self._prepare(Home.model_validate(asked["home"])))
+        elif "changes" in asked:
+            if asked["changes"] and self._change is not None:
+                self._composer.change(self._change)
+            self._change = None
+        elif "go" in asked:
+            self._chores.append(self._switch_on(asked["go"]))
+        else:
+            self._settle(asked["decoy"], Lease.model_validate(asked["lease"]))
+
+    def _prepare(self, home: Home) -> Iterator[None]:
+        """Find out what is to be changed for another home, and tell it."""
+        try:
+            for change in self._composer.changes(home):
+                self._change = change
+                yield None
+        except IoTFlowGenError as error:
+            self._change = None
+            tell({"change": {"error": str(error)}})
+        else:
+            if self._change is not None:
+                gone = sorted(self._change.gone)
+                tell({"change": {**self._composer.told(self._change), "gone": gone}})
+
+    def _switch_on(self, places: Sequence[int]) -> Iterator[None]:
+        """Have decoys begin soon, one after another."""
+        for place in places:
+            # it may have gone already
+            if place in self._composer:
+                self._composer.switch_on(self._clock.soon_ns(), [place])
+                self._send(self._composer.of_one(place, self._until_ns, self._clock.shift_ns))
+            yield None
 
     def _command(self, place: int, name: str) -> None:
         """Have something happen to a decoy, right after what is composed."""
+        if place not in self._composer or self._done_ns >= self._end_ns:
+            why = "the decoy has gone" if place not in self._composer else "all is composed already"
+            tell({"answer": {"error": why}})
+            return
         try:
             self._composer.command(place, name, self._until_ns)
         except ArgumentError as error:
@@ -154,9 +204,10 @@ class _Ahead:
     def _settle(self, place: int, lease: Lease) -> None:
         """Have a decoy begin soon with the address that it was given."""
         composer = self._composer
+        if place not in composer:
+            return
         composer.settle(place, lease, self._clock.soon_ns())
-        known = {**composer.identities()[place], "gateway": composer.gateway(place)}
-        tell({"settled": place, **known, "discovery": composer.says(place)})
+        tell({"settled": place, **composer.settled(place)})
         self._send(composer.of_one(place, self._until_ns, self._clock.shift_ns))
 
 

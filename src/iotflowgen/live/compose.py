@@ -4,17 +4,18 @@ Shapes: E packets.
 """
 
 import re
-from collections.abc import Collection, Container
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import InitVar, dataclass, replace
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from iotflowgen.errors import ArgumentError
-from iotflowgen.events import labels_path, write_labels
+from iotflowgen.events import Schedule, labels_path, write_labels
 from iotflowgen.files import whole_file
 from iotflowgen.live.happening import Happenings
 from iotflowgen.live.home import Decoy, Home, Network
@@ -27,7 +28,7 @@ from iotflowgen.wire.arrays import Flags, Integers
 from iotflowgen.wire.layers import EAPOL, find_network
 from iotflowgen.wire.pcap import FORMATS, records_bytes
 
-__all__ = ["Composer", "Stretch", "dry_run"]
+__all__ = ["Change", "Composer", "Stretch", "dry_run"]
 
 _VLAN: Final = 0x8100
 _MAC: Final = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
@@ -46,10 +47,53 @@ class Stretch(Said):
     """Whose traffic it is: the place of the decoy in its home (E)."""
 
 
+@dataclass(eq=False)
+class _Member:
+    """One decoy of a home."""
+
+    decoy: Decoy
+    device: Device
+    schedule: Schedule
+    """What happens to it by itself."""
+    pseudonyms: InitVar[Pseudonyms]
+    is_unsettled: bool = False
+    """A server is to give it its address yet."""
+    player: Player | None = None
+    """Composes its traffic, once it is switched on."""
+
+    def __post_init__(self, pseudonyms: Pseudonyms) -> None:
+        self.be(pseudonyms)
+
+    def be(self, pseudonyms: Pseudonyms) -> None:
+        """Have other addresses from now on."""
+        self.shown = self.device.templates.disguise(pseudonyms)
+        self.addresses = pseudonyms.addresses
+
+    def is_still(self, decoy: Decoy, device: Device, schedule: Schedule) -> bool:
+        """Whether nothing of a decoy is to be changed."""
+        is_same = decoy == self.decoy and device is self.device
+        # where nothing happens, the zone says nothing
+        happens = schedule.events or self.schedule.events
+        return is_same and (not happens or schedule == self.schedule)
+
+    def identity(self) -> dict[str, str]:
+        """Its name and addresses, without what is to come."""
+        ip = "" if self.is_unsettled else self.shown.device_ip
+        return {"name": self.decoy.name, "mac": self.shown.device_mac, "ip": ip}
+
+
+class Change(NamedTuple):
+    """Which decoys of a home go, and which come, by their places."""
+
+    gone: set[int]
+    come: dict[int, _Member]
+
+
 class Composer:
     """Composes the traffic of a home, from when its decoys are switched on.
 
-    The same home and start, the same traffic, however it is cut into stretches.
+    The same home and start, the same traffic, however it is cut into stretches. Each decoy has a
+    place, by the order in which they came: none has the place of one that has gone.
 
     Args:
         home: Which decoys.
@@ -57,8 +101,6 @@ class Composer:
             nothing. Otherwise their addresses are drawn, and their leases composed.
 
     Attributes:
-        shown: Who each decoy is, in their order.
-        has_leases: A server is to give some their addresses.
         happenings: What has happened to them.
     """
 
@@ -71,110 +113,180 @@ class Composer:
                 what is to happen to its decoy; or an address does not fit the network; or a device
                 is to have a lease, and never asked for one.
         """
-        devices = cache(Device)
-        self._decoys = [(decoy, devices(decoy.model)) for decoy in home.decoys]
-        self._network = home.network
-        known = [[*device.model.events] for _, device in self._decoys]
-        self._schedules = home.schedules(known)
+        self._network, self._is_live = home.network, is_live
+        self._members: dict[int, _Member] = {}
+        self._count = 0
+        # freed with the last decoy of theirs
+        self._devices = WeakValueDictionary[tuple[Path, int, int], Device]()
         self.happenings = Happenings()
-        self.shown: list[Disguise] = []
-        self._addresses: list[list[str]] = []
-        taken: set[str] = set()
-        for decoy, device in self._decoys:
-            first = self.shown[0] if self.shown else None
-            pseudonyms = _pseudonyms(decoy, device, home.network, taken, first)
-            self.shown.append(device.templates.disguise(pseudonyms))
-            self._addresses.append(pseudonyms.addresses)
-            taken.update(pseudonyms.addresses)
-        self._unsettled = {i for i, d in enumerate(home.decoys) if is_live and d.is_leased}
-        self.has_leases = bool(self._unsettled)
-        for place in self._unsettled:
-            decoy, device = self._decoys[place]
-            if not device.asks.packets:
-                raise ArgumentError(
-                    f"decoy {decoy.name}: its captures show no DHCP; say its address"
-                )
-        self._players: dict[int, Player] = {}
+        for change in self.changes(home):
+            if change is not None:
+                self.change(change)
+        self._first = self._members[0]
 
-    def switch_on(self, start_ns: int) -> None:
-        """Switch all decoys on, at a time in nanoseconds since the epoch.
+    def changes(self, home: Home) -> Iterator[Change | None]:
+        """What is to be changed for another home: None after each step that takes time, then that.
+
+        Decoys that are in both, of the same model file and settings, stay.
+
+        Raises:
+            ModelError, ArgumentError: As for a home from the beginning; or its network is another.
+        """
+        if home.network != self._network:
+            raise ArgumentError("[network] is another; restart decoys for that")
+        devices = []
+        for decoy in home.decoys:
+            devices.append(self._device(decoy.model))
+            yield None
+        schedules = home.schedules([[*device.model.events] for device in devices])
+        wanted = [*zip(home.decoys, devices, schedules, strict=True)]
+        found = {
+            member.decoy.name: place
+            for place, member in self._members.items()
+            if any(member.is_still(*each) for each in wanted)
+        }
+        stay = {place: self._members[place] for place in found.values()}
+        taken = {each for member in stay.values() for each in member.addresses}
+        taken.update(each for decoy in home.decoys for each in _said(decoy))
+        come: dict[int, _Member] = {}
+        for each in wanted:
+            if each[0].name not in found:
+                first = self._first if self._members else next(iter(come.values()), None)
+                taken -= _said(each[0])
+                member = self._member(*each, [*stay.values()], taken, first)
+                taken.update(member.addresses)
+                come[self._count + len(come)] = member
+                yield None
+        yield Change(self._members.keys() - stay.keys(), come)
+
+    def change(self, change: Change) -> None:
+        """Do that; who comes is to be switched on."""
+        for place in change.gone:
+            del self._members[place]
+        self._members |= change.come
+        self._count += len(change.come)
+
+    def _device(self, path: Path) -> Device:
+        try:
+            now = path.stat()
+            stamp = now.st_mtime_ns, now.st_size
+        except OSError:
+            # who loads it says what is wrong
+            stamp = 0, 0
+        found = self._devices.get((path, *stamp))
+        if found is None:
+            found = self._devices[path, *stamp] = Device(path)
+        return found
+
+    def _member(
+        self,
+        decoy: Decoy,
+        device: Device,
+        schedule: Schedule,
+        others: Sequence[_Member],
+        taken: Container[str],
+        first: _Member | None,
+    ) -> _Member:
+        for each in _said(decoy):
+            if any(each in other.identity().values() for other in others):
+                raise ArgumentError(f"decoy {decoy.name}: somebody else has {each} already")
+        shown = first.shown if first else None
+        pseudonyms = _pseudonyms(decoy, device, self._network, taken, shown)
+        is_unsettled = self._is_live and decoy.is_leased
+        if is_unsettled and not device.asks.packets:
+            raise ArgumentError(f"decoy {decoy.name}: its captures show no DHCP; say its address")
+        return _Member(decoy, device, schedule, pseudonyms, is_unsettled)
+
+    def switch_on(self, start_ns: int, places: Iterable[int] | None = None) -> None:
+        """Switch decoys on, by default all, at a time in nanoseconds since the epoch.
 
         Raises:
             ArgumentError: That is before it.
         """
         if start_ns < 0:
             raise ArgumentError("decoys cannot be switched on before 1970", "start")
-        for place, (decoy, device) in enumerate(self._decoys):
-            if place not in self._unsettled:
+        for place in self._members if places is None else places:
+            member = self._members[place]
+            if not member.is_unsettled:
                 part = self._part(place, self._network)
-                self._players[place] = Player(decoy, device, part, start_ns)
+                member.player = Player(member.decoy, member.device, part, start_ns)
 
     def settle(self, place: int, lease: Lease, start_ns: int) -> None:
         """Switch a decoy on with an address that a server has given it."""
-        decoy, device = self._decoys[place]
+        member = self._members[place]
         network = lease.network(self._network)
-        others = self._addresses[:place] + self._addresses[place + 1 :]
-        known = decoy.model_copy(update={"address": lease.address})
-        taken = {each for addresses in others for each in addresses}
-        pseudonyms = _pseudonyms(known, device, network, taken, self.shown[0])
-        self.shown[place] = device.templates.disguise(pseudonyms)
-        self._addresses[place] = pseudonyms.addresses
-        self._unsettled.discard(place)
+        known = member.decoy.model_copy(update={"address": lease.address})
+        others = (other for other in self._members.values() if other is not member)
+        taken = {each for other in others for each in other.addresses}
+        member.be(_pseudonyms(known, member.device, network, taken, self._first.shown))
+        member.is_unsettled = False
         part = replace(self._part(place, network), is_leased=True)
-        self._players[place] = Player(decoy, device, part, start_ns)
+        member.player = Player(member.decoy, member.device, part, start_ns)
 
     def _part(self, place: int, network: Network) -> Part:
-        note = partial(self.happenings.add, place)
-        return Part(self.shown[place], network.resolver, self._schedules[place], note)
+        note, member = partial(self.happenings.add, place), self._members[place]
+        return Part(member.shown, network.resolver, member.schedule, note)
+
+    def __contains__(self, place: int) -> bool:
+        """Whether there is a decoy at a place."""
+        return place in self._members
 
     def identities(self) -> list[dict[str, str]]:
         """Names and addresses, decoy by decoy, in types that JSON has; without what is to come."""
-        found = []
-        for place, ((decoy, _), who) in enumerate(zip(self._decoys, self.shown, strict=True)):
-            ip = "" if place in self._unsettled else who.device_ip
-            found.append({"name": decoy.name, "mac": who.device_mac, "ip": ip})
-        return found
+        return [member.identity() for member in self._members.values()]
 
-    def reflexes(self) -> list[dict[str, Any]]:
-        """How decoys answer, decoy by decoy, in types that JSON has."""
-        return [device.reflexes for _, device in self._decoys]
+    def told(self, change: Change | None = None) -> dict[str, Any]:
+        """What others are to know of decoys, by default of all, in types that JSON has.
 
-    def discovery(self) -> list[dict[str, Any]]:
-        """What decoys say to who looks for them, decoy by decoy, in types that JSON has."""
-        return [*map(self.says, range(len(self._decoys)))]
+        Returns:
+            Their `places`; and in that order, who they are (`decoys`), their `settings`, how they
+            answer (`reflexes`), what they say to who looks for them (`discovery`) and how they get
+            their addresses (`asking`). Then their `gateway`, and their `peers` in the network.
+        """
+        members = self._members if change is None else change.come
+        every = [*members.values()]
+        return {
+            "places": [*members],
+            "decoys": [member.identity() for member in every],
+            "settings": [member.decoy.model_dump(mode="json") for member in every],
+            "reflexes": [member.device.reflexes for member in every],
+            "discovery": [member.device.discovery(member.shown) for member in every],
+            "asking": [member.device.asking(member.shown) for member in every],
+            "gateway": self.gateway(),
+            "peers": self._peers(every),
+        }
 
-    def says(self, place: int) -> dict[str, Any]:
-        """What the decoy at a place says to who looks for it, in types that JSON has."""
-        return self._decoys[place][1].discovery(self.shown[place])
-
-    def asking(self) -> list[dict[str, Any]]:
-        """How decoys get their addresses, decoy by decoy, in types that JSON has."""
-        pairs = zip(self._decoys, self.shown, strict=True)
-        return [device.asking(who) for (_, device), who in pairs]
+    def settled(self, place: int) -> dict[str, Any]:
+        """What others are to know of a decoy that has got its address."""
+        member, who = self._members[place], self._members[place].shown
+        gateway = {"mac": who.gateway_mac, "ip": who.gateway_ip}
+        says = member.device.discovery(who)
+        return {**member.identity(), "gateway": gateway, "discovery": says}
 
     def longest(self) -> int:
         """Bytes of the longest frame that the models of decoys know."""
-        return max(int(device.templates.size.max()) for _, device in self._decoys)
+        return max(int(each.device.templates.size.max()) for each in self._members.values())
 
     def summary(self) -> dict[str, str]:
         """Addresses of decoys by name, to be read."""
         return {each["name"]: f"{each['mac']}, {each['ip']}" for each in self.identities()}
 
-    def gateway(self, place: int = 0) -> dict[str, str]:
-        """Addresses of the gateway, as `identities` has them, as the decoy at a place sees it."""
-        who = self.shown[place]
+    def gateway(self) -> dict[str, str]:
+        """Addresses of the gateway, as `identities` has them, as the first decoy sees it."""
+        who = self._first.shown
         return {"mac": who.gateway_mac, "ip": who.gateway_ip}
 
-    def peers(self) -> list[str]:
+    def _peers(self, members: Iterable[_Member]) -> list[str]:
         """MAC addresses of those whom decoys talk with in their network, but for the gateway."""
         own = {each["mac"] for each in (*self.identities(), self.gateway())}
-        known = {each for addresses in self._addresses for each in addresses}
-        return sorted(each for each in known - own if _MAC.fullmatch(each))
+        known = {each for member in members for each in member.addresses}
+        known -= own | {member.shown.device_mac for member in members}
+        return sorted(each for each in known if _MAC.fullmatch(each))
 
     @property
     def knows_events(self) -> bool:
         """Whether there is a decoy to which something may happen."""
-        return any(device.model.events for _, device in self._decoys)
+        return any(each.device.model.events for each in self._members.values())
 
     def command(self, place: int, name: str, time_ns: int) -> None:
         """Have something happen to the decoy at a place.
@@ -187,9 +299,10 @@ class Composer:
         Raises:
             ArgumentError: Its model knows no such event, or it is switched off then.
         """
-        if place not in self._players:
-            raise ArgumentError(f"{self._decoys[place][0].name} has no address yet")
-        self._players[place].command(Event(time_ns, name))
+        member = self._members[place]
+        if member.player is None:
+            raise ArgumentError(f"{member.decoy.name} has no address yet")
+        member.player.command(Event(time_ns, name))
 
     def until(self, end_ns: int, shift_ns: int = 0) -> Stretch:
         """What comes next, up to a time.
@@ -199,15 +312,17 @@ class Composer:
             shift_ns: How much later than drawn everything comes to be sent, so that packets which
                 tell the time tell the right one.
         """
-        return self._until(self._players, end_ns, shift_ns)
+        return self._until(self._members, end_ns, shift_ns)
 
     def of_one(self, place: int, end_ns: int, shift_ns: int = 0) -> Stretch:
         """As `until`, of one decoy alone: it goes on from there together with the others."""
         return self._until([place], end_ns, shift_ns)
 
-    def _until(self, places: Collection[int], end_ns: int, shift_ns: int) -> Stretch:
-        said = [self._players[place].until(end_ns, shift_ns) for place in places]
-        decoy = np.repeat(np.array([*places], np.int64), [*map(len, said)])
+    def _until(self, places: Iterable[int], end_ns: int, shift_ns: int) -> Stretch:
+        players = {place: self._members[place].player for place in places}
+        on = {place: player for place, player in players.items() if player is not None}
+        said = [player.until(end_ns, shift_ns) for player in on.values()]
+        decoy = np.repeat(np.array([*on], np.int64), [*map(len, said)])
         together = Said.concatenate(said)
         stretch = Stretch(**vars(together), decoy=decoy)
         stretch = stretch.take(np.argsort(stretch.time_ns, kind="stable"))
@@ -270,6 +385,11 @@ def _pseudonyms(
             f"decoy {decoy.name}: say its address in {network.subnet}; it would be {ip}"
         )
     return pseudonyms
+
+
+def _said(decoy: Decoy) -> set[str]:
+    """The addresses that a decoy is to have."""
+    return {str(each) for each in (decoy.mac, decoy.fixed) if each is not None}
 
 
 def _text(address: IPv4Address | None) -> str | None:

@@ -22,7 +22,7 @@ from iotflowgen.live.emitting.guard import Host
 from iotflowgen.live.near import MARK
 from iotflowgen.live.programs import attempt, do
 
-__all__ = ["bridge_port", "fence", "probe", "seated"]
+__all__ = ["admit", "bridge_port", "fence", "probe", "seated"]
 
 _ALL: Final = 0x0003
 _NOBODY: Final = bytes([192, 0, 2, 1])
@@ -115,6 +115,18 @@ def fence(interface: str, macs: Collection[str]) -> Iterator[str]:
         yield table
     finally:
         attempt("nft", "delete", "table", "netdev", table)
+
+
+def admit(table: str, macs: Collection[str]) -> None:
+    """Have a fence drop what comes from these decoys, and nothing else, from now on.
+
+    Raises:
+        NetworkError: A right is missing.
+    """
+    name = f"netdev {table} decoys"
+    both = (f"flush set {name}", f"add element {name} {{ {', '.join(sorted(macs))} }}")
+    # one or the other: they change together
+    do("nft", "-f", "-", said="\n".join(both) + "\n")
 
 
 def probe(table: str, near: str, gateway_mac: bytes, decoy: Host, uplinks: Collection[str]) -> None:

@@ -9,7 +9,7 @@ Shapes: P packets of a capture.
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from ipaddress import ip_address
@@ -49,6 +49,8 @@ _HEADER: Final = (
     + "\t".join(["#types", *_ZEEK.values()])
     + "\n"
 )
+_HEADERS: Final = {".log": _HEADER, ".csv": "time,event,device\n"}
+"""How files begin, by their suffixes."""
 
 
 class Ledger:
@@ -56,14 +58,20 @@ class Ledger:
 
     Args:
         folder: It is made if it is missing.
-        names: Of the decoys, in their order.
+        names: Of the decoys, by their places.
         say: Told what goes wrong, in lines.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], say: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        names: Mapping[int, str] | Sequence[str],
+        say: Callable[[str], object],
+    ) -> None:
         self._folder, self._names, self._say = folder, names, say
         self._open: dict[tuple[int, str], list[int]] = {}
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: dict[Path, list[str]] = {}
+        """Lines that are to be written, by file."""
         self._is_full = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +83,7 @@ class Ledger:
         for decoy, key, *counts in flows:
             known = self._open.get((decoy, key))
             if known is not None and counts[0] - known[1] > _IDLE_NS:
-                self._waiting.append(self._record(decoy, key, known))
+                self._note([self._record(decoy, key, known)])
                 known = None
             if known is None:
                 self._open[decoy, key] = counts
@@ -85,54 +93,52 @@ class Ledger:
                 for i in range(end, end + 3):
                     known[i] += counts[i]
                 known[end + 3] |= counts[end + 3]
-        self._close(now_ns - _IDLE_NS)
+        self._close(lambda _, last_ns: last_ns < now_ns - _IDLE_NS)
 
     def happens(self, decoy: str, event: str, time_ns: int) -> None:
         """Write an event of a decoy to `events.DAY.csv`, as `fit --events` reads it."""
         time = iso(time_ns)
-        line = f"{time},{event},{decoy}\n"
-        self._append(self._folder / f"events.{time[:10]}.csv", line, "time,event,device\n")
+        path = self._folder / f"events.{time[:10]}.csv"
+        self._waiting.setdefault(path, []).append(f"{time},{event},{decoy}\n")
+        self._write()
+
+    def leave(self, decoys: Collection[int]) -> None:
+        """Some decoys have gone: their flows have ended."""
+        self._close(lambda decoy, _: decoy in decoys)
 
     def close(self) -> None:
-        """Write all."""
-        self._close(2**63)
+        """Write all; what there is no room for is lost, and that is said."""
+        self._close(lambda *_: True)
+        if lines := sum(map(len, self._waiting.values())):
+            self._say(f"there was no room for {lines} lines of the ledger in {self._folder}")
 
-    def _close(self, before_ns: int) -> None:
-        ended = [flow for flow, counts in self._open.items() if counts[1] < before_ns]
-        self._waiting += [self._record(*flow, self._open.pop(flow)) for flow in ended]
-        self._waiting.sort(key=lambda record: record["ts"])
-        by_day: dict[str, list[dict[str, Any]]] = {}
-        for record in self._waiting:
+    def _close(self, has_ended: Callable[[int, int], bool]) -> None:
+        """Write flows that have ended, by their decoys and last times."""
+        ended = [flow for flow, counts in self._open.items() if has_ended(flow[0], counts[1])]
+        self._note([self._record(*flow, self._open.pop(flow)) for flow in ended])
+        self._write()
+
+    def _note(self, records: list[dict[str, Any]]) -> None:
+        for record in sorted(records, key=lambda record: record["ts"]):
             day = datetime.fromtimestamp(record["end"], UTC).date().isoformat()
-            by_day.setdefault(day, []).append(record)
-        for day, records in by_day.items():
-            lines = "".join(json.dumps(record) + "\n" for record in records)
-            connections = "".join(map(_zeek, filter(_is_connection, records)))
-            if not self._append(self._folder / f"{day}.jsonl", lines):
-                # they wait for room
-                return
-            self._append(self._folder / f"conn.{day}.log", connections, _HEADER)
-            done = {record["uid"] for record in records}
-            self._waiting = [each for each in self._waiting if each["uid"] not in done]
+            lines = self._waiting.setdefault(self._folder / f"{day}.jsonl", [])
+            lines.append(json.dumps(record) + "\n")
+            if _is_connection(record):
+                log = self._folder / f"conn.{day}.log"
+                self._waiting.setdefault(log, []).append(_zeek(record))
 
-    def _append(self, path: Path, lines: str, header: str = "") -> bool:
-        """Write whole lines, or none."""
-        try:
-            with path.open("ab") as file:
-                end = file.tell()
-                try:
-                    file.write((header * (end == 0) + lines).encode())
-                    file.flush()
-                except OSError:
-                    os.ftruncate(file.fileno(), end)
-                    raise
-        except OSError as error:
-            if not self._is_full:
-                self._say(f"cannot write {path}: {error.strerror}; flows wait until that works")
-            self._is_full = True
-            return False
+    def _write(self) -> None:
+        """Write what waits; where there is no room, it goes on waiting."""
+        for path, lines in [*self._waiting.items()]:
+            try:
+                _append(path, "".join(lines))
+            except OSError as error:
+                if not self._is_full:
+                    self._say(f"cannot write {path}: {error.strerror}; flows wait until that works")
+                self._is_full = True
+                return
+            del self._waiting[path]
         self._is_full = False
-        return True
 
     def _record(self, decoy: int, key: str, counts: Sequence[int]) -> dict[str, Any]:
         raw = bytes.fromhex(key)
@@ -159,6 +165,20 @@ class Ledger:
             **{"resp_pkts": received[0], "resp_ip_bytes": received[1], "resp_bytes": received[2]},
             "key": key,
         }
+
+
+def _append(path: Path, lines: str) -> None:
+    """Write whole lines, or none."""
+    header = _HEADERS.get(path.suffix, "")
+    with path.open("ab", buffering=0) as file:
+        end = file.tell()
+        said = memoryview((header * (end == 0) + lines).encode())
+        try:
+            while said:
+                said = said[file.write(said) :]
+        except OSError:
+            os.ftruncate(file.fileno(), end)
+            raise
 
 
 def without_fakes(capture: Path, ledgers: Sequence[Path], out: Path | None) -> dict[str, Any]:

@@ -52,36 +52,76 @@ class Announced:
 
 
 class _Answers:
-    """Answers that wait for their time."""
+    """Answers that wait for their time.
 
-    def __init__(
-        self,
-        responders: dict[bytes, Responder],
-        delays: Mapping[bytes, Any],
-        relays: Mapping[bytes, Relay],
-    ) -> None:
-        self._responders, self._delays, self._relays = responders, delays, relays
-        self.relays = [*relays.values()]
+    Args:
+        guard: The last check.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._places: dict[bytes, int] = {}
+        self._responders: dict[bytes, Responder] = {}
+        self._learnt: dict[bytes, Mapping[str, Any]] = {}
+        self._relays: dict[bytes, Relay] = {}
         self._waiting: list[tuple[int, bytes]] = []
         self._muted: frozenset[bytes] = frozenset()
-        self._by_ip = self._addresses()
+        self._by_ip: dict[bytes, bytes] = {}
 
-    def _addresses(self) -> dict[bytes, bytes]:
+    @property
+    def relays(self) -> list[Relay]:
+        """Those of decoys that hand ports over."""
+        return [*self._relays.values()]
+
+    def _resolve(self) -> None:
         """MAC addresses of decoys by those of IPv4."""
-        return {each.host.ip: mac for mac, each in self._responders.items() if each.host.ip}
+        own = self._responders.items()
+        self._by_ip = {each.host.ip: mac for mac, each in own if each.host.ip}
+
+    def add(self, place: int, host: Host, how: Mapping[str, Any], relay: Relay | None) -> None:
+        """Answer for one more decoy: with its `reflexes` and `discovery`."""
+        self._guard.add(place, host)
+        self._places[host.mac], self._learnt[host.mac] = place, how["reflexes"]
+        self._responders[host.mac] = Responder(host, how["reflexes"], how["discovery"])
+        if relay is not None:
+            self._relays[host.mac] = relay
+        self._resolve()
+
+    def leave(self, places: Collection[int]) -> None:
+        """Answer for some decoys no more."""
+        for mac in [mac for mac, place in self._places.items() if place in places]:
+            del self._places[mac], self._learnt[mac], self._responders[mac]
+            if relay := self._relays.pop(mac, None):
+                relay.close()
+        self._drop(lambda mac: mac not in self._places)
+        self._resolve()
 
     def mute(self, places: Collection[int]) -> None:
         """Let only some decoys answer, all but those at these places."""
-        self._muted = frozenset(mac for i, mac in enumerate(self._responders) if i in places)
-        self._waiting = [each for each in self._waiting if each[1][6:12] not in self._muted]
+        self._muted = frozenset(mac for mac, place in self._places.items() if place in places)
+        self._drop(self._muted.__contains__)
+
+    def _drop(self, is_silent: Callable[[bytes], bool]) -> None:
+        self._waiting = [each for each in self._waiting if not is_silent(each[1][6:12])]
         heapq.heapify(self._waiting)
 
-    def settle(self, host: Host, responder: Responder, gateway_mac: bytes) -> None:
+    def settle(self, other: Mapping[str, Any]) -> None:
         """A decoy has other addresses from now on."""
-        self._responders[host.mac] = responder
-        self._by_ip = self._addresses()
+        host = Host.of(other["host"])
+        if host.mac not in self._places:
+            # it has gone
+            return
+        self._guard.settle(other["decoy"], host, IPv4Network(other["subnet"]))
+        learnt = self._learnt[host.mac]
+        self._responders[host.mac] = Responder(host, learnt, other["discovery"])
+        self._resolve()
         if relay := self._relays.get(host.mac):
-            relay.settle(host, gateway_mac)
+            relay.settle(host, bytes.fromhex(other["gateway_mac"]))
+
+    def may_be_sent(self, frame: bytes) -> bool:
+        """Whether an answer is one of the configured network."""
+        due = DueFrame(0, self._places[frame[6:12]], far=False, frame=frame)
+        return not self._guard.complaint(due)
 
     def notice(self, frame: bytes) -> None:
         """A frame was sent at the near end."""
@@ -93,15 +133,14 @@ class _Answers:
         for asked in self._asked(frame) - self._muted:
             responder = self._responders[asked]
             if responder.is_claimed(frame):
-                place = [*self._responders].index(asked)
-                tell({"conflict": place, "mac": frame[22:28].hex(":")})
+                tell({"conflict": self._places[asked], "mac": frame[22:28].hex(":")})
                 continue
             if (relay := self._relays.get(asked)) and relay.takes(frame):
                 if responder.may_hear(frame):
                     relay.put(frame, checks=checks)
                 continue
             for reply in responder.replies(frame, checks=checks):
-                delays = self._delays[asked][reply.kind]
+                delays = self._learnt[asked]["delays_ns"][reply.kind]
                 delay_ns = delays[secrets.randbelow(len(delays))]
                 if reply.within_ns is not None:
                     delay_ns = min(delay_ns, reply.within_ns)
@@ -119,13 +158,13 @@ class _Answers:
 
     def wait_s(self) -> float:
         """Until the next is due, but for the time that waking up takes."""
-        first_ns = [relay.due_ns for relay in self.relays]
+        first_ns = [relay.due_ns for relay in self._relays.values()]
         first_ns += [due_ns - _WAKING_NS for due_ns, _ in self._waiting[:1]]
         return min(1.0, max(0.0, (min(first_ns) - time.monotonic_ns()) / 1e9)) if first_ns else 1.0
 
     def due(self) -> Iterator[bytes]:
         """Those that are to be sent by now, or so soon that no sleep would end before."""
-        for relay in self.relays:
+        for relay in self._relays.values():
             relay.deliver()
         while self._waiting and self._waiting[0][0] - time.monotonic_ns() <= _WAKING_NS:
             due_ns, frame = heapq.heappop(self._waiting)
@@ -147,12 +186,12 @@ class _Loop:
         self,
         near: Near,
         marks: socket.socket,
+        taps: socket.socket,
         answers: _Answers,
-        guard: Callable[[bytes], bool],
-        settle: Callable[[Mapping[str, Any]], object],
+        gateway: bytes,
     ) -> None:
-        self._near, self._marks, self._answers, self._guard = near, marks, answers, guard
-        self._settle = settle
+        self._near, self._marks, self._taps, self._answers = near, marks, taps, answers
+        self._gateway = gateway
         self._announced = Announced()
         self._sent = 0
         self._more_marks = select.poll()
@@ -162,8 +201,8 @@ class _Loop:
     def run(self) -> None:
         """Until whoever controls it, or who sends, is gone."""
         own: list[Any] = [self._requests, self._marks, self._near.socket]
-        sources = [*own, *self._answers.relays]
         while not self._requests.are_over:
+            sources = [*own, *self._answers.relays]
             ready, _, _ = select.select(sources, [], [], self._answers.wait_s())
             if self._requests in ready:
                 self._obey()
@@ -174,7 +213,7 @@ class _Loop:
             if came is not None:
                 self._take(*came)
             for frame in chain(self._answers.due(), self._answers.pass_on(ready)):
-                if self._guard(frame):
+                if self._answers.may_be_sent(frame):
                     self._near.send(frame)
                     self._sent += 1
 
@@ -185,8 +224,22 @@ class _Loop:
                 self._answers.mute(asked["muted"])
             elif "status" in asked:
                 tell({"told": {"answers": self._sent}})
+            elif "gone" in asked:
+                self._answers.leave(asked["gone"])
+            elif "come" in asked:
+                self.come(asked["come"])
             else:
-                self._settle(asked)
+                self._answers.settle(asked)
+
+    def come(self, decoys: Collection[Mapping[str, Any]]) -> None:
+        """Answer for more decoys; where one hands `ports` over, the file of its TAP has come."""
+        for each in decoys:
+            host, relay = Host.of(each["host"]), None
+            if each["ports"]:
+                _, (tap,), _, _ = socket.recv_fds(self._taps, 8, 1)
+                delays = each["reflexes"]["delays_ns"]["tcp"]
+                relay = Relay(host, each["ports"], self._gateway, tap, delays)
+            self._answers.add(each["place"], host, each, relay)
 
     def _hear_marks(self) -> bool:
         # a receive that would block is an exception, which takes longer than all the rest
@@ -207,37 +260,18 @@ def main() -> None:
     """Answer until asked for an end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asked = hear()
-    hosts = [*map(Host.of, asked["decoys"])]
-    learnt = dict(zip((host.mac for host in hosts), asked["reflexes"], strict=True))
-    says = zip(hosts, asked["discovery"], strict=True)
-    responders = {host.mac: Responder(host, learnt[host.mac], said) for host, said in says}
-    guard = Guard(IPv4Network(asked["subnet"]), hosts)
-    places = {host.mac: place for place, host in enumerate(hosts)}
     try:
         near = Near(asked["near"], asked["vlan"])
     except OSError as error:
         cannot_use(asked["near"], error)
         return
     be_quick(5)
+    marks, taps = (socket.socket(fileno=asked[name]) for name in ("marks", "taps"))
+    answers = _Answers(Guard(IPv4Network(asked["subnet"]), ()))
+    loop = _Loop(near, marks, taps, answers, bytes.fromhex(asked["gateway"]))
+    loop.come(asked["come"])
     tell({"ready": True})
-    delays = {mac: how["delays_ns"] for mac, how in learnt.items()}
-    gateway = bytes.fromhex(asked["gateway"])
-    relays = {}
-    for mac, ports, tap in asked["handed"]:
-        host = next(host for host in hosts if host.mac.hex(":") == mac)
-        relays[host.mac] = Relay(host, ports, gateway, tap, delays[host.mac]["tcp"])
-    answers = _Answers(responders, delays, relays)
-
-    def may_be_sent(frame: bytes) -> bool:
-        return not guard.complaint(DueFrame(0, places[frame[6:12]], far=False, frame=frame))
-
-    def settle(other: Mapping[str, Any]) -> None:
-        host = Host.of(other["host"])
-        guard.settle(other["decoy"], host, IPv4Network(other["subnet"]))
-        responder = Responder(host, learnt[host.mac], other["discovery"])
-        answers.settle(host, responder, bytes.fromhex(other["gateway_mac"]))
-
-    _Loop(near, socket.socket(fileno=asked["marks"]), answers, may_be_sent, settle).run()
+    loop.run()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from iotflowgen.live.emitting.guard import Host
 from iotflowgen.live.fence import bridge_port, fence, probe
 from iotflowgen.live.home import Home
 from iotflowgen.live.interfaces import Interfaces, survey
-from iotflowgen.live.supervise import Place, behind
+from iotflowgen.live.running.place import Place
+from iotflowgen.live.running.supervise import behind
 
 __all__ = ["check"]
 

@@ -16,7 +16,7 @@ MOST_BYTES: Final = 2**16
 
 _SHORTEST: Final = 60
 """Bytes of an Ethernet frame, to which network cards pad."""
-_HEAD: Final = struct.Struct("<qHBxI")
+_HEAD: Final = struct.Struct("<qIHBx")
 
 
 class DueFrame(NamedTuple):
@@ -41,7 +41,7 @@ def encode(frames: Sequence[DueFrame]) -> Iterator[bytes]:
         if parts and size + more > MOST_BYTES:
             yield b"".join(parts)
             parts, size = [], 0
-        parts += [_HEAD.pack(each.due_ns, each.decoy, each.far, len(each.frame)), each.frame]
+        parts += [_HEAD.pack(each.due_ns, each.decoy, len(each.frame), each.far), each.frame]
         size += more
     if parts:
         yield b"".join(parts)
@@ -51,7 +51,7 @@ def decode(message: bytes) -> Iterator[DueFrame]:
     """The frames of a message."""
     at = 0
     while at < len(message):
-        due_ns, decoy, far, size = _HEAD.unpack_from(message, at)
+        due_ns, decoy, size, far = _HEAD.unpack_from(message, at)
         at += _HEAD.size
         yield DueFrame(due_ns, decoy, bool(far), message[at : at + size])
         at += size

@@ -40,12 +40,16 @@ class Guard:
     ) -> None:
         """Take the network, its decoys, and the addresses of this computer that nobody may have."""
         self._be_in(subnet)
-        self._decoys = [(host.mac, host.ip) for host in decoys]
+        self._decoys = {place: (host.mac, host.ip) for place, host in enumerate(decoys)}
         self._others = frozenset(others)
+
+    def add(self, decoy: int, host: Host) -> None:
+        """Let there be a decoy at a place."""
+        self._decoys[decoy] = (host.mac, host.ip)
 
     def settle(self, decoy: int, host: Host, subnet: IPv4Network) -> None:
         """Let the decoy at a place have other addresses, in the network that is known by now."""
-        self._decoys[decoy] = (host.mac, host.ip)
+        self.add(decoy, host)
         self._be_in(subnet)
 
     def _be_in(self, subnet: IPv4Network) -> None:

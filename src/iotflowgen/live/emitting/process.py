@@ -86,6 +86,10 @@ class Emitter:
         self.shift_ns = 0
         """How much later than planned everything is by now."""
 
+    def add(self, decoy: int, host: Host) -> None:
+        """Let there be one more decoy."""
+        self._guard.add(decoy, host)
+
     def settle(self, decoy: int, host: Host, subnet: IPv4Network) -> None:
         """Let a decoy have other addresses from now on."""
         self._guard.settle(decoy, host, subnet)
@@ -219,6 +223,13 @@ class _Loop:
         for asked in self._requests.read():
             if "muted" in asked:
                 self._emitter.muted = frozenset(asked["muted"])
+            elif "gone" in asked:
+                # the ledger is to know all that they have sent
+                self._tell_flows()
+                tell(asked)
+            elif "come" in asked:
+                for each in asked["come"]:
+                    self._emitter.add(each["place"], Host.of(each["host"]))
             elif "host" in asked:
                 self._settle(asked["decoy"], Host.of(asked["host"]), IPv4Network(asked["subnet"]))
             else:

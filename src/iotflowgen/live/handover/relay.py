@@ -72,6 +72,10 @@ class Relay:
         self._peers.clear()
         self._waiting.clear()
 
+    def close(self) -> None:
+        """The decoy has gone."""
+        os.close(self._tap)
+
     def fileno(self) -> int:
         """What the namespace sends can be read from here."""
         return self._tap

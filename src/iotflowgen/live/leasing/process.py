@@ -7,7 +7,7 @@ import contextlib
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from types import FrameType
 from typing import Any, Final
@@ -40,7 +40,7 @@ class Offers:
     """
 
     def __init__(self, subnet: IPv4Network | None, taken: frozenset[IPv4Address]) -> None:
-        self._subnet, self._taken = subnet, taken
+        self._subnet, self.taken = subnet, taken
 
     def complaint(self, answer: Answer) -> str:
         """Why the address that a server gives is none for decoys; empty if it is."""
@@ -54,7 +54,7 @@ class Offers:
                 return f"{address} is no host of {subnet}"
         if not is_private(answer.server):
             return f"its server has a public address, {answer.server}"
-        if address in self._taken:
+        if address in self.taken:
             return f"somebody else has {address}"
         self._subnet = self._subnet or answer.subnet
         return ""
@@ -95,9 +95,13 @@ class _Power:
 class _Loop:
     """Listens, and asks when it is time."""
 
-    def __init__(self, near: Near, decoys: Mapping[bytes, _Power]) -> None:
-        self._near, self._decoys = near, decoys
-        self._places = [*decoys.values()]
+    def __init__(self, near: Near, asked: Mapping[str, Any]) -> None:
+        self._near = near
+        subnet = IPv4Network(asked["subnet"]) if asked["subnet"] else None
+        self._offers = Offers(subnet, frozenset())
+        self._places: dict[int, _Power] = {}
+        self._macs: dict[bytes, int] = {}
+        self._come(asked)
         self._paused: frozenset[int] = frozenset()
         self._requests = Requests()
         self._has_looked = False
@@ -106,7 +110,7 @@ class _Loop:
         """Until whoever controls it is gone."""
         while not self._requests.are_over:
             now_ns = time.monotonic_ns()
-            due = [one for i, one in enumerate(self._places) if i not in self._paused]
+            due = [one for i, one in self._places.items() if i not in self._paused]
             for one in due:
                 if one.due_ns <= now_ns:
                     one.act(now_ns)
@@ -123,15 +127,55 @@ class _Loop:
 
     def end(self) -> None:
         """All are switched off."""
-        for i, one in enumerate(self._places):
-            if i not in self._paused:
-                one.settling.end(time.monotonic_ns())
+        self._leave([*self._places])
+
+    def _leave(self, places: Collection[int]) -> None:
+        """Some are switched off, and have gone."""
+        for place in places:
+            if place not in self._paused:
+                self._places[place].settling.end(time.monotonic_ns())
+            del self._places[place]
+        self._macs = {mac: place for mac, place in self._macs.items() if place in self._places}
+
+    def _come(self, asked: Mapping[str, Any]) -> None:
+        """There are more; `asked` says what addresses are `taken`."""
+        self._offers.taken = frozenset(map(IPv4Address, asked["taken"]))
+        self._has_looked = False
+        for number, each in enumerate(asked["come"]):
+            # a thousand do not begin at once
+            first_ns = time.monotonic_ns() + number * _SECOND // asked["rate"]
+            place = each["place"]
+            self._places[place] = self._power(each, first_ns, asked)
+            self._macs[bytes.fromhex(each["mac"])] = place
+
+    def _power(self, each: Mapping[str, Any], first_ns: int, asked: Mapping[str, Any]) -> _Power:
+        decoy, pace = Decoy.model_validate(each["decoy"]), asked["pace"]
+
+        def told(event: Mapping[str, Any]) -> None:
+            tell({"decoy": each["place"], **event})
+
+        mac = bytes.fromhex(each["mac"])
+        means = Means(mac, each["how"], max(1.0, pace), self._near.send, told)
+        if decoy.is_leased:
+            settling: Settling = Client(means, self._offers.complaint)
+        elif asked["looks"] and "." in each["ip"]:
+            settling = Claim(means, IPv4Address(each["ip"]))
+        else:
+            # a device may have IPv6 alone
+            settling = Settling(means)
+        one = _Power(settling, _powered(decoy, first_ns, asked["start_ns"], pace))
+        settling.holds_up = isinstance(settling, Claim) and one.due_ns == first_ns
+        return one
 
     def _obey(self) -> None:
         for asked in self._requests.read():
             if "paused" in asked:
                 self._paused = frozenset(asked["paused"])
-            else:
+            elif "gone" in asked:
+                self._leave(asked["gone"])
+            elif "come" in asked:
+                self._come(asked)
+            elif asked["conflict"] in self._places:
                 settling = self._places[asked["conflict"]].settling
                 settling.conflict(bytes.fromhex(asked["mac"]), time.monotonic_ns())
 
@@ -145,12 +189,12 @@ class _Loop:
             return
         frame = came[0]
         if frame[12:14] == _ARP:
-            for one in self._places:
+            for one in self._places.values():
                 one.settling.hear_arp(frame, now_ns)
         elif message := message_in(frame):
-            asker = self._decoys.get(client_of(message))
-            if asker is not None and self._places.index(asker) not in self._paused:
-                asker.settling.hear(message, frame[6:12], now_ns)
+            place = self._macs.get(client_of(message))
+            if place is not None and place not in self._paused:
+                self._places[place].settling.hear(message, frame[6:12], now_ns)
 
 
 def _within(wait_ns: int) -> float:
@@ -167,7 +211,7 @@ def main() -> None:
     except OSError as error:
         cannot_use(asked["near"], error)
         return
-    loop = _Loop(near, _decoys(asked, near.send))
+    loop = _Loop(near, asked)
     signal.signal(signal.SIGTERM, _stop)
     tell({"ready": True})
     with contextlib.suppress(_Stop):
@@ -178,34 +222,6 @@ def main() -> None:
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise _Stop
-
-
-def _decoys(asked: Mapping[str, Any], send: Callable[[bytes], object]) -> dict[bytes, _Power]:
-    """Those that are to have addresses, by their MAC addresses."""
-    subnet = IPv4Network(asked["subnet"]) if asked["subnet"] else None
-    offers = Offers(subnet, frozenset(map(IPv4Address, asked["taken"])))
-    pace, start_ns, begin_ns = max(1.0, asked["pace"]), asked["start_ns"], time.monotonic_ns()
-    found: dict[bytes, _Power] = {}
-    for place, each in enumerate(asked["decoys"]):
-        mac, decoy = bytes.fromhex(each["mac"]), Decoy.model_validate(each["decoy"])
-
-        def told(event: Mapping[str, Any], place: int = place) -> None:
-            tell({"decoy": place, **event})
-
-        means = Means(mac, each["how"], pace, send, told)
-        if decoy.is_leased:
-            settling: Settling = Client(means, offers.complaint)
-        elif asked["looks"] and "." in each["ip"]:
-            settling = Claim(means, IPv4Address(each["ip"]))
-        else:
-            # a device may have IPv6 alone
-            settling = Settling(means)
-
-        # a thousand do not begin at once
-        first_ns = begin_ns + place * _SECOND // asked["rate"]
-        found[mac] = one = _Power(settling, _powered(decoy, first_ns, start_ns, asked["pace"]))
-        settling.holds_up = isinstance(settling, Claim) and one.due_ns == first_ns
-    return found
 
 
 def _powered(decoy: Decoy, first_ns: int, start_ns: int, pace: float) -> Iterator[tuple[int, int]]:

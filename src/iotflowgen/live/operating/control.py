@@ -14,6 +14,8 @@ __all__ = ["DEFAULT_SOCKET", "Control", "ask"]
 
 DEFAULT_SOCKET: Final = Path("/run/iotflowgen.sock")
 _PATIENCE_S: Final = 5.0
+_RELOAD_S: Final = 300.0
+"""A thousand models take some time to be read."""
 
 
 class Control:
@@ -70,7 +72,7 @@ def ask(path: Path, words: Mapping[str, Any]) -> dict[str, Any]:
         NetworkError: No decoys run, or they cannot do this.
     """
     with socket.socket(socket.AF_UNIX) as asking:
-        asking.settimeout(_PATIENCE_S)
+        asking.settimeout(_RELOAD_S if words.get("ask") == "reload" else _PATIENCE_S)
         try:
             asking.connect(str(path))
             with asking.makefile("rw") as lines:

@@ -1,24 +1,21 @@
 """What processes are told to begin with, in types that JSON has."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
 from iotflowgen.errors import NetworkError
 from iotflowgen.live.interfaces import Interfaces
+from iotflowgen.live.running.place import Place
 
-__all__ = ["checked", "handed_over", "packed", "to_settle"]
+__all__ = ["checked", "handed_over", "host_of", "packed", "to_answer", "to_settle"]
 
 
 def checked(
     network: Mapping[str, Any],
     found: Mapping[str, Any],
     interfaces: Interfaces,
-    *,
-    near: str,
-    far: str,
-    rate: int,
+    place: Place,
 ) -> dict[str, Any]:
     """What those who send are to know, if decoys may be where they are to be.
 
@@ -26,9 +23,7 @@ def checked(
         network: `Network`, in JSON.
         found: What who composes has found out of decoys.
         interfaces: Those that there are.
-        near: Where decoys are plugged in.
-        far: Where their gateway is.
-        rate: Frames a second, at most.
+        place: Where decoys are.
 
     Raises:
         NetworkError: A decoy has an address of this computer.
@@ -43,30 +38,25 @@ def checked(
     first = next((each["ip"] for each in found["decoys"] if "." in each["ip"]), "")
     subnet = network["subnet"] or (f"{first}/24" if first else "0.0.0.0/32")
     return {
-        "near": near,
-        "far": far,
-        "rate": rate,
+        "near": place.near,
+        "far": place.far,
+        "rate": place.rate,
         "vlan": network["vlan"],
         "subnet": str(IPv4Network(subnet, strict=False)),
-        "decoys": [
-            [packed(each["mac"]).hex(), packed(each["ip"]).hex()] for each in found["decoys"]
-        ],
+        "decoys": [*map(host_of, found["decoys"])],
         "others": sorted(each.hex() for each in own if any(each)),
     }
 
 
 def handed_over(
-    decoys: Sequence[Mapping[str, Any]],
-    found: Mapping[str, Any],
-    asked: Mapping[str, Any],
-    mtu: int,
+    found: Mapping[str, Any], asked: Mapping[str, Any], mtu: int
 ) -> dict[str, dict[str, Any]]:
     """What the namespaces of decoys that hand ports over are to know, by the decoys' names.
 
     Raises:
         NetworkError: One has no IPv4.
     """
-    every = [*zip(decoys, found["decoys"], found["reflexes"], strict=True)]
+    every = [*zip(found["settings"], found["decoys"], found["reflexes"], strict=True)]
     for decoy, who, _ in every:
         if decoy["ports"] and ":" in who["ip"]:
             raise NetworkError(f"{who['name']} has IPv6 alone, and no ports to hand over")
@@ -85,30 +75,56 @@ def handed_over(
     }
 
 
+def to_answer(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the process that answers is to know of decoys."""
+    names = ("places", "decoys", "settings", "reflexes", "discovery")
+    return [
+        {
+            "place": place,
+            "host": host_of(who),
+            "ports": decoy["ports"],
+            "reflexes": reflexes,
+            "discovery": discovery,
+        }
+        for place, who, decoy, reflexes, discovery in zip(
+            *(found[name] for name in names), strict=True
+        )
+    ]
+
+
 def to_settle(
-    told: Mapping[str, Any],
+    network: Mapping[str, Any],
     found: Mapping[str, Any],
     interfaces: Interfaces,
     asked: Mapping[str, Any],
+    others: Collection[str] = (),
 ) -> dict[str, Any]:
-    """What the process that gets addresses is to know."""
-    columns = told["home"]["decoys"], found["decoys"], found["asking"]
+    """What the process that gets addresses is to know; `others` have theirs already."""
+    names = ("places", "settings", "decoys", "asking")
     own = [str(each.ip) for all_ in interfaces.addresses.values() for each in all_]
-    taken = [*own, found["gateway"]["ip"], *(each["ip"] for each in found["decoys"])]
+    taken = [*own, *others, found["gateway"]["ip"], *(each["ip"] for each in found["decoys"])]
     return {
         "near": asked["near"],
         "vlan": asked["vlan"],
         "rate": asked["rate"],
-        "subnet": told["home"]["network"]["subnet"],
+        "subnet": network["subnet"],
         "taken": [each for each in taken if "." in each],
-        "pace": told["pace"],
-        "start_ns": time.time_ns() if told["start_ns"] is None else told["start_ns"],
-        "looks": told["looks"],
-        "decoys": [
-            {"decoy": decoy, "how": how, "mac": packed(each["mac"]).hex(), "ip": each["ip"]}
-            for decoy, each, how in zip(*columns, strict=True)
+        "come": [
+            {
+                "place": place,
+                "decoy": decoy,
+                "how": how,
+                "mac": packed(who["mac"]).hex(),
+                "ip": who["ip"],
+            }
+            for place, decoy, who, how in zip(*(found[name] for name in names), strict=True)
         ],
     }
+
+
+def host_of(who: Mapping[str, str]) -> list[str]:
+    """A decoy's MAC and IPv4 address, in hexadecimal."""
+    return [packed(who["mac"]).hex(), packed(who["ip"]).hex()]
 
 
 def packed(address: str) -> bytes:
