@@ -134,8 +134,19 @@ def test_the_rate_is_a_limit():
 )
 def test_due_frames_come_out_as_they_went_in(frames):
     messages = [*encode(frames)]
-    assert [each for message in messages for each in decode(message)] == frames
+    found = [*map(decode, messages)]
+    assert sum(each.length for each in found) == len(frames)
+    assert [each for message in found for each in every(message)] == frames
     assert all(len(message) <= MOST_BYTES for message in messages)
+
+
+def every(message):
+    """All frames of a message."""
+    at, found = 0, []
+    while at < len(message.frames):
+        frame, at = message.next(at)
+        found.append(frame)
+    return found
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=300))
@@ -149,20 +160,25 @@ def test_percentiles_of_lateness_are_right_to_a_sixteenth(late_ns):
     assert lateness.percentile_ns(1.0) == max(late_ns)
 
 
-@given(st.lists(st.one_of(st.none(), st.lists(st.integers(0, 20), max_size=6))))
+@given(st.lists(st.one_of(st.none(), st.booleans(), st.lists(st.integers(0, 20), max_size=6))))
 def test_frames_leave_the_queue_as_they_are_due_however_they_came(steps):
     queue, expected, number = Queue(), [], 0
     for step in steps:
-        if step is None and expected:
-            first = queue.first
-            assert first is queue.pop()
-            assert first is expected.pop(0)
-        for due_ns in step or ():
-            frame = DueFrame(due_ns, number % 2, False, b"%d" % number)
-            number += 1
-            queue.extend([frame])
-            expected = sorted([*expected, frame], key=lambda each: each.due_ns)
-    assert len(queue) == len(expected)
-    queue.drop(0)
-    left = [queue.pop() for _ in range(len(queue))]
-    assert left == [each for each in expected if each.decoy == 1]
+        if step is None:
+            if expected:
+                first = queue.first
+                assert first is queue.pop()
+                assert first == expected.pop(0)
+        elif isinstance(step, bool):
+            queue.drop(int(step))
+            expected = [each for each in expected if each.decoy != step]
+        else:
+            frames = []
+            for due_ns in sorted(step):
+                frames.append(DueFrame(due_ns, number % 2, False, b"%d" % number))
+                number += 1
+            for message in encode(frames):
+                queue.put(decode(message))
+            expected = sorted([*expected, *frames], key=lambda each: each.due_ns)
+    assert [queue.pop() for _ in range(len(expected))] == expected
+    assert len(queue) == 0

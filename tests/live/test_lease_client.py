@@ -48,7 +48,7 @@ LEASE = {
 def how(models):
     """How the sample plug asks."""
     home = one_decoy(models / "plug.model", {"address": "dhcp", "mac": MAC.hex(":")}, {})
-    return Composer(home, is_live=True).asking()[0]
+    return Composer(home, is_live=True).told()["asking"][0]
 
 
 def message(kind, xid, options=LEASE, address=ADDRESS):

@@ -93,6 +93,66 @@ def test_a_full_disk_loses_nothing(tmp_path):
     assert len((tmp_path / "full" / "2026-01-01.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.fixture
+def disk(tmp_path):
+    """A folder on a disk of 128 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if run("mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder).returncode:
+        pytest.skip("no right to mount")
+    yield folder
+    run("umount", "--lazy", folder)
+
+
+def test_a_disk_that_is_full_for_a_while_has_every_line_once(disk):
+    said, ports = [], range(1000, 1100)
+    ledger, flows = Ledger(disk / "ledger", ["hall"], said.append), Flows()
+    filler = disk / "filler"
+    filler.write_bytes(bytes(116 * 1024))
+    for i, port in enumerate(ports):
+        frame = segment(False, SYN)
+        flows.add(0, False, frame[:34] + port.to_bytes(2) + frame[36:], START_NS)
+        ledger.add(flows.take(), START_NS + (400 + 6 * i) * 10**9)
+        ledger.happens("hall", f"event-{port}", START_NS)
+        if port == 1050:
+            assert "No space left on device; flows wait until that works" in said[0]
+            assert len(said) == 1
+            filler.unlink()
+    ledger.close()
+    assert len(said) == 1
+    found = [*map(json.loads, (disk / "ledger" / "2026-01-01.jsonl").read_text().splitlines())]
+    assert sorted(each["id.orig_p"] for each in found) == [*ports]
+    zeek = (disk / "ledger" / "conn.2026-01-01.log").read_text().splitlines()
+    assert len([line for line in zeek if not line.startswith("#")]) == len(ports)
+    events = (disk / "ledger" / "events.2026-01-01.csv").read_text().splitlines()
+    assert [*events] == ["time,event,device", *events[1:]]
+    assert [line.split(",")[1] for line in events[1:]] == [f"event-{port}" for port in ports]
+
+
+def test_what_there_is_no_room_for_at_the_end_is_told(tmp_path):
+    said = []
+    ledger, flows = Ledger(tmp_path / "gone", ["hall"], said.append), Flows()
+    flows.add(0, False, segment(False, SYN), START_NS)
+    ledger.add(flows.take(), START_NS)
+    (tmp_path / "gone").rmdir()
+    ledger.close()
+    assert "there was no room for 2 lines of the ledger" in said[-1]
+
+
+def test_a_flow_while_the_clock_is_set_back_is_two(tmp_path):
+    ledger, flows = Ledger(tmp_path, ["hall"], print), Flows()
+    for second in (3600, 3601, 0, 1):
+        flows.add(0, False, segment(False, ACK), START_NS + second * 10**9)
+        if second == 3601:
+            ledger.add(flows.take(), START_NS + second * 10**9)
+            flows.add(0, False, segment(False, ACK), START_NS + 3602 * 10**9)
+    ledger.add(flows.take(), START_NS + 10**9)
+    ledger.close()
+    found = [*map(json.loads, (tmp_path / "2026-01-01.jsonl").read_text().splitlines())]
+    spans = sorted((each["ts"] - START_NS / 1e9, each["duration"]) for each in found)
+    assert spans == [(0, 1), (3600, 2)]
+
+
 def test_a_capture_without_fakes_has_all_else(tmp_path, models):
     network = Network(subnet="192.168.20.0/24", gateway="192.168.20.1")
     home = Home(network=network, decoys=[{"name": "hall", "model": models / "plug.model"}])

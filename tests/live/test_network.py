@@ -169,6 +169,37 @@ def test_who_was_stopped_goes_on_from_then_without_a_burst(network, home, tmp_pa
     assert (gaps[late + 1 :] > planned[late + 1 :] - 0.2).all()
 
 
+CLOCK = """
+import os, time
+from pathlib import Path
+
+real = time.time_ns
+time.time_ns = lambda: real() + int(Path(os.environ["CLOCK"]).read_text())
+"""
+
+
+def test_a_clock_that_is_set_is_followed_and_nothing_is_late(network, home, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    clock, ledger = tmp_path / "clock", tmp_path / "ledger"
+    clock.write_text("0")
+    monkeypatch.setenv("CLOCK", str(clock))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    observer = network.observer
+    process = network.start(home, *ENDS, "--pace", 5, "--duration", "10s", "--ledger", ledger)
+    observer.watch(frames=20, quiet=30)
+    (tmp_path / "set").write_text(str(-3600 * 10**9))
+    (tmp_path / "set").rename(clock)
+    found, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "the clock was set back by 3600.0 s: decoys go on" in said
+    assert said.count("clock") == 1
+    assert json.loads(found)["shift"] == 0
+    lines = [line for file in ledger.glob("*.jsonl") for line in file.read_text().splitlines()]
+    flows = [*map(json.loads, lines)]
+    assert min(flow["duration"] for flow in flows) >= 0
+    assert {True, False} == {flow["ts"] > time.time() - 1800 for flow in flows}
+
+
 def test_an_interface_that_goes_down_and_comes_back(network, home):
     observer = network.observer
     process = network.start(home, *ENDS, "--pace", 5, "--duration", "6s")

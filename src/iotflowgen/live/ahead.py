@@ -27,6 +27,10 @@ _AT_ONCE_NS: Final = 2 * 10**9
 """So much is handed over together."""
 _LEAD_NS: Final = 10**9
 """Before the first frame: the time that composing it takes."""
+_HANDING_NS: Final = 5 * 10**8
+"""And that handing it over takes, with all that come soon."""
+_SET_NS: Final = 10**9
+"""A clock that is set more slowly is corrected."""
 
 
 class _Clock:
@@ -39,6 +43,7 @@ class _Clock:
         self.pace = pace
         """Device seconds in a second."""
         self.begin_ns = 0
+        self._apart_ns = time.time_ns() - time.monotonic_ns()
         self.shift_ns = 0
         """How much later than drawn packets are sent, in device time."""
 
@@ -50,7 +55,24 @@ class _Clock:
 
     def begin(self) -> None:
         """The first frames are ready: it starts as planned, or now where that has passed."""
-        self.begin_ns = max(self.begin_ns, time.monotonic_ns() + _LEAD_NS // 10)
+        self.begin_ns = max(self.begin_ns, time.monotonic_ns() + _HANDING_NS)
+
+    def follow(self) -> str:
+        """Follow the clock on the wall where that was set; what is to be said of it."""
+        apart_ns = time.time_ns() - time.monotonic_ns()
+        by_ns = apart_ns - self._apart_ns
+        if abs(by_ns) < _SET_NS:
+            return ""
+        self._apart_ns = apart_ns
+        if not self._is_now:
+            # device time is another anyway
+            return ""
+        self.shift_ns += by_ns
+        way = "forward" if by_ns > 0 else "back"
+        return (
+            f"the clock was set {way} by {abs(by_ns) / 1e9:.1f} s: decoys go on, and tell the new "
+            "time in what is composed from now on; a restart has their schedules follow"
+        )
 
     def soon_ns(self) -> int:
         """The device time, as drawn, of what can be composed before it is due."""
@@ -75,6 +97,7 @@ def main() -> None:
             clock = _Clock(asked["start_ns"], asked["pace"])
             ahead = _Ahead(composer, clock, socket.socket(fileno=asked["frames"]))
             ahead.run(asked["seconds"])
+            tell({"composed": True})
     except IoTFlowGenError as error:
         tell({"error": str(error), "kind": type(error).__name__})
     except ConnectionError:
@@ -104,6 +127,8 @@ class _Ahead:
             is_first = not self._done_ns
             self._done_ns = min(self._done_ns + _AT_ONCE_NS, self._end_ns)
             self._until_ns = clock.start_ns + int(self._done_ns * clock.pace)
+            if said := clock.follow():
+                tell({"error": said})
             stretch = self._composer.until(self._until_ns, clock.shift_ns)
             if is_first:
                 clock.begin()

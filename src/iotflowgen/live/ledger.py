@@ -30,6 +30,8 @@ __all__ = ["Ledger", "without_fakes"]
 
 _IDLE_NS: Final = 300 * 10**9
 """A flow that is silent for so long has ended, as Zeek has it for TCP."""
+_CLOSES_NS: Final = 5 * 10**9
+"""So often those that have ended are looked for."""
 _SLACK_NS: Final = 2 * 10**9
 """So much may the clocks of who sends and who captures differ."""
 _PROTOCOLS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 58: "icmp"}
@@ -72,6 +74,7 @@ class Ledger:
         self._open: dict[tuple[int, str], list[int]] = {}
         self._waiting: dict[Path, list[str]] = {}
         """Lines that are to be written, by file."""
+        self._closed_ns = 0
         self._is_full = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +85,8 @@ class Ledger:
         """Take note of what was sent of flows, as `Flows.take` tells; write those that ended."""
         for decoy, key, *counts in flows:
             known = self._open.get((decoy, key))
-            if known is not None and counts[0] - known[1] > _IDLE_NS:
+            # it has been silent for long, or the clock was set back
+            if known is not None and not 0 <= counts[0] - known[1] <= _IDLE_NS:
                 self._note([self._record(decoy, key, known)])
                 known = None
             if known is None:
@@ -93,7 +97,10 @@ class Ledger:
                 for i in range(end, end + 3):
                     known[i] += counts[i]
                 known[end + 3] |= counts[end + 3]
-        self._close(lambda _, last_ns: last_ns < now_ns - _IDLE_NS)
+        if abs(now_ns - self._closed_ns) >= _CLOSES_NS:
+            self._closed_ns = now_ns
+            # who has spoken later than now did so before the clock was set back
+            self._close(lambda _, last_ns: abs(now_ns - last_ns) > _IDLE_NS)
 
     def happens(self, decoy: str, event: str, time_ns: int) -> None:
         """Write an event of a decoy to `events.DAY.csv`, as `fit --events` reads it."""

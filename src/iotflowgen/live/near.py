@@ -5,9 +5,10 @@ import ctypes
 import socket
 import struct
 import time
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
-__all__ = ["ADDRESSES", "MARK", "Near"]
+__all__ = ["ADDRESSES", "MARK", "Heard", "Near"]
 
 MARK: Final = 0x107F
 """Of packets that are for hosts of the network (SO_MARK): where the gateway is this computer, it
@@ -39,6 +40,19 @@ ADDRESSES: Final = (
 it of `arp or (ip and udp dst port 68)`, for the kernel's filter."""
 
 
+class Heard(NamedTuple):
+    """A frame that has come."""
+
+    frame: bytes
+    """Without tag."""
+    is_own: bool
+    """It was sent here."""
+    checks: bool
+    """Its checksums are there."""
+    came_ns: int
+    """When, of the clock that never jumps."""
+
+
 class Near:
     """The near end, where decoys hear and are heard.
 
@@ -46,9 +60,6 @@ class Near:
         name: The interface.
         vlan: Of the network, if frames have a tag.
         only: What of others to hear, and nothing that is sent here; all of both, by default.
-
-    Attributes:
-        came_ns: When the frame that was received last came, of the clock that never jumps.
     """
 
     def __init__(self, name: str, vlan: int | None, only: Program = ()) -> None:
@@ -64,7 +75,6 @@ class Near:
         if only:
             self._filter(port, only)
         self.socket = port
-        self.came_ns = 0
 
     @staticmethod
     def _filter(port: socket.socket, only: Program) -> None:
@@ -74,21 +84,28 @@ class Near:
         port.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
         port.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
 
-    def receive(self) -> tuple[bytes, bool, bool] | None:
-        """A frame without tag, whether it was sent here, and whether its checksums are there."""
-        frame, notes, _, (_, _, direction, *_) = self.socket.recvmsg(2**16, 256)
+    def receive_all(self, most: int) -> Iterator[Heard]:
+        """Frames that have come by now, so many at most; none while the interface is down."""
+        with contextlib.suppress(OSError):
+            for _ in range(most):
+                if (heard := self._receive()) is not None:
+                    yield heard
+
+    def _receive(self) -> Heard | None:
+        came = self.socket.recvmsg(2**16, 256, socket.MSG_DONTWAIT)
+        frame, notes, _, (_, _, direction, *_) = came
         said = {(level, kind): value for level, kind, value in notes}
         seconds, nanoseconds = struct.unpack("qq", said[socket.SOL_SOCKET, _TIMESTAMPNS])
         waited_ns = time.time_ns() - seconds * 10**9 - nanoseconds
         # a clock that is set meanwhile says anything
-        self.came_ns = time.monotonic_ns() - min(max(waited_ns, 0), 10**9)
+        came_ns = time.monotonic_ns() - min(max(waited_ns, 0), 10**9)
         status, _, _, _, _, tag, _ = struct.unpack("=IIIHHHH", said[_SOL_PACKET, _AUXDATA][:20])
         vlan = tag & 0xFFF if status & _HAS_VLAN else None
         if frame[12:14] == b"\x81\x00":
             vlan, frame = int.from_bytes(frame[14:16]) & 0xFFF, frame[:12] + frame[16:]
         if vlan != self._vlan:
             return None
-        return frame, direction == _OUTGOING, not status & _NOT_CHECKED
+        return Heard(frame, direction == _OUTGOING, not status & _NOT_CHECKED, came_ns)
 
     def send(self, frame: bytes) -> None:
         """Send an answer, with the tag of the network; one that does not get through is lost."""

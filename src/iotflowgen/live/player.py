@@ -33,7 +33,11 @@ __all__ = ["Device", "Part", "Player", "Said", "seed_of"]
 _PIECE: Final = 1000
 """Packets of a decoy that are drawn together: there may be a thousand decoys."""
 _TURN_NS: Final = 60 * 10**9
-"""Of a decoy, so much is composed together."""
+"""Of a decoy, so much is composed together at least."""
+_LONGEST_NS: Final = 300 * 10**9
+"""And at most: what is composed does not know yet that all has become later."""
+_TURN: Final = 512
+"""So many packets, between these: fewer hardly take less time."""
 _FIRST_NS: Final = 5 * 10**9
 """At first less: all begin together."""
 _REMEMBERED: Final = Remembered(packets=2048, keys=2048)
@@ -65,6 +69,9 @@ class Said(Columns):
             np.concatenate([np.empty(0, np.int64), *(part.event for part in some)]),
             np.concatenate([np.empty(0, np.int64), *(part.flow for part in some)]),
         )
+
+
+_NOTHING: Final = Said.concatenate([])
 
 
 class Device:
@@ -133,7 +140,8 @@ class Player:
         self._powered = decoy.powered(start_ns)
         # those that begin together do not all have their turns at the same time
         self._turn_ns = _FIRST_NS + (_TURN_NS * self._seed[1] >> 32)
-        self._composed_ns, self._ready = start_ns, Said.concatenate([])
+        self._composed_ns, self._ready = start_ns, _NOTHING
+        self._taken = 0
         self._boot()
 
     def until(self, end_ns: int, shift_ns: int) -> Said:
@@ -146,13 +154,18 @@ class Player:
         if self._composed_ns < end_ns:
             # to compose twice as much hardly takes longer; but what is composed, no event changes
             turn_ns = 0 if self._device.model.events else self._turn_ns
-            self._composed_ns = max(self._composed_ns + turn_ns, end_ns)
-            self._turn_ns = _TURN_NS
-            more = self._compose(self._composed_ns, shift_ns)
-            self._ready = Said.concatenate([self._ready, *more])
-        inside = int(np.searchsorted(self._ready.time_ns, end_ns))
-        said, self._ready = self._ready.take(slice(inside)), self._ready.take(slice(inside, None))
-        return said
+            since_ns, self._composed_ns = (
+                self._composed_ns,
+                max(self._composed_ns + turn_ns, end_ns),
+            )
+            more = Said.concatenate([*self._compose(self._composed_ns, shift_ns)])
+            each_ns = (self._composed_ns - since_ns) // max(len(more), 1)
+            self._turn_ns = min(max(_TURN * each_ns, _TURN_NS), _LONGEST_NS)
+            rest = self._ready.take(slice(self._taken, None))
+            self._ready, self._taken = Said.concatenate([rest, more]), 0
+        first = self._taken
+        self._taken = max(first, int(np.searchsorted(self._ready.time_ns, end_ns)))
+        return self._ready.take(slice(first, self._taken)) if first < self._taken else _NOTHING
 
     def command(self, event: Event) -> None:
         """Have something happen, not before what was asked for already.

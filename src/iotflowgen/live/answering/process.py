@@ -5,6 +5,7 @@ peers are made to say at the far end arrives here; the process that emits announ
 is not taken for a question.
 """
 
+import contextlib
 import heapq
 import secrets
 import select
@@ -28,6 +29,8 @@ __all__ = ["Announced", "main"]
 
 _WAKING_NS: Final = 60_000
 """So long before an answer is due, it is waited for without sleep."""
+_AT_ONCE: Final = 32
+"""Frames that are taken together."""
 _STALE_S: Final = 2.0
 """What was announced so long ago has been lost."""
 
@@ -194,8 +197,6 @@ class _Loop:
         self._gateway = gateway
         self._announced = Announced()
         self._sent = 0
-        self._more_marks = select.poll()
-        self._more_marks.register(marks, select.POLLIN)
         self._requests = Requests()
 
     def run(self) -> None:
@@ -206,12 +207,12 @@ class _Loop:
             ready, _, _ = select.select(sources, [], [], self._answers.wait_s())
             if self._requests in ready:
                 self._obey()
-            came = self._near.receive() if self._near.socket in ready else None
+            came = [*self._near.receive_all(_AT_ONCE)] if self._near.socket in ready else []
             # what came was announced before it was sent
             if not self._hear_marks():
                 return
-            if came is not None:
-                self._take(*came)
+            for each in came:
+                self._take(*each)
             for frame in chain(self._answers.due(), self._answers.pass_on(ready)):
                 if self._answers.may_be_sent(frame):
                     self._near.send(frame)
@@ -242,18 +243,17 @@ class _Loop:
             self._answers.add(each["place"], host, each, relay)
 
     def _hear_marks(self) -> bool:
-        # a receive that would block is an exception, which takes longer than all the rest
-        while self._more_marks.poll(0):
-            if not (mark := self._marks.recv(64)):
-                return False
-            self._announced.add(mark)
+        with contextlib.suppress(BlockingIOError):
+            while mark := self._marks.recv(64, socket.MSG_DONTWAIT):
+                self._announced.add(mark)
+            return False
         return True
 
-    def _take(self, frame: bytes, is_own: bool, checks: bool) -> None:
+    def _take(self, frame: bytes, is_own: bool, checks: bool, came_ns: int) -> None:
         if is_own:
             self._answers.notice(frame)
         elif frame not in self._announced:
-            self._answers.ask(frame, self._near.came_ns, checks=checks)
+            self._answers.ask(frame, came_ns, checks=checks)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ _SIZE: Final = 46
 """Bytes of the least payload of Ethernet."""
 _WAIT_S, _TRIES = 0.2, 2
 _ARP: Final = b"\x08\x06"
+_AT_ONCE: Final = 32
 
 
 class Ends:
@@ -75,6 +76,6 @@ class Ends:
         end = time.monotonic() + wait_s
         while (left := end - time.monotonic()) > 0:
             if select.select([port.socket], [], [], left)[0]:
-                came = port.receive()
-                if came is not None and not came[1]:
-                    yield came[0]
+                for heard in port.receive_all(_AT_ONCE):
+                    if not heard.is_own:
+                        yield heard.frame

@@ -9,13 +9,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-__all__ = ["MOST_BYTES", "DueFrame", "decode", "encode", "mark_of"]
+__all__ = ["MOST_BYTES", "DueFrame", "Message", "decode", "encode", "mark_of"]
 
 MOST_BYTES: Final = 2**16
 """Of a message; the buffer of a socket holds some of them."""
 
 _SHORTEST: Final = 60
 """Bytes of an Ethernet frame, to which network cards pad."""
+_ABOUT: Final = struct.Struct("<qI")
 _HEAD: Final = struct.Struct("<qIHBx")
 
 
@@ -32,29 +33,42 @@ class DueFrame(NamedTuple):
     """Ethernet, without its check sequence."""
 
 
+class Message(NamedTuple):
+    """Frames on their way, in the order in which they are due, in bytes until each is."""
+
+    last_ns: int
+    """When the last one is due."""
+    length: int
+    """Of frames."""
+    frames: bytes
+
+    def next(self, at: int) -> tuple[DueFrame, int]:
+        """The frame that begins at a byte, and where the next one does."""
+        due_ns, decoy, size, far = _HEAD.unpack_from(self.frames, at)
+        begin = at + _HEAD.size
+        end = begin + size
+        return DueFrame(due_ns, decoy, bool(far), self.frames[begin:end]), end
+
+
 def encode(frames: Sequence[DueFrame]) -> Iterator[bytes]:
-    """Messages of at most `MOST_BYTES`, in the order of the frames."""
+    """Messages of at most `MOST_BYTES`; frames are in the order in which they are due."""
     parts: list[bytes] = []
-    size = 0
+    size = last_ns = 0
     for each in frames:
         more = _HEAD.size + len(each.frame)
-        if parts and size + more > MOST_BYTES:
-            yield b"".join(parts)
+        if parts and _ABOUT.size + size + more > MOST_BYTES:
+            yield _ABOUT.pack(last_ns, len(parts) // 2) + b"".join(parts)
             parts, size = [], 0
         parts += [_HEAD.pack(each.due_ns, each.decoy, len(each.frame), each.far), each.frame]
-        size += more
+        size, last_ns = size + more, each.due_ns
     if parts:
-        yield b"".join(parts)
+        yield _ABOUT.pack(last_ns, len(parts) // 2) + b"".join(parts)
 
 
-def decode(message: bytes) -> Iterator[DueFrame]:
-    """The frames of a message."""
-    at = 0
-    while at < len(message):
-        due_ns, decoy, size, far = _HEAD.unpack_from(message, at)
-        at += _HEAD.size
-        yield DueFrame(due_ns, decoy, bool(far), message[at : at + size])
-        at += size
+def decode(message: bytes) -> Message:
+    """What was encoded."""
+    last_ns, length = _ABOUT.unpack_from(message)
+    return Message(last_ns, length, message[_ABOUT.size :])
 
 
 def mark_of(frame: bytes) -> bytes:

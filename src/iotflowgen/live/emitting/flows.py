@@ -1,5 +1,7 @@
 """Flows of what is sent, counted frame by frame where it is sent: quick, and without numpy."""
 
+from collections.abc import Collection
+from itertools import islice
 from typing import Any
 
 __all__ = ["Flows", "key_of"]
@@ -50,11 +52,16 @@ class Flows:
 
     def __init__(self) -> None:
         self._found: dict[tuple[int, bytes], list[int]] = {}
+        self._before: list[list[Any]] = []
+        """What was sent before the clock was set back."""
 
     def add(self, decoy: int, far: bool, frame: bytes, time_ns: int) -> None:
         """A frame was sent."""
         key, size, payload, flags = key_of(frame, swap=far)
         counts = self._found.get((decoy, key))
+        if counts is not None and time_ns < counts[1]:
+            self._before.append([decoy, key.hex(), *counts])
+            counts = None
         if counts is None:
             # first and last time, who began, and packets, bytes, payload and flags of each end
             counts = self._found[decoy, key] = [time_ns, 0, far, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -65,11 +72,15 @@ class Flows:
         counts[end + 2] += payload
         counts[end + 3] |= flags
 
-    def __len__(self) -> int:
-        return len(self._found)
+    def take(self, most: int | None = None, of: Collection[int] | None = None) -> list[list[Any]]:
+        """Those that were seen first, in types that JSON has; they are counted anew from here on.
 
-    def take(self) -> list[list[Any]]:
-        """All of them, in types that JSON has; they are counted anew from here on."""
-        found = [[decoy, key.hex(), *counts] for (decoy, key), counts in self._found.items()]
-        self._found = {}
+        Args:
+            most: So many; by default all.
+            of: Of these decoys; by default of all.
+        """
+        wanted = (flow for flow in self._found if of is None or flow[0] in of)
+        found, self._before = self._before, []
+        for decoy, key in [*islice(wanted, most)]:
+            found.append([decoy, key.hex(), *self._found.pop((decoy, key))])
         return found

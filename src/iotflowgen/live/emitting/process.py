@@ -30,15 +30,17 @@ SHIFT_NS: Final = 10**9
 """Whoever is later than this goes on from now."""
 
 _SPIN_NS: Final = 100_000
-"""Before a frame is due: the last of the wait, without sleep."""
+"""Before a frame is due: the last of the wait without sleep, at most."""
 _NAP_NS: Final = 2_000_000
 """Waits longer than this are used to listen."""
 _LISTEN_NS: Final = 50_000_000
 """So often it listens to whoever controls it, however much there is to send."""
-_LONG_NS: Final = 20_000_000
-"""Waits longer than this are used to tell of flows."""
+_AT_ONCE: Final = 64
+"""Messages of frames that are taken together."""
 _TELL_NS: Final = 5 * 10**9
-"""Not more often than this."""
+"""So often it begins to tell of flows."""
+_TOLD: Final = 16
+"""Flows that are told together: so few that a pipe which has any room has room for them."""
 _WAIT_S: Final = 0.1
 """Between tries to send where the interface is down."""
 _BURST_NS: Final = 10**9
@@ -74,6 +76,8 @@ class Emitter:
         self._send, self._guard, self._say = send, guard, say
         self._apart_ns = 10**9 // rate
         self._free_ns = 0
+        self._waking_ns = _SPIN_NS
+        """How long it takes to wake up."""
         self.lateness = Lateness()
         self.flows = Flows()
         """What was sent since it was told last."""
@@ -127,8 +131,11 @@ class Emitter:
             self.shift_ns += late_ns
             self._say(f"{late_ns / 1e9:.1f} s behind; going on from now, without catching up")
         ready_ns = self.ready_ns(due, now_ns)
-        if ready_ns - now_ns > _SPIN_NS:
-            time.sleep((ready_ns - now_ns - _SPIN_NS) / 1e9)
+        wake_ns = ready_ns - self._waking_ns
+        if wake_ns > now_ns:
+            time.sleep((wake_ns - now_ns) / 1e9)
+            took_ns = min(_SPIN_NS, time.monotonic_ns() - wake_ns)
+            self._waking_ns += (took_ns - self._waking_ns) // 16
         while (now_ns := time.monotonic_ns()) < ready_ns:
             pass
         self._free_ns = max(self._free_ns, now_ns) + self._apart_ns
@@ -197,8 +204,7 @@ class _Loop:
         while queue or not self._ended:
             now_ns = time.monotonic_ns()
             left_ns = emitter.ready_ns(queue.first, now_ns) - now_ns if queue else 10**9
-            if left_ns > _LONG_NS and now_ns - self._told_ns > _TELL_NS:
-                self._tell_flows()
+            if left_ns > _NAP_NS and self._tells_flows(now_ns):
                 continue
             if left_ns > _NAP_NS or now_ns - self._listened_ns > _LISTEN_NS:
                 self._listen(max(0, left_ns - _NAP_NS // 2))
@@ -214,9 +220,17 @@ class _Loop:
         if self._requests in ready:
             self._obey()
         if self._frames in ready:
-            message = self._frames.recv(2 * MOST_BYTES)
-            self._ended = not message
-            self._queue.extend(decode(message))
+            self._take()
+
+    def _take(self) -> None:
+        """Take frames that have come."""
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(_AT_ONCE):
+                message = self._frames.recv(2 * MOST_BYTES, socket.MSG_DONTWAIT)
+                self._ended = not message
+                if self._ended:
+                    return
+                self._queue.put(decode(message))
 
     def _obey(self) -> None:
         """Do what is asked on standard input."""
@@ -225,7 +239,7 @@ class _Loop:
                 self._emitter.muted = frozenset(asked["muted"])
             elif "gone" in asked:
                 # the ledger is to know all that they have sent
-                self._tell_flows()
+                tell({"flows": self._emitter.flows.take(of=asked["gone"])})
                 tell(asked)
             elif "come" in asked:
                 for each in asked["come"]:
@@ -244,10 +258,16 @@ class _Loop:
         self._emitter.settle(decoy, host, subnet)
         self._queue.drop(decoy)
 
-    def _tell_flows(self) -> None:
-        self._told_ns = time.monotonic_ns()
-        if len(self._emitter.flows):
-            tell({"flows": self._emitter.flows.take()})
+    def _tells_flows(self, now_ns: int) -> bool:
+        """Tell of some flows, if it is time for it, and whoever hears of them keeps up."""
+        if now_ns - self._told_ns < _TELL_NS or not select.select([], [1], [], 0)[1]:
+            return False
+        if flows := self._emitter.flows.take(_TOLD):
+            tell({"flows": flows})
+        else:
+            # all are told
+            self._told_ns = now_ns
+        return bool(flows)
 
     def _tell_shift(self) -> None:
         self._shift_ns = self._emitter.shift_ns

@@ -25,6 +25,8 @@ _SECOND: Final = 10**9
 _LEAD_NS: Final = 5 * _SECOND
 """So long before a decoy is switched on it sees to its address, in device time."""
 _ARP: Final = b"\x08\x06"
+_AT_ONCE: Final = 32
+"""Frames that are taken together."""
 
 
 class _Stop(Exception):
@@ -180,14 +182,10 @@ class _Loop:
                 settling.conflict(bytes.fromhex(asked["mac"]), time.monotonic_ns())
 
     def _take(self, now_ns: int) -> None:
-        try:
-            came = self._near.receive()
-        except OSError:
-            # the interface is down
-            return
-        if came is None:
-            return
-        frame = came[0]
+        for heard in self._near.receive_all(_AT_ONCE):
+            self._hear(heard.frame, now_ns)
+
+    def _hear(self, frame: bytes, now_ns: int) -> None:
         if frame[12:14] == _ARP:
             for one in self._places.values():
                 one.settling.hear_arp(frame, now_ns)

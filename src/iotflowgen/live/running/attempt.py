@@ -71,7 +71,7 @@ class Attempt:
         self._ledger: Ledger | None = None
         self._table = ""
         self._found: dict[str, Any] = {}
-        self._stopped = self._is_composed = False
+        self._stopped = False
         self._conflicts = 0
 
     def begin(self, home: Home, told: Mapping[str, Any]) -> None:
@@ -147,10 +147,10 @@ class Attempt:
             notify("STOPPING=1")
             for child in self._children():
                 child.stop()
-        elif self._composing.status() != 0:
+        elif "composed" not in self._found:
             return None
         # whoever answers ends when nobody sends any more
-        if self._emitting.status() == 0:
+        if "end" in self._found or self._emitting.status() == 0:
             while not self._emitting.is_mute:
                 self._hear([self._emitting])
         elif not self._stopped:
@@ -160,17 +160,16 @@ class Attempt:
     def _listen(self, listeners: Sequence[Listener]) -> bool:
         """Wait for whoever says something, and whether all processes go on."""
         ends = [child.ends for child in (*self._children(), *self._spaces.holders())]
-        if self._is_composed:
+        if "composed" in self._found:
             ends.remove(self._composing.ends)
         talking = [child for child in self._children() if not child.is_mute]
         sources: list[Any] = [*ends, *talking, *listeners]
         ready, _, _ = select.select(sources, [], [], watchdog_s())
         notify("WATCHDOG=1")
         self._hear(ready)
-        if self._composing.ends in ready and not self._composing.status():
-            # all is composed
-            self._is_composed = True
-        elif {*ends} & {*ready}:
+        if "composed" in self._found:
+            ready = [each for each in ready if each != self._composing.ends]
+        if {*ends} & {*ready}:
             return False
         for each in listeners:
             if each in ready:
