@@ -153,7 +153,7 @@ def test_start_may_be_now(sessions, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('name = "plug"', ("'name' is none of", "mac, ip, gateway, start")),
+        ('name = "plug"', ("'name' is none of", "mac, ip, ip6, gateway, start")),
         ('ip = "10.0.0.300"', ("ip: 10.0.0.300 is no IPv4 address",)),
         ("mac = 5", ("mac: 5 is no MAC address",)),
         ("start = 08:00:00", ("start: 08:00:00 is no time such as",)),

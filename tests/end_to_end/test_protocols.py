@@ -128,6 +128,26 @@ def test_tokens_and_ids_of_connections_are_new_and_those_of_the_connection(made)
         assert not (before & now) - {""}
 
 
+def test_a_device_on_ipv6_alone_shows_the_address_that_is_asked_for(tmp_path) -> None:
+    model, asked, drawn = (tmp_path / name for name in ("m.model", "a.pcap", "b.pcap"))
+    fit = invoke("fit", SAMPLES / "ipv6", "--device", DEVICE, "--window", 8, "--out", model)
+    assert fit.returncode == 0, fit.stderr
+    command = "generate", model, "--sessions", 2, "--seed", 3, "--out"
+    assert invoke(*command, asked, "--ip6", "2001:db8:7::0:31").returncode == 0
+    sent = {source for (source,) in told(asked, "ipv6.src", only="coap.code == 69")}
+    assert sent == {"2001:db8:7::31"}
+    # the others are of its network, and errors quote it
+    ends = {each for row in told(asked, "ipv6.src", "ipv6.dst", only="coap") for each in row}
+    assert all(each.startswith("2001:db8:7:") for each in ends)
+    quoted = {row[0].split(",")[-1] for row in told(asked, "ipv6.src", only="icmpv6.type == 1")}
+    assert quoted == {"2001:db8:7::31"}
+    assert not told(asked, "frame.number", only="_ws.malformed || icmpv6.checksum.status == 0")
+    for wrong in ("fe80::1", "ff02::1", "10.0.0.1", "::1"):
+        done = invoke(*command, drawn, "--ip6", wrong)
+        assert done.returncode == 2
+        assert f"{wrong} is no IPv6 address" in " ".join(done.stderr.split())
+
+
 def test_rtp_counts_on_and_has_one_source(made) -> None:
     kind, (_, generated) = made
     if kind != "rtsp":

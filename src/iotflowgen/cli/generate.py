@@ -101,6 +101,15 @@ def generate(
             rich_help_panel=WHO,
         ),
     ] = None,
+    ip6: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IP",
+            help="IPv6 address of the device.",
+            show_default="drawn",
+            rich_help_panel=WHO,
+        ),
+    ] = None,
     gateway: Annotated[
         str | None,
         typer.Option(
@@ -114,7 +123,7 @@ def generate(
         Path | None,
         typer.Option(
             metavar="FILE.toml",
-            help="File with any of the keys mac, ip, gateway and start; options take precedence.",
+            help="File with any of the keys mac, ip, ip6, gateway and start; options come first.",
             rich_help_panel=WHO,
         ),
     ] = None,
@@ -201,11 +210,12 @@ def generate(
     happens: dict[str, Any] = {"events": event, "schedule": schedule, "zone": zone}
     content: dict[str, Any] = {"keep_identifiers": keep_identifiers, "comments": comments}
     if model.suffix.lower() == ".toml":
-        others: dict[str, Any] = {"mac": mac, "ip": ip, "gateway": gateway, "persona": persona}
+        others: dict[str, Any] = {"mac": mac, "ip": ip, "ip6": ip6, "gateway": gateway}
+        others |= {"persona": persona}
         others |= {"seed": seed, "payload": payload == "fuzz", **how_much, **happens, **content}
         found = home_to_file(model, out, start, duration, others)
         return show_summary("generated", found, as_json=as_json)
-    flags = {"mac": mac, "ip": ip, "gateway": gateway, "start": start}
+    flags = {"mac": mac, "ip": ip, "ip6": ip6, "gateway": gateway, "start": start}
     shown, start = who_and_when(persona, flags)
     one_thread()
     honeydata = iot.load(model, accelerator=accelerator).generate(

@@ -14,7 +14,7 @@ __all__ = ["who_and_when"]
 def who_and_when(
     file: Path | None, flags: Mapping[str, str | None]
 ) -> tuple["iot.Persona", str | None]:
-    """The persona, and the start, by the flags `mac`, `ip`, `gateway` and `start`.
+    """The persona, and the start, by the flags `mac`, `ip`, `ip6`, `gateway` and `start`.
 
     What no flag says, the same keys of a TOML file may.
 

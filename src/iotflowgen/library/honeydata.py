@@ -3,7 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -148,6 +148,7 @@ class Honeydata(ABC):
         persona: Persona | None = None,
         mac: str | None = None,
         ip: str | None = None,
+        ip6: str | None = None,
         gateway: str | None = None,
         payload: Payload = "recorded",
         keep_identifiers: bool = False,
@@ -165,6 +166,7 @@ class Honeydata(ABC):
             persona: The addresses that are shown; or each by itself:
             mac: MAC address of the device.
             ip: IPv4 address of the device.
+            ip6: Its IPv6 address.
             gateway: IPv4 address of the gateway.
             payload: What packets hold beside their features.
             keep_identifiers: Whether captured addresses, serial numbers and names come out as they
@@ -174,7 +176,7 @@ class Honeydata(ABC):
 
         Warns:
             HoneydataWarning: There is no captured packet to repeat, so that packets are fuzzed; or
-                an IPv4 address is given, and the device has none.
+                an address of IPv4 or IPv6 is given, and the device has none.
 
         Raises:
             ArgumentError: An address is none, or has no place, as with `keep_identifiers`; there
@@ -186,11 +188,11 @@ class Honeydata(ABC):
         check_choice(payload, get_args(Payload), "payload")
         if comments and path.suffix.lower() != ".pcapng":
             raise ArgumentError(f"{path} has no comments; name a .pcapng", "comments")
-        shown = _persona(persona, mac=mac, ip=ip, gateway=gateway)
+        shown = _persona(persona, mac=mac, ip=ip, ip6=ip6, gateway=gateway)
         if shown != Persona() and (keep_identifiers or payload == "fuzz"):
             raise ArgumentError(
                 "addresses go with the payload recorded only, and not with identifiers kept",
-                *("mac", "ip", "gateway", "persona"),
+                *("mac", "ip", "ip6", "gateway", "persona"),
             )
         self._check_end(path)
         rng = np.random.default_rng([*self._seed, 1])
@@ -401,9 +403,9 @@ def _renderer(
         return Fuzzer(rng)
     if shown.ip and ":" in recording.identities.device_ip:
         _warn(f"{shown.ip} is not shown, for the device has IPv6 addresses alone")
-    pseudonyms = Pseudonyms(
-        recording.identities, rng, mac=shown.mac, ip=shown.ip, gateway=shown.gateway, keep=keep
-    )
+    pseudonyms = Pseudonyms(recording.identities, rng, keep=keep, **asdict(shown))
+    if shown.ip6 and shown.ip6 not in pseudonyms.addresses:
+        _warn(f"{shown.ip6} is not shown, for the device has no IPv6 address beyond its link")
     templates = Templates(recording)
     return Renderer(templates, templates.disguise(pseudonyms), rng)
 

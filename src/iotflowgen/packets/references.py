@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.codec import Codec
+from iotflowgen.packets.transactions.written import FORMS
 from iotflowgen.recording import Identities, Recording
 from iotflowgen.wire import Frames
 
@@ -98,6 +99,7 @@ def _bounds(recording: Recording) -> Iterator[tuple[str, int, Any]]:
     yield "silence_ns", 0, 2**62
     yield "random.spot", 0, size
     yield "endpoints.ends", 0, last
+    yield "random.id_form", 0, FORMS - 1
     yield "tcp.back", 0, np.inf
     yield "tcp.blocks_back", -1, np.inf
     for codec in ("tcp.initial", "timestamps"):

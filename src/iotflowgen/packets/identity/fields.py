@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from iotflowgen.packets.identity.notations import OPAQUE, STUN, TUYA, TUYA_PREFIX
+from iotflowgen.packets.payload.snmp import read_snmp
 from iotflowgen.recording import Packets
 from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import dst_port, src_port
@@ -42,6 +43,8 @@ _MAPPED: Final = re.compile(rb"(?:\0[\x12\x16\x20]|\x80\x20)\0\x08\0\x01..(.{4})
 _NB: Final = re.compile(rb"\0\x20\0\x01.{4}\0([\x06\x0c\x12\x18\x1e])", re.DOTALL)
 """The type, class, time and length of a record that has addresses of a NetBIOS name (RFC 1002)."""
 _UNSYNCHRONISED: Final = 16
+_OF_IP4, _OF_IP6, _OF_MAC, _OF_TEXT = b"\1", b"\2", b"\3", b"\4"
+"""What the id of an engine is made of."""
 _CONNECT: Final = re.compile(
     rb"\x10[\x80-\xff]{0,3}[\0-\x7f]\0(?:\x04MQTT|\x06MQIsdp)([\x03-\x05])"
 )
@@ -248,7 +251,7 @@ def _datagram(message: bytes) -> Iterator[Field]:
 
 
 def _other(message: bytes) -> Iterator[Field]:
-    """STUN and Tuya's discovery, which any port may have."""
+    """STUN, Tuya's discovery and SNMP, which any port may have."""
     if message[4:8] == STUN_COOKIE:
         yield from ((match.start(1), 4, STUN) for match in _MAPPED.finditer(message))
     elif (
@@ -257,6 +260,17 @@ def _other(message: bytes) -> Iterator[Field]:
         and (len(message) - 24) % 16 in (0, 4)
     ):
         yield 0, len(message), TUYA
+    elif told := read_snmp(message):
+        yield from (field for span in told.engines for field in _engine(message, *span))
+
+
+def _engine(message: bytes, first: int, last: int) -> Iterator[Field]:
+    """What is a unit's own in the id of an engine of SNMP (RFC 3411, section 5)."""
+    form, at = message[first + 4 : first + 5], first + 5
+    if form in (_OF_IP4, _OF_IP6, _OF_MAC):
+        yield at, last - at, PLAIN
+    elif form != _OF_TEXT:
+        yield at, last - at, OPAQUE
 
 
 _ON_PORT: Final = {

@@ -134,6 +134,8 @@ class Finder:
     def _read_hidden(self) -> None:
         """Decode what is text under a notation."""
         for _, message, start in self._messages.each(*_OPEN):
+            if drawn_in_known(bytes(message)) == []:
+                continue  # all of it stands in the clear
             for a, b, notation in readable(message):
                 self._open(start + a, start + b, notation)
 

@@ -52,8 +52,12 @@ _BEFORE: Final = 24
 """Bytes that are looked at for what a word is."""
 _PRODUCT: Final = re.compile(rb"[A-Za-z]/$")
 """Behind which HTTP has the version of a product (RFC 9110, section 10.1.5)."""
-_MAIL: Final = re.compile(rb"([\w.+-]+@[\w-]+)(?:\.[\w-]+)+")
-_QUAD: Final = re.compile(rb"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\.?[0-9A-Za-z])")
+_DOTTED: Final = rb"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\.?[0-9A-Za-z])"
+_QUAD: Final = re.compile(rb"(?<![0-9A-Za-z.])" + _DOTTED)
+_MAIL: Final = re.compile(
+    rb"([\w.+-]+)(?=@" + _DOTTED + rb")|([\w.+-]+@(?!" + _DOTTED + rb")[\w-]+)(?:\.[\w-]+)+"
+)
+"""A user of a host, whose address is found as such; or of a domain."""
 
 
 def words_in(payload: bytes) -> Iterator[tuple[int, int]]:
@@ -67,7 +71,7 @@ def words_in(payload: bytes) -> Iterator[tuple[int, int]]:
             if len(value[1]) >= _SHORTEST_NAMELESS or not value[1].isalpha():
                 yield header.start(1) + value.start(1), header.start(1) + value.end(1)
     if b"@" in payload:
-        yield from (match.span(1) for match in _MAIL.finditer(payload))
+        yield from (match.span(match.lastindex or 0) for match in _MAIL.finditer(payload))
     tokens = [run.span() for run in _RUN.finditer(payload) if _is_token(run[0])]
     yield from tokens
     for match in _PLAIN.finditer(payload):

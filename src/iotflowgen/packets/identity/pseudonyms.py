@@ -55,6 +55,7 @@ class Pseudonyms:
         rng: Draws whatever is not given.
         mac: MAC address of the device; by default of the same vendor.
         ip: IPv4 address of the device.
+        ip6: IPv6 address of the device, if it has one; its network comes along.
         gateway: IPv4 address of the gateway, if the captures show one.
         gateway_mac: MAC address of the gateway, if the captures show one.
         taken: Addresses of others, which are not drawn.
@@ -76,6 +77,7 @@ class Pseudonyms:
         *,
         mac: str | None = None,
         ip: str | None = None,
+        ip6: str | None = None,
         gateway: str | None = None,
         gateway_mac: str | None = None,
         taken: Container[str] = (),
@@ -95,7 +97,9 @@ class Pseudonyms:
             given_macs = {known.device_mac: mac, known.gateway_mac: gateway_mac}
             self._macs = self._draw_macs(known, macs, _given(given_macs))
             own_ip4 = ip if "." in known.device_ip else None
-            self._draw_ips(addresses, _given({known.device_ip: own_ip4, known.gateway_ip: gateway}))
+            given = _given({known.device_ip: own_ip4, known.gateway_ip: gateway})
+            given6 = dict.fromkeys(filter(_is_routed, own_ips), ip6) if ip6 else {}
+            self._draw_ips(addresses, given | given6)
             # a device that had several addresses has one
             if "." in known.device_ip:
                 own = {each for each in own_ips if "." in each}
@@ -203,7 +207,8 @@ class Pseudonyms:
             if ":" in old:
                 mac = mac_in(old)
                 identifier = eui64(bytes.fromhex(bare(self._macs[mac]))).hex() if mac else ""
-                found[old] = self._draws.ip6(old, identifier)
+                new = self._draws.ip6(old, identifier)
+                found[old] = _moved(new, networks.setdefault(_network(old), _network(new)))
             elif not ipaddress.ip_address(old).is_private:
                 found[old] = self._draws.public(old)
             else:
@@ -277,8 +282,19 @@ def _given(asked: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _network(ip: str) -> str:
-    """The first three parts of an IPv4 address."""
-    return ip.rpartition(".")[0]
+    """The first three parts of an IPv4 address; the first 64 bits of one of IPv6."""
+    return ipaddress.IPv6Address(ip).packed[:8].hex() if ":" in ip else ip.rpartition(".")[0]
+
+
+def _moved(ip: str, network: str) -> str:
+    """An address of IPv6 in a network, of 16 hexadecimal digits."""
+    own = ipaddress.IPv6Address(ip).packed[8:].hex()
+    return str(ipaddress.IPv6Address(bytes.fromhex(network + own)))
+
+
+def _is_routed(ip: str) -> bool:
+    """Whether an address is one of IPv6 by which a host is known beyond its link."""
+    return ":" in ip and not ipaddress.IPv6Address(ip).is_link_local
 
 
 def _macs(known: Identities, addresses: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ formed. What is encrypted or random is drawn, all else stays.
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from iotflowgen.packets.payload.snmp import read_snmp
 from iotflowgen.wire.messages import OLD_STUN_TYPES, STUN_COOKIE
 
 __all__ = ["QuicPacket", "drawn_in_known", "quic_packets"]
@@ -33,7 +34,7 @@ _RETRY: Final = 3
 
 def drawn_in_known(payload: bytes, transport: str = "udp") -> Ranges | None:
     """Ranges of a message that are random; None of one that is of none of these protocols."""
-    readers = _READERS if transport == "udp" else (_stun,)
+    readers = _READERS if transport == "udp" else _TCP_READERS
     return next((found for read in readers if (found := read(payload)) is not None), None)
 
 
@@ -159,6 +160,22 @@ def _quic(payload: bytes) -> Ranges | None:
     return [*(each.body for each in packets), *after]
 
 
+def _snmp(payload: bytes) -> Ranges | None:
+    told = read_snmp(payload)
+    return None if told is None else [*told.drawn]
+
+
+def _dnp3(payload: bytes) -> Ranges | None:
+    """IEEE 1815, section 9.2: values that are measured stand in the clear."""
+    return [] if payload.startswith(b"\x05\x64") and len(payload) >= 10 else None
+
+
+def _s7(payload: bytes) -> Ranges | None:
+    """S7comm over RFC 1006, which says how long it is."""
+    is_it = payload.startswith(b"\3\0") and payload[4:8] == b"\2\xf0\x80\x32"
+    return [] if is_it and _number(payload, 2, 2) <= len(payload) else None
+
+
 def _rtp(payload: bytes) -> Ranges | None:
     """RFC 3550, section 5: headers, and the head of their extension."""
     if len(payload) < 12 or payload[0] >> 6 != 2 or payload[1] in _RTCP:
@@ -174,5 +191,6 @@ def _moved(ranges: Ranges, by: int) -> Iterator[tuple[int, int]]:
 
 
 _READERS: Final[tuple[Callable[[bytes], Ranges | None], ...]] = (
-    *(_stun, _rtcp, _rpc, _dtls, _quic, _rtp),
+    *(_stun, _rtcp, _rpc, _dtls, _quic, _snmp, _dnp3, _s7, _rtp),
 )
+_TCP_READERS: Final[tuple[Callable[[bytes], Ranges | None], ...]] = (_stun, _dnp3, _s7)

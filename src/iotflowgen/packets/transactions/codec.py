@@ -7,6 +7,7 @@ of who asks, or are what every capture has there.
 Shapes: P captured packets; M mentions of ids; E packets of a block.
 """
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -16,18 +17,28 @@ from iotflowgen.packets.datagrams.exchanges import count_on, recurring, refer, r
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise, mixed
 from iotflowgen.packets.ranges import Shift, begins_of, expand
-from iotflowgen.packets.transactions import connections, protocols
-from iotflowgen.packets.transactions.counting import counts_on, steps, swapped
-from iotflowgen.packets.transactions.fingerprints import set_fingerprints
+from iotflowgen.packets.transactions import connections, industry, protocols, texts
+from iotflowgen.packets.transactions.checks import set_crcs, set_fingerprints
+from iotflowgen.packets.transactions.counting import counts_on, span_of, steps, swapped
 from iotflowgen.packets.transactions.learnt import learn_ids
 from iotflowgen.packets.transactions.payloads import (
+    ALWAYS_NEW,
+    ANYONE,
     DIGITS,
+    FOR_ONE,
     LETTERS,
     RAW,
+    STAYS,
     Mentions,
     Payloads,
 )
-from iotflowgen.packets.transactions.written import put_ids, read_id_values, take_out
+from iotflowgen.packets.transactions.written import (
+    fitted,
+    in_alphabets,
+    put_ids,
+    read_id_values,
+    take_out,
+)
 from iotflowgen.recording import Groups, Packets, Recording
 from iotflowgen.wire import dst_port, src_port
 from iotflowgen.wire.arrays import Flags, Integers
@@ -38,7 +49,9 @@ _RANDOM, _COUNTED, _KEPT = range(3)
 _FEW: Final = 16
 """From less on a program counts when it starts."""
 _HEAD: Final = 24
-_FINDERS: Final = (*protocols.FINDERS, *connections.FINDERS)
+_FINDERS: Final = tuple(
+    finder for each in (protocols, industry, texts, connections) for finder in each.FINDERS
+)
 
 
 class Transactions:
@@ -73,17 +86,43 @@ class Transactions:
         at = Shift.of(news, self._spot, self._size).firsts(which, told["at"])
         some = news.take(which)
         scope = _scope(some)
-        key = mixed(told["kind"], told["asker"], scope)
         drawn = noise.words(self.name, some.number, told["at"]).view(np.int64)
         shown = read_id_values(some.frames, at, told["size"], told["form"])
-        fresh = np.where(told["law"] == _KEPT, shown, drawn)
-        own = np.flatnonzero((told["law"] == _COUNTED) & (told["back"] < 0))
-        if len(own):
-            fresh[own] = self._counted(memory, some, scope, told, own, shown, drawn)
-        asks = np.ones(len(key), dtype=bool)
-        value = resolve(self.name, memory, key, asks, told["back"].astype(np.int32), fresh)
+        value = np.where(told["law"] == _KEPT, shown, drawn)
+        # ids of dialogs say which one it is that others are known in
+        inner = told["inner"] > 0
+        for is_inner in (False, True):
+            of = np.flatnonzero(inner == is_inner)
+            if is_inner and len(of):
+                scope = _in_dialogs(scope, which, value, told["kind"], of)
+            rows = {name: column[of] for name, column in told.items()}
+            value[of] = self._resolved(memory, some.take(of), scope[of], rows, shown[of], value[of])
         put_ids(some.frames, at, told["size"], told["form"], value)
         set_fingerprints(news, np.unique(which[told["kind"] == protocols.STUN]))
+        set_crcs(news, np.unique(which[np.isin(told["kind"], industry.WITH_CRCS)]))
+
+    def _resolved(
+        self,
+        memory: Memory,
+        some: Packets,
+        scope: Integers,
+        told: dict[str, Integers],
+        shown: Integers,
+        fresh: Integers,
+    ) -> Integers:
+        """Ids of mentions (M): their own, which count on or are `fresh`, or those referred to."""
+        key = mixed(told["kind"], told["asker"], scope)
+        # where a walk goes over to what is under way, whoever speaks first makes an id up
+        had = memory.recall(f"{self.name}.count", key, np.zeros_like(key))
+        begins = (had == 0) & Groups(key).is_first
+        back = np.where(begins, -1, told["back"]).astype(np.int32)
+        own = np.flatnonzero((told["law"] == _COUNTED) & (back < 0))
+        if len(own):
+            of_own = {name: column[own] for name, column in told.items()}
+            first = _with_room(fresh[own], of_own["size"], of_own["form"])
+            first = np.where(of_own["keeps"] > 0, shown[own], first)
+            fresh[own] = self._counted(memory, some.take(own), scope[own], of_own, first)
+        return resolve(self.name, memory, key, np.ones(len(key), dtype=bool), back, fresh)
 
     def _counted(
         self,
@@ -91,26 +130,40 @@ class Transactions:
         some: Packets,
         scope: Integers,
         told: dict[str, Integers],
-        own: Integers,
-        shown: Integers,
-        drawn: Integers,
+        first: Integers,
     ) -> Integers:
-        """Ids that count on, of those mentions that are their `own`."""
-        width, little = told["size"][own], told["little"][own] > 0
-        first = np.where(told["keeps"][own] > 0, shown[own], drawn[own])
-        first = _turned(_cut(first, width), width, little)
-        line = np.where(told["by_session"][own] > 0, some.session[own], scope[own])
-        line = mixed(told["kind"][own], line, some.outgoing[own])
-        step = told["step"][own]
-        number = count_on(f"{self.name}.last", memory, line, step, step == 0, first)
-        return _turned(_cut(number, width), width, little)
+        """Ids (M) that count on from those before, or from `first` ones."""
+        size, form, little = told["size"], told["form"], told["little"] > 0
+        first = _turned(fitted(first, size, form), size, little)
+        line = np.where(told["by_session"] > 0, some.session, scope)
+        line = mixed(told["kind"], line, _side(some, told["asker"]))
+        never = np.zeros(len(line), dtype=bool)
+        number = count_on(f"{self.name}.last", memory, line, told["step"], never, first)
+        return _turned(fitted(number, size, form), size, little)
 
 
-def _cut(value: Integers, width: Integers) -> Integers:
-    """The last bytes of numbers, as many as they have."""
-    mask = np.where(width < 8, (1 << 8 * np.minimum(width, 7)) - 1, -1)
-    cut: Integers = value & mask
-    return cut
+def _with_room(value: Integers, size: Integers, form: Integers) -> Integers:
+    """Numbers (M) that may be counted on from, where more would need another digit."""
+    least = 10 ** np.minimum(size - 1, 17)
+    low = least + (fitted(value, size, form) - least) // 3
+    return np.where(form == DIGITS, low, value)
+
+
+def _in_dialogs(
+    scope: Integers, which: Integers, value: Integers, kind: Integers, of: Integers
+) -> Integers:
+    """What ids are unique in (M), for those `of` dialogs: the one that their packet names."""
+    dialog = np.zeros(int(which.max()) + 1, np.int64)
+    names = kind >= texts.DIALOGS
+    dialog[which[names]] = value[names]
+    scope = scope.copy()
+    scope[of] = mixed(scope[of], dialog[which[of]])
+    return scope
+
+
+def _side(some: Packets, asker: Integers) -> Integers:
+    """Who counts ids (M): who asks, or where no message says so, who sends."""
+    return np.where(asker == ANYONE, some.outgoing, asker)
 
 
 def _turned(value: Integers, width: Integers, little: Flags) -> Integers:
@@ -141,13 +194,15 @@ def find_ids(packets: Packets) -> Mentions:
 def _exchanges(packets: Packets, ids: Mentions) -> tuple[Integers, Integers, Integers]:
     """For each id (M) a number for its exchange, its value, and how often that came up again."""
     some = packets.take(ids.packet)
-    key = mixed(ids.kind, ids.asker, _scope(some))
+    scope = _scope(some)
+    key = mixed(ids.kind, ids.asker, np.where(ids.dialog > 0, mixed(scope, ids.dialog), scope))
     value = read_id_values(some.frames, some.layers.payload + ids.at, ids.size, ids.form)
     groups = Groups(mixed(key, value))
     first = groups.latest(groups.is_first)
-    by_asker = some.outgoing == some.outgoing[first]
+    asks = (some.outgoing == some.outgoing[first]) & (ids.use == FOR_ONE)
     # who asks with an id that was answered asks something new
-    again = by_asker & ~groups.previous(by_asker, first=True) & ~ids.stays
+    again = asks & ~groups.previous(asks, first=True)
+    again |= ids.use == ALWAYS_NEW
     return key, value, groups.sum(again.astype(np.int64))
 
 
@@ -161,7 +216,7 @@ def read_ids(packets: Packets) -> dict[str, NDArray[Any]]:
     some = packets.take(ids.packet)
     told_apart = mixed(ids.kind, value)
     constant = recurring(told_apart, some.session) & (
-        (ids.form == LETTERS) | (ids.size > 8) | ids.stays
+        (ids.form == LETTERS) | (ids.size > 8) | (ids.use == STAYS)
     )
     constant &= ~np.isin(ids.kind, protocols.RANDOM)
     if constant.any():
@@ -172,10 +227,12 @@ def read_ids(packets: Packets) -> dict[str, NDArray[Any]]:
     laws = _laws(some, ids, value, back < 0)
     at = some.layers.payload + ids.at
     kept = ((laws["law"] == _KEPT) | (laws["keeps"] > 0)) & (back < 0)
-    take_out(some.frames, at, ids.size, ids.form, ~kept)
+    form = in_alphabets(some.frames, at, ids.size, ids.form, ids.kind)
+    take_out(some.frames, at, ids.size, form, ~kept)
     columns = {"packet": ids.packet, "at": at, "size": ids.size, "kind": ids.kind}
-    columns |= {"asker": ids.asker, "form": ids.form, "back": back, **laws}
-    narrow = {"law", "keeps", "by_session", "little", "asker", "form"}
+    columns |= {"asker": ids.asker, "form": form, "back": back.astype(np.int64), **laws}
+    columns["inner"] = (ids.dialog > 0).astype(np.int64)
+    narrow = {"law", "keeps", "by_session", "little", "asker", "form", "inner"}
     return {
         f"id_{name}": column.astype(
             np.int8 if name in narrow else np.int64 if name == "step" else np.int32
@@ -189,35 +246,32 @@ def _laws(some: Packets, ids: Mentions, value: Integers, own: Flags) -> dict[str
     zeros = np.zeros(len(ids), np.int64)
     law, names = zeros.copy(), ("step", "keeps", "by_session", "little")
     told = {name: zeros.copy() for name in names}
-    scope = _scope(some)
-    for kind in np.unique(ids.kind).tolist():
-        rows = np.flatnonzero((ids.kind == kind) & own)
-        form, width = (
-            int(ids.form[rows[0]]) if len(rows) else RAW,
-            int(ids.size[rows].max(initial=1)),
-        )
-        if form == DIGITS:
-            law[rows] = _KEPT
-            continue
+    scope, side = mixed(_scope(some), ids.dialog), _side(some, ids.asker)
+    for kind, form in np.unique(np.stack([ids.kind, ids.form])[:, own], axis=1).T.tolist():
+        rows = np.flatnonzero((ids.kind == kind) & (ids.form == form) & own)
+        width = int(ids.size[rows].max())
         if form == LETTERS or width > 8:
             continue
-        number, sender = value[rows], some.outgoing[rows]
-        lines = mixed(scope[rows], sender), mixed(some.session[rows], sender)
+        number = value[rows]
+        lines = mixed(scope[rows], side[rows]), mixed(some.session[rows], side[rows])
         far = {"near": 2**31} if kind == connections.TIMESTAMPS else {}
-        by = next((i for i in (0, 1) if counts_on(number, lines[i], width, **far)), None)
+        by = next((i for i in (0, 1) if counts_on(number, lines[i], width, form=form, **far)), None)
         again = recurring(number, some.session[rows])
         if by is None:
             repeats = 2 * len(np.unique(number)) <= len(number)
-            law[rows] = np.where(again | (number == 0) | repeats | (width == 1), _KEPT, _RANDOM)
+            is_short = width == 1 and form == RAW
+            law[rows] = np.where(again | (number == 0) | repeats | is_short, _KEPT, _RANDOM)
             continue
         law[rows] = _COUNTED
         told["by_session"][rows] = by
-        groups = Groups(lines[by])
-        little = _is_little(number, lines[by], width)
+        groups, span = Groups(lines[by]), span_of(width, form)
+        little = _is_little(number, lines[by], width) & (form == RAW)
         turned = np.where(little, swapped(number, width), number)
-        step, has = steps(turned, lines[by], width, **far)
+        step, has = steps(turned, lines[by], span, **far)
         told["little"][rows] = little
-        told["step"][rows] = np.where(has, np.maximum(step, 1), 0)
+        # where a walk goes over to a capture that begins there, it counts on as usual
+        usual = int(np.median(step[step > 0]))
+        told["step"][rows] = np.where(has, np.maximum(step, 1), usual)
         told["keeps"][rows] = groups.is_first & (again | (turned < _FEW) & (turned >= 0))
     return {"law": law, **told}
 
@@ -228,7 +282,7 @@ def _is_little(number: Integers, line: Integers, width: int) -> Flags:
         return np.zeros(len(number), dtype=bool)
     _, of = np.unique(line, return_inverse=True)
     near = [
-        np.bincount(of, weights=steps(each, line, width)[0] > 0)
+        np.bincount(of, weights=steps(each, line, span_of(width, RAW))[0] > 0)
         for each in (number, swapped(number, width))
     ]
     mostly = near[1].sum() > near[0].sum()
@@ -237,9 +291,9 @@ def _is_little(number: Integers, line: Integers, width: int) -> Flags:
 
 
 def open_transactions(packets: Packets) -> Integers:
-    """Which questions are open in the flow of each packet of one capture (P), as a number.
+    """Which questions, and calls, are open in the flow of each packet of one capture (P).
 
-    0 for none; a question counts if it is answered.
+    It is a number, 0 for none; a question counts if it is answered.
     """
     ids = find_ids(packets)
     change = np.zeros(len(packets), dtype=np.int64)
@@ -250,7 +304,8 @@ def open_transactions(packets: Packets) -> Integers:
     groups = Groups(mixed(key, value, use))
     first = groups.latest(groups.is_first)
     is_answer = (some.outgoing != some.outgoing[first]) & (some.flow == some.flow[first])
-    answers = is_answer & (groups.sum(is_answer.astype(np.int64)) == 1) & ~ids.stays
+    answers = is_answer & (groups.sum(is_answer.astype(np.int64)) == 1)
+    answers &= ids.use < STAYS
     # the ids themselves do not say what is asked
     frames = packets.frames
     heads = frames.take(ids.packet).bytes_at(some.layers.payload, _HEAD)
@@ -258,7 +313,21 @@ def open_transactions(packets: Packets) -> Integers:
     heads[(place >= ids.at[:, None]) & (place < (ids.at + ids.size)[:, None])] = 0
     words = heads.view("<i8")
     asked = mixed(ids.kind, frames.size[ids.packet], *words.T) >> 24
+    # of texts, an answer has the digits that its question has
+    asked = np.where(ids.form == DIGITS, mixed(asked, ids.size) >> 24, asked)
     np.add.at(change, ids.packet[first[answers]], asked[first[answers]])
     np.add.at(change, ids.packet[answers], -asked[first[answers]])
+    for begin, end in _calls(ids, mixed(key, value)):
+        of_call = mixed(ids.kind[[begin]])[0] >> 24
+        change[ids.packet[begin]] += of_call
+        change[ids.packet[end]] -= of_call
     flow = packets.flow
     return np.where(flow >= 0, -np.abs(Groups(flow).sum(change)), 0)
+
+
+def _calls(ids: Mentions, value: Integers) -> Iterator[tuple[int, int]]:
+    """Where ids (M) of calls, which differ by `value` (M), are mentioned first, and last."""
+    rows = np.flatnonzero(texts.is_call(ids.kind))
+    first = np.unique(value[rows], return_index=True)[1]
+    last = len(rows) - 1 - np.unique(value[rows][::-1], return_index=True)[1]
+    yield from zip(rows[first].tolist(), rows[last].tolist(), strict=True)

@@ -12,7 +12,7 @@ import numpy as np
 from iotflowgen.packets.noise import mixed
 from iotflowgen.packets.payload.known import quic_packets
 from iotflowgen.packets.transactions.counting import steps
-from iotflowgen.packets.transactions.payloads import Mentions, Payloads
+from iotflowgen.packets.transactions.payloads import STAYS, Mentions, Payloads
 from iotflowgen.recording import Groups
 from iotflowgen.wire.arrays import Integers
 
@@ -51,7 +51,7 @@ def _quic(payloads: Payloads) -> Iterator[Mentions]:
         size = max(map(len, known), default=0)
         found += [(row, at + 1, size)] * (size > 0)
     which, places, sizes = _table(found)
-    yield Mentions.found(payloads, which, places, sizes, _QUIC, stays=True)
+    yield Mentions.found(payloads, which, places, sizes, _QUIC, use=STAYS)
 
 
 def _dtls(payloads: Payloads) -> Iterator[Mentions]:
@@ -79,14 +79,14 @@ def _rtp(payloads: Payloads) -> Iterator[Mentions]:
     line = mixed(payloads.flow[rows], payloads.outgoing[rows], payloads.number(8, 4)[rows])
     number = payloads.number(2, 2)[rows]
     groups = Groups(line)
-    near = (steps(number, line, 2)[0] > 0).astype(np.int64)
+    near = (steps(number, line, 1 << 16)[0] > 0).astype(np.int64)
     _, of = np.unique(groups.number, return_inverse=True)
     count, counts = np.bincount(of), np.bincount(of, weights=near)
     which = rows[((count >= _LEAST) & (counts >= _MOSTLY * (count - 1)))[of]]
     says = np.ones(len(which), dtype=bool)
     yield Mentions.found(payloads, which, 2, 2, _NUMBER, asks=says)
     yield Mentions.found(payloads, which, 4, 4, TIMESTAMPS, asks=says)
-    yield Mentions.found(payloads, which, 8, 4, _SOURCE, asks=says, stays=True)
+    yield Mentions.found(payloads, which, 8, 4, _SOURCE, asks=says, use=STAYS)
 
 
 def _mqtt(payloads: Payloads) -> Iterator[Mentions]:

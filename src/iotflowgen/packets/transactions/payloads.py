@@ -3,7 +3,7 @@
 Shapes: P packets; N payloads; M mentions of an id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -16,12 +16,32 @@ from iotflowgen.traffic import protocol_mask
 from iotflowgen.wire import Frames, dst_port, payload_size, src_port
 from iotflowgen.wire.arrays import Flags, Integers
 
-__all__ = ["ANYONE", "BER", "DIGITS", "LETTERS", "RAW", "Mentions", "Payloads"]
+__all__ = [
+    "AGAIN",
+    "ALWAYS_NEW",
+    "ANYONE",
+    "BER",
+    "DIGITS",
+    "FOR_ONE",
+    "LETTERS",
+    "LOW_4",
+    "LOW_6",
+    "LOW_BITS",
+    "RAW",
+    "STAYS",
+    "Mentions",
+    "Payloads",
+]
 
-RAW, BER, LETTERS, DIGITS = range(4)
-"""How an id is written: as bytes; as a positive INTEGER of X.690; as letters; in decimal digits."""
+RAW, BER, DIGITS, LOW_4, LOW_6, LETTERS = range(6)
+"""How an id is written: as bytes; as a positive INTEGER of X.690; in decimal digits; in the lower 4
+or 6 bits of a byte; as letters, of an alphabet that is learnt: forms from there on."""
+LOW_BITS: Final = {LOW_4: 4, LOW_6: 6}
 ANYONE: Final = 2
 """Who asks, where a message does not say whether it asks."""
+FOR_ONE, AGAIN, STAYS, ALWAYS_NEW = range(4)
+"""How often an id is used: for one question; for what goes on with that one; again and
+again, as in a dialog; or in one message alone, which it names."""
 _OTHERS: Final = protocol_mask(["http", "https", "ssdp", "dns", "mdns", "ntp", "bootp"])
 """Have codecs of their own."""
 
@@ -69,10 +89,31 @@ class Payloads:
     def __len__(self) -> int:
         return len(self.row)
 
-    def number(self, at: Integers | int, width: int) -> Integers:
-        """Big-endian numbers at an offset of the payload (N); 0 where it is not so long."""
-        found = self.frames.number(self.at + at, width)
-        return np.where(at + width <= self.size, found, 0)
+    def number(
+        self, at: Integers | int, width: int, which: Integers | slice = slice(None)
+    ) -> Integers:
+        """Big-endian numbers at an offset of the payload (N, or of `which`); 0 beyond its end."""
+        frames = self.frames if isinstance(which, slice) else self.frames.take(which)
+        found = frames.number(self.at[which] + at, width)
+        return np.where(at + width <= self.size[which], found, 0)
+
+    def in_a_row(
+        self, size_of: Callable[[Integers, Integers], Integers]
+    ) -> Iterator[tuple[Integers, Integers]]:
+        """Messages that stand one after another in payloads: in which (W), and where (W).
+
+        Args:
+            size_of: Bytes of the messages that begin in payloads (W) at places (W); 0 for none.
+        """
+        which, at = np.arange(len(self)), np.zeros(len(self), np.int64)
+        while len(which):
+            size = size_of(which, at)
+            begins = size > 0
+            which, at, size = which[begins], at[begins], size[begins]
+            yield which, at
+            at = at + size
+            more = at < self.size[which]
+            which, at = which[more], at[more]
 
     def bytes_of(self, which: int) -> bytes:
         """All of one."""
@@ -86,7 +127,7 @@ class Payloads:
         return found
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Mentions:
     """Where ids stand (M), by packet and place."""
 
@@ -102,8 +143,10 @@ class Mentions:
     """Who asks in this exchange: 1 the device, 0 a peer, or `ANYONE`."""
     form: Integers
     """How it is written."""
-    stays: Flags
-    """Whether an id is used again and again, as of a dialog, and not for one question."""
+    use: Integers
+    """How often an id is used."""
+    dialog: Integers
+    """In which dialog of its connection an id is known, by a number; 0 for in all of it."""
 
     @classmethod
     def found(
@@ -112,39 +155,44 @@ class Mentions:
         which: Integers,
         at: Integers | int,
         size: Integers | int,
-        kind: int,
+        kind: Integers | int,
         *,
         asks: Flags | None = None,
-        form: int = RAW,
-        stays: bool = False,
+        form: Integers | int = RAW,
+        use: Integers | int = FOR_ONE,
+        dialog: Integers | int = 0,
     ) -> Self:
         """One id each in some of the payloads, `which`; those that are not whole are left out.
 
         Args:
             payloads: N of them.
             which: In which (W).
-            at: From where in them on, one for all or each its own (W).
-            size: Bytes, the same.
+            at: From where in them on, one for all or each its own (W), as all that follows.
+            size: Bytes.
             kind: Of which field.
             asks: Whether the message is a question, or an answer (W); if it says so.
             form: How ids are written.
-            stays: Whether they are used more than once.
+            use: How often they are used.
+            dialog: In which dialog of theirs they are known.
         """
         asker = ANYONE if asks is None else (payloads.outgoing[which] == asks) + 0
-        columns = (at, size, kind, asker, form)
+        return cls.of(payloads, which, at, size, kind, asker, form, use, dialog)
+
+    @classmethod
+    def of(
+        cls,
+        payloads: Payloads,
+        which: Integers,
+        at: Integers | int,
+        size: Integers | int,
+        *others: Integers | int,
+    ) -> Self:
+        """As `found`, from the fields themselves, in their order."""
+        columns = (at, size, *others)
         table = np.stack([np.broadcast_to(each, len(which)) for each in columns]).astype(np.int64)
         # what messages say of their lengths need not be so
         whole = (table[1] > 0) & (table[0] + table[1] <= payloads.size[which])
-        rows = table[:, whole]
-        return cls(
-            packet=payloads.row[which[whole]],
-            at=rows[0],
-            size=rows[1],
-            kind=rows[2],
-            asker=rows[3],
-            form=rows[4],
-            stays=np.full(rows.shape[1], stays),
-        )
+        return cls(payloads.row[which[whole]], *table[:, whole])
 
     @classmethod
     def joined(cls, several: Sequence["Mentions"]) -> Self:
