@@ -153,9 +153,12 @@ class Traffic:
         """
         weight = self._weights(due_ns, before_ns, after_ns)
         telling = weight[self._kind]
-        # what is there anyway, but by chance more often, does not begin it; nor what goes on
+        # what is there anyway, but by chance more often, does not begin it; nor what goes on, where
+        # it is not known to some seconds when something begins
         strong = np.flatnonzero((telling > 0) & (2 * telling >= weight.max(initial=0)))
-        starts = strong[np.diff(self.time_ns[strong], prepend=-(2**62)) > _BURST_NS]
+        is_vague = before_ns + after_ns > _LASTS_NS
+        pause_ns, lasts_ns = (_BURST_NS, _LASTS_NS) if is_vague else (0, _BURST_NS)
+        starts = strong[np.diff(self.time_ns[strong], prepend=-(2**62)) > pause_ns]
         start_ns = self.time_ns[starts]
         first = np.searchsorted(start_ns, due_ns - before_ns)
         size = np.searchsorted(start_ns, due_ns + after_ns, side="right") - first
@@ -163,7 +166,7 @@ class Traffic:
         start = (first - np.cumsum(size) + size)[event] + np.arange(len(event))
         shows = np.zeros(len(starts))
         for at in np.unique(start).tolist():
-            end = np.searchsorted(self.time_ns, start_ns[at] + _LASTS_NS)
+            end = np.searchsorted(self.time_ns, start_ns[at] + lasts_ns)
             shows[at] = weight[np.unique(self._kind[starts[at] : end])].sum()
         # of two that show as much, the one that is due
         off_ns = np.abs(start_ns[start] - due_ns[event] - blur_ns // 2) - blur_ns // 2

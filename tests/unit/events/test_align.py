@@ -128,7 +128,7 @@ def test_a_capture_that_starts_in_the_middle_has_the_events_from_there_on():
 def test_thousands_at_once_are_told_of_and_kept():
     events = pressed(40)
     crowd = [Event(events[20].time_ns + i, "on") for i in range(3000)]
-    unanswered = pytest.warns(EventWarning, match="nothing unusual follows 3000 of 3020 on")
+    unanswered = pytest.warns(EventWarning, match="nothing unusual follows 29.. of 3020 on")
     with unanswered, pytest.warns(EventWarning, match="events are of one second"):
         aligned = align([log_of([*events, *crowd])], [captured(events)])
     assert len(aligned.events) == 3040
