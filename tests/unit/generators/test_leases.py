@@ -6,7 +6,7 @@ import pytest
 from iotflowgen.generators import first_seconds
 from iotflowgen.generators.sessions import Sessions, SessionsConfig
 from iotflowgen.packets import Leases, learn
-from iotflowgen.traffic import Trace, protocol_mask
+from iotflowgen.traffic import Session, Trace, protocol_mask
 from iotflowgen.wire import Frames
 from tests.unit.packets.datagrams.said import udp
 
@@ -88,3 +88,29 @@ def test_a_stream_of_captures_without_renewals_has_none():
     time_s, _ = streamed(short, hours=50)
     asked = time_s[np.diff(time_s, prepend=-100) > 60]
     assert len(asked) <= 1
+
+
+def test_a_silence_of_months_is_renewed_in_as_far_as_it_is_written():
+    leases = Leases(learn([(of, frames(of)) for of in [capture(0)]])[1])
+    alone = capture(1)[:20]
+    ends = alone[(alone.protocols == NTP)][:2]
+    silent = Session(
+        name="0",
+        time_ns=np.array([0, 365 * 86400 * 10**9]),
+        length=ends.length,
+        outgoing=ends.outgoing,
+        src_port=ends.src_port,
+        dst_port=ends.dst_port,
+        protocols=ends.protocols,
+        source=np.flatnonzero(capture(0).protocols == NTP)[:2],
+        flow=np.full(2, -1),
+    )
+    renewed = leases.renewed(iter([silent]), np.random.default_rng(0))
+    first = next(renewed)  # not of the whole year
+    assert len(first) < 1000
+    rest = list(renewed)
+    time_ns = np.concatenate([each.time_ns for each in (first, *rest)])
+    assert (np.diff(time_ns) >= 0).all()
+    np.testing.assert_array_equal(time_ns[[0, -1]], silent.time_ns)
+    asked = np.concatenate([each.protocols == DHCP for each in (first, *rest)]).sum() / 2
+    assert asked == pytest.approx(365 * 86400 / T1, rel=1e-3)

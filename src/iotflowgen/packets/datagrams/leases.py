@@ -25,6 +25,8 @@ __all__ = ["EXCHANGE_NS", "Leases"]
 EXCHANGE_NS: Final = 60 * 10**9
 """Hosts ask again within less, if nobody answers (RFC 2131, section 4.1)."""
 _DHCP: Final = protocol_mask(["dhcp", "bootp"])
+_AT_ONCE: Final = 256
+"""Renewals in a piece of a stream, at most."""
 _CIADDR: Final = 12
 """Where a message has the address of its client (RFC 2131, section 2)."""
 
@@ -64,32 +66,34 @@ class Leases:
             self._known = _to_come(recording)
 
     def renewed(self, stream: Iterable[Session], rng: np.random.Generator) -> Iterator[Session]:
-        """The pieces of a stream with renewals where they are due, and no others."""
+        """The pieces of a stream with renewals where they are due, and no others.
+
+        A piece that is silent for long, with leases that are short, comes in several pieces: there
+        is no limit to how many renewals fall into it.
+        """
+        if not self._known:
+            yield from filter(len, stream)
+            return
         coming: Session | None = None
         for piece in stream:
-            kept = piece[~self._renews[piece.source]] if self._known else piece
+            kept = piece[~self._renews[piece.source]]
             if not len(kept):
                 continue
-            if self._known:
-                coming = coming or self._after(int(kept.time_ns[0]), rng)
-                kept, coming = self._with_due(kept, coming, rng)
-            yield kept
-
-    def _with_due(
-        self, piece: Session, coming: Session, rng: np.random.Generator
-    ) -> tuple[Session, Session]:
-        """A piece with the messages of renewals that come in it, and the messages to come."""
-        due = list[Session]()
-        heard_ns = piece.time_ns[self._is_dhcp[piece.source]].tolist()
-        for limit_ns in (*heard_ns, int(piece.time_ns[-1])):
-            while coming.time_ns[0] < limit_ns:
-                own = coming[: int(np.searchsorted(coming.time_ns, piece.time_ns[-1]))]
-                due.append(own)
-                rest = coming[len(own) :]
-                coming = rest if len(rest) else self._after(int(own.time_ns[-1]), rng)
-            if limit_ns in heard_ns:  # the lease is renewed by that exchange
-                coming = self._after(limit_ns, rng)
-        return Session.merged([piece, *due]), coming
+            due, done = list[Session](), 0
+            coming = coming or self._after(int(kept.time_ns[0]), rng)
+            heard_ns = kept.time_ns[self._is_dhcp[kept.source]].tolist()
+            for limit_ns in (*heard_ns, end_ns := int(kept.time_ns[-1])):
+                while coming.time_ns[0] < limit_ns:
+                    if len(due) == _AT_ONCE:
+                        until = int(np.searchsorted(kept.time_ns, coming.time_ns[0]))
+                        yield Session.merged([kept[done:until], *due])
+                        due, done = [], until
+                    due.append(coming[: int(np.searchsorted(coming.time_ns, end_ns))])
+                    rest = coming[len(due[-1]) :]
+                    coming = rest if len(rest) else self._after(int(due[-1].time_ns[-1]), rng)
+                if limit_ns in heard_ns:  # the lease is renewed by that exchange
+                    coming = self._after(limit_ns, rng)
+            yield Session.merged([kept[done:], *due])
 
     def _after(self, time_ns: int, rng: np.random.Generator) -> Session:
         """The next renewal after an exchange of DHCP."""
