@@ -10,6 +10,7 @@ Shapes: E packets of a block.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
+from ipaddress import ip_interface
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -91,6 +92,18 @@ class Templates:
         return Disguise(self.identified, pseudonyms)
 
 
+def _home(disguise: Disguise) -> Home:
+    """Whose packets are fuzzed; addresses of IPv4 that captures do not show are made up."""
+    own, own6 = disguise.device_ip, "fe80::1"
+    if ":" in own:
+        own, own6 = _NO_IP4, own
+    gateway = disguise.gateway_ip
+    if "." not in gateway:
+        # where a home's gateway usually is: the first host of the device's network
+        gateway = str(ip_interface(f"{own}/24").network[1])
+    return Home(disguise.device_mac, own, own6, disguise.gateway_mac, gateway)
+
+
 class Renderer:
     """Renders the packets of one file, block by block."""
 
@@ -118,11 +131,7 @@ class Renderer:
             for codec in templates.codecs
         ]
         self._noise = Noise(rng)
-        own = (disguise.device_ip, "fe80::1")
-        if ":" in disguise.device_ip:
-            own = (_NO_IP4, disguise.device_ip)
-        shown = (disguise.device_mac, *own)
-        self._fuzzer = Fuzzer(rng, Home(*shown, disguise.gateway_mac, disguise.gateway_ip))
+        self._fuzzer = Fuzzer(rng, _home(disguise))
         self._most, self._memory = most, Memory(most.keys)
         self._remembered: Rows | None = None
 

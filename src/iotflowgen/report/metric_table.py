@@ -56,6 +56,13 @@ _PARTS = {
             0.5,
             "0.5, nothing tells which windows were learnt from; 1 gives them away",
         ),
+        _Line(
+            "the same, true positives at 1 % false ones",
+            ("membership_inference", "tpr"),
+            0.01,
+            "1 %, as guessing finds",
+            share,
+        ),
     ),
     "Variety": (
         _Line(

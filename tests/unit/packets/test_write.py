@@ -4,14 +4,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
 
+import iotflowgen as iot
 from iotflowgen.capture import read_captures
 from iotflowgen.errors import OutputError
+from iotflowgen.library.honeydata import OfWindows
 from iotflowgen.packets.fuzz import Fuzzer
 from iotflowgen.packets.fuzz.stacks import STACKS, Features
 from iotflowgen.packets.rows import Rows
 from iotflowgen.packets.write import WriteReport, sessions_of, write_sessions
-from iotflowgen.traffic import Session, Trace, Windows, cut_windows, draw_window_starts
+from iotflowgen.traffic import (
+    Session,
+    Trace,
+    Windows,
+    cut_windows,
+    draw_window_starts,
+    protocol_mask,
+)
 from iotflowgen.wire import Frames
 
 CHECKED = [f"{name}.check_checksum:TRUE" for name in ("ip", "tcp", "udp")]
@@ -285,3 +297,30 @@ def test_windows_of_every_device_come_back(tmp_path: Path, aalto: Path) -> None:
     report = write_sessions(sessions_of(windows), path, fuzzer)
     assert fuzzer.compromises.total() <= 0.002 * report.packets
     assert_comes_back(windows, path, fuzzer.compromises.total())
+
+
+def test_a_gateway_that_captures_do_not_show_is_made_up_where_features_need_one(
+    tmp_path: Path,
+) -> None:
+    says = Ether(src="02:00:00:00:00:01", dst="ff:ff:ff:ff:ff:ff") / IP(
+        src="192.168.7.9", dst="255.255.255.255"
+    )
+    for capture in range(5):
+        frames = [says / UDP(sport=4000, dport=4001) / bytes(20 + i) for i in range(40)]
+        for i, frame in enumerate(frames):
+            frame.time = 1_700_000_000 + 1000 * capture + i
+        wrpcap(str(tmp_path / f"alone-{capture}.pcap"), frames)
+    recording = iot.fit(sorted(tmp_path.glob("alone-*.pcap"))).recording
+    windows = to_windows([Features(60, True, 0, 0, protocol_mask(["arp"]))] * 20, 20)
+    path = tmp_path / "made.pcap"
+    with pytest.warns(iot.HoneydataWarning, match="fuzzed"):
+        OfWindows(lambda _: windows, recording).to_pcap(path, ip="192.168.7.30")
+    fields = ("arp.src.proto_ipv4", "arp.dst.proto_ipv4")
+    command = ["tshark", "-n", "-r", str(path), "-T", "fields"]
+    said = subprocess.run(
+        command + [part for field in fields for part in ("-e", field)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")[:-1]
+    assert said == ["192.168.7.30\t192.168.7.1"] * 20

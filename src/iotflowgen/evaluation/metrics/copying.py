@@ -10,13 +10,16 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.neighbors import NearestNeighbors
 
 from iotflowgen.evaluation.metrics.features import embed
 from iotflowgen.traffic import Windows
 
 __all__ = ["copied_run", "copied_share", "membership_inference", "nearest_distance"]
+
+_FALSE_POSITIVES = 0.01
+"""Share of windows not learnt from that a membership inference may be wrong about."""
 
 
 def copied_share(real: Windows, synthetic: Windows, train: Windows) -> dict[str, float]:
@@ -67,14 +70,22 @@ def membership_inference(real: Windows, synthetic: Windows, train: Windows) -> d
     The attacker holds them against each window of `train` (members) and of `real` (not members)
     and takes those near a synthetic window for members. `auc`, the area under its ROC curve, is
     0.5 where nothing leaks and 1 where every member is known for one; few synthetic windows can
-    only give away few members.
+    only give away few members. `tpr` is the share of members that are known for one when 1 % of
+    the others are taken for members, too: 0.01 where nothing leaks.
 
-    Source: the full black-box attack of GAN-Leaks (Chen, Yu, Zhang and Fritz 2020).
+    Source: the full black-box attack of GAN-Leaks (Chen, Yu, Zhang and Fritz 2020); true positives
+    at few false ones as of Carlini et al. 2022, "Membership Inference Attacks From First
+    Principles".
     """
     candidates = Windows.concatenate([train, real])
     member = np.arange(len(candidates)) < len(train)
     distance = _nearest(embed(candidates, real), embed(synthetic, real))
-    return {"auc": float(roc_auc_score(member, -distance))}
+    # of those at the same distance only a share is taken: the curve between its points
+    false, true, _ = roc_curve(member, -distance)
+    return {
+        "auc": float(roc_auc_score(member, -distance)),
+        "tpr": float(np.interp(_FALSE_POSITIVES, false, true)),
+    }
 
 
 def _nearest(points_ND: NDArray[np.float64], among_MD: NDArray[np.float64]) -> NDArray[np.float64]:
