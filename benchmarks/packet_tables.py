@@ -1,9 +1,10 @@
 """The tables of what writing packets takes: heads, and rows."""
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["membership", "round_trip", "speed", "startup", "streaming"]
+__all__ = ["membership", "privacy", "round_trip", "speed", "startup", "streaming"]
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -93,3 +94,32 @@ def membership(results: dict[str, Any]) -> Table:
         rows.append(tuple(row))
     targets = ["", "", "0.60", "", "", "0.60", "", ""]
     return heads.split(", "), [*rows, ("**target, at most**", *targets)]
+
+
+def privacy(results: dict[str, Any]) -> Table:
+    """What windows of each generator tell of the captures learnt from; means over devices."""
+    heads = "generator, membership AUC, found at 1 % false positives, distance to G, of H, "
+    heads += "copied packets in a row, of H, copied bytes of payload, of H, identifiers"
+    devices = [device["generators"] for device in results["devices"]]
+    rows = []
+    for of in zip(*devices, strict=True):
+        means = {
+            (metric, figure): statistics.mean(each[metric][figure] for each in of)
+            for metric in ("membership", "distance", "run", "payload_run")
+            for figure in of[0][metric]
+        }
+        rows.append(
+            (
+                f"`{of[0]['generator']}`",
+                f"{means['membership', 'auc']:.2f}",
+                f"{means['membership', 'tpr']:.1%}",
+                f"{means['distance', 'synthetic']:.2f}",
+                f"{means['distance', 'real']:.2f}",
+                f"{means['run', 'synthetic']:.1f}",
+                f"{means['run', 'real']:.1f}",
+                f"{means['payload_run', 'synthetic']:,.0f}",
+                f"{means['payload_run', 'real']:,.0f}",
+                str(sum(each["identifiers"] for each in of)),
+            )
+        )
+    return heads.split(", "), rows

@@ -35,6 +35,7 @@ import iotflowgen as iot
 from iotflowgen.capture import read_captures
 from iotflowgen.evaluation import BenchmarkConfig, Trial, trials
 from iotflowgen.evaluation.metrics import copied_run, membership_inference, nearest_distance
+from iotflowgen.library.honeydata import OfWindows
 from iotflowgen.traffic import Windows, cut_windows, every_window_start
 
 SEED = 0
@@ -93,6 +94,7 @@ def of_generator(
     learnt = [folder / trace.name for trace in ground.train]
     model = iot.fit(learnt, generator=name, config=settings, seed=SEED)
     honey = model.generate(windows=len(ground.real), seed=SEED, start="2026-01-01")
+    assert isinstance(honey, OfWindows)  # noqa: S101 - windows were asked for
     windows = honey.windows()
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "made.pcap"
