@@ -5,6 +5,7 @@ needs walks, those that all others will need next are drawn as well.
 """
 
 from collections.abc import Generator, Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from iotflowgen.generators.walking import Walks
 from iotflowgen.traffic import Session
 
-__all__ = ["Pieces", "SideBySide"]
+__all__ = ["Pieces", "SideBySide", "Walked"]
 
 Walked = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """As `Walks.draw` has it."""
@@ -49,18 +50,20 @@ class SideBySide:
 
     def _of(self, number: int, pieces: Pieces, rng: np.random.Generator) -> Iterator[Session]:
         try:
-            while True:
-                if number in self._begins:
-                    self._draw()
-                packet, connection, walk = self._drawn.pop(number)
-                walked = packet.astype(int), connection.astype(int), walk.astype(int)
-                piece, begins = pieces.send(walked)
-                self._begins[number] = begins, rng
-                if piece is not None:
-                    yield piece
+            # without a name for what is given away: there may be a thousand who wait
+            yield from filter(None, map(self._next, repeat(number), repeat(pieces), repeat(rng)))
         finally:
             self._begins.pop(number, None)
             self._drawn.pop(number, None)
+
+    def _next(self, number: int, pieces: Pieces, rng: np.random.Generator) -> Session | None:
+        if number in self._begins:
+            self._draw()
+        packet, connection, walk = self._drawn.pop(number)
+        walked = packet.astype(int), connection.astype(int), walk.astype(int)
+        piece, begins = pieces.send(walked)
+        self._begins[number] = begins, rng
+        return piece
 
     def _draw(self) -> None:
         """Draw the walks that streams need next."""

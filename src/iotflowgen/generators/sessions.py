@@ -19,6 +19,7 @@ L packets a window.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import count, pairwise
 from typing import Any, ClassVar, Self
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from iotflowgen.encoding import PortConfig, PortEncoder
-from iotflowgen.generators.beside import Pieces, SideBySide
+from iotflowgen.generators.beside import Pieces, SideBySide, Walked
 from iotflowgen.generators.ports import Connections, Ports, open_connections
 from iotflowgen.generators.recorded import Recorded, known_fixed, known_states
 from iotflowgen.generators.redrawn import Lengths, Order, numbered
@@ -55,6 +56,17 @@ _WHOLE = protocol_mask(["arp", "icmp", "icmpv6", "dhcp", "bootp", "dns", "mdns",
 """Whose messages are of a form that nothing can be put into."""
 _AT_FIRST = 2**16  # packets of a stream that are drawn together, about: so many take no second
 _TOGETHER = 2**18  # and of those after them
+
+
+@dataclass
+class _Reached:
+    """Where a stream goes on."""
+
+    open_: tuple[Connections, Connections]
+    """Of the device's ports, and of its peers'."""
+    time_ns: int = 0
+    flows: int = 0
+    """That there have been."""
 
 
 class SessionsConfig(WalkConfig):
@@ -210,11 +222,10 @@ class Sessions(Recorded):
         return lambda rng: beside.add(self._pieces(rng, at_once), rng)
 
     def _pieces(self, rng: np.random.Generator, at_once: int | None) -> Pieces:
-        """A stream, for `SideBySide`."""
-        slots = self.config.ports.slots
-        open_ = Connections(slots), Connections(slots)
-        end_ns, flows, resumes = 0, 0, self._resumption
-        session = None
+        """A stream, for `SideBySide`; it keeps no piece that it has given away."""
+        slots, resumes = self.config.ports.slots, self._resumption
+        reached = _Reached((Connections(slots), Connections(slots)))
+        said: list[Session] = []
         for piece in count():
             together = at_once or (_TOGETHER if piece else _AT_FIRST)
             starts = self._walks.places[resumes.packet]
@@ -222,25 +233,41 @@ class Sessions(Recorded):
             idle_ns = resumes.idle_ns(len(start), rng)
             if not piece:
                 start[0] = rng.choice(self._walks.firsts)
-            walked = self._closings.close(*(yield session, start), rng)
-            session = None
-            has_lease = (walked[2] > 0) | (piece > 0)
-            kept = ~(resumes.at_start_up[walked[0]] & has_lease)
-            packet, connection, walk = (column[kept] for column in walked)
-            if not len(packet):
-                continue
-            if not flows:
-                idle_ns[walk[0]] = 0
-            gaps_ns = self._walks.times(packet, rng)
-            begins = np.diff(walk, prepend=-1) > 0
-            gaps_ns[begins] = idle_ns[walk[begins]]
-            time_ns = end_ns + np.cumsum(gaps_ns)
-            packet, connection = self._reordered(packet, connection, walk, rng)
-            columns = self._columns(packet, connection, walk, time_ns, rng, open_)
-            flow = columns["flow"]
-            columns["flow"] = np.where(flow < 0, -1, flow + flows)
-            session = Session(name="stream", **columns)
-            end_ns, flows = int(columns["time_ns"][-1]), flows + 1 + int(flow.max())
+            said += self._piece(
+                self._closings.close(*(yield said.pop() if said else None, start), rng),
+                idle_ns,
+                reached,
+                rng,
+                has_lease=piece > 0,
+            )
+
+    def _piece(
+        self,
+        walked: Walked,
+        idle_ns: NDArray[np.int64],
+        reached: "_Reached",
+        rng: np.random.Generator,
+        *,
+        has_lease: bool,
+    ) -> Iterator[Session]:
+        """What walks are in a stream that has reached something, after pauses; if it is any."""
+        kept = ~(self._resumption.at_start_up[walked[0]] & ((walked[2] > 0) | has_lease))
+        packet, connection, walk = (column[kept] for column in walked)
+        if not len(packet):
+            return
+        if not reached.flows:
+            idle_ns[walk[0]] = 0
+        gaps_ns = self._walks.times(packet, rng)
+        begins = np.diff(walk, prepend=-1) > 0
+        gaps_ns[begins] = idle_ns[walk[begins]]
+        time_ns = reached.time_ns + np.cumsum(gaps_ns)
+        packet, connection = self._reordered(packet, connection, walk, rng)
+        columns = self._columns(packet, connection, walk, time_ns, rng, reached.open_)
+        flow = columns["flow"]
+        columns["flow"] = np.where(flow < 0, -1, flow + reached.flows)
+        reached.time_ns = int(columns["time_ns"][-1])
+        reached.flows += 1 + int(flow.max())
+        yield Session(name="stream", **columns)
 
     def _reordered(
         self,

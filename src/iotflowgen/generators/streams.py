@@ -111,11 +111,14 @@ def shifted_to(sessions: Iterable[Session], start_ns: int) -> Iterator[Session]:
     Raises:
         OutputError: They go on beyond what 64 bits of nanoseconds can tell.
     """
-    for session in sessions:
+
+    def shifted(session: Session) -> Session:
         if len(session):
             check_representable(start_ns)
             check_representable(start_ns + int(session.time_ns[-1]))
-        yield replace(session, time_ns=session.time_ns + start_ns)
+        return replace(session, time_ns=session.time_ns + start_ns)
+
+    return map(shifted, sessions)
 
 
 class Closings:

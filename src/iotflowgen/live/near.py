@@ -18,7 +18,6 @@ _ALL: Final = 0x0003
 _SOL_PACKET, _ADD_MEMBERSHIP, _AUXDATA, _PROMISCUOUS = 263, 1, 8, 1
 _SO_MARK, _TIMESTAMPNS = 36, 35
 _NOT_CHECKED, _HAS_VLAN = 1 << 3, 1 << 4
-_OUTGOING: Final = 4
 _ATTACH_FILTER, _IGNORE_OUTGOING = 26, 23
 Program = tuple[tuple[int, int, int, int], ...]
 
@@ -45,8 +44,6 @@ class Heard(NamedTuple):
 
     frame: bytes
     """Without tag."""
-    is_own: bool
-    """It was sent here."""
     checks: bool
     """Its checksums are there."""
     came_ns: int
@@ -59,7 +56,7 @@ class Near:
     Args:
         name: The interface.
         vlan: Of the network, if frames have a tag.
-        only: What of others to hear, and nothing that is sent here; all of both, by default.
+        only: What of others to hear; all, by default. Nothing that is sent here is heard.
     """
 
     def __init__(self, name: str, vlan: int | None, only: Program = ()) -> None:
@@ -70,6 +67,7 @@ class Near:
         asked = struct.pack("iHH8s", number, _PROMISCUOUS, 0, b"")
         port.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, asked)
         port.setsockopt(_SOL_PACKET, _AUXDATA, 1)
+        port.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
         port.setsockopt(socket.SOL_SOCKET, _SO_MARK, MARK)
         port.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
         if only:
@@ -82,7 +80,6 @@ class Near:
         kept = ctypes.create_string_buffer(steps)
         program = struct.pack("HP", len(only), ctypes.addressof(kept))
         port.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
-        port.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
 
     def receive_all(self, most: int) -> Iterator[Heard]:
         """Frames that have come by now, so many at most; none while the interface is down."""
@@ -93,7 +90,7 @@ class Near:
 
     def _receive(self) -> Heard | None:
         came = self.socket.recvmsg(2**16, 256, socket.MSG_DONTWAIT)
-        frame, notes, _, (_, _, direction, *_) = came
+        frame, notes, *_ = came
         said = {(level, kind): value for level, kind, value in notes}
         seconds, nanoseconds = struct.unpack("qq", said[socket.SOL_SOCKET, _TIMESTAMPNS])
         waited_ns = time.time_ns() - seconds * 10**9 - nanoseconds
@@ -105,7 +102,7 @@ class Near:
             vlan, frame = int.from_bytes(frame[14:16]) & 0xFFF, frame[:12] + frame[16:]
         if vlan != self._vlan:
             return None
-        return Heard(frame, direction == _OUTGOING, not status & _NOT_CHECKED, came_ns)
+        return Heard(frame, not status & _NOT_CHECKED, came_ns)
 
     def send(self, frame: bytes) -> None:
         """Send an answer, with the tag of the network; one that does not get through is lost."""

@@ -4,6 +4,7 @@ Shapes: E packets.
 """
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from iotflowgen.live.home import Decoy
 from iotflowgen.live.leasing.composed import Settled
 from iotflowgen.live.leasing.learn import learn_asking
 from iotflowgen.packets import Disguise, Remembered, Renderer, Rows, Templates
-from iotflowgen.traffic import Event
+from iotflowgen.traffic import Event, Session
 from iotflowgen.wire import Frames
 from iotflowgen.wire.arrays import Columns, Flags, Integers
 
@@ -40,6 +41,8 @@ _TURN: Final = 512
 """So many packets, between these: fewer hardly take less time."""
 _FIRST_NS: Final = 5 * 10**9
 """At first less: all begin together."""
+_PART: Final = 128
+"""Packets that are kept together until all of them are taken."""
 _REMEMBERED: Final = Remembered(packets=2048, keys=2048)
 
 
@@ -69,9 +72,6 @@ class Said(Columns):
             np.concatenate([np.empty(0, np.int64), *(part.event for part in some)]),
             np.concatenate([np.empty(0, np.int64), *(part.flow for part in some)]),
         )
-
-
-_NOTHING: Final = Said.concatenate([])
 
 
 class Device:
@@ -140,8 +140,7 @@ class Player:
         self._powered = decoy.powered(start_ns)
         # those that begin together do not all have their turns at the same time
         self._turn_ns = _FIRST_NS + (_TURN_NS * self._seed[1] >> 32)
-        self._composed_ns, self._ready = start_ns, _NOTHING
-        self._taken = 0
+        self._composed_ns, self._ready = start_ns, deque[Said]()
         self._boot()
 
     def until(self, end_ns: int, shift_ns: int) -> Said:
@@ -161,11 +160,19 @@ class Player:
             more = Said.concatenate([*self._compose(self._composed_ns, shift_ns)])
             each_ns = (self._composed_ns - since_ns) // max(len(more), 1)
             self._turn_ns = min(max(_TURN * each_ns, _TURN_NS), _LONGEST_NS)
-            rest = self._ready.take(slice(self._taken, None))
-            self._ready, self._taken = Said.concatenate([rest, more]), 0
-        first = self._taken
-        self._taken = max(first, int(np.searchsorted(self._ready.time_ns, end_ns)))
-        return self._ready.take(slice(first, self._taken)) if first < self._taken else _NOTHING
+            for first in range(0, len(more), _PART):
+                part = more.take(np.arange(first, min(first + _PART, len(more))))
+                self._ready.append(replace(part, frames=part.frames.packed()))
+        return Said.concatenate([*self._taken(end_ns)])
+
+    def _taken(self, end_ns: int) -> Iterator[Said]:
+        """What is composed, and comes before a time."""
+        while self._ready and self._ready[0].time_ns[0] < end_ns:
+            first = self._ready.popleft()
+            inside = int(np.searchsorted(first.time_ns, end_ns))
+            yield first.take(slice(None, inside))
+            if inside < len(first):
+                self._ready.appendleft(first.take(slice(inside, None)))
 
     def command(self, event: Event) -> None:
         """Have something happen, not before what was asked for already.
@@ -189,10 +196,11 @@ class Player:
         # another start is another session: nobody is to see one again
         seed = (*self._seed, on_ns)
         start, rest_ns = datetime.fromtimestamp(on_ns // 10**9, UTC), on_ns % 10**9
-        pieces = (
-            replace(piece, time_ns=piece.time_ns + rest_ns)
-            for piece in self._device.stream(seed, start)
-        )
+
+        def later(piece: Session) -> Session:
+            return replace(piece, time_ns=piece.time_ns + rest_ns)
+
+        pieces = map(later, self._device.stream(seed, start))
         part, model = self._part, self._device.model
         self._ahead = Ahead(pieces, model, part.schedule, on_ns, note=part.note, seed=self._seed)
         self._done = 0

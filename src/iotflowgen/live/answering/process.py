@@ -1,8 +1,8 @@
 """Answers whoever asks decoys: a process of its own, which listens at the near end.
 
-It sees all that is sent there, too, and so knows what decoys have said by themselves. What their
-peers are made to say at the far end arrives here; the process that emits announces it, so that it
-is not taken for a question.
+The process that emits lets it read what it sends: so it knows what decoys have said by themselves,
+and does not take for a question what their peers are made to say at the far end, which arrives
+here.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from iotflowgen.live.answering.headers import ARP
 from iotflowgen.live.answering.replies import Responder
 from iotflowgen.live.emitting.due import DueFrame, mark_of
 from iotflowgen.live.emitting.guard import Guard, Host
+from iotflowgen.live.emitting.sent import Sent
 from iotflowgen.live.handover.relay import Relay
 from iotflowgen.live.near import Near
 from iotflowgen.live.process import Requests, be_quick, cannot_use, hear, tell
@@ -31,6 +32,8 @@ _WAKING_NS: Final = 60_000
 """So long before an answer is due, it is waited for without sleep."""
 _AT_ONCE: Final = 32
 """Frames that are taken together."""
+_READ_S: Final = 0.05
+"""So often it reads what decoys have said, also where nobody asks."""
 _STALE_S: Final = 2.0
 """What was announced so long ago has been lost."""
 
@@ -153,7 +156,7 @@ class _Answers:
         """Decoys that a frame may be for; by ARP, those that it names, as there may be many."""
         mac, every = frame[:6], self._responders.keys()
         if not frame[0] & 1:
-            return every & {mac}
+            return {mac} if mac in self._responders else set()
         if frame[12:14] != ARP:
             return every
         named = (self._by_ip.get(ip) for ip in (frame[28:32], frame[38:42]))
@@ -163,7 +166,9 @@ class _Answers:
         """Until the next is due, but for the time that waking up takes."""
         first_ns = [relay.due_ns for relay in self._relays.values()]
         first_ns += [due_ns - _WAKING_NS for due_ns, _ in self._waiting[:1]]
-        return min(1.0, max(0.0, (min(first_ns) - time.monotonic_ns()) / 1e9)) if first_ns else 1.0
+        if not first_ns:
+            return _READ_S
+        return min(_READ_S, max(0.0, (min(first_ns) - time.monotonic_ns()) / 1e9))
 
     def due(self) -> Iterator[bytes]:
         """Those that are to be sent by now, or so soon that no sleep would end before."""
@@ -188,12 +193,14 @@ class _Loop:
     def __init__(
         self,
         near: Near,
-        marks: socket.socket,
+        sends: socket.socket,
+        sent: Sent,
         taps: socket.socket,
         answers: _Answers,
         gateway: bytes,
     ) -> None:
-        self._near, self._marks, self._taps, self._answers = near, marks, taps, answers
+        self._near, self._sends, self._sent_there = near, sends, sent
+        self._taps, self._answers = taps, answers
         self._gateway = gateway
         self._announced = Announced()
         self._sent = 0
@@ -201,16 +208,17 @@ class _Loop:
 
     def run(self) -> None:
         """Until whoever controls it, or who sends, is gone."""
-        own: list[Any] = [self._requests, self._marks, self._near.socket]
+        own: list[Any] = [self._requests, self._sends, self._near.socket]
         while not self._requests.are_over:
             sources = [*own, *self._answers.relays]
             ready, _, _ = select.select(sources, [], [], self._answers.wait_s())
+            if self._sends in ready:
+                return
             if self._requests in ready:
                 self._obey()
             came = [*self._near.receive_all(_AT_ONCE)] if self._near.socket in ready else []
             # what came was announced before it was sent
-            if not self._hear_marks():
-                return
+            self._read_sent()
             for each in came:
                 self._take(*each)
             for frame in chain(self._answers.due(), self._answers.pass_on(ready)):
@@ -242,17 +250,16 @@ class _Loop:
                 relay = Relay(host, each["ports"], self._gateway, tap, delays)
             self._answers.add(each["place"], host, each, relay)
 
-    def _hear_marks(self) -> bool:
-        with contextlib.suppress(BlockingIOError):
-            while mark := self._marks.recv(64, socket.MSG_DONTWAIT):
-                self._announced.add(mark)
-            return False
-        return True
+    def _read_sent(self) -> None:
+        """Take note of what decoys say, and of what is on its way from the far end."""
+        for far, frame in self._sent_there.read():
+            if far:
+                self._announced.add(frame)
+            else:
+                self._answers.notice(frame)
 
-    def _take(self, frame: bytes, is_own: bool, checks: bool, came_ns: int) -> None:
-        if is_own:
-            self._answers.notice(frame)
-        elif frame not in self._announced:
+    def _take(self, frame: bytes, checks: bool, came_ns: int) -> None:
+        if frame not in self._announced:
             self._answers.ask(frame, came_ns, checks=checks)
 
 
@@ -266,9 +273,9 @@ def main() -> None:
         cannot_use(asked["near"], error)
         return
     be_quick(5)
-    marks, taps = (socket.socket(fileno=asked[name]) for name in ("marks", "taps"))
+    sends, taps = (socket.socket(fileno=asked[name]) for name in ("sends", "taps"))
     answers = _Answers(Guard(IPv4Network(asked["subnet"]), ()))
-    loop = _Loop(near, marks, taps, answers, bytes.fromhex(asked["gateway"]))
+    loop = _Loop(near, sends, Sent(asked["sent"]), taps, answers, bytes.fromhex(asked["gateway"]))
     loop.come(asked["come"])
     tell({"ready": True})
     loop.run()

@@ -77,5 +77,4 @@ class Ends:
         while (left := end - time.monotonic()) > 0:
             if select.select([port.socket], [], [], left)[0]:
                 for heard in port.receive_all(_AT_ONCE):
-                    if not heard.is_own:
-                        yield heard.frame
+                    yield heard.frame

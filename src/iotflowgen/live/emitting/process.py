@@ -17,11 +17,12 @@ from ipaddress import IPv4Network
 from types import FrameType
 from typing import Any, Final
 
-from iotflowgen.live.emitting.due import MOST_BYTES, DueFrame, decode, mark_of
+from iotflowgen.live.emitting.due import MOST_BYTES, DueFrame, decode
 from iotflowgen.live.emitting.flows import Flows
 from iotflowgen.live.emitting.guard import Guard, Host
 from iotflowgen.live.emitting.lateness import Lateness
 from iotflowgen.live.emitting.queue import Queue
+from iotflowgen.live.emitting.sent import Sent
 from iotflowgen.live.process import Requests, be_quick, cannot_use, hear, say, tell
 
 __all__ = ["Emitter", "main"]
@@ -152,9 +153,9 @@ class _Port:
     """A way out: one socket of an interface, opened again where that went and came back."""
 
     def __init__(
-        self, name: str, say: Callable[[str], object], marks: socket.socket | None = None
+        self, name: str, say: Callable[[str], object], sent: Sent, *, far: bool
     ) -> None:
-        self._name, self._say, self._marks = name, say, marks
+        self._name, self._say, self._sent, self._far = name, say, sent, far
         self._socket = self._open()
 
     def _open(self) -> socket.socket:
@@ -165,9 +166,7 @@ class _Port:
 
     def send(self, frame: bytes) -> None:
         """Send, once the interface is up; who answers hears of it before."""
-        if self._marks is not None:
-            with contextlib.suppress(ConnectionError):
-                self._marks.send(mark_of(frame))
+        self._sent.add(frame, far=self._far)
         try:
             self._socket.send(frame)
         except OSError as error:
@@ -278,9 +277,9 @@ class _Loop:
 def main() -> None:
     """Send until there is no more, or until asked for an end; then tell how late it was."""
     asked = hear()
-    marks = socket.socket(fileno=asked["marks"])
+    sent = Sent(asked["sent"])
     try:
-        ports = [_Port(asked["near"], say), _Port(asked["far"], say, marks)]
+        ports = [_Port(asked[end], say, sent, far=end == "far") for end in ("near", "far")]
     except OSError as error:
         cannot_use(f"{asked['near']}, {asked['far']}", error)
         return

@@ -107,25 +107,33 @@ class _Loop:
         self._paused: frozenset[int] = frozenset()
         self._requests = Requests()
         self._has_looked = False
+        self._due_ns = 0
+        """When something is to be done; what was heard may change that."""
 
     def run(self) -> None:
         """Until whoever controls it is gone."""
         while not self._requests.are_over:
             now_ns = time.monotonic_ns()
-            due = [one for i, one in self._places.items() if i not in self._paused]
-            for one in due:
-                if one.due_ns <= now_ns:
-                    one.act(now_ns)
-            if not self._has_looked and not any(one.settling.holds_up for one in due):
-                self._has_looked = True
-                tell({"looked": True})
-            wait_ns = min([one.due_ns for one in due], default=now_ns + _SECOND) - now_ns
+            if self._due_ns <= now_ns:
+                self._act(now_ns)
+            wait_ns = self._due_ns - time.monotonic_ns()
             sources: list[Any] = [self._requests, self._near.socket]
             ready, _, _ = select.select(sources, [], [], _within(wait_ns))
             if self._requests in ready:
                 self._obey()
             if self._near.socket in ready:
                 self._take(time.monotonic_ns())
+
+    def _act(self, now_ns: int) -> None:
+        """Do what is due, and find out when there is more."""
+        due = [one for i, one in self._places.items() if i not in self._paused]
+        for one in due:
+            if one.due_ns <= now_ns:
+                one.act(now_ns)
+        if not self._has_looked and not any(one.settling.holds_up for one in due):
+            self._has_looked = True
+            tell({"looked": True})
+        self._due_ns = min([one.due_ns for one in due], default=now_ns + _SECOND)
 
     def end(self) -> None:
         """All are switched off."""
@@ -170,6 +178,7 @@ class _Loop:
         return one
 
     def _obey(self) -> None:
+        self._due_ns = 0
         for asked in self._requests.read():
             if "paused" in asked:
                 self._paused = frozenset(asked["paused"])
@@ -188,11 +197,14 @@ class _Loop:
     def _hear(self, frame: bytes, now_ns: int) -> None:
         if frame[12:14] == _ARP:
             for one in self._places.values():
-                one.settling.hear_arp(frame, now_ns)
+                if one.settling.is_probing:
+                    one.settling.hear_arp(frame, now_ns)
+                    self._due_ns = 0
         elif message := message_in(frame):
             place = self._macs.get(client_of(message))
             if place is not None and place not in self._paused:
                 self._places[place].settling.hear(message, frame[6:12], now_ns)
+                self._due_ns = 0
 
 
 def _within(wait_ns: int) -> float:

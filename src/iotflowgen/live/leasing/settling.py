@@ -50,6 +50,11 @@ class Settling:
         self.due_ns: int | None = None
         """When to `act`; None while there is nothing to wait for."""
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether it asks by ARP if somebody has the address."""
+        return self._probing is not None
+
     def begin(self, now_ns: int) -> None:
         """It is switched on."""
 

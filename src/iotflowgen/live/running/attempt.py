@@ -1,5 +1,6 @@
 """All processes of decoys, from their start to an end."""
 
+import os
 import select
 import socket
 import time
@@ -12,6 +13,7 @@ from iotflowgen.errors import IoTFlowGenError, NetworkError
 from iotflowgen.events import iso
 from iotflowgen.live.children import Child
 from iotflowgen.live.emitting.guard import Host
+from iotflowgen.live.emitting.sent import ring
 from iotflowgen.live.fence import admit, fence, probe, seated
 from iotflowgen.live.handover.namespaces import Namespaces
 from iotflowgen.live.home import Home
@@ -84,6 +86,8 @@ class Attempt:
         theirs, ours = map(stack.enter_context, socket.socketpair(type=socket.SOCK_SEQPACKET))
         said, heard = map(stack.enter_context, socket.socketpair(type=socket.SOCK_SEQPACKET))
         self._taps, taps = map(stack.enter_context, socket.socketpair(type=socket.SOCK_SEQPACKET))
+        sent = ring()
+        stack.callback(os.close, sent)
         self._composing = stack.enter_context(Child("ahead", theirs))
         asked = {**told, "home": home.model_dump(mode="json")}
         self._composing.ask({**asked, "frames": theirs.fileno()})
@@ -95,13 +99,13 @@ class Attempt:
         self._leasing.ask(self._to_settle(found, looks=told["looks"]))
         self._handed = handed = handed_over(found, asked, self._mtu)
         files = self._spaces.have(handed)
-        self._answering = stack.enter_context(Child("answering.process", heard, taps))
-        ends = {"marks": heard.fileno(), "taps": taps.fileno()}
+        self._answering = stack.enter_context(Child("answering.process", heard, sent, taps))
+        ends = {"sends": heard.fileno(), "sent": sent, "taps": taps.fileno()}
         gateway = {"gateway": packed(found["gateway"]["mac"]).hex()}
         self._answering.ask({**asked, **ends, **gateway, "come": to_answer(found)})
         self._hand_over(handed, files)
-        self._emitting = stack.enter_context(Child("emitting.process", ours, said))
-        self._emitting.ask({**asked, "frames": ours.fileno(), "marks": said.fileno()})
+        self._emitting = stack.enter_context(Child("emitting.process", ours, said, sent))
+        self._emitting.ask({**asked, "frames": ours.fileno(), "sent": sent})
         # each is to notice when another is gone
         for end in (theirs, ours, said, heard, taps):
             end.close()
