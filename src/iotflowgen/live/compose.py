@@ -239,17 +239,20 @@ class Composer:
         """What others are to know of decoys, by default of all, in types that JSON has.
 
         Returns:
-            Their `places`; and in that order, who they are (`decoys`), their `settings`, how they
-            answer (`reflexes`), what they say to who looks for them (`discovery`) and how they get
-            their addresses (`asking`). Then their `gateway`, and their `peers` in the network.
+            Their `places`; and in that order, who they are (`decoys`), their `settings`, by which
+            of the `reflexes` they answer (`models`), what they say to who looks for them
+            (`discovery`) and how they get their addresses (`asking`). Then their `gateway`, and
+            their `peers` in the network.
         """
         members = self._members if change is None else change.come
         every = [*members.values()]
+        devices = [*dict.fromkeys(member.device for member in every)]
         return {
             "places": [*members],
             "decoys": [member.identity() for member in every],
             "settings": [member.decoy.model_dump(mode="json") for member in every],
-            "reflexes": [member.device.reflexes for member in every],
+            "models": [devices.index(member.device) for member in every],
+            "reflexes": [device.reflexes for device in devices],
             "discovery": [member.device.discovery(member.shown) for member in every],
             "asking": [member.device.asking(member.shown) for member in every],
             "gateway": self.gateway(),

@@ -84,7 +84,8 @@ class Ahead:
             self._happen(event)
         rest = self._reaching(end_ns)
         inside = int(np.searchsorted(rest.time_ns, end_ns))
-        self._rest = rest[inside:]
+        # a copy, which does not keep what is taken
+        self._rest = rest[np.arange(len(rest)) >= inside]
         return rest[:inside]
 
     def _due(self, end_ns: int) -> Event | None:

@@ -5,13 +5,13 @@ and does not take for a question what their peers are made to say at the far end
 here.
 """
 
-import contextlib
 import heapq
 import secrets
 import select
 import signal
 import socket
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from ipaddress import IPv4Network
 from itertools import chain
@@ -42,15 +42,16 @@ class Announced:
     """Frames that are on their way here, by their marks; lost ones are forgotten."""
 
     def __init__(self) -> None:
-        self._since: dict[bytes, float] = {}
+        # the first one of a dict takes long to find when those before it have gone
+        self._since = OrderedDict[bytes, float]()
 
     def add(self, mark: bytes) -> None:
         """One is about to be sent."""
         now = time.monotonic()
-        self._since.pop(mark, None)
         self._since[mark] = now
-        while (first := next(iter(self._since))) != mark and self._since[first] < now - _STALE_S:
-            del self._since[first]
+        self._since.move_to_end(mark)
+        while next(iter(self._since.values())) < now - _STALE_S:
+            self._since.popitem(last=False)
 
     def __contains__(self, frame: bytes) -> bool:
         since = self._since.get(mark_of(frame))
@@ -84,11 +85,18 @@ class _Answers:
         own = self._responders.items()
         self._by_ip = {each.host.ip: mac for mac, each in own if each.host.ip}
 
-    def add(self, place: int, host: Host, how: Mapping[str, Any], relay: Relay | None) -> None:
-        """Answer for one more decoy: with its `reflexes` and `discovery`."""
+    def add(
+        self,
+        place: int,
+        host: Host,
+        reflexes: Mapping[str, Any],
+        discovery: Mapping[str, Any],
+        relay: Relay | None,
+    ) -> None:
+        """Answer for one more decoy."""
         self._guard.add(place, host)
-        self._places[host.mac], self._learnt[host.mac] = place, how["reflexes"]
-        self._responders[host.mac] = Responder(host, how["reflexes"], how["discovery"])
+        self._places[host.mac], self._learnt[host.mac] = place, reflexes
+        self._responders[host.mac] = Responder(host, reflexes, discovery)
         if relay is not None:
             self._relays[host.mac] = relay
         self._resolve()
@@ -236,19 +244,20 @@ class _Loop:
             elif "gone" in asked:
                 self._answers.leave(asked["gone"])
             elif "come" in asked:
-                self.come(asked["come"])
+                self.come(asked)
             else:
                 self._answers.settle(asked)
 
-    def come(self, decoys: Collection[Mapping[str, Any]]) -> None:
+    def come(self, asked: Mapping[str, Any]) -> None:
         """Answer for more decoys; where one hands `ports` over, the file of its TAP has come."""
-        for each in decoys:
+        for each in asked["come"]:
             host, relay = Host.of(each["host"]), None
+            reflexes = asked["reflexes"][each["model"]]
             if each["ports"]:
                 _, (tap,), _, _ = socket.recv_fds(self._taps, 8, 1)
-                delays = each["reflexes"]["delays_ns"]["tcp"]
+                delays = reflexes["delays_ns"]["tcp"]
                 relay = Relay(host, each["ports"], self._gateway, tap, delays)
-            self._answers.add(each["place"], host, each, relay)
+            self._answers.add(each["place"], host, reflexes, each["discovery"], relay)
 
     def _read_sent(self) -> None:
         """Take note of what decoys say, and of what is on its way from the far end."""
@@ -276,7 +285,7 @@ def main() -> None:
     sends, taps = (socket.socket(fileno=asked[name]) for name in ("sends", "taps"))
     answers = _Answers(Guard(IPv4Network(asked["subnet"]), ()))
     loop = _Loop(near, sends, Sent(asked["sent"]), taps, answers, bytes.fromhex(asked["gateway"]))
-    loop.come(asked["come"])
+    loop.come(asked)
     tell({"ready": True})
     loop.run()
 

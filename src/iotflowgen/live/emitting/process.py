@@ -42,6 +42,8 @@ _TELL_NS: Final = 5 * 10**9
 """So often it begins to tell of flows."""
 _TOLD: Final = 16
 """Flows that are told together: so few that a pipe which has any room has room for them."""
+_MESSAGES: Final = 4
+"""And so many messages of them follow each other."""
 _WAIT_S: Final = 0.1
 """Between tries to send where the interface is down."""
 _BURST_NS: Final = 10**9
@@ -65,6 +67,7 @@ class Emitter:
         guard: The last check.
         rate: Frames a second, at most.
         say: Tells a person what happened, in one line.
+        has_ledger: Somebody wants to know of flows.
     """
 
     def __init__(
@@ -73,7 +76,10 @@ class Emitter:
         guard: Guard,
         rate: int,
         say: Callable[[str], object],
+        *,
+        has_ledger: bool = True,
     ) -> None:
+        self._has_ledger = has_ledger
         self._send, self._guard, self._say = send, guard, say
         self._apart_ns = 10**9 // rate
         self._free_ns = 0
@@ -122,7 +128,8 @@ class Emitter:
             self.withheld[_DROPPED[error.errno]] += 1
             return
         self.lateness.add(time.monotonic_ns() - due.due_ns - self.shift_ns)
-        self.flows.add(due.decoy, due.far, due.frame, time.time_ns())
+        if self._has_ledger:
+            self.flows.add(due.decoy, due.far, due.frame, time.time_ns())
         self.sent[due.far] += 1
 
     def _wait(self, due: DueFrame) -> None:
@@ -152,9 +159,7 @@ class Emitter:
 class _Port:
     """A way out: one socket of an interface, opened again where that went and came back."""
 
-    def __init__(
-        self, name: str, say: Callable[[str], object], sent: Sent, *, far: bool
-    ) -> None:
+    def __init__(self, name: str, say: Callable[[str], object], sent: Sent, *, far: bool) -> None:
         self._name, self._say, self._sent, self._far = name, say, sent, far
         self._socket = self._open()
 
@@ -203,8 +208,6 @@ class _Loop:
         while queue or not self._ended:
             now_ns = time.monotonic_ns()
             left_ns = emitter.ready_ns(queue.first, now_ns) - now_ns if queue else 10**9
-            if left_ns > _NAP_NS and self._tells_flows(now_ns):
-                continue
             if left_ns > _NAP_NS or now_ns - self._listened_ns > _LISTEN_NS:
                 self._listen(max(0, left_ns - _NAP_NS // 2))
                 continue
@@ -216,6 +219,7 @@ class _Loop:
         sources: list[Any] = [self._requests, *([] if self._ended else [self._frames])]
         ready, _, _ = select.select(sources, [], [], wait_ns / 1e9)
         self._listened_ns = time.monotonic_ns()
+        self._tell_flows()
         if self._requests in ready:
             self._obey()
         if self._frames in ready:
@@ -257,16 +261,18 @@ class _Loop:
         self._emitter.settle(decoy, host, subnet)
         self._queue.drop(decoy)
 
-    def _tells_flows(self, now_ns: int) -> bool:
+    def _tell_flows(self) -> None:
         """Tell of some flows, if it is time for it, and whoever hears of them keeps up."""
-        if now_ns - self._told_ns < _TELL_NS or not select.select([], [1], [], 0)[1]:
-            return False
-        if flows := self._emitter.flows.take(_TOLD):
+        if self._listened_ns - self._told_ns < _TELL_NS:
+            return
+        for _ in range(_MESSAGES):
+            if not select.select([], [1], [], 0)[1]:
+                return
+            if not (flows := self._emitter.flows.take(_TOLD)):
+                # all are told
+                self._told_ns = self._listened_ns
+                return
             tell({"flows": flows})
-        else:
-            # all are told
-            self._told_ns = now_ns
-        return bool(flows)
 
     def _tell_shift(self) -> None:
         self._shift_ns = self._emitter.shift_ns
@@ -289,7 +295,8 @@ def main() -> None:
     guard = Guard(IPv4Network(asked["subnet"]), decoys, [*map(bytes.fromhex, asked["others"])])
     for number in _ENDS:
         signal.signal(number, _stop)
-    emitter = Emitter([port.send for port in ports], guard, asked["rate"], say)
+    send = [port.send for port in ports]
+    emitter = Emitter(send, guard, asked["rate"], say, has_ledger=asked["ledger"])
     tell({"ready": True})
     with contextlib.suppress(_Stop, ConnectionError):
         _Loop(emitter, socket.socket(fileno=asked["frames"])).run()

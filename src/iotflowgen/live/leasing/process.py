@@ -107,6 +107,7 @@ class _Loop:
         self._paused: frozenset[int] = frozenset()
         self._requests = Requests()
         self._has_looked = False
+        self._probing: list[Settling] = []
         self._due_ns = 0
         """When something is to be done; what was heard may change that."""
 
@@ -133,6 +134,7 @@ class _Loop:
         if not self._has_looked and not any(one.settling.holds_up for one in due):
             self._has_looked = True
             tell({"looked": True})
+        self._probing = [one.settling for one in self._places.values() if one.settling.is_probing]
         self._due_ns = min([one.due_ns for one in due], default=now_ns + _SECOND)
 
     def end(self) -> None:
@@ -196,10 +198,9 @@ class _Loop:
 
     def _hear(self, frame: bytes, now_ns: int) -> None:
         if frame[12:14] == _ARP:
-            for one in self._places.values():
-                if one.settling.is_probing:
-                    one.settling.hear_arp(frame, now_ns)
-                    self._due_ns = 0
+            for settling in self._probing:
+                settling.hear_arp(frame, now_ns)
+                self._due_ns = 0
         elif message := message_in(frame):
             place = self._macs.get(client_of(message))
             if place is not None and place not in self._paused:

@@ -102,10 +102,11 @@ class Attempt:
         self._answering = stack.enter_context(Child("answering.process", heard, sent, taps))
         ends = {"sends": heard.fileno(), "sent": sent, "taps": taps.fileno()}
         gateway = {"gateway": packed(found["gateway"]["mac"]).hex()}
-        self._answering.ask({**asked, **ends, **gateway, "come": to_answer(found)})
+        self._answering.ask({**asked, **ends, **gateway, **to_answer(found)})
         self._hand_over(handed, files)
         self._emitting = stack.enter_context(Child("emitting.process", ours, said, sent))
-        self._emitting.ask({**asked, "frames": ours.fileno(), "sent": sent})
+        sends = {"frames": ours.fileno(), "sent": sent, "ledger": place.ledger is not None}
+        self._emitting.ask({**asked, **sends})
         # each is to notice when another is gone
         for end in (theirs, ours, said, heard, taps):
             end.close()
@@ -291,8 +292,9 @@ class Attempt:
         for child in (self._answering, self._leasing, self._emitting):
             child.ask({"gone": gone})
         self._mute()
-        self._emitting.ask({"come": [{"place": it["place"], "host": it["host"]} for it in come]})
-        self._answering.ask({"come": come})
+        hosts = [{"place": it["place"], "host": it["host"]} for it in come["come"]]
+        self._emitting.ask({"come": hosts})
+        self._answering.ask(come)
         self._hand_over(found["handed"], found["files"])
         decoys.arriving = found["places"]
         self._leasing.ask(self._to_settle(found, looks=True))

@@ -56,7 +56,7 @@ def handed_over(
     Raises:
         NetworkError: One has no IPv4.
     """
-    every = [*zip(found["settings"], found["decoys"], found["reflexes"], strict=True)]
+    every = [*zip(found["settings"], found["decoys"], found["models"], strict=True)]
     for decoy, who, _ in every:
         if decoy["ports"] and ":" in who["ip"]:
             raise NetworkError(f"{who['name']} has IPv6 alone, and no ports to hand over")
@@ -68,28 +68,31 @@ def handed_over(
             "subnet": asked["subnet"],
             "gateway": found["gateway"]["ip"],
             "mtu": mtu,
-            "reflexes": {name: reflexes[name] for name in ("headers", "tcp", "tcp_ports")},
+            "reflexes": {
+                name: found["reflexes"][model][name] for name in ("headers", "tcp", "tcp_ports")
+            },
         }
-        for decoy, who, reflexes in every
+        for decoy, who, model in every
         if decoy["ports"]
     }
 
 
-def to_answer(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+def to_answer(found: Mapping[str, Any]) -> dict[str, Any]:
     """What the process that answers is to know of decoys."""
-    names = ("places", "decoys", "settings", "reflexes", "discovery")
-    return [
+    names = ("places", "decoys", "settings", "models", "discovery")
+    come = [
         {
             "place": place,
             "host": host_of(who),
             "ports": decoy["ports"],
-            "reflexes": reflexes,
+            "model": model,
             "discovery": discovery,
         }
-        for place, who, decoy, reflexes, discovery in zip(
+        for place, who, decoy, model, discovery in zip(
             *(found[name] for name in names), strict=True
         )
     ]
+    return {"come": come, "reflexes": found["reflexes"]}
 
 
 def to_settle(
