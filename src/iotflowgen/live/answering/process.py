@@ -99,7 +99,8 @@ class _Answers:
         self._responders[host.mac] = Responder(host, reflexes, discovery)
         if relay is not None:
             self._relays[host.mac] = relay
-        self._resolve()
+        if host.ip:
+            self._by_ip[host.ip] = host.mac
 
     def leave(self, places: Collection[int]) -> None:
         """Answer for some decoys no more."""
