@@ -143,7 +143,7 @@ def test_who_stays_keeps_its_lease(network, router, home, reload):  # noqa: F811
     observer = network.observer
     leased = decoy("hall", "plug", address="dhcp")
     network_ = NETWORK.replace('gateway_mac = "02:00:5e:10:00:01"\n', "")
-    process = network.start(home(leased, network=network_), *ENDS, "--pace", 20)
+    process = network.start(home(leased, network=network_), *ENDS, "--pace", 5)
     said = wait_for(process, "hall is on")
     mac, address = re.search(r"hall is on: ([0-9a-f:]+), ([0-9.]+);", said).groups()
     home(leased, decoy("desk", "plug", address="dhcp", seed=5), network=network_)

@@ -63,9 +63,8 @@ class Decoys:
 
     @property
     def addresses(self) -> list[str]:
-        """Addresses of IP that they have."""
-        leased = [str(lease.address) for lease in self.leases.values()]
-        return [each["ip"] for each in self._known.values()] + leased
+        """Addresses of IP that they have without a server, which knows of the others."""
+        return [each["ip"] for each in self._known.values()]
 
     @property
     def places(self) -> dict[str, int]:
