@@ -1,5 +1,7 @@
 """What is sent when: by the clock, within the rate, and only what may be."""
 
+import os
+import random
 import time
 from ipaddress import IPv4Network
 
@@ -8,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotflowgen.live.emitting.due import MOST_BYTES, DueFrame, decode, encode
+from iotflowgen.live.emitting.due import MOST_BYTES, DueFrame, decode, encode, mark_of
 from iotflowgen.live.emitting.guard import Guard, Host
 from iotflowgen.live.emitting.lateness import Lateness
 from iotflowgen.live.emitting.process import Emitter
 from iotflowgen.live.emitting.queue import Queue
+from iotflowgen.live.emitting.sent import Sent, ring
 
 MAC, IP = bytes.fromhex("021122334455"), bytes([192, 168, 20, 31])
 GATEWAY = bytes.fromhex("02005e100001")
@@ -182,3 +185,32 @@ def test_frames_leave_the_queue_as_they_are_due_however_they_came(steps):
             expected = sorted([*expected, *frames], key=lambda each: each.due_ns)
     assert [queue.pop() for _ in range(len(expected))] == expected
     assert len(queue) == 0
+
+
+def test_what_is_sent_is_read_in_order_also_after_the_ring_begins_anew():
+    file = ring()
+    writer, reader = Sent(file), Sent(file)
+    os.close(file)
+    rng = random.Random(1)
+    for turn in range(40):
+        frames = [bytes([turn, i]) * rng.randrange(30, 757) for i in range(256)]
+        for i, frame in enumerate(frames):
+            writer.add(frame, far=i % 3 == 0)
+        expected = [
+            (i % 3 == 0, frame if i % 3 else mark_of(frame)) for i, frame in enumerate(frames)
+        ]
+        assert [tuple(each) for each in reader.read()] == expected
+
+
+def test_who_reads_too_late_goes_on_with_what_comes():
+    file = ring()
+    writer, reader = Sent(file), Sent(file)
+    os.close(file)
+    said = [i.to_bytes(2) * 750 for i in range(5000)]
+    for frame in said:
+        writer.add(frame, far=False)
+    found = [each.frame for each in reader.read()]
+    assert len(found) < len(said)
+    assert found == said[len(said) - len(found) :]
+    writer.add(b"new" * 20, far=False)
+    assert [each.frame for each in reader.read()] == [b"new" * 20]
