@@ -128,7 +128,7 @@ class _Ahead:
             self._done_ns = min(self._done_ns + _AT_ONCE_NS, self._end_ns)
             self._until_ns = clock.start_ns + int(self._done_ns * clock.pace)
             if said := clock.follow():
-                tell({"error": said})
+                tell({"notice": said})
             stretch = self._composer.until(self._until_ns, clock.shift_ns)
             if is_first:
                 clock.begin()

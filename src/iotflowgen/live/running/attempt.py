@@ -201,6 +201,8 @@ class Attempt:
             self._conflict(line)
         elif "happens" in line:
             self._happens(*line["happens"])
+        elif "notice" in line:
+            self._say(line["notice"])
         elif "error" in line:
             self._say(line["error"])
         elif "flows" in line:
