@@ -118,6 +118,43 @@ def test_hours_of_the_day_are_kept(fitted):
     assert np.mean((hours == 8) | (hours == 9)) > 0.85
 
 
+def test_minutes_of_the_hour_are_kept_by_whatever_comes_at_them():
+    """A quarter past, and half past, with one of two questions; minutes do not drift apart."""
+    rng, rows = np.random.default_rng(3), []
+    for hour in range(4 * 24):
+        for minute in (15, 30):
+            at = MONDAY + hour * HOUR + minute * 60 * SECOND + int(rng.integers(20 * SECOND))
+            size, port = ((90, 123), (200, 4000))[int(rng.integers(2))]
+            rows += [
+                (at, size, True, port, port, UDP),
+                (at + 10**7, size, False, port, port, UDP),
+            ]
+    stream = days(Activities(seed=0).fit([captured(rows)]), 5, start_ns=MONDAY)
+    asks = stream.time_ns[stream.outgoing] + MONDAY
+    assert len(asks) == pytest.approx(5 * 48, rel=0.1)
+    assert np.mean(np.isin(asks % HOUR // (60 * SECOND), (15, 30))) > 0.9
+
+
+def test_a_turn_within_something_else_is_not_missed():
+    """Every second hour's question is in a longer exchange; a clock asks each five minutes."""
+    rows = []
+    for turn in range(4 * 24 * 12):
+        at = MONDAY + turn * 300 * SECOND
+        port = 123
+        if turn % 24 == 7:
+            for number in range(20):
+                when = at - 10 * SECOND + number * SECOND
+                rows.append((when, 300 + number, number % 2 == 0, port, port, UDP))
+        else:
+            rows += [
+                (at, 90, True, port, port, UDP),
+                (at + 10**7, 90, False, port, port, UDP),
+            ]
+    stream = days(Activities(seed=0).fit([captured(rows)]), 3)
+    gaps = np.diff(stream.time_ns[stream.length == 90][::2]) / SECOND
+    assert np.mean(np.abs(gaps - 300) < 3) > 0.995
+
+
 def test_what_events_cause_comes_when_they_happen_and_not_otherwise(fitted):
     assert isinstance(fitted, EventGenerator)
     assert fitted.known_events() == {"on": 8 * DAYS}

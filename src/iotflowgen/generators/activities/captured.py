@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.activities.bursts import find_bursts
-from iotflowgen.generators.activities.causes import ALIKE, pauses_alike
 from iotflowgen.generators.activities.schedule import Learnt
 from iotflowgen.generators.activities.threads import Portions
+from iotflowgen.generators.activities.turns import ALIKE, pauses_alike
 from iotflowgen.generators.activities.units import Units, find_units
 from iotflowgen.generators.redrawn import numbered
 from iotflowgen.generators.walking import Spoken, WalkConfig, Walks

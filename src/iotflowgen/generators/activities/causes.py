@@ -19,31 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.activities.clock import DAY_NS
+from iotflowgen.generators.activities.turns import CLOCK, cycle_of, pauses_alike
 from iotflowgen.generators.redrawn import Spread
 
 __all__ = [
-    "ALIKE",
     "After",
     "ByItself",
     "Coming",
     "Uniform",
     "WhenIdle",
     "answers",
-    "by_clocks",
-    "by_turns",
     "follows",
-    "pauses_alike",
 ]
 
 _CLASSES = 2  # of pauses, a decade
-_NEAR_NS = DAY_NS // 72  # times of day that are like each other
-_LONG_NS = DAY_NS // 24  # pauses that end at a time of day
+_NEAR = 72  # of a cycle, the part within which times of it are like each other
+_LONG = 24  # of a cycle, the part from which on pauses end at a time of it
 _LIKE = 8  # pairs, at least, of which one is drawn
 _FEW = 4  # activities of a kind, below which only their number is learnt
 _LONE_LOG = 0.15
 _MOST_LOG = 0.5
-ALIKE = 0.02
-"""Pauses that differ by less are of one clock."""
 _SOON_NS = 60 * 10**9
 _ANSWER_NS = 10 * 10**9
 _LIKE_LAG = 0.3  # lags that differ by less are alike
@@ -52,11 +47,7 @@ _ABOVE_CHANCE = 5  # times as many as by chance
 _NEARLY_ALL = 0.8
 _CHANCE = 0.3
 _LEAST_NS = 10**6  # pause
-_TURNS, _CLOCK_SHARE = 10, 0.3  # pauses that are alike, of what may be a clock
-_NEAR_TURN = 0.04  # of a period, that a turn is early or late
-_GAIN = 0.5  # of its activities, that another kind of the same clock adds
 _TURNS_LEFT = 2.5  # of a clock, from which on it has stopped
-_CLOCK = 0.7  # share of pauses that are alike, of a clock
 _MANY = 12  # pairs after a like pause, to draw from these alone
 _ANY = -1  # pause
 _CHUNK = 256  # random numbers drawn together
@@ -84,6 +75,7 @@ class ByItself:
         begin_ns: NDArray[np.int64],
         run: NDArray[np.int64],
         span_ns: NDArray[np.int64],
+        turns: NDArray[np.int64],
     ) -> None:
         """Learn from those of one kind.
 
@@ -92,6 +84,7 @@ class ByItself:
             begin_ns: When they begin (G).
             run: The run of captures that each is of (G).
             span_ns: How long each run lasts.
+            turns: How many pauses the one after each is (G), as of `turns.turns_taken`.
         """
         self.activity = activity
         """Those of its kind (G)."""
@@ -103,7 +96,7 @@ class ByItself:
         if not self._known:
             return
         goes_on = np.diff(run, append=-1) == 0
-        gap_ns = np.diff(begin_ns, append=0)
+        gap_ns = np.diff(begin_ns, append=0) // np.maximum(turns, 1)
         later = np.arange(1, len(activity) + 1)
         alike, usual_ns = pauses_alike(gap_ns[goes_on])
         # as if each run came again and again, and with it those that show none: else the longest
@@ -115,12 +108,14 @@ class ByItself:
         gap_ns[last] = own_ns - (begin_ns[last] - begin_ns[first]) + others_ns
         later[last] = first
         # a clock goes on where a run is too short for its next turn
-        is_clock = alike >= _CLOCK
+        is_clock = alike >= CLOCK
         goes_on[last] = (not is_clock) | (gap_ns[last] > _TURNS_LEFT * usual_ns)
         is_clock &= not goes_on[last].any()
         if is_clock:
             self.period = float(np.median(gap_ns[goes_on])) / 1e9
-        pair = np.flatnonzero(goes_on)
+        own_pause = turns > 0
+        own_pause[last] = True
+        pair = np.flatnonzero(goes_on & own_pause)
         logs = np.log(np.maximum(gap_ns[pair], _LEAST_NS))
         classes = np.floor(_CLASSES * logs / np.log(10)).astype(np.int64)
         spread = Spread(logs, classes, lone=_LONE_LOG, most=_MOST_LOG)
@@ -131,17 +126,19 @@ class ByItself:
         came = np.full(len(activity), _ANY)
         came[later[pair]] = classes
         came = came[pair]
-        time_ns = begin_ns[pair] % DAY_NS
+        # an hour, of what keeps to its minutes; a clock of its own keeps to neither
+        self._cycle_ns = DAY_NS if is_clock else cycle_of(begin_ns)
+        time_ns = begin_ns[pair] % self._cycle_ns
         self._by = {}
         for each in (_ANY, *np.unique(came).tolist()):
             own = np.arange(len(pair)) if each == _ANY else np.flatnonzero(came == each)
             if each == _ANY or len(own) >= _MANY:
                 own = own[np.argsort(time_ns[own], kind="stable")]
                 self._by[each] = time_ns[own].tolist(), own.tolist()
-        self._by_day = bool(span_ns.max() >= 2 * DAY_NS)
-        is_long = gap_ns[pair] >= _LONG_NS
-        self._from = np.where(is_long & self._by_day & (not is_clock), time_ns, _ANY).tolist()
-        """The time of day that a long pause began at, which says when it ends."""
+        self._returns = bool(span_ns.max() >= 2 * self._cycle_ns)
+        is_long = gap_ns[pair] >= self._cycle_ns // _LONG
+        self._from = np.where(is_long & self._returns & (not is_clock), time_ns, _ANY).tolist()
+        """The time of the cycle that a long pause began at, which says when it ends."""
 
     def first(self, now_ns: int, of_day_ns: int, draw: Uniform) -> "Coming":
         """The first one after a time, that nothing is known before."""
@@ -161,7 +158,8 @@ class ByItself:
         log = self._logs[pair] + shift * (self._down[pair] if shift < 0 else self._up[pair])
         gap_ns = int(math.exp(log))
         if self._from[pair] != _ANY:
-            late_ns = (of_day_ns - self._from[pair] + DAY_NS // 2) % DAY_NS - DAY_NS // 2
+            half_ns = self._cycle_ns // 2
+            late_ns = (of_day_ns - self._from[pair] + half_ns) % self._cycle_ns - half_ns
             gap_ns -= min(late_ns, gap_ns)
         return self._come(last.time_ns + max(gap_ns, _LEAST_NS), pair)
 
@@ -169,12 +167,12 @@ class ByItself:
         return Coming(time_ns, self._later[pair], self._classes[pair])
 
     def _pick(self, pause: int, of_day_ns: int, draw: Uniform) -> int:
-        """A pair that came after such a pause, at a like time of day."""
+        """A pair that came after such a pause, at a like time of the day, or of the hour."""
         times, pairs = self._by.get(pause) or self._by[_ANY]
-        if not self._by_day:
+        if not self._returns:
             return pairs[int(draw() * len(pairs))]
-        low = bisect_left(times, of_day_ns - _NEAR_NS)
-        high = bisect_left(times, of_day_ns + _NEAR_NS)
+        time_ns, near_ns = of_day_ns % self._cycle_ns, self._cycle_ns // _NEAR
+        low, high = (bisect_left(times, time_ns + near) for near in (-near_ns, near_ns))
         if high - low < _LIKE:
             middle = (low + high) // 2
             low, high = middle - _LIKE // 2, middle + _LIKE // 2
@@ -232,88 +230,6 @@ class After:
         return None if at >= len(self.activity) else (self.activity[at], self.lag_ns[at])
 
 
-def pauses_alike(pause_ns: NDArray[np.int64]) -> tuple[float, int]:
-    """The greatest share of pauses that are within 2 %, and the least of these."""
-    if not len(pause_ns):
-        return 0.0, 0
-    rising = np.sort(pause_ns)
-    within = np.searchsorted(rising, rising * (1 + ALIKE)) - np.arange(len(rising))
-    return float(within.max() / len(rising)), int(rising[within.argmax()])
-
-
-def by_clocks(
-    kinds: Sequence[NDArray[np.int64]], begin_ns: NDArray[np.int64], run: NDArray[np.int64]
-) -> list[NDArray[np.int64]]:
-    """Activities by what starts them: kinds, joined where one clock starts several.
-
-    A clock of which one kind shows only some turns has pauses that are more alike with those others
-    that come in between.
-
-    Args:
-        kinds: Activities of each kind.
-        begin_ns: When activities begin (A).
-        run: Of which run of captures these are (A).
-    """
-    groups = sorted(kinds, key=len, reverse=True)
-    kept = list[tuple[NDArray[np.int64], int]]()
-    for own in groups:
-        alike = _turns(own, begin_ns, run)
-        joined = False
-        for at, (other, turns) in enumerate(kept):
-            if turns < max(_TURNS, _CLOCK_SHARE * len(other)):
-                continue
-            both = np.sort(np.concatenate([other, own]))
-            together = _turns(both, begin_ns, run)
-            if together >= turns + alike + _GAIN * len(own):
-                kept[at] = both, together
-                joined = True
-                break
-        if not joined:
-            kept.append((own, alike))
-    return [own for own, _ in kept]
-
-
-def by_turns(
-    groups: Sequence[NDArray[np.int64]], begin_ns: NDArray[np.int64], run: NDArray[np.int64]
-) -> list[NDArray[np.int64]]:
-    """The same, with those apart that are of a clock's kinds, and come at other times.
-
-    Others come when it is a clock's turn, and none of its kinds comes: they are that clock's.
-    """
-    clocks, others = list[NDArray[np.int64]](), list[NDArray[np.int64]]()
-    for own in groups:
-        if _turns(own, begin_ns, run) < max(_TURNS, _CLOCK_SHARE * len(own)):
-            others.append(own)
-            continue
-        is_turn = _in_turn(begin_ns[own], run[own])
-        clocks.append(own[is_turn])
-        others.append(own[~is_turn])
-    for at, own in enumerate(clocks):
-        gaps_ns = np.diff(begin_ns[own])[np.diff(run[own]) == 0]
-        period_ns = pauses_alike(gaps_ns)[1]
-        for place, other in enumerate(others):
-            before = np.searchsorted(begin_ns[own], begin_ns[other], side="right")
-            last, following = own[np.maximum(before - 1, 0)], np.append(own, own[-1])[before]
-            turns = (begin_ns[other] - begin_ns[last]) / period_ns
-            missing = (begin_ns[following] - begin_ns[other] > period_ns / 2) | (following == last)
-            taken = (before > 0) & (np.abs(turns - 1) < _NEAR_TURN) & missing
-            others[place] = other[~taken]
-            clocks[at] = np.sort(np.append(clocks[at], other[taken]))
-    return [own for own in (*clocks, *others) if len(own)]
-
-
-def _in_turn(begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which activities (G) are as far from one before, or after, as most are."""
-    gaps_ns = np.diff(begin_ns)[np.diff(run) == 0]
-    usual_ns = int(pauses_alike(gaps_ns)[1] * (1 + ALIKE / 2))
-    in_turn = np.zeros(len(begin_ns), dtype=bool)
-    for away_ns in (usual_ns, -usual_ns):
-        near = sorted((away_ns * (1 - ALIKE), away_ns * (1 + ALIKE)))
-        first, last = (np.searchsorted(begin_ns, begin_ns + int(each)) for each in near)
-        in_turn |= last > first
-    return in_turn
-
-
 def answers(
     parent: NDArray[np.int64],
     own: NDArray[np.int64],
@@ -355,12 +271,6 @@ def answers(
     rows = slice(first, first + int(within[first]))
     child, one = np.unique(child[rows], return_index=True)
     return child, lag_ns[rows][one]
-
-
-def _turns(own: NDArray[np.int64], begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> int:
-    """How many pauses between activities are alike."""
-    gaps_ns = np.diff(begin_ns[own])[np.diff(run[own]) == 0]
-    return round(pauses_alike(gaps_ns)[0] * len(gaps_ns))
 
 
 def follows(

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from iotflowgen.traffic import Trace
 
-__all__ = ["DAY_NS", "LONG_NS", "MONDAY_NS", "begins", "runs"]
+__all__ = ["DAY_NS", "HOUR_NS", "LONG_NS", "MONDAY_NS", "begins", "runs"]
 
-DAY_NS = 24 * 3600 * 10**9
+HOUR_NS = 3600 * 10**9
+DAY_NS = 24 * HOUR_NS
 _WEEK_NS = 7 * DAY_NS
-LONG_NS = 3600 * 10**9
+LONG_NS = HOUR_NS
 """Setting up a device takes minutes: what is longer shows what it does afterwards."""
 MONDAY_NS = 4 * DAY_NS
 """The first one, since the epoch."""

@@ -19,13 +19,17 @@ from iotflowgen.generators.activities.causes import (
     Uniform,
     WhenIdle,
     answers,
-    by_clocks,
-    by_turns,
     follows,
-    pauses_alike,
 )
 from iotflowgen.generators.activities.clock import DAY_NS
 from iotflowgen.generators.activities.responses import Responses
+from iotflowgen.generators.activities.turns import (
+    by_clocks,
+    by_hours,
+    by_turns,
+    pauses_alike,
+    turns_taken,
+)
 from iotflowgen.traffic import Event
 
 __all__ = ["Learnt", "Schedule", "Timetable"]
@@ -96,9 +100,12 @@ class Schedule:
             for each in np.unique(bursts.kind[own]).tolist():
                 self.cause[each] = "itself" if service is None else "idle"
             (by_itself if service is None else idle[service]).append(own)
+        groups = by_turns(by_itself, bursts.begin_ns, learnt.run)
         self.by_itself = [
-            ByItself(own, bursts.begin_ns[own], learnt.run[own], learnt.span_ns)
-            for own in by_turns(by_itself, bursts.begin_ns, learnt.run)
+            ByItself(
+                own, bursts.begin_ns[own], learnt.run[own], learnt.span_ns, _turns(learnt, own)
+            )
+            for own in by_hours(groups, bursts.begin_ns)
         ]
         for service, groups in idle.items():
             own = np.concatenate(groups)
@@ -165,6 +172,14 @@ def _timed_by(
     silent = np.count_nonzero(those & (learnt.idle_ns[counts] >= usual_ns))
     needed = max(silent / 2, _RARE * np.count_nonzero(those))
     return service if len(pauses_ns) > needed else None
+
+
+def _turns(learnt: Learnt, own: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many turns of their clock it is from each activity (G) to the next."""
+    begin_ns = learnt.bursts.begin_ns
+    used_ns = np.array([max((last for _, last in used), default=0) for used in learnt.touches])
+    others = np.setdiff1d(np.arange(len(begin_ns)), own)
+    return turns_taken(begin_ns[own], begin_ns[others], begin_ns[others] + used_ns[others])
 
 
 def _descends(kind: int, of: int, parents: dict[int, int]) -> bool:
