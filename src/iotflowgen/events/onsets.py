@@ -157,16 +157,19 @@ class Traffic:
         # it is not known to some seconds when something begins
         strong = np.flatnonzero((telling > 0) & (2 * telling >= weight.max(initial=0)))
         is_vague = before_ns + after_ns > _LASTS_NS
-        pause_ns, lasts_ns = (_BURST_NS, _LASTS_NS) if is_vague else (0, _BURST_NS)
-        starts = strong[np.diff(self.time_ns[strong], prepend=-(2**62)) > pause_ns]
+        pause_ns = np.diff(self.time_ns[strong], prepend=-(2**62))
+        starts = strong[pause_ns > (_BURST_NS if is_vague else 0)]
         start_ns = self.time_ns[starts]
+        # amid other traffic it is soon unclear what still is of it
+        after_silence = np.diff(start_ns, prepend=-(2**62)) > _BURST_NS
+        lasts_ns = np.where(after_silence, _LASTS_NS, _BURST_NS)
         first = np.searchsorted(start_ns, due_ns - before_ns)
         size = np.searchsorted(start_ns, due_ns + after_ns, side="right") - first
         event = np.repeat(np.arange(len(due_ns)), size)
         start = (first - np.cumsum(size) + size)[event] + np.arange(len(event))
         shows = np.zeros(len(starts))
         for at in np.unique(start).tolist():
-            end = np.searchsorted(self.time_ns, start_ns[at] + lasts_ns)
+            end = np.searchsorted(self.time_ns, start_ns[at] + lasts_ns[at])
             shows[at] = weight[np.unique(self._kind[starts[at] : end])].sum()
         # of two that show as much, the one that is due
         off_ns = np.abs(start_ns[start] - due_ns[event] - blur_ns // 2) - blur_ns // 2

@@ -151,10 +151,10 @@ def turns_taken(
 
 def cycle_of(begin_ns: NDArray[np.int64]) -> int:
     """The cycle of the clock on the wall that activities (G) keep to: an hour, or else a day."""
-    return HOUR_NS if in_phase(begin_ns, begin_ns) >= _IN_PHASE else DAY_NS
+    return HOUR_NS if _in_phase(begin_ns, begin_ns) >= _IN_PHASE else DAY_NS
 
 
-def in_phase(begin_ns: NDArray[np.int64], other_ns: NDArray[np.int64]) -> float:
+def _in_phase(begin_ns: NDArray[np.int64], other_ns: NDArray[np.int64]) -> float:
     """Which share of others, of other hours, begin at like minutes as activities do.
 
     By chance it is the 36th part. 0 where there are too few to tell.
@@ -179,7 +179,7 @@ def by_hours(
     for own in sorted(groups, key=len, reverse=True):
         for at, other in enumerate(kept):
             pairs = ((other, other), (own, own), (own, other))
-            if all(in_phase(begin_ns[a], begin_ns[b]) >= _IN_PHASE for a, b in pairs):
+            if all(_in_phase(begin_ns[a], begin_ns[b]) >= _IN_PHASE for a, b in pairs):
                 kept[at] = np.sort(np.append(other, own))
                 break
         else:
