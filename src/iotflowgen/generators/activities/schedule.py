@@ -179,7 +179,9 @@ def _turns(learnt: Learnt, own: NDArray[np.int64]) -> NDArray[np.int64]:
     begin_ns = learnt.bursts.begin_ns
     used_ns = np.array([max((last for _, last in used), default=0) for used in learnt.touches])
     others = np.setdiff1d(np.arange(len(begin_ns)), own)
-    return turns_taken(begin_ns[own], begin_ns[others], begin_ns[others] + used_ns[others])
+    return turns_taken(
+        begin_ns[own], learnt.run[own], begin_ns[others], begin_ns[others] + used_ns[others]
+    )
 
 
 def _descends(kind: int, of: int, parents: dict[int, int]) -> bool:

@@ -117,22 +117,27 @@ def _in_turn(begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> NDArray[np.
 
 
 def turns_taken(
-    begin_ns: NDArray[np.int64], from_ns: NDArray[np.int64], until_ns: NDArray[np.int64]
+    begin_ns: NDArray[np.int64],
+    run: NDArray[np.int64],
+    from_ns: NDArray[np.int64],
+    until_ns: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """How many turns of a clock it is from each of its activities to the next (G).
 
     It is more than one where the turns between fall within others, which then hold what the clock
     starts. Turns at which there is nothing are missed by the device. It is 0 where the pause is of
     another length, and others begin in it: they have set the clock anew. Where pauses are not those
-    of a clock, each is one turn.
+    of a clock, and from one run of captures to the next, each is one turn.
 
     Args:
         begin_ns: When its activities begin (G).
+        run: The run of captures that each is of (G).
         from_ns: When others begin, in order.
         until_ns: When these have last used a connection.
     """
     gap_ns = np.diff(begin_ns, append=begin_ns[-1:])
-    alike, usual_ns = pauses_alike(gap_ns[:-1])
+    gap_ns[np.diff(run, append=-1) != 0] = 0
+    alike, usual_ns = pauses_alike(gap_ns[gap_ns > 0])
     turns = np.ones(len(begin_ns), dtype=np.int64)
     if alike < CLOCK or not len(from_ns):
         return turns
@@ -142,7 +147,7 @@ def turns_taken(
     until_ns = np.maximum.accumulate(until_ns)
     near_ns = int(_NEAR_TURN * usual_ns)
     for at in np.flatnonzero(turns > 1).tolist():
-        due_ns = begin_ns[at] + np.arange(1, turns[at]) * gap_ns[at] // turns[at]
+        due_ns = begin_ns[at] + np.arange(1, turns[at]) * (gap_ns[at] // turns[at])
         last = np.searchsorted(from_ns, due_ns + near_ns) - 1
         if np.any((last < 0) | (until_ns[last] < due_ns - near_ns)):
             turns[at] = 1
