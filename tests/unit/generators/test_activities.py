@@ -7,6 +7,7 @@ import pytest
 
 from iotflowgen import load
 from iotflowgen.generators import Activities, EventGenerator
+from iotflowgen.generators.activities.turns import turns_taken
 from iotflowgen.traffic import Event, Session, Trace, protocol_mask
 
 ARP = protocol_mask(["arp"])
@@ -254,3 +255,12 @@ def test_set_ups_say_how_much_comes_after_them(traces):
     rate = len(stream) / (stream.time_ns[-1] / SECOND)
     captured = [len(trace) / (np.ptp(trace.time_ns) / SECOND) for trace in traces]
     assert rate == pytest.approx(np.mean(captured), rel=0.4)
+
+
+def test_turns_are_counted_within_a_run_of_captures():
+    minute = 60 * SECOND
+    begin_ns = np.array([0, 1, 2, 4, 5, 6, 100_000, 100_001]) * minute
+    run = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    other = np.array([3 * minute - SECOND])
+    turns = turns_taken(begin_ns, run, other, other + 5 * SECOND)
+    assert turns.tolist() == [1, 1, 2, 1, 1, 1, 1, 1]

@@ -138,7 +138,7 @@ def turns_taken(
     gap_ns = np.diff(begin_ns, append=begin_ns[-1:])
     gap_ns[np.diff(run, append=-1) != 0] = 0
     alike, usual_ns = pauses_alike(gap_ns[gap_ns > 0])
-    turns = np.ones(len(begin_ns), dtype=np.int64)
+    turns: NDArray[np.int64] = np.ones(len(begin_ns), dtype=np.int64)
     if alike < CLOCK or not len(from_ns):
         return turns
     turns = np.maximum(np.rint(gap_ns / usual_ns), 1).astype(np.int64)
