@@ -132,6 +132,7 @@ CODECS = Plugins(
         "http": "iotflowgen.packets.payload:HttpLengths",
         "dates": "iotflowgen.packets.payload:Dates",
         "transactions": "iotflowgen.packets.transactions:Transactions",
+        "announced": "iotflowgen.packets.transactions:Announced",
         "dns": "iotflowgen.packets.datagrams:DnsIds",
         "bootp": "iotflowgen.packets.datagrams:BootpIds",
         "icmp": "iotflowgen.packets.datagrams:Echoes",

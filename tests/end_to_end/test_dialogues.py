@@ -205,3 +205,15 @@ def test_modbus_answers_each_of_several_questions_that_are_under_way(made):
     firsts = [line[0] for line in numbers.values()]
     assert firsts.count(1) == len(firsts) / 2
     assert len({*firsts}) == 1 + len(firsts) / 2
+
+
+@pytest.mark.parametrize(("kind", "by"), [("rtsp", "RTSP"), ("sip", "SDP")])
+def test_media_come_by_the_ports_that_were_announced(made, kind, by):
+    made_of = made(kind)
+    for path in (*made_of.captures, made_of.generated):
+        rows = told(path, "udp.stream", "rtp.setup-method", only="rtp")
+        assert rows
+        assert {how.split(",")[0].split()[0] for _, how in rows} == {by}, path
+        # not one of these is known by its RTCP alone
+        reports = told(path, "rtcp.setup-method", only="rtcp")
+        assert {how.split(",")[0].split()[0] for (how,) in reports} <= {by}, path

@@ -214,6 +214,7 @@ class Player:
         self._done += len(rows)
         if not len(rows):
             return Said.concatenate([])
+        self._renderer.foresee(rows, np.zeros(len(rows), np.int64))
         rows, frames = self._settled(rows, self._renderer.render(rows))
         event = part.caused_by[rows.number - first]
         # without what only stood beside them

@@ -8,17 +8,18 @@ one file, with a round-trip test.
 Shapes: P captured packets; E packets of a block.
 """
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.packets.memory import Memory
 from iotflowgen.packets.noise import Noise
+from iotflowgen.packets.rows import Rows
 from iotflowgen.recording import Packets, Recording
 from iotflowgen.wire.arrays import Integers
 
-__all__ = ["Codec", "columns_of"]
+__all__ = ["Codec", "Foresees", "columns_of"]
 
 
 class Codec(Protocol):
@@ -51,6 +52,21 @@ class Codec(Protocol):
             memory: What was kept of the blocks before; what later ones need is to be kept there,
                 of new packets.
             noise: Draws, to be made for packets, flows and sessions by their numbers.
+        """
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A codec whose fields refer to packets that come later."""
+
+    def foresee(self, rows: Rows, piece: Integers, memory: Memory) -> None:
+        """Remember what fields of packets that are not rendered yet (E) are to say.
+
+        Args:
+            rows: The packets.
+            piece: Of which piece of a session each is, rising (E); what is said must not depend on
+                other pieces.
+            memory: As of `decode`.
         """
 
 

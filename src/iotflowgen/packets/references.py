@@ -26,16 +26,18 @@ _TABLES = {
     "random.hello_packet": (),
     "random.id_packet": ("random.id_at",),
     "dates.packet": ("dates.at",),
+    "announced.packet": ("announced.at",),
 }
 """Columns that name packets, and those that say where in their frames something is."""
 _ALIKE = (
     *("endpoints.answer_", "random.nonce", "random.hello_", "random.id_", "dates."),
+    "announced.",
     *("tcp.initial.clocks.", "timestamps.clocks."),
 )
 """How names of columns begin that are of one table, and so have as many rows."""
 _RISING = (
     *("endpoints.answer_packet", "random.nonce_packet", "random.id_packet"),
-    "dates.packet",
+    *("dates.packet", "announced.packet"),
 )
 
 
@@ -100,6 +102,9 @@ def _bounds(recording: Recording) -> Iterator[tuple[str, int, Any]]:
     yield "random.spot", 0, size
     yield "endpoints.ends", 0, last
     yield "random.id_form", 0, FORMS - 1
+    yield "announced.size", 4, 5
+    yield "announced.like", 0, 2
+    yield "announced.more", 0, 1
     yield "tcp.back", 0, np.inf
     yield "tcp.blocks_back", -1, np.inf
     for codec in ("tcp.initial", "timestamps"):

@@ -1,8 +1,8 @@
 """Sessions to frames: those of the recording, with linked fields written anew.
 
 Frames are gathered, fields scattered, checksums computed, each for a whole block of packets. No
-step looks ahead, and state is kept between blocks, so packets are the same whatever the size of the
-blocks.
+step looks ahead, but for codecs that are told of whole pieces of sessions (`foresee`), and state is
+kept between blocks, so packets are the same whatever the size of the blocks.
 
 Shapes: E packets of a block.
 """
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from iotflowgen.errors import ModelError
-from iotflowgen.packets.codec import Codec
+from iotflowgen.packets.codec import Codec, Foresees
 from iotflowgen.packets.codecs import codecs_of
 from iotflowgen.packets.datagrams import Renewals
 from iotflowgen.packets.fuzz import Fuzzer, Home
@@ -28,7 +28,7 @@ from iotflowgen.packets.references import check_references
 from iotflowgen.packets.rows import Rows
 from iotflowgen.recording import Groups, Packets, Recording, Told
 from iotflowgen.wire import Frames, find_layers, set_checksums
-from iotflowgen.wire.arrays import Flags
+from iotflowgen.wire.arrays import Flags, Integers
 
 __all__ = ["Remembered", "Renderer", "Templates"]
 
@@ -139,6 +139,12 @@ class Renderer:
     def compromises(self) -> Counter[str]:
         """Packets that differ from their features, counted by the reason."""
         return self._fuzzer.compromises
+
+    def foresee(self, rows: Rows, piece: Integers) -> None:
+        """Be told of packets (E), and of which piece of a session each is, before `render`."""
+        for codec in self._codecs:
+            if isinstance(codec, Foresees):
+                codec.foresee(rows, piece, self._memory)
 
     def render(self, rows: Rows) -> Frames:
         """Frames (E) of the next packets; those that repeat none of the recording are fuzzed."""

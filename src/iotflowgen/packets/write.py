@@ -19,6 +19,7 @@ from iotflowgen.packets.rows import Rows
 from iotflowgen.progress import Progress, silent
 from iotflowgen.traffic import Session, Windows, flow_by_ports
 from iotflowgen.wire import Frames
+from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.pcap import FORMATS, CaptureFormat, records_bytes
 
 __all__ = [
@@ -46,6 +47,9 @@ class SupportsRender(Protocol):
     @property
     def compromises(self) -> Counter[str]:
         """Packets whose features could not be kept, counted by the reason."""
+
+    def foresee(self, rows: Rows, piece: Integers) -> None:
+        """Be told of packets (E), and of which piece of a session each is, before `render`."""
 
     def render(self, rows: Rows) -> Frames:
         """Frames (E) of the next packets of a file."""
@@ -95,7 +99,7 @@ def write_sessions(
     with whole_file(path) as temporary, temporary.open("wb") as file:
         end = file.write(capture.header)
         try:
-            for rows in _blocks(sessions, block):
+            for rows in _blocks(sessions, block, renderer.foresee):
                 for time_ns in (rows.time_ns[0], rows.time_ns[-1]):
                     check_time(path, int(time_ns))
                 frames = renderer.render(rows)
@@ -159,7 +163,10 @@ def _format(path: Path) -> CaptureFormat:
     return FORMATS[path.suffix.lower()]
 
 
-def _blocks(sessions: Iterable[Session], most: int) -> Iterator[Rows]:
+_Foresee = Callable[[Rows, Integers], None]
+
+
+def _blocks(sessions: Iterable[Session], most: int, foresee: _Foresee) -> Iterator[Rows]:
     """The packets of sessions, as soon as there are enough for a block."""
     pieces: list[tuple[int, Session]] = []
     done = waiting = 0
@@ -167,10 +174,10 @@ def _blocks(sessions: Iterable[Session], most: int) -> Iterator[Rows]:
         pieces.append(piece)
         waiting += len(piece[1])
         if waiting >= most:
-            yield from _cut(pieces, done, most)
+            yield from _cut(pieces, done, most, foresee)
             done, waiting, pieces = done + waiting, 0, []
     if pieces:
-        yield from _cut(pieces, done, most)
+        yield from _cut(pieces, done, most, foresee)
 
 
 def _numbered(sessions: Iterable[Session]) -> Iterator[tuple[int, Session]]:
@@ -184,8 +191,11 @@ def _numbered(sessions: Iterable[Session]) -> Iterator[tuple[int, Session]]:
         yield number, session
 
 
-def _cut(pieces: Iterable[tuple[int, Session]], done: int, most: int) -> Iterator[Rows]:
+def _cut(
+    pieces: Iterable[tuple[int, Session]], done: int, most: int, foresee: _Foresee
+) -> Iterator[Rows]:
     numbers, sessions = zip(*pieces, strict=True)
     rows = Rows.of(sessions, done, numbers)
+    foresee(rows, np.repeat(np.arange(len(sessions)), [len(each) for each in sessions]))
     for start in range(0, len(rows), most):
         yield rows.take(slice(start, start + most))

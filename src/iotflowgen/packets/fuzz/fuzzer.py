@@ -39,6 +39,7 @@ from iotflowgen.packets.fuzz.stacks import Features, Stack, nearest_stack, why_n
 from iotflowgen.packets.rows import Rows
 from iotflowgen.traffic import PROTOCOLS
 from iotflowgen.wire import Frames
+from iotflowgen.wire.arrays import Integers
 from iotflowgen.wire.pcap import LONGEST_FRAME
 
 __all__ = ["Fuzzer"]
@@ -130,6 +131,9 @@ class Fuzzer:
             "bootp": partial(messages.bootp, mac=self.device_mac),
             "dhcp": partial(messages.dhcp, mac=self.device_mac),
         }
+
+    def foresee(self, rows: Rows, piece: Integers) -> None:
+        """Nothing refers to packets to come."""
 
     def render(self, rows: Rows) -> Frames:
         """Frames (E) of the next packets, whatever their sources are.
