@@ -67,11 +67,13 @@ def protocols_in(path: Path) -> Counter[str]:
 
 
 def test_nothing_is_malformed_and_all_checksums_are_right(made) -> None:
-    _, (_, generated) = made
-    rows = told(generated, "_ws.malformed", *SUMMED)
+    kind, (_, generated) = made
+    rows = told(generated, "_ws.malformed", *SUMMED, "udp.length")
     assert len(rows) > 100
-    assert not [row for row in rows if row[0]]
-    assert not [row for row in rows if any("0" in each.split(",") for each in row[1:])]
+    # what the client opens the way of RTP with is random in captures, too, and 200 bytes long
+    opens = "208" if kind == "rtsp" else ""
+    assert not [row for row in rows if row[0] and row[-1] != opens]
+    assert not [row for row in rows if any("0" in each.split(",") for each in row[1:-1])]
 
 
 def test_protocols_have_the_share_that_they_had(made) -> None:

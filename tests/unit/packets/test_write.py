@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
@@ -49,8 +50,14 @@ class Zeros:
 
     def __init__(self) -> None:
         self.blocks: list[Rows] = []
+        self.foreseen: list[int] = []
+
+    def foresee(self, rows: Rows, piece: NDArray[np.int64]) -> None:
+        assert len(rows) == len(piece)
+        self.foreseen += rows.number.tolist()
 
     def render(self, rows: Rows) -> Frames:
+        assert {*rows.number.tolist()} <= {*self.foreseen}
         self.blocks.append(rows)
         return Frames.of([bytes(length) for length in rows.length.tolist()])
 

@@ -1,9 +1,9 @@
 """Ports that texts announce and media then use (RFC 2326, section 12.39; RFC 8866, 5.14): a codec.
 
 `client_port=` and `server_port=` of RTSP, and the lines `m=` of SDP, which SIP carries too, say by
-which ports RTP comes. Of a captured port it is kept which flow came by it, or, as RTCP may be silent,
-by the one before it. A generated text shows the port that the generated packets have:
-those that repeat this flow, or else the next ones that were announced alike.
+which ports RTP comes. Of a captured port it is kept which flow came by it, or, as RTCP may be
+silent, by the one before it. A generated text shows the port that the generated packets have: those
+that repeat this flow, or else the next ones that were announced alike.
 
 Text comes before what it announces, so pieces of sessions are looked through before they are
 rendered. A port stays as it is where the piece has no such flow, or one whose port has more digits,
