@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Network
-from typing import Any, Protocol
+from typing import Any
 
 from iotflowgen.errors import IoTFlowGenError, NetworkError
 from iotflowgen.events import iso
@@ -23,20 +23,11 @@ from iotflowgen.live.ledger import Ledger
 from iotflowgen.live.operating.notify import notify, watchdog_s
 from iotflowgen.live.operating.signals import Signals
 from iotflowgen.live.running.decoys import Decoys
+from iotflowgen.live.running.listener import Listener
 from iotflowgen.live.running.place import Place
 from iotflowgen.live.running.told import checked, handed_over, packed, to_answer, to_settle
 
-__all__ = ["Attempt", "Listener"]
-
-
-class Listener(Protocol):
-    """What hears somebody who asks for something."""
-
-    def fileno(self) -> int:
-        """Who asks can be heard from here."""
-
-    def answer(self, reply: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> object:
-        """Answer one who asks."""
+__all__ = ["Attempt"]
 
 
 class Attempt:

@@ -15,7 +15,8 @@ from iotflowgen.live.interfaces import Interfaces, silence, survey
 from iotflowgen.live.operating.control import Control
 from iotflowgen.live.operating.metrics import Metrics
 from iotflowgen.live.operating.signals import Signals
-from iotflowgen.live.running.attempt import Attempt, Listener
+from iotflowgen.live.running.attempt import Attempt
+from iotflowgen.live.running.listener import Listener
 from iotflowgen.live.running.place import Place
 
 __all__ = ["behind", "run"]
