@@ -9,7 +9,7 @@ DEVICES := D-LinkCam,D-LinkDoorSensor,D-LinkHomeHub,D-LinkSensor,D-LinkSiren,D-L
 	D-LinkWaterSensor,EdimaxPlug1101W,EdnetGateway,HomeMaticPlug,HueBridge,HueSwitch,MAXGateway,$\
 	WeMoInsightSwitch,WeMoInsightSwitch2,WeMoLink,WeMoSwitch,Withings
 
-# those that generators from PyPI, which take minutes a fit, are compared on
+# those on which all generators, also those from PyPI, that take minutes a fit, are compared
 RIVALLED := EdimaxPlug1101W,D-LinkDoorSensor,HomeMaticPlug,WeMoLink,HueBridge,Withings
 
 .PHONY: help demo test lint format dist share samples lock benchmark rivals clean tshark
@@ -67,6 +67,7 @@ benchmark: $(READY) ## measure devices of ROOT=FOLDER and WEEKS=FOLDER; takes ho
 	$(VENV)/bin/python benchmarks/fields.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/round_trip.py $(ROOT) --devices $(DEVICES)
 	$(VENV)/bin/python benchmarks/membership.py $(ROOT) --devices $(DEVICES)
+	$(VENV)/bin/python benchmarks/privacy.py $(ROOT) --devices $(RIVALLED)
 	$(VENV)/bin/python benchmarks/packets.py $(ROOT)
 	$(VENV)/bin/python benchmarks/audit.py $(ROOT) --devices $$(ls $(ROOT) | paste -sd,)
 	$(VENV)/bin/python benchmarks/streaming.py $(ROOT)/WeMoLink

@@ -32,7 +32,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -274,9 +274,20 @@ def _measured(net: Network, home: Path, words: Sequence[object], scratch: Path) 
 def _tree(pid: int) -> list[int]:
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += _tree(int(child))
+        with suppress(OSError):  # it has ended meanwhile
+            for child in task.read_text().split():
+                found += _tree(int(child))
     return found
+
+
+def _running(pid: int, module: str) -> int:
+    """The process that a process has started of a module, once it runs."""
+    while True:
+        for each in _tree(pid):
+            with suppress(OSError):
+                if module in Path(f"/proc/{each}/cmdline").read_text().split("\0"):
+                    return each
+        time.sleep(0.1)
 
 
 def _used(pid: int) -> tuple[float, float]:
@@ -409,12 +420,7 @@ def kills(setting: Setting) -> dict[str, Any]:
         for number in range(setting.kills):
             # who ends sooner than that does so again and again
             time.sleep(2.5 + random.random())  # noqa: S311 - no secret
-            killed = next(
-                each
-                for each in _tree(process.pid)
-                if f"iotflowgen.live.{modules[number % len(modules)]}"
-                in Path(f"/proc/{each}/cmdline").read_text().split("\0")
-            )
+            killed = _running(process.pid, f"iotflowgen.live.{modules[number % len(modules)]}")
             observer.watch(quiet=0.01)
             os.kill(killed, signal.SIGKILL)
             since = time.time()
