@@ -113,13 +113,13 @@ def week_events(result: Mapping[str, Any]) -> _Table:
 
 def _of_events(devices: Sequence[Mapping[str, Any]], generators: Sequence[str]) -> Iterator[Any]:
     h = [device["real"]["events"]["H"] for device in devices]
-    recall, false, score = _recall(h), _false(h), _score(h)
+    recall, false, score = _recall(h, h), _false(h), _score(h)
     yield _row(
         "signatures of events: recall, relative to that of H's",
         "0.97",
         "" if recall is None else f"{recall:.2f}",
         generators,
-        lambda name: _relative(_recall(_events(devices, name)), recall),
+        lambda name: _relative(_recall(_events(devices, name), h), recall),
     )
     yield _row(
         "false matches an hour",
@@ -174,11 +174,19 @@ def _found(found: Sequence[Mapping[str, Any]]) -> float | None:
     return mean(again) if again else None
 
 
-def _recall(found: Sequence[Mapping[str, Any]]) -> float | None:
-    """Share of events whose name has a signature."""
-    each = [match for of in found for match in of["signatures"].values()]
-    events = sum(match["events"] for match in each)
-    return sum(match["recalled"] for match in each) / events if events else None
+def _recall(found: Sequence[Mapping[str, Any]], real: Sequence[Mapping[str, Any]]) -> float | None:
+    """Share of events whose name has a signature, each name as often as it is among real ones.
+
+    More events of some devices are generated than of others, and those of some are recalled better.
+    """
+    recalled, events = 0.0, 0
+    for own, true in zip(found, real if found else (), strict=True):
+        for name, match in own["signatures"].items():
+            if match["events"]:
+                times = true["signatures"][name]["events"]
+                recalled += times * match["recalled"] / match["events"]
+                events += times
+    return recalled / events if events else None
 
 
 def _false(found: Sequence[Mapping[str, Any]]) -> float | None:
