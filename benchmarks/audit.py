@@ -148,6 +148,13 @@ def read(folder: Path, out: Path) -> dict[str, Any]:
     return found | {"values": {v.encode("latin-1"): w for v, w in found["values"].items()}}
 
 
+def read_all(root: Path, out: Path, processes: int) -> dict[str, dict[str, Any]]:
+    """What `read` says of all devices, by their names: what no other has identifies an owner."""
+    folders = [each for each in sorted(root.iterdir()) if each.is_dir()]
+    each = Parallel(processes)(delayed(read)(folder, out) for folder in folders)
+    return {folder.name: found for folder, found in zip(folders, each, strict=True)}
+
+
 def identifiers(name: str, of: Mapping[str, dict[str, Any]]) -> dict[str, set[bytes]]:
     """What tells whose captures those of a device are, by kind; addresses as bytes.
 
@@ -389,9 +396,6 @@ if __name__ == "__main__":
     parser = arguments(Path("benchmarks/results/audit"), __doc__)
     parser.add_argument("--command", default=str(Path(sys.executable).parent / "iotflowgen"))
     chosen = parser.parse_args()
-    folders = [each for each in sorted(chosen.root.iterdir()) if each.is_dir()]
-    kept = chosen.out / "read"
-    each = Parallel(chosen.processes)(delayed(read)(folder, kept) for folder in folders)
-    of = {folder.name: found for folder, found in zip(folders, each, strict=True)}
+    of = read_all(chosen.root, chosen.out / "read", chosen.processes)
     step = partial(measure, of=of, command=chosen.command)
     taken(step, chosen, sessions=SESSIONS, seed=SEED)

@@ -280,14 +280,15 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _running(pid: int, module: str) -> int:
-    """The process that a process has started of a module, once it runs."""
-    while True:
-        for each in _tree(pid):
+def _running(process: subprocess.Popen[Any], module: str) -> int:
+    """The process that another has started of a module, once it runs."""
+    while process.poll() is None:
+        for each in _tree(process.pid):
             with suppress(OSError):
                 if module in Path(f"/proc/{each}/cmdline").read_text().split("\0"):
                     return each
         time.sleep(0.1)
+    raise RuntimeError(f"all has ended, and nothing runs {module}")
 
 
 def _used(pid: int) -> tuple[float, float]:
@@ -420,7 +421,7 @@ def kills(setting: Setting) -> dict[str, Any]:
         for number in range(setting.kills):
             # who ends sooner than that does so again and again
             time.sleep(2.5 + random.random())  # noqa: S311 - no secret
-            killed = _running(process.pid, f"iotflowgen.live.{modules[number % len(modules)]}")
+            killed = _running(process, f"iotflowgen.live.{modules[number % len(modules)]}")
             observer.watch(quiet=0.01)
             os.kill(killed, signal.SIGKILL)
             since = time.time()

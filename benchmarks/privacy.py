@@ -27,7 +27,6 @@ from typing import Any
 import audit
 import numpy as np
 from by_device import arguments, taken
-from joblib import Parallel, delayed
 from membership import payload_of
 from numpy.typing import NDArray
 
@@ -86,7 +85,7 @@ def of_generator(
     name: str,
     folder: Path,
     ground: Trial[Windows],
-    texts: Mapping[str, Texts],
+    learnt_texts: Texts,
     needles: Mapping[bytes, tuple[str, str, str]],
 ) -> dict[str, Any]:
     """What a generator that has learnt from G tells of it."""
@@ -110,10 +109,7 @@ def of_generator(
     return {
         "generator": name,
         **{key: metric(ground.real, windows, train) for key, metric in metrics.items()},
-        "payload_run": {
-            "synthetic": longest_run(made, texts["train"]),
-            "real": longest_run(texts["unseen"], texts["train"]),
-        },
+        "payload_run": longest_run(made, learnt_texts),
         "identifiers": len({(kind, value) for kind, *_, value in left}),
     }
 
@@ -122,24 +118,23 @@ def measure(folder: Path, of: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """All generators on a device."""
     rng = np.random.default_rng([SEED, zlib.crc32(folder.name.encode())])
     ground = trials("held-out", read_captures([folder]), rng)[0]
-    texts = {
-        half: Texts([text for trace in traces for text in payload_of(folder / trace.name)])
-        for half, traces in (("train", ground.train), ("unseen", ground.unseen))
-    }
+    learnt, unseen = (
+        Texts([text for trace in traces for text in payload_of(folder / trace.name)])
+        for traces in (ground.train, ground.unseen)
+    )
     needles = audit.written(audit.identifiers(folder.name, of))
-    step = partial(of_generator, folder=folder, ground=ground, texts=texts, needles=needles)
-    return {"device": folder.name, "generators": [step(name) for name in GENERATORS]}
+    step = partial(of_generator, folder=folder, ground=ground, learnt_texts=learnt, needles=needles)
+    real = longest_run(unseen, learnt)
+    found = [step(name) for name in GENERATORS]
+    for each in found:
+        each["payload_run"] = {"synthetic": each["payload_run"], "real": real}
+    return {"device": folder.name, "generators": found}
 
 
 def main() -> None:
     """Measure the devices that the command line names."""
     chosen = arguments(Path("benchmarks/results/privacy"), __doc__).parse_args()
-    folders = [each for each in sorted(chosen.root.iterdir()) if each.is_dir()]
-    # what no other device has identifies its owner: all are read
-    each = Parallel(chosen.processes)(
-        delayed(audit.read)(folder, chosen.out / "read") for folder in folders
-    )
-    of = {folder.name: found for folder, found in zip(folders, each, strict=True)}
+    of = audit.read_all(chosen.root, chosen.out / "read", chosen.processes)
     taken(partial(measure, of=of), chosen, seed=SEED)
 
 

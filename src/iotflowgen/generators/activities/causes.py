@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iotflowgen.generators.activities.clock import DAY_NS
-from iotflowgen.generators.activities.turns import CLOCK, cycle_of, pauses_alike
+from iotflowgen.generators.activities.turns import CLOCK, NEAR, cycle_of, pauses_alike
 from iotflowgen.generators.redrawn import Spread
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _CLASSES = 2  # of pauses, a decade
-_NEAR = 72  # of a cycle, the part within which times of it are like each other
 _LONG = 24  # of a cycle, the part from which on pauses end at a time of it
 _LIKE = 8  # pairs, at least, of which one is drawn
 _FEW = 4  # activities of a kind, below which only their number is learnt
@@ -171,7 +170,7 @@ class ByItself:
         times, pairs = self._by.get(pause) or self._by[_ANY]
         if not self._returns:
             return pairs[int(draw() * len(pairs))]
-        time_ns, near_ns = of_day_ns % self._cycle_ns, self._cycle_ns // _NEAR
+        time_ns, near_ns = of_day_ns % self._cycle_ns, self._cycle_ns // NEAR
         low, high = (bisect_left(times, time_ns + near) for near in (-near_ns, near_ns))
         if high - low < _LIKE:
             middle = (low + high) // 2

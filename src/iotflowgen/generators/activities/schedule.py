@@ -27,6 +27,7 @@ from iotflowgen.generators.activities.turns import (
     by_clocks,
     by_hours,
     by_turns,
+    pauses,
     pauses_alike,
     turns_taken,
 )
@@ -95,7 +96,7 @@ class Schedule:
         alone = self._without_answers(alone, learnt, total_ns)
         by_itself = list[NDArray[np.int64]]()
         for own in by_clocks(alone, bursts.begin_ns, learnt.run):
-            gaps_ns = np.diff(bursts.begin_ns[own])[np.diff(learnt.run[own]) == 0]
+            gaps_ns = pauses(bursts.begin_ns[own], learnt.run[own])
             service = _timed_by(learnt, counts, own, gaps_ns)
             for each in np.unique(bursts.kind[own]).tolist():
                 self.cause[each] = "itself" if service is None else "idle"

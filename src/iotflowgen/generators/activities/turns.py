@@ -13,10 +13,12 @@ from iotflowgen.generators.activities.clock import DAY_NS, HOUR_NS
 __all__ = [
     "ALIKE",
     "CLOCK",
+    "NEAR",
     "by_clocks",
     "by_hours",
     "by_turns",
     "cycle_of",
+    "pauses",
     "pauses_alike",
     "turns_taken",
 ]
@@ -28,10 +30,17 @@ CLOCK = 0.7
 """Share of pauses that are alike, of a clock."""
 _NEAR_TURN = 0.04  # of a period, that a turn is early or late
 _GAIN = 0.5  # of its activities, that another kind of the same clock adds
-_NEAR = 72  # of an hour, the part within which minutes are alike
+NEAR = 72
+"""Of a cycle of the clock on the wall, the part within which times of it are alike."""
 _IN_PHASE = 0.25  # of other hours' activities, that come at like minutes: of four an hour
 _HOURS = 8  # with activities, to know their minutes by
 _MOST = 1000  # activities of a kind that are looked at
+
+
+def pauses(begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How long after the one before of its run of captures each activity (of G) begins."""
+    within: NDArray[np.int64] = np.diff(begin_ns)[np.diff(run) == 0]
+    return within
 
 
 def pauses_alike(pause_ns: NDArray[np.int64]) -> tuple[float, int]:
@@ -91,7 +100,7 @@ def by_turns(
         clocks.append(own[is_turn])
         others.append(own[~is_turn])
     for at, own in enumerate(clocks):
-        gaps_ns = np.diff(begin_ns[own])[np.diff(run[own]) == 0]
+        gaps_ns = pauses(begin_ns[own], run[own])
         period_ns = pauses_alike(gaps_ns)[1]
         for place, other in enumerate(others):
             before = np.searchsorted(begin_ns[own], begin_ns[other], side="right")
@@ -106,7 +115,7 @@ def by_turns(
 
 def _in_turn(begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which activities (G) are as far from one before, or after, as most are."""
-    gaps_ns = np.diff(begin_ns)[np.diff(run) == 0]
+    gaps_ns = pauses(begin_ns, run)
     usual_ns = int(pauses_alike(gaps_ns)[1] * (1 + ALIKE / 2))
     in_turn = np.zeros(len(begin_ns), dtype=bool)
     for away_ns in (usual_ns, -usual_ns):
@@ -170,7 +179,7 @@ def _in_phase(begin_ns: NDArray[np.int64], other_ns: NDArray[np.int64]) -> float
     apart_ns = np.abs(own[:, None] - other)
     late_ns = (apart_ns + HOUR_NS // 2) % HOUR_NS - HOUR_NS // 2
     far = apart_ns > HOUR_NS // 2
-    return float(np.count_nonzero(far & (np.abs(late_ns) <= HOUR_NS // _NEAR)) / far.sum())
+    return float(np.count_nonzero(far & (np.abs(late_ns) <= HOUR_NS // NEAR)) / far.sum())
 
 
 def by_hours(
@@ -194,5 +203,5 @@ def by_hours(
 
 def _turns(own: NDArray[np.int64], begin_ns: NDArray[np.int64], run: NDArray[np.int64]) -> int:
     """How many pauses between activities are alike."""
-    gaps_ns = np.diff(begin_ns[own])[np.diff(run[own]) == 0]
+    gaps_ns = pauses(begin_ns[own], run[own])
     return round(pauses_alike(gaps_ns)[0] * len(gaps_ns))
